@@ -72,9 +72,14 @@ formula_operators <- c(
 #' Read one bar, with what may stand around it, as one term or, for `||`, several
 #' @noRd
 read_bar <- function(bar) {
-  structure <- if (is_bar(bar)) "us" else read_structure(bar)
-  called <- if (structure_name(bar) == "zerocorr") "zerocorr"
-  bar <- bar_of_term(bar)
+  structure <- "us"
+  called <- NULL
+  if (!is_bar(bar)) {
+    structure <- read_structure(bar)
+    called <- if (structure_name(bar) == "zerocorr") "zerocorr"
+    bar <- inner_bar(bar)
+  }
+  check_no_bar_within(bar)
   groups <- expand_group(bar[[3L]])
   if (length(groups) == 0L) {
     abort_constant_group(bar)
@@ -90,18 +95,20 @@ read_bar <- function(bar) {
   ))
 }
 
-# The bar itself, or that in the parentheses of a structure.
-bar_of_term <- function(expr) {
-  bar <- if (is_bar(expr)) expr else strip_parens(expr[[2L]])
+# The bar in the parentheses of a structure.
+inner_bar <- function(expr) {
+  bar <- strip_parens(expr[[2L]])
   if (!is_bar(bar)) {
     abort_two_structures(expr)
-  }
-  if (has_bar(bar[[2L]]) || has_bar(bar[[3L]])) {
-    abort_nested_bar(bar)
   }
   bar
 }
 
+check_no_bar_within <- function(bar) {
+  if (has_bar(bar[[2L]]) || has_bar(bar[[3L]])) {
+    abort_nested_bar(bar)
+  }
+}
 
 # `(x || g)` is a term for each effect, or one in `diag()` where an option asks for it.
 read_double_bar <- function(bar, structure, groups, called) {

@@ -57,20 +57,23 @@ redundant_columns <- function(found, random) {
 #' @noRd
 is_iterative <- function(fit) identical(fit$engine, "iterative")
 
-own_version <- function() getNamespaceInfo(topenv(), "spec")[["version"]]
+# The version of the package, which the installation knows.
+own_version <- getNamespaceInfo(topenv(), "spec")[["version"]]
 
 #' Core terms' random effects as one matrix (levels, columns) per term of `random`
 #' @noRd
 by_term <- function(effects, random) {
-  lapply(random, function(term) {
+  for (i in seq_along(random)) {
+    term <- random[[i]]
     b <- effects[[term$core_term]]
     if (nrow(b) > length(term$core_cols)) {
       b <- b[term$core_cols, , drop = FALSE]
     }
     b <- t(b)
     dimnames(b) <- list(term$levels, term$columns)
-    b
-  })
+    random[[i]] <- b
+  }
+  random
 }
 
 # The labels of the terms of the fixed effects.

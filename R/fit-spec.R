@@ -131,15 +131,12 @@ core_control <- function(control, verbose, design, held) {
   if (is.null(design$spec$glmm)) {
     check_optimizer_suits(control)
   }
-  own <- list(
-    held = held$index - 1L,
-    held_values = held$value,
-    absolute = held$absolute - 1L,
-    absolute_values = held$absolute_value,
-    verbose = as.integer(verbose),
-    memory_limit = control$memory_limit * 2^30
-  )
-  control[names(own)] <- own
+  control$held <- held$index - 1L
+  control$held_values <- held$value
+  control$absolute <- held$absolute - 1L
+  control$absolute_values <- held$absolute_value
+  control$verbose <- as.integer(verbose)
+  control$memory_limit <- control$memory_limit * 2^30
   if (!is.null(control$initial_step)) {
     n <- n_arguments(design$spec)
     control$initial_step <- initial_steps(control$initial_step, n)

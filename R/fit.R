@@ -21,14 +21,14 @@ new_fit <- function(design, est, call, control) {
     u = by_term(est$u, design$random),
     b = by_term(est$b, design$random),
     rx = est$rx,
-    dev = est[linear_summaries],
+    dev = linear_summaries(est),
     fitted = if (!slim) est$fitted,
     optsum = est$optsum,
     redundant = redundant_columns(est$redundant, design$random),
     na_action = attr(design$frame, "na.action"),
     control = control,
     schema = 2L,
-    version = own_version()
+    version = own_version
   )
   fit$levels <- large_coefficients(est$b, design$fixed$large)
   fit$engine <- est$engine
@@ -52,15 +52,17 @@ without_empty <- function(fit) {
 }
 
 # What is kept of the objective's pieces at the optimum, in the field `dev`.
-linear_summaries <- c(
-  "objective",
-  "log_det_re",
-  "log_det_fe",
-  "pwrss",
-  "wrss",
-  "ussq",
-  "n_eff"
-)
+linear_summaries <- function(est) {
+  list(
+    objective = est$objective,
+    log_det_re = est$log_det_re,
+    log_det_fe = est$log_det_fe,
+    pwrss = est$pwrss,
+    wrss = est$wrss,
+    ussq = est$ussq,
+    n_eff = est$n_eff
+  )
+}
 
 #' A fit of the same kind, call and control, at the estimates that an optimizer found
 #' @param design,est See [new_fit()].

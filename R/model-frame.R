@@ -343,7 +343,7 @@ drop_unused <- function(frame) {
   columns <- unclass(frame)
   for (name in names(columns)) {
     x <- columns[[name]]
-    if (is.factor(x) && any(tabulate(x, nlevels(x)) == 0L)) {
+    if (is.factor(x) && any(tabulate(x, length(attr(x, "levels"))) == 0L)) {
       frame[[name]] <- drop_levels(x, name)
     }
   }
