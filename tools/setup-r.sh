@@ -18,7 +18,7 @@ newest_only="pbkrtest marginaleffects insight performance parameters dharma broo
       broom car multcomp sandwich clubsandwich ggeffects effects generics arrow glmmtmb devtools
       lmtest mumin doby sjplot afex mertools mice effectsize broom.helpers mitml flextable gridextra
       rsqlite dbplyr rlrsim bayestestr datawizard bayesplot memisc bbmle prediction rockchalk arm lsmeans
-      kableextra pander xtable optimx patchwork caic4 sjstats future future.apply"
+      kableextra pander xtable optimx patchwork caic4 sjstats future future.apply hms"
 
 oldest() {
   apt_update
