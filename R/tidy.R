@@ -1,10 +1,19 @@
 # tidy() and glance() of fits that lme4 has no counterpart of, with the columns that broom.mixed
-# gives them for lme4's: fits of sums, which hold no rows, and those with a large fixed factor.
+# gives them for lme4's: fits of sums and slim ones, which hold no rows, those with a large fixed
+# factor, and those with a covariance structure, strata or parameters that are held.
 
-#' Whether a fit has estimates, but no counterpart among lme4's objects
+#' Whether the tables of a fit are our own: it has no counterpart among lme4's objects, or the
+#' packages that make the tables of these aren't there
 #' @noRd
 has_own_tables <- function(fit) {
-  inherits(fit, "rlmm") && (!is.null(fit$sums) || has_large(fit))
+  if (!inherits(fit, "rlmm")) {
+    return(FALSE)
+  }
+  if (is.null(fit$frame) || has_large(fit)) {
+    return(TRUE)
+  }
+  !is.null(not_convertible(fit)) ||
+    !rlang::is_installed(c("lme4", "broom.mixed"))
 }
 
 # augment() is about rows.
@@ -13,16 +22,21 @@ own_tables <- list(
   glance = \(x, ...) glance_fit(x, ...)
 )
 
+#' @param parametric What mice asks for, of models of another kind.
+#' @noRd
 tidy_fit <- function(
   x,
   effects = c("ran_pars", "fixed"),
   conf.int = FALSE,
   conf.level = 0.95,
   conf.method = "Wald",
+  exponentiate = FALSE,
+  parametric = NULL,
   ...
 ) {
   warn_of_dots(...)
   check_flag(conf.int, "conf.int")
+  check_flag(exponentiate, "exponentiate")
   parts <- list(
     fixed = tidy_fixed,
     ran_pars = tidy_covariances,
@@ -32,6 +46,9 @@ tidy_fit <- function(
   limits <- if (conf.int) tidy_limits(x, chosen, conf.level, conf.method)
   level <- if (conf.int) conf.level
   tables <- lapply(parts[chosen], \(part) part(x, limits, level))
+  if (exponentiate && "fixed" %in% chosen) {
+    tables$fixed <- exponentiated(tables$fixed)
+  }
   as_tibble_if_possible(bind_tables(tables))
 }
 
@@ -45,6 +62,15 @@ read_effects <- function(effects, known) {
     )
   }
   effects
+}
+
+# The fixed effects as ratios; the error is that of the delta method, the test stays that of the
+# effects themselves.
+exponentiated <- function(table) {
+  table$std.error <- exp(table$estimate) * table$std.error
+  changed <- intersect(c("estimate", "conf.low", "conf.high"), names(table))
+  table[changed] <- exp(table[changed])
+  table
 }
 
 # Limits of parameters; those of single random effects follow from their variances.
@@ -113,7 +139,8 @@ tidy_modes <- function(fit, limits, level) {
     level = as.character(table$grp),
     term = as.character(table$term),
     estimate = table$condval,
-    std.error = table$condsd
+    # Slim fits have none.
+    std.error = table$condsd %||% NA_real_
   )
   if (!is.null(level)) {
     margin <- stats::qnorm((1 + level) / 2) * out$std.error

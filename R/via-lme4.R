@@ -24,9 +24,10 @@
 #' emmeans and lmtest (`coeftest()`, `coefci()`, `lrtest()`) are served by methods of our own, which
 #' need no lme4.
 #'
-#' Fits that lme4 has no counterpart of, those of sums ([rlmm_sums()]) and with a large fixed
-#' factor, have `tidy()` and `glance()` of our own, with the columns of broom.mixed, the degrees of
-#' freedom and the p-values of [summary()][summary.rlmm].
+#' Fits that lme4 has no counterpart of, those of sums ([rlmm_sums()]), slim ones and those with a
+#' large fixed factor have `tidy()` and `glance()` of our own, with the columns of broom.mixed, the
+#' degrees of freedom and the p-values of [summary()][summary.rlmm]; so have all fits where lme4 or
+#' broom.mixed isn't installed. `mice::pool()` and `modelsummary::modelsummary()` take these tables.
 #'
 #' # Functions that need `as_merMod()`
 #'
@@ -206,6 +207,16 @@ lme4_generics <- list(
     ".getVC",
     ".updateML",
     ".updateStackedLL"
+  ),
+  ModelMetrics = c(
+    "auc",
+    "brier",
+    "ce",
+    "gini",
+    "logLoss",
+    "mae",
+    "msle",
+    "rmsle"
   ),
   flextable = "as_flextable",
   memisc = "getSummary",

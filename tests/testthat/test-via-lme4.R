@@ -237,3 +237,74 @@ test_that("a package that names an argument has the user's words for it", {
     fixed = TRUE
   )
 })
+
+test_that("fits that lme4 can't have are tidied by their own summary", {
+  skip_if_not_installed("generics")
+  generic <- \(name) getExportedValue("generics", name)
+  fits <- list(
+    rlmm(Reaction ~ Days + cs(Days | Subject), sleepstudy),
+    rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, sigma = 30),
+    rlmm(
+      Reaction ~ Days + (1 | Subject),
+      sleepstudy,
+      control = rlmm_control(slim = TRUE)
+    )
+  )
+  for (fit in fits) {
+    table <- as.data.frame(generic("tidy")(fit))
+    fixed <- coef(summary(fit))
+    expect_equal(table$estimate[1:2], unname(fixed[, "Estimate"]))
+    expect_equal(table$std.error[1:2], unname(fixed[, "Std. Error"]))
+    expect_equal(table$p.value[1:2], unname(fixed[, ncol(fixed)]))
+    expect_equal(
+      table$estimate[-(1:2)],
+      as.data.frame(VarCorr(fit))$sdcor
+    )
+    modes <- generic("tidy")(fit, effects = "ran_vals")
+    expect_equal(modes$estimate, as.data.frame(ranef(fit))$condval)
+    expect_equal(generic("glance")(fit)$AIC, AIC(fit))
+  }
+})
+
+test_that("ratios of fits that lme4 can't have are those of the limits", {
+  skip_if_not_installed("generics")
+  tidy <- getExportedValue("generics", "tidy")
+  fit <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, nbinom1)
+  plain <- tidy(fit, effects = "fixed", conf.int = TRUE)
+  ratios <- tidy(fit, effects = "fixed", conf.int = TRUE, exponentiate = TRUE)
+  expect_equal(ratios$estimate, exp(unname(fixef(fit))))
+  expect_equal(ratios$conf.low, exp(plain$conf.low))
+  expect_equal(ratios$p.value, plain$p.value)
+})
+
+test_that("ModelMetrics takes the responses and the fitted values", {
+  skip_if_not_installed("ModelMetrics")
+  ticks <- transform(grouseticks, any = as.integer(TICKS > 0))
+  fit <- rglmm(any ~ YEAR + (1 | BROOD), ticks, binomial)
+  metric <- \(name) getExportedValue("ModelMetrics", name)(fit)
+  p <- fitted(fit)
+  y <- ticks$any
+  expect_equal(metric("brier"), mean((y - p)^2), tolerance = 1e-6)
+  expect_equal(
+    metric("logLoss"),
+    -mean(y * log(p) + (1 - y) * log(1 - p)),
+    tolerance = 1e-6
+  )
+  pairs <- outer(p[y == 1], p[y == 0], "-")
+  expect_equal(metric("auc"), mean((pairs > 0) + (pairs == 0) / 2))
+})
+
+test_that("mice pools fits that lme4 can't have", {
+  skip_if_not_installed("mice")
+  days <- list(sleepstudy$Days, sleepstudy$Days + 0.1)
+  fits <- lapply(days, \(x) {
+    data <- transform(sleepstudy, Days = x * (1 + x / 50))
+    rlmm(Reaction ~ Days + cs(Days | Subject), data)
+  })
+  pooled <- getExportedValue("mice", "pool")(fits)$pooled
+  # Rubin's rules.
+  slopes <- vapply(fits, \(fit) fixef(fit)[["Days"]], 0)
+  within <- mean(vapply(fits, \(fit) vcov(fit)["Days", "Days"], 0))
+  expect_equal(pooled$estimate[2L], mean(slopes))
+  expect_equal(pooled$t[2L], within + 1.5 * var(slopes), tolerance = 1e-8)
+})
