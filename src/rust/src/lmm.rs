@@ -365,14 +365,9 @@ pub fn estimates(
         Data::Sums(..) => (Robj::from(()), pwrss - ussq),
     };
     let given = basis.to_given(theta);
-    let mut scales = model.column_scales().to_vec();
-    for (at, &(vsize, _)) in shapes.iter().enumerate() {
-        basis.effects_to_given(at, vsize, &mut solution.b[at]);
-        basis.spherical_to_given(&given, at, vsize, &mut solution.u[at]);
-        basis.scales_to_given(at, &mut scales[at]);
-    }
-    basis.fixed_to_given(&mut solution.beta);
+    solution_to_given(basis, &given, &shapes, &mut solution);
     basis.rx_to_given(&mut rx);
+    let scales = given_scales(model, basis);
     let smallest = model.smallest_singular_value(&given, &scales);
     let scales = List::from_values(scales.iter().map(Robj::from));
     Ok(vec![
@@ -394,6 +389,29 @@ pub fn estimates(
         ("scales", scales.into_robj()),
         ("smallest_singular_value", Robj::from(smallest)),
     ])
+}
+
+// Takes the effects of a basis to the given ones, at theta of the given effects.
+fn solution_to_given(
+    basis: &Basis,
+    theta: &[f64],
+    shapes: &Shapes,
+    solution: &mut Solution,
+) {
+    for (term, &(vsize, _)) in shapes.iter().enumerate() {
+        basis.effects_to_given(term, vsize, &mut solution.b[term]);
+        basis.spherical_to_given(theta, term, vsize, &mut solution.u[term]);
+    }
+    basis.fixed_to_given(&mut solution.beta);
+}
+
+// The root mean square of each given column of Z, per term.
+fn given_scales(model: &LinearMixedModel, basis: &Basis) -> Vec<Vec<f64>> {
+    let mut scales = model.column_scales().to_vec();
+    for (term, scales) in scales.iter_mut().enumerate() {
+        basis.scales_to_given(term, scales);
+    }
+    scales
 }
 
 // Fitted values, and the weighted sum of squares of what they leave.
