@@ -77,7 +77,7 @@ anova.rlmm <- function(
   labels <- model.names %||% expression_names(expressions)
   check_models(fits)
   if (length(fits) == 1) {
-    if (one_of(test, c("Wald", "LRT"), "test") == "LRT") {
+    if (single_fit_test(test) == "LRT") {
       return(term_lrt(object, type))
     }
     return(anova_of_one(object, type, ddf, vcov, cluster))
@@ -86,6 +86,19 @@ anova.rlmm <- function(
   check_same_data(fits, labels)
   fits <- if (refit) by_maximum_likelihood(fits, labels) else fits
   likelihood_ratio_tests(fits, labels)
+}
+
+# The tests of anova() of one fit; lm()'s and glm()'s methods ask for "F" or "Chisq".
+single_fit_test <- function(test) {
+  if (identical(test, "F") || identical(test, "Chisq")) {
+    abort_argument(
+      "`test` must be \"Wald\" or \"LRT\".",
+      x = it_is(test),
+      i = "Without `test` linear models have F tests, generalized ones chi-squared tests.",
+      arg = "test"
+    )
+  }
+  one_of(test, c("Wald", "LRT"), "test")
 }
 
 check_models <- function(fits) {

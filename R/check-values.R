@@ -35,7 +35,21 @@ one_of <- function(value, allowed, arg, most = 10L) {
 abort_choice <- function(value, allowed, arg, most) {
   choices <- enumerate(dQuote(allowed, FALSE), max = most, last = "or")
   problem <- sprintf("`%s` must be %s.", arg, choices)
-  abort_argument(problem, x = it_is(value), arg = arg)
+  hint <- choice_hint(value, allowed)
+  abort_argument(problem, x = it_is(value), hint, arg = arg)
+}
+
+# The allowed value that has other capitals, or whose initials were given: "wald", "KR".
+choice_hint <- function(value, allowed) {
+  if (!is.character(value) || length(value) != 1L) {
+    return(NULL)
+  }
+  initials <- gsub("([[:alnum:]])[[:alnum:]]*[- ]?", "\\1", allowed)
+  meant <- tolower(value) == tolower(allowed) |
+    (nchar(initials) > 1L & tolower(value) == tolower(initials))
+  if (sum(meant) == 1L) {
+    c(i = paste0("Did you mean ", dQuote(allowed[meant], FALSE), "?"))
+  }
 }
 
 #' One of the allowed values, which may be abbreviated and have capitals: lmerTest writes

@@ -192,14 +192,21 @@ foreign_hint <- function(name, expr, fitter) {
       short_deparse(expr),
       ")`."
     ),
-    optimizer = paste0(
-      "Write `control = rlmm_control(optimizer = ",
-      short_deparse(expr),
-      ")`."
-    ),
-    sides_hint(name, expr)
+    optimizer = control_argument_hint(name, expr),
+    sides_hint(name, expr) %||% control_argument_hint(name, expr)
   )
   if (!is.null(hint)) c(i = hint)
+}
+
+# An argument of rlmm_control() that was given to the fitting function.
+control_argument_hint <- function(name, expr) {
+  if (name %in% names(formals(rlmm_control))) {
+    sprintf(
+      "Write `control = rlmm_control(%s = %s)`.",
+      name,
+      short_deparse(expr)
+    )
+  }
 }
 
 link_argument_hint <- function(expr) {

@@ -17,11 +17,39 @@ abort_frame <- function(cnd, terms, data, bars) {
     abort_if_lengths_differ(terms, data)
   }
   abort_rlmm(
-    "Can't evaluate the variables of `formula`.",
+    c("Can't evaluate the variables of `formula`.", foreign_call_hint(terms)),
     "rlmm_error_variable",
     parent = cnd
   )
 }
+
+# What stands here for a function of another program's formulas that the user's session doesn't have.
+foreign_call_hint <- function(terms) {
+  env <- environment(terms)
+  for (name in intersect(all.names(terms), names(foreign_calls))) {
+    if (!exists(name, env, mode = "function")) {
+      return(c(i = foreign_calls[[name]]))
+    }
+  }
+}
+
+smooth_hint <- paste(
+  "Smooths are fitted by gamm4 and mgcv;",
+  "`splines::ns(x, 3)` is a curve with given degrees of freedom."
+)
+
+foreign_calls <- c(
+  s = smooth_hint,
+  te = smooth_hint,
+  ti = smooth_hint,
+  t2 = smooth_hint,
+  gr = "A grouping factor stands by itself: `(1 | group)`.",
+  trials = "Counts out of trials are `cbind(successes, trials - successes)`, in `rglmm()`.",
+  mvbind = "Many responses, one by one, are fitted by `rlmm_many()`; together, by brms.",
+  mo = "Monotonic effects are fitted by brms; `contr.poly()` has trends of an ordered factor.",
+  ns = "Write `splines::ns()`.",
+  bs = "Write `splines::bs()`."
+)
 
 abort_if_unknown <- function(terms, data, bars) {
   env <- environment(terms)

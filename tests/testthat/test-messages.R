@@ -365,3 +365,48 @@ test_that("functions that hold rows tell of tables, and what takes these", {
     )
   }
 })
+
+test_that("arguments of rlmm_control() that were given to the fit", {
+  local_plain()
+  expect_snapshot({
+    show_conditions(rlmm(
+      Reaction ~ Days + (1 | Subject),
+      sleepstudy,
+      slim = TRUE
+    ))
+    show_conditions(rglmm(
+      incidence ~ period + (1 | herd),
+      cbpp,
+      poisson,
+      max_eval = 50
+    ))
+  })
+})
+
+test_that("functions of other programs' formulas", {
+  local_plain()
+  fit <- function(formula) rlmm(formula, sleepstudy)
+  expect_snapshot({
+    show_conditions(fit(Reaction ~ s(Days) + (1 | Subject)))
+    show_conditions(fit(Reaction ~ Days + (1 | gr(Subject))))
+    show_conditions(fit(Reaction | trials(10) ~ Days + (1 | Subject)))
+    show_conditions(fit(mvbind(Reaction, Days) ~ 1 + (1 | Subject)))
+  })
+  # A function of the user's that has such a name is the user's.
+  s <- function(x) x / 2
+  expect_equal(
+    fixef(rlmm(Reaction ~ s(Days) + (1 | Subject), sleepstudy))[[2]],
+    2 * fixef(rlmm(Reaction ~ Days + (1 | Subject), sleepstudy))[[2]]
+  )
+})
+
+test_that("values in other capitals, initials, and logical forms of re.form", {
+  local_plain()
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_snapshot({
+    show_conditions(confint(fit, method = "wald"))
+    show_conditions(summary(fit, ddf = "KR"))
+    show_conditions(predict(fit, re.form = FALSE))
+    show_conditions(anova(fit, test = "F"))
+  })
+})
