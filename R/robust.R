@@ -376,6 +376,7 @@ bread.rlmm <- function(x, ...) {
 #' @noRd
 #' @rawNamespace S3method(sandwich::vcovHC, rlmm)
 vcovHC.rlmm <- function(x, type = "HC3", ...) {
+  refuse_dots(...)
   if (!identical(type, "HC0") && !identical(type, "HC")) {
     abort_rlmm(
       c(
