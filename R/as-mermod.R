@@ -12,6 +12,9 @@
 #' of dispersions estimated by maximum likelihood: `as_merMod()` stops and says so. `diag()` terms
 #' are taken as `||` terms where their effects are numeric.
 #'
+#' An offset that was given as an argument is in the object's formula if it is made of columns of the
+#' data: lme4 leaves the argument out of predictions for other data.
+#'
 #' The object of a negative binomial model has the family `MASS::negative.binomial()` at the
 #' estimated theta, as after `lme4::glmer.nb()`. `as_rlmm()` of it takes this theta as known.
 #'
@@ -33,7 +36,7 @@ as_merMod <- function(object, ...) {
   check_fit(object, "object")
   check_convertible(object)
   need_package("lme4", "as_merMod()")
-  mermod_of(with_all_rows(object))
+  mermod_of(with_offset_in_formula(with_all_rows(object)))
 }
 
 #' lme4's object of one kind of fit
@@ -375,7 +378,7 @@ as_merMod_for_fixed <- function(object) {
   }
   need_package("lme4", "as_merMod()")
   object$unstructured <- TRUE
-  mermod_of(object)
+  mermod_of(with_offset_in_formula(object))
 }
 
 # Fits with held parameters, a sigma, a dispersion or a diagonal structure that lme4 can't have.

@@ -76,35 +76,6 @@ fitted_data <- function(x, frame) {
   if (is.data.frame(data) && holds_fit(data, fit)) data
 }
 
-# The subset, weights and offset of a frame, for all rows of the data that it was made of.
-extras_of <- function(frame, data) {
-  rows <- if (!is.null(data)) match(row.names(frame), row.names(data))
-  spread <- function(values) {
-    if (is.null(rows) || is.null(values)) {
-      return(values)
-    }
-    replace(rep(NA_real_, nrow(data)), rows, values)
-  }
-  extras <- list(
-    subset = if (!is.null(data)) subset_of(frame, data),
-    weights = spread(frame[["(weights)"]]),
-    offset = spread(frame[["(offset)"]])
-  )
-  lapply(drop_null(extras), rlang::new_quosure, env = baseenv())
-}
-
-# Which rows weren't left out by `subset`; `NULL` if all are there.
-subset_of <- function(frame, data) {
-  left_out <- names(stats::na.action(frame))
-  is_in <- row.names(data) %in% c(row.names(frame), left_out)
-  if (!all(is_in)) is_in
-}
-
-na_action_of <- function(frame) {
-  is_padded <- inherits(stats::na.action(frame), "exclude")
-  if (is_padded) stats::na.exclude else stats::na.omit
-}
-
 lmm_at <- function(x, arguments) {
   design <- do.call(model_design, arguments)
   theta <- as.double(lme4::getME(x, "theta"))

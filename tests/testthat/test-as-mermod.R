@@ -407,3 +407,48 @@ test_that("a model of lme4's that can't be made again is told", {
   expect_warning(as_rlmm(theirs), class = "rlmm_warning_as_rlmm")
   expect_no_warning(as_rlmm(fit()))
 })
+
+test_that("an offset that is an argument has its part in predictions of lme4's object", {
+  ticks <- transform(grouseticks, area = 1 + cHEIGHT^2 / 1e4)
+  ticks$TICKS[5] <- NA
+  fit <- rglmm(TICKS ~ YEAR + (1 | BROOD), ticks, poisson, offset = log(area))
+  theirs <- as_merMod(fit)
+  in_formula <- lme4::glmer(
+    TICKS ~ YEAR + offset(log(area)) + (1 | BROOD),
+    ticks,
+    poisson
+  )
+  new <- transform(ticks[1:8, ], area = 2 * area)
+  expect_equal(predict(theirs, new), predict(in_formula, new), tolerance = 1e-3)
+  expect_equal(predict(theirs, new), predict(fit, new), tolerance = 1e-6)
+  expect_equal(logLik(as_rlmm(theirs)), logLik(fit), tolerance = 1e-8)
+  linear <- rlmm(
+    Reaction ~ scale(Days) + offset(Days) + (1 | Subject),
+    sleepstudy,
+    offset = Days^2,
+    subset = Days > 1
+  )
+  theirs <- as_merMod(linear)
+  expect_equal(fitted(theirs), fitted(linear), tolerance = 1e-8)
+  expect_equal(
+    predict(theirs, sleepstudy),
+    predict(linear, sleepstudy),
+    tolerance = 1e-8
+  )
+  # Not a column of the data.
+  z <- seq_along(sleepstudy$Days) / 10
+  outside <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, offset = z)
+  expect_equal(fitted(as_merMod(outside)), fitted(outside), tolerance = 1e-8)
+})
+
+test_that("other packages predict with an offset that is an argument", {
+  skip_if_not_installed("marginaleffects")
+  ticks <- transform(grouseticks, area = 1 + cHEIGHT^2 / 1e4)
+  fit <- rglmm(TICKS ~ YEAR + (1 | BROOD), ticks, poisson, offset = log(area))
+  average <- getExportedValue("marginaleffects", "avg_predictions")
+  expect_equal(
+    suppressWarnings(average(fit))$estimate,
+    mean(fitted(fit)),
+    tolerance = 1e-6
+  )
+})
