@@ -2,6 +2,10 @@
 
 #' Fit a generalized linear mixed model
 #'
+#' `rglmm()` fits a generalized linear model with random effects, of counts, proportions and other
+#' responses that aren't normal, by the Laplace approximation of the likelihood or by adaptive
+#' Gauss-Hermite quadrature. Formula and arguments are those of `lme4::glmer()`.
+#'
 #' @inheritParams rlmm
 #' @param formula As in lme4: `y ~ x + (x | g)`; see [rlmm()]. For `binomial` the response is 0 or
 #'   1, logical, a factor (its first level is a failure), proportions with the numbers of trials as

@@ -43,10 +43,11 @@
 #' lme4's class, [as_rlmm()] the other way.
 #'
 #' @seealso The vignettes: `vignette("getting-started", "rlmm")` to begin,
-#'   `vignette("dictionary", "rlmm")` for users of other programs, `vignette("inference", "rlmm")`,
+#'   `vignette("from-lme4", "rlmm")` and `vignette("dictionary", "rlmm")` for users of other
+#'   programs, `vignette("inference", "rlmm")`, `vignette("diagnostics", "rlmm")`,
 #'   `vignette("prediction", "rlmm")`, `vignette("generalized-models", "rlmm")`,
-#'   `vignette("large-data", "rlmm")`,
-#'   `vignette("convergence", "rlmm")`, `vignette("theory", "rlmm")`, and
+#'   `vignette("large-data", "rlmm")`, `vignette("convergence", "rlmm")`,
+#'   `vignette("validation", "rlmm")`, `vignette("theory", "rlmm")`, and
 #'   `vignette("limitations", "rlmm")` for what isn't offered.
 #' @keywords internal
 #' @importFrom methods as

@@ -2,6 +2,10 @@
 
 #' Fit a linear mixed model
 #'
+#' `rlmm()` fits a linear model with random effects by restricted maximum likelihood (REML), or by
+#' maximum likelihood. Formula and arguments are those of `lme4::lmer()`. The optimum is found by
+#' Newton steps, and certified by its derivatives.
+#'
 #' @param formula As in lme4: `y ~ x + (x | g)`. See Details. Or sums that [rlmm_sums()] made.
 #' @param data A data frame (or tibble, data.table, list, environment) with the variables. Without
 #'   it they are looked up where the formula was written. Or a table in a database, an Arrow data

@@ -33,9 +33,16 @@ imports_env <- function(path) {
 load_package <- function(path) {
   env <- new.env(parent = imports_env(path))
   methods::setPackageName("rlmm", env)
+  # The sources ask their namespace for the version.
+  spec <- read.dcf(file.path(path, "DESCRIPTION"), c("Package", "Version"))[
+    1L,
+  ]
+  info <- list2env(list(spec = c(name = spec[[1L]], version = spec[[2L]])))
+  assign(".__NAMESPACE__.", info, envir = env)
   for (file in list.files(file.path(path, "R"), "[.]R$", full.names = TRUE)) {
     sys.source(file, envir = env, keep.source = TRUE)
   }
+  rm(".__NAMESPACE__.", envir = env)
   for (file in list.files(
     file.path(path, "data"),
     "[.]rda$",
