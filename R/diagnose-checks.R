@@ -5,6 +5,7 @@ diagnostic_checks <- list(
   Convergence = \(facts) convergence_finding(facts$fit),
   Singularity = \(facts) singularity_finding(facts$fit),
   Separation = \(facts) separation_finding(facts$fit),
+  Saturation = \(facts) saturation_finding(facts$fit),
   Levels = \(facts) levels_finding(facts$fit),
   Rows = \(facts) rows_finding(facts$fit),
   Residuals = \(facts) residuals_finding(facts$residuals),
@@ -54,6 +55,12 @@ separation_finding <- function(fit) {
     "bad",
     sprintf("No finite estimate of %s: the data are separated.", names)
   )
+}
+
+saturation_finding <- function(fit) {
+  if (length(fit$saturated) > 0L) {
+    finding("bad", saturation_line(fit$saturated))
+  }
 }
 
 levels_finding <- function(fit) {

@@ -1,6 +1,6 @@
 # The fit of a generalized model: the fields of a linear one, and `family`, `glmm`, `parameters`,
-# `relative`, `separated`, `eta` and `working_weights`; without its data the `covariance` of the
-# estimates.
+# `relative`, `separated`, `saturated`, `eta` and `working_weights`; without its data the `covariance`
+# of the estimates.
 
 #' @param design,est See [new_fit()]; `est` is what [core_glmm_fit()] returns.
 #' @noRd
@@ -14,6 +14,7 @@ new_glmm_fit <- function(design, est, call, control) {
   fit$family <- fitted_family(fit$glmm, design$family)
   fit[c("parameters", "relative")] <- est[c("parameters", "relative")]
   fit$separated <- separated_effects(fit, design$spec)
+  fit$saturated <- saturating_terms(fit, design$spec)
   fit$dev <- c(fit$dev, est[c("conditional", "deviance")])
   if (control$slim) {
     fit <- with_judgement(fit, design$spec)

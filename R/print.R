@@ -203,6 +203,7 @@ fit_notes <- function(fit) {
     shape_note(fit),
     stopped_note(fit),
     separation_note(fit),
+    saturation_note(fit),
     singular_note(fit),
     engine_note(fit)
   )
@@ -279,6 +280,12 @@ shape_note <- function(fit) {
 separation_note <- function(fit) {
   if (length(fit$separated) > 0) {
     strwrap(paste(separation_lines(fit$separated), collapse = " "), exdent = 2)
+  }
+}
+
+saturation_note <- function(fit) {
+  if (length(fit$saturated) > 0) {
+    strwrap(saturation_line(fit$saturated), exdent = 2)
   }
 }
 

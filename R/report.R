@@ -9,6 +9,7 @@ report_fit <- function(fit, spec, smallest = 0) {
     report_certificate(fit, spec)
   }
   report_separation(fit)
+  report_saturation(fit)
   report_redundant(fit)
   if (!isTRUE(smallest >= singular_tolerance)) {
     report_singular(fit)

@@ -73,6 +73,12 @@
 #' these families are too small by the factor sigma where they come from its factor `RX` or `L`: phi
 #' is in its weights already. Those here have it once.
 #'
+#' Where the responses of most levels are alike, or effects are too many for them, the standard
+#' deviations of a binomial model have no upper limit that the data tell, and the Laplace
+#' approximation has several maxima: in one of them probabilities are 0 or 1. `rglmm()` warns of a
+#' term whose standard deviation is that large (beyond 11.5 with the links logit and cloglog, 4.3
+#' with probit).
+#'
 #' The criterion is minimised over theta, the fixed effects and, where it is estimated, the
 #' logarithm of the dispersion, with its exact gradient. [certificate()] says whether an optimum was
 #' reached.

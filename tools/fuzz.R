@@ -234,6 +234,7 @@ is_ambiguous <- function(found) {
   verdict_of(found$fit) %in%
     c("unbounded", "unidentified", "rounded") ||
     length(found$fit$separated) > 0L ||
+    length(found$fit$saturated) > 0L ||
     "rlmm_warning_exact_fit" %in% found$told
 }
 
