@@ -13,9 +13,18 @@ check_data <- function(data) {
   abort_argument(
     "`data` must be a data frame, a list, or an environment.",
     x = it_is(data),
-    if (is.matrix(data) || is.object(data)) c(i = "Use `as.data.frame()`?"),
+    data_hint(data),
     arg = "data"
   )
+}
+
+data_hint <- function(data) {
+  if (is.matrix(data) || is.object(data)) {
+    return(c(i = "Use `as.data.frame()`?"))
+  }
+  if (is.character(data) && length(data) == 1L) {
+    c(i = sprintf("Write the name without quotes: `data = %s`.", data))
+  }
 }
 
 # Whether `data` is a data frame, or a plain list with names.

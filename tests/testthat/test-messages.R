@@ -410,3 +410,10 @@ test_that("values in other capitals, initials, and logical forms of re.form", {
     show_conditions(anova(fit, test = "F"))
   })
 })
+
+test_that("data by their name in quotes", {
+  local_plain()
+  expect_snapshot({
+    show_conditions(rlmm(Reaction ~ Days + (1 | Subject), "sleepstudy"))
+  })
+})
