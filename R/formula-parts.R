@@ -1,5 +1,7 @@
 #' Formula and terms
 #'
+#' The formula of a fit and its terms, whole or of the fixed part or the random effects alone.
+#'
 #' @param x A fitted model.
 #' @param fixed.only,random.only Only the fixed part, or only the random effects?
 #' @param ... Ignored.

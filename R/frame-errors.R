@@ -16,11 +16,24 @@ abort_frame <- function(cnd, terms, data, bars) {
     abort_if_structure(terms)
     abort_if_lengths_differ(terms, data)
   }
+  hint <- foreign_call_hint(terms) %||% list_column_hint(terms, data)
   abort_rlmm(
-    c("Can't evaluate the variables of `formula`.", foreign_call_hint(terms)),
+    c("Can't evaluate the variables of `formula`.", hint),
     "rlmm_error_variable",
     parent = cnd
   )
+}
+
+# Nested tables of tibble and data.table have columns that are lists.
+list_column_hint <- function(terms, data) {
+  is_nested <- function(name) {
+    column <- data[[name]]
+    is.list(column) && !is.object(column)
+  }
+  nested <- Filter(is_nested, intersect(all.vars(terms), names(data)))
+  if (length(nested) > 0L) {
+    c(i = sprintf("The column %s is a list: use `unlist()`?", tick(nested[1L])))
+  }
 }
 
 # What stands here for a function of another program's formulas that the user's session doesn't have.

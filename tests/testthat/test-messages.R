@@ -417,3 +417,10 @@ test_that("data by their name in quotes", {
     show_conditions(rlmm(Reaction ~ Days + (1 | Subject), "sleepstudy"))
   })
 })
+
+test_that("a column that is a list", {
+  local_plain()
+  d <- sleepstudy
+  d$nested <- as.list(d$Days)
+  expect_snapshot(show_conditions(rlmm(Reaction ~ nested + (1 | Subject), d)))
+})
