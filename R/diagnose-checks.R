@@ -50,7 +50,7 @@ separation_finding <- function(fit) {
   if (length(fit$separated) == 0L) {
     return(NULL)
   }
-  names <- enumerate(tick(names(fit$beta)[fit$separated]))
+  names <- enumerate(tick(fit$separated))
   finding(
     "bad",
     sprintf("No finite estimate of %s: the data are separated.", names)

@@ -5,6 +5,10 @@ recover_data.rlmm <- function(object, ...) {
   if (!is.null(object$sums) && is.null(list(...)$data)) {
     return("A fit of sums has no rows to make a grid of: give some, `data = `.")
   }
+  refused <- refused_levels(object)
+  if (!is.null(refused)) {
+    return(refused)
+  }
   terms <- stats::delete.response(grid_terms(object))
   emmeans::recover_data(
     object$call,
@@ -16,8 +20,14 @@ recover_data.rlmm <- function(object, ...) {
   )
 }
 
-# The terms of a grid's variables: the levels of a large factor are none of its rows.
-grid_terms <- function(fit) fit$fixed$ordinary %||% stats::terms(fit)
+# The terms of a grid's variables: the levels of a large factor are none of its rows, unless they
+# are asked for.
+grid_terms <- function(fit) {
+  if (!has_large(fit) || asks_for_levels(fit)) {
+    return(stats::terms(fit))
+  }
+  fit$fixed$ordinary
+}
 
 # The prior weights, trials of a binomial response among them, by which emmeans weights its cells;
 # `NULL` if all are one.
@@ -45,7 +55,9 @@ emm_basis.rlmm <- function(
   vcov. = NULL,
   ...
 ) {
-  x <- grid_matrix(object, trms, xlev, grid)
+  has_levels <- has_large(object) && has_level_term(object, trms)
+  own <- if (has_levels) stats::delete.response(object$fixed$ordinary)
+  x <- grid_matrix(object, own %||% trms, xlev, grid)
   is_kept <- colnames(x) %in% names(object$beta)
   # ggeffects asks all models that it doesn't know for "link": normal limits.
   mode <- if (identical(mode, "link")) "asymptotic" else mode
@@ -53,7 +65,11 @@ emm_basis.rlmm <- function(
   vcov <- covariance_asked(vcov., ...)
   if (has_large(object)) {
     check_no_covariance(object, vcov)
-    return(large_basis(object, x, ddf, emm_notes(object, ddf)))
+    notes <- emm_notes(object, ddf)
+    if (has_levels) {
+      return(level_basis(object, x, grid, ddf, notes))
+    }
+    return(large_basis(object, x, ddf, notes))
   }
   tests <- mean_tests(object, ddf, vcov)
   list(
@@ -140,6 +156,7 @@ check_no_covariance <- function(fit, vcov) {
 }
 
 grid_matrix <- function(fit, terms, levels, grid) {
+  levels <- levels[names(levels) %in% rownames(attr(terms, "factors"))]
   frame <- stats::model.frame(
     terms,
     grid,

@@ -42,7 +42,7 @@ with_large_levels <- function(spec, fit) {
 fit_spec.rlmm_glmm <- function(fit, y = NULL) {
   response <- fit_response(fit)
   frame <- fit_frame(fit)
-  list(
+  spec <- list(
     x = fixed_columns(fit),
     y = response$y,
     weights = response$weights,
@@ -55,6 +55,23 @@ fit_spec.rlmm_glmm <- function(fit, y = NULL) {
     engine = fit$engine,
     threads = n_threads(fit$control)
   )
+  with_large_levels(spec, fit)
+}
+
+#' The spec of the linear model that the fit is, or of the working one at the last iteration
+#' @noRd
+linear_spec <- function(fit, spec = fit_spec(fit)) UseMethod("linear_spec")
+
+#' @export
+linear_spec.rlmm_lmm <- function(fit, spec = fit_spec(fit)) spec
+
+#' @export
+linear_spec.rlmm_glmm <- function(fit, spec = fit_spec(fit)) {
+  spec$weights <- fit$working_weights
+  spec["y"] <- list(fit$eta)
+  spec[c("counts", "glmm")] <- list(NULL)
+  spec$sigma <- 1
+  spec
 }
 
 #' The spec of a fit with sigma as it was fitted, where sigma isn't profiled out

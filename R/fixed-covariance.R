@@ -14,7 +14,7 @@ fixed_covariance <- function(
   if (isTRUE(use_hessian) && !has_hessian) {
     abort_no_hessian(fit)
   }
-  if (has_hessian && (use_hessian %||% (length(fit$separated) == 0L))) {
+  if (has_hessian && (use_hessian %||% (!has_separated_coefficient(fit)))) {
     covariance <- hessian_fixed_covariance(fit)
     if (!is.null(covariance)) {
       return(covariance)

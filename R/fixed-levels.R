@@ -9,9 +9,10 @@
 #'
 #' The standard errors are those that `vcov()` would have: of the differences from the base, at the
 #' estimated theta. They take a solve for each of the other coefficients, and the diagonal of the
-#' inverse of the system.
+#' inverse of the system. Those of a generalized model are of the working linear model given the
+#' other coefficients, with the covariance that `vcov()` has of these.
 #'
-#' @param object A fit of [rlmm()] with such a factor.
+#' @param object A fit of [rlmm()] or [rglmm()] with such a factor.
 #' @return A data frame with the columns `level`, `estimate`, `std.error`, and `statistic`, the
 #'   ratio of the two. The base has an estimate of zero; a level that was dropped, as it depends on
 #'   columns before it, has `NA`.
@@ -57,14 +58,13 @@ abort_no_levels <- function(object) {
 }
 
 level_errors <- function(fit) {
-  spread <- level_spread(fit, fit_spec(fit))
-  variances <- spread$variance
-  if (ncol(spread$shift) > 0L) {
-    variances <- variances +
-      colSums(backsolve(fit$rx, t(spread$shift), transpose = TRUE)^2)
-  }
+  spread <- level_spread(fit, linear_spec(fit))
+  free <- free_beta(fit)
+  covariance <- vcov.rlmm(fit)[free, free, drop = FALSE]
+  variances <- effects_sigma(fit)^2 * spread$variance
+  variances <- variances + quadratic(spread$shift, covariance)
   variances[!fit$fixed$large$is_column] <- NA
-  fit$sigma * sqrt(variances)
+  sqrt(variances)
 }
 
 #' F tests of the terms of a fit with a large factor: those of the other terms beside it, and its
@@ -74,21 +74,54 @@ large_tests <- function(fit, type, tests) {
   check_large_type(fit, type, tests$ddf)
   large <- fit$fixed$large
   table <- as.data.frame(term_tests(without_large(fit), "III", tests))
-  own <- level_test(fit)
-  own <- f_table(own$f, own$num_df, own$den_df, fit$sigma)
+  own <- test_of_levels(fit)
   rownames(own) <- large$label
   table <- rbind(table, own)
   labels <- fixed_labels(fit)
   table <- table[intersect(labels, rownames(table)), , drop = FALSE]
-  as_anova(table, large_heading(large, type, ddf_label(tests$ddf)))
+  as_anova(table, large_heading(fit, type, tests))
 }
 
-large_heading <- function(large, type, method) {
-  name <- tick(large$variable)
+large_heading <- function(fit, type, tests) UseMethod("large_heading")
+
+#' @export
+large_heading.rlmm_lmm <- function(fit, type, tests) {
+  name <- tick(fit$fixed$large$variable)
+  method <- ddf_label(tests$ddf)
   c(
     paste0("Type ", type, " analysis of variance with ", method),
     sprintf("(%s: as many as all other effects leave of the rows)", name)
   )
+}
+
+#' @export
+large_heading.rlmm_glmm <- function(fit, type, tests) {
+  paste0("Type ", type, " analysis of deviance with Wald chi-squared tests")
+}
+
+#' The row of the factor in a table of tests
+#' @noRd
+test_of_levels <- function(fit) UseMethod("test_of_levels")
+
+#' @export
+test_of_levels.rlmm_lmm <- function(fit) {
+  own <- level_test(fit)
+  f_table(own$f, own$num_df, own$den_df, fit$sigma)
+}
+
+#' Wald's test in the working model: what the other effects don't explain of the levels'
+#' coefficients, taken for a response
+#' @noRd
+#' @export
+test_of_levels.rlmm_glmm <- function(fit) {
+  large <- fit$fixed$large
+  spec <- linear_spec(fit)
+  levels <- replace(fit$levels, is.na(fit$levels), 0)
+  spec$y <- levels[spec$terms[[length(spec$terms)]]$refs]
+  spec["offset"] <- list(NULL)
+  spec$terms <- spec$terms[-length(spec$terms)]
+  left <- core_estimates(spec, fit$theta)$pwrss
+  chisq_table(left / effects_sigma(fit)^2, sum(large$is_column))
 }
 
 # The fit as if the other terms were all that its formula has.

@@ -13,7 +13,10 @@ new_glmm_fit <- function(design, est, call, control) {
   fit$glmm <- fitted_glmm(design$spec$glmm, est)
   fit$family <- fitted_family(fit$glmm, design$family)
   fit[c("parameters", "relative")] <- est[c("parameters", "relative")]
-  fit$separated <- separated_effects(fit, design$spec)
+  fit$separated <- c(
+    separated_effects(fit, design$spec),
+    separated_levels(fit, design$spec, est$working_weights)
+  )
   fit$saturated <- saturating_terms(fit, design$spec)
   fit$dev <- c(fit$dev, est[c("conditional", "deviance")])
   if (control$slim) {
@@ -120,7 +123,7 @@ needs_hessian.rlmm_lmm <- function(fit) FALSE
 
 #' @export
 needs_hessian.rlmm_glmm <- function(fit) {
-  has_errors <- length(fit$beta) > 0L && length(fit$separated) == 0L
+  has_errors <- length(fit$beta) > 0L && !has_separated_coefficient(fit)
   !fit$glmm$fast && (has_errors || estimates_shape(fit$glmm))
 }
 

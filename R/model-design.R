@@ -76,6 +76,9 @@ with_large_term <- function(design) {
   large <- design$fixed$large
   if (!is.null(large)) {
     design$spec$terms <- c(design$spec$terms, list(large_core_term(large)))
+    if (identical(design$spec$glmm$shape_kind, "profiled")) {
+      design$spec$glmm$shape <- residual_df(design$spec)
+    }
     design$fixed$large <- kept_large(large)
   }
   design

@@ -29,7 +29,7 @@ prediction_parts <- function(
     lambda = lambda
   )
   if (has_large(fit)) {
-    return(c(parts, large_parts(fit, effects, spec)))
+    return(c(parts, large_parts(fit, effects, linear_spec(fit, spec))))
   }
   if (length(effects) == 0L) {
     return(parts)

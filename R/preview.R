@@ -56,7 +56,7 @@ preview <- function(
       if (missing(na.action)) default_na_action(data) else na.action,
       contrasts,
       approximation = preview_likelihood(family, caller, match.call()),
-      may_be_large = is.null(family)
+      may_be_large = TRUE
     )
   })
   new_preview(design, notes$lines)

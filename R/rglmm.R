@@ -102,6 +102,12 @@
 #' A data frame of 5,000 rows and more is treated likewise: the fit works through the distinct rows,
 #' where these are at most half of them; nothing else of it shows that.
 #'
+#' @section Fixed factors with many levels:
+#' As in [rlmm()], such a factor takes no dummy columns: its levels are found with the modes of the
+#' random effects, and where Laplace's approximation is largest. [fixed_levels()] has their
+#' coefficients and standard errors, [anova()][anova.rlmm] a Wald test of all of them. With
+#' `nAGQ > 1`, `dispersion = "moment"` or `rlmm_control(engine = "iterative")` they are columns.
+#'
 #' @section Separation: Where all responses of a cell of the fixed effects are alike (all zero,
 #' say), a fixed effect may have no finite estimate: the likelihood keeps rising as it grows. Such a
 #' fit ends where nothing is left to gain, with a warning that names the effect. Levels of a
@@ -189,12 +195,25 @@ rglmm <- function(
     na_action = if (missing(na.action)) default_na_action(data) else na.action,
     contrasts = contrasts,
     approximation = likelihood,
-    weights_type = read_weights_type(weights_type)
+    weights_type = read_weights_type(weights_type),
+    may_be_large = may_have_levels(likelihood, control)
   )
   if (check_flag(devFunOnly, "devFunOnly")) {
     return(glmm_function(design$spec, n_arguments(design$spec)))
   }
   fit_generalized(design, glmm_start(start, design), call, verbose)
+}
+
+#' Whether the levels of a factor may be no columns of X: quadrature has one term, conjugate
+#' gradients have random effects only, and a dispersion by moment depends on the levels in a way
+#' that the search for them doesn't know
+#' @noRd
+may_have_levels <- function(likelihood, control) {
+  by_moment <- has_dispersion(likelihood$family) &&
+    likelihood$dispersion == "moment"
+  likelihood$nodes == 1 &&
+    !by_moment &&
+    !identical(control$engine, "iterative")
 }
 
 # The arguments that are evaluated in the data.

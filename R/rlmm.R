@@ -60,15 +60,15 @@
 #' same. [summary()][summary.rlmm] and `vcov()` are those of the other coefficients, beside the
 #' factor; `fixef()` has all of them, [fixed_levels()] those of the levels with standard errors, and
 #' [anova()][anova.rlmm] tests the factor as a whole. `emmeans::emmeans()` has means and trends by
-#' the other variables, averaged over the levels of the factor, and `predict(se.fit = TRUE)` the
-#' standard errors of up to 500 different rows at a time. What needs the model matrix itself
-#' (Kenward
-#' and Roger's method, robust standard errors, `influence()`) says that it isn't available.
+#' the other variables, averaged over the levels of the factor, and means by the factor itself where
+#' it has at most 2,000 levels. `predict(se.fit = TRUE)` has the standard errors of up to 500
+#' different rows at a time. What needs the model matrix itself (Kenward and Roger's method, robust
+#' standard errors, `influence()`) says that it isn't available.
 #'
-#' That is so, in linear models, for one factor with treatment contrasts that is in no interaction,
-#' or for the combinations of several that are in the formula as nothing else, as in `y ~ x +
-#' firm:year + (1 | worker)`. `options(rlmm.large_factor = )` is the number of levels from which on
-#' it is done, however many rows there are; with `Inf` all factors are columns.
+#' That is so for one factor with treatment contrasts that is in no interaction, or for the
+#' combinations of several that are in the formula as nothing else, as in `y ~ x + firm:year + (1 |
+#' worker)`. For generalized models see [rglmm()]. `options(rlmm.large_factor = )` is the number of
+#' levels from which on it is done, however many rows there are; with `Inf` all factors are columns.
 #'
 #' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
 #' @seealso [rglmm()] for counts, proportions and other responses that aren't normal, [rnlmm()] for

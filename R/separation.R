@@ -20,6 +20,30 @@ separated_effects <- function(fit, spec) {
   names(fit$beta)[size > 1e5 | (size > 3 & is_uncertain)]
 }
 
+#' Names of the levels of a large factor whose coefficients tend to infinity
+#'
+#' By the same rule: given all else the variance of a coefficient is at least one over the sum of
+#' the weights of its level.
+#' @noRd
+separated_levels <- function(fit, spec, weights) {
+  if (!has_large(fit) || !can_separate(fit)) {
+    return(character())
+  }
+  large <- fit$fixed$large
+  refs <- spec$terms[[length(spec$terms)]]$refs
+  known <- rowsum(weights, factor(refs, seq_along(large$levels)))
+  sums <- replace(numeric(length(large$levels)), sort(unique(refs)), known)
+  size <- abs(fit$levels)
+  is_uncertain <- size < 0.05 / sqrt(sums)
+  large$names[which(large$is_column & size > 3 & is_uncertain)]
+}
+
+#' Whether a coefficient that `vcov()` has a row for tends to infinity
+#' @noRd
+has_separated_coefficient <- function(fit) {
+  any(fit$separated %in% names(fit$beta))
+}
+
 centred_effects <- function(x, names) {
   is_interacting <- ncol(x) > 2L && any(apply(x, 2L, is_far_from_zero))
   if (is_interacting) orthogonal_columns(x) else centred_columns(x, names)

@@ -540,3 +540,42 @@ test_that("only so many predictions have standard errors at a time", {
   few <- predict(fit, d[rep(1:2, 400), ], se.fit = TRUE)
   expect_length(few$se.fit, 800L)
 })
+
+test_that("marginal means of the levels are those of dummy columns", {
+  skip_if_not_installed("emmeans")
+  d <- made_data()
+  tables <- \(fit) {
+    means <- suppressMessages(emmeans::emmeans(fit, ~firm))
+    by <- suppressMessages(emmeans::emmeans(fit, "firm", by = "sex"))
+    differences <- head(as.data.frame(pairs(means)), 20L)
+    list(as.data.frame(means), as.data.frame(by), differences)
+  }
+  same <- \(fits) {
+    expect_equal(
+      tables(fits$levels),
+      tables(fits$dummies),
+      tolerance = 1e-4,
+      ignore_attr = TRUE
+    )
+  }
+  same(both(rlmm(y ~ x * sex + firm + (1 | worker), d), d))
+  same(both(
+    rlmm(y ~ 0 + firm + sex + (x | worker), d, weights = w, REML = FALSE),
+    d
+  ))
+  d$count <- rpois(nrow(d), exp(d$y / 20))
+  counts <- both(rglmm(count ~ sex + firm + (1 | worker), d, poisson), d)
+  found <- tables(counts$levels)
+  expect_equal(
+    found,
+    tables(counts$dummies),
+    tolerance = 0.01,
+    ignore_attr = TRUE
+  )
+  fit <- both(rlmm(y ~ sex + firm + (1 | worker), d), d)$levels
+  fit$fixed$large$levels <- as.character(1:3000)
+  expect_error(
+    emmeans::emmeans(fit, ~firm),
+    "of `firm` need a covariance matrix of all of its 3,000 levels, which takes"
+  )
+})

@@ -195,7 +195,7 @@ fn rust_glmm_cond_var(spec: Fields, parameters: &[f64]) -> Robj {
         with_model(&spec, &[], |prepared| {
             let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
             prepared.model.objective(vary, &x)?;
-            let mut found = prepared.model.pirls().cond_var(vary)?;
+            let mut found = prepared.model.pirls_mut().cond_var(vary)?;
             for (at, values) in found.iter_mut().enumerate() {
                 let vsize = prepared.design.terms[at].vsize();
                 prepared.basis.covariances_to_given(at, vsize, values);

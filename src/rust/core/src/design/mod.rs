@@ -37,6 +37,25 @@ pub struct Design<'a> {
     pub terms: Vec<ReTerm<'a>>,
 }
 
+impl<'a> Design<'a> {
+    /// The design without its fixed factors, and the terms that are left; `None` if there are no
+    /// such factors.
+    pub(crate) fn without_fixed(&self) -> Option<(Self, Vec<usize>)> {
+        let all = 0..self.terms.len();
+        let kept: Vec<usize> =
+            all.filter(|&t| !self.terms[t].cov.is_fixed()).collect();
+        if kept.len() == self.terms.len() {
+            return None;
+        }
+        let terms = kept.iter().map(|&term| self.terms[term].clone());
+        let alone = Self {
+            terms: terms.collect(),
+            ..self.clone()
+        };
+        Some((alone, kept))
+    }
+}
+
 impl Design<'_> {
     /// Number of observations.
     pub fn n(&self) -> usize {

@@ -73,6 +73,25 @@ impl Vectors {
         }
     }
 
+    /// Adds multiples of values to the elements of one term of the design.
+    pub(crate) fn add_to_term(
+        &mut self,
+        factor: &Factor,
+        (term, multiple): (usize, f64),
+        values: &[f64],
+    ) {
+        if term == factor.layout.leading_term {
+            small::axpy(multiple, values, &mut self.leading);
+        }
+        let mut blocks = factor.layout.blocks.iter();
+        if let Some(block) = blocks.find(|block| block.term == term) {
+            let levels = values.chunks_exact(block.vsize);
+            for (place, values) in block.places(1).zip(levels) {
+                small::axpy(multiple, values, &mut self.trailing[place]);
+            }
+        }
+    }
+
     /// The effects of each term of the design, `vsize x n_levels`.
     fn scatter(&self, factor: &Factor) -> Vec<Vec<f64>> {
         let mut terms = vec![Vec::new(); factor.covs().len()];

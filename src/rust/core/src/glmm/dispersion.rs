@@ -107,7 +107,7 @@ impl GeneralizedLinearMixedModel {
         let phi = self.moment();
         let constant = response.constant_at(phi);
         let deviance =
-            (self.pirls.penalized - self.pirls.ussq()) * response.shape / phi;
+            self.pirls.short_deviance() * self.pirls.response.shape / phi;
         (deviance - 2.0 * constant, phi)
     }
 

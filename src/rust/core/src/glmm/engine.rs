@@ -1,6 +1,7 @@
 //! What solves the penalized problem with the present weights: a factor, exactly, or conjugate
 //! gradients with random vectors, for crossed terms of any size.
 
+use super::fixed_levels::Alone;
 use super::leverage::Leverage;
 use super::matrix_free::MatrixFree;
 use crate::covariance::RelCov;
@@ -8,6 +9,7 @@ use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
 use crate::design::columns::Columns;
 use crate::design::Design;
 use crate::error::Result;
+use crate::factor::cond_var::cond_var;
 use crate::factor::cross_products::shifts;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
@@ -28,6 +30,8 @@ pub(crate) struct Exact {
     alone: System,
     /// The system with fixed effects.
     joint: System,
+    /// Beside fixed factors the random effects without them.
+    random: Option<Alone>,
 }
 
 /// A factor, with its right-hand side.
@@ -50,6 +54,8 @@ pub(crate) struct Problem<'a> {
     pub u: &'a [Vec<f64>],
     /// The fixed effects before.
     pub beta: &'a [f64],
+    /// What is added to the penalized deviance for each unit of the effects of a term, if anything.
+    pub tilt: &'a [Vec<f64>],
 }
 
 impl System {
@@ -78,6 +84,7 @@ impl Exact {
         Ok(Some(Self {
             alone: System::new(alone),
             joint: System::new(joint),
+            random: None,
         }))
     }
 
@@ -94,6 +101,14 @@ impl Exact {
             Vary::Jointly => &mut self.joint,
         };
         rows.refill(factor, rhs, problem.weights, problem.working);
+        for (term, tilt) in problem.tilt.iter().enumerate() {
+            if !tilt.is_empty() {
+                rhs.add_to_term(factor, (term, -0.5), tilt);
+            }
+        }
+        if let Some(random) = &mut self.random {
+            random.reweigh(problem.weights);
+        }
         if problem.vary == Vary::Jointly {
             // Where data are separated the weights vanish in a direction of the fixed effects.
             factor.border.anchor = problem.beta.to_vec();
@@ -113,15 +128,21 @@ impl Engine {
         design: &Design,
     ) -> Result<(Self, Rows)> {
         let shift = shifts(design);
-        let exact = match kind.is_iterative(design.terms.len()) {
-            true => None,
-            false => Exact::new(design, &kind.in_room(room).of_steps())?,
+        let has_levels = design.terms.iter().any(|term| term.cov.is_fixed());
+        let is_exact = has_levels || !kind.is_iterative(design.terms.len());
+        let exact = match is_exact {
+            true => Exact::new(design, &kind.in_room(room).of_steps())?,
+            false => None,
         };
-        if let Some(exact) = exact {
+        if let Some(mut exact) = exact {
             let factor = &exact.alone.factor;
             let places = (&factor.layout, &factor.leading);
             let rows = Rows::new(design, places, &shift);
+            exact.random = Alone::new(design, &rows, room)?;
             return Ok((Self::Exact(Box::new(exact)), rows));
+        }
+        if has_levels {
+            return Err(too_large(f64::NAN, None));
         }
         let layout = Layout::new(design);
         let leading = Leading::new(design, &layout);
@@ -145,6 +166,9 @@ impl Engine {
             Self::Exact(exact) => {
                 exact.alone.factor.set_theta(theta);
                 exact.joint.factor.set_theta(theta);
+                if let Some(random) = &mut exact.random {
+                    random.set_theta(theta);
+                }
             }
             Self::Iterative(iterative) => iterative.set_theta(theta),
         }
@@ -200,10 +224,37 @@ impl Engine {
         spherical: &[f64],
     ) -> Result<Solution> {
         match self {
-            Self::Exact(exact) => {
-                Ok(exact.system(vary).factor.solve(rz, rx, spherical))
-            }
+            Self::Exact(exact) => match (&mut exact.random, vary) {
+                (Some(random), Vary::Modes) => random.solve(rz),
+                _ => Ok(exact.system(vary).factor.solve(rz, rx, spherical)),
+            },
             Self::Iterative(iterative) => iterative.solve(rz, rx),
+        }
+    }
+
+    /// The effects that solve for `Lambda'r_Z`, coefficients of fixed factors among them.
+    ///
+    /// # Errors
+    /// `NeedsFactor` of the iterative engine.
+    pub fn solve_with_levels(&self, rz: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+        Ok(self.factor(Vary::Modes)?.solve(rz, &[], &[]).b)
+    }
+
+    /// Conditional variances of the effects of each term given all fixed effects; those of the
+    /// coefficients of fixed factors given the others.
+    ///
+    /// # Errors
+    /// `NeedsFactor` of the iterative engine where they would take too long.
+    pub fn cond_var(&mut self, vary: Vary) -> Result<Vec<Vec<f64>>> {
+        match self {
+            Self::Exact(exact) => {
+                let mut all = cond_var(&exact.system(vary).factor);
+                if let Some(random) = &mut exact.random {
+                    random.fill_cond_var(&mut all)?;
+                }
+                Ok(all)
+            }
+            Self::Iterative(iterative) => iterative.cond_var(),
         }
     }
 
@@ -213,7 +264,10 @@ impl Engine {
     /// `NotPositiveDefinite`.
     pub fn log_det_re(&mut self, vary: Vary) -> Result<f64> {
         match self {
-            Self::Exact(exact) => Ok(exact.system(vary).factor.log_det_re()),
+            Self::Exact(exact) => match &mut exact.random {
+                Some(random) => random.log_det_re(),
+                None => Ok(exact.system(vary).factor.log_det_re()),
+            },
             Self::Iterative(iterative) => Ok(iterative.log_det_re()?.value),
         }
     }
@@ -232,6 +286,9 @@ impl Engine {
     ) -> Result<Leverage> {
         match self {
             Self::Exact(exact) => {
+                if let Some(random) = &mut exact.random {
+                    return random.leverage(rows.terms.len());
+                }
                 let factor = &exact.system(vary).factor;
                 Ok(Leverage::new(rows, factor, weights, own))
             }
@@ -250,6 +307,9 @@ impl Engine {
     ) -> Result<()> {
         match self {
             Self::Exact(exact) => {
+                if let Some(random) = &mut exact.random {
+                    return random.traces(omega);
+                }
                 let factor = &exact.system(vary).factor;
                 FactorDerivatives::new(factor).update_traces(factor, omega);
             }

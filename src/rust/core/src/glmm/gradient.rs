@@ -37,6 +37,16 @@ struct AtModes {
     nodes: Option<Expectations>,
 }
 
+/// How F changes as the modes move.
+struct Moved {
+    /// The derivative of F in eta.
+    rho: Vec<f64>,
+    /// `H_obs^-1 F_u`.
+    s: Solution,
+    /// The change of the linear predictor by `s`.
+    xi: Vec<f64>,
+}
+
 impl AtModes {
     fn new(
         model: &mut GeneralizedLinearMixedModel,
@@ -120,17 +130,7 @@ impl GeneralizedLinearMixedModel {
             traces = omega.g().to_vec();
         }
         let at = AtModes::new(self, vary)?;
-        let (mut rho, rhs) = self.at_fixed_modes(&at);
-        let mut s = self.solve_observed(vary, &rhs, at.expected_modes())?;
-        if let Some(t) = self.profile_multiplier(vary, &at, &mut s)? {
-            small::axpy(t, &at.derivatives.score, &mut rho);
-        }
-        let xi = self.linear_predictor_of(vary, &s);
-        for ((rho, observed), xi) in
-            rho.iter_mut().zip(&at.derivatives.observed).zip(&xi)
-        {
-            *rho -= observed * xi;
-        }
+        let Moved { rho, s, xi } = self.with_modes(vary, &at)?;
         if let Some(omega) = omega {
             self.add_scores(&rho, omega.g_mut());
         }
@@ -143,6 +143,29 @@ impl GeneralizedLinearMixedModel {
             gradient[gradient.len() - 1] = self.shape_gradient(&at, &xi);
         }
         Ok(traces)
+    }
+
+    // The derivative of F in eta at the modes, with beta and the coefficients of fixed factors as
+    // they are.
+    pub(super) fn slope_in_eta(&mut self) -> Result<Vec<f64>> {
+        let at = AtModes::new(self, Vary::Modes)?;
+        Ok(self.with_modes(Vary::Modes, &at)?.rho)
+    }
+
+    // How F changes as the modes move.
+    fn with_modes(&mut self, vary: Vary, at: &AtModes) -> Result<Moved> {
+        let (mut rho, rhs) = self.at_fixed_modes(at);
+        let mut s = self.solve_observed(vary, &rhs, at.expected_modes())?;
+        if let Some(t) = self.profile_multiplier(vary, at, &mut s)? {
+            small::axpy(t, &at.derivatives.score, &mut rho);
+        }
+        let xi = self.linear_predictor_of(vary, &s);
+        for ((rho, observed), xi) in
+            rho.iter_mut().zip(&at.derivatives.observed).zip(&xi)
+        {
+            *rho -= observed * xi;
+        }
+        Ok(Moved { rho, s, xi })
     }
 
     // The derivative of F in eta at fixed modes, and the vector whose product with Lambda'Z' is the

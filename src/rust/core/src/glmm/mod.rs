@@ -21,6 +21,7 @@
 //! | gradient of `d`; `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
 //! | start values; the objective in free coordinates; the fit | `start`, `search`, `fit` |
 //! | other starts, those at random | `elsewhere`, `at_random` |
+//! | fixed factors with many levels | `fixed_levels` |
 //! | effects that the fixed ones contain | `redundant` |
 //! | responses drawn from a fit, and fitted | [`bootstrap`] |
 //! | verdict on an optimum; covariance of the estimates | `certificate`, `covariance` |
@@ -34,6 +35,7 @@ mod elsewhere;
 mod engine;
 pub mod families;
 mod fit;
+mod fixed_levels;
 mod gauss_hermite;
 mod gradient;
 mod leverage;
@@ -339,7 +341,11 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
     pub(crate) fn evaluate(&mut self, vary: Vary) -> Result<Parts> {
+        if vary == Vary::Jointly {
+            self.pirls.level();
+        }
         self.find_modes(vary)?;
+        self.settle_levels(vary)?;
         self.pirls.factor_at_modes(vary, self.options.information)?;
         let log_det_re = self.pirls.engine.log_det_re(vary)?;
         let (conditional, shape) = self.conditional();

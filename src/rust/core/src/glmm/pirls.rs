@@ -9,7 +9,6 @@ use crate::coordinates::centring::Centring;
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::factor::column_scales::scales_of;
-use crate::factor::cond_var::cond_var;
 use crate::factor::cross_products::shifts;
 use crate::factor::memory::{EngineKind, Room};
 use crate::factor::rows::Rows;
@@ -176,6 +175,9 @@ pub struct Pirls {
     pub(crate) unit: f64,
     /// Spherical random effects of each term.
     pub(crate) u: Vec<Vec<f64>>,
+    /// What is added to the penalized deviance for each unit of the coefficients of a fixed factor;
+    /// empty for other terms.
+    pub(crate) tilt: Vec<Vec<f64>>,
     /// Fixed effects of the centred columns.
     pub(crate) beta: Vec<f64>,
     /// The way between these and the fixed effects of the columns as they are.
@@ -230,6 +232,7 @@ impl Pirls {
         let terms = design.terms.iter();
         Ok(Self {
             u: terms.map(|term| vec![0.0; term.n_effects()]).collect(),
+            tilt: vec![Vec::new(); design.terms.len()],
             beta: vec![0.0; design.p()],
             centring: Centring::new(shift),
             theta: vec![0.0; design.n_theta()],
@@ -273,11 +276,8 @@ impl Pirls {
     ///
     /// # Errors
     /// `NeedsFactor` of the iterative engine where they would take too long.
-    pub fn cond_var(&self, vary: Vary) -> Result<Vec<Vec<f64>>> {
-        match self.engine.as_iterative() {
-            Some(iterative) => iterative.cond_var(),
-            None => Ok(cond_var(self.factor(vary)?)),
-        }
+    pub fn cond_var(&mut self, vary: Vary) -> Result<Vec<Vec<f64>>> {
+        self.engine.cond_var(vary)
     }
 
     /// Root mean square of each column of Z, weights included; 1 for a column of zeros.
@@ -295,6 +295,7 @@ impl Pirls {
         for u in self.u.iter_mut() {
             u.fill(0.0);
         }
+        self.level();
     }
 
     /// The present modes, to come back to.
@@ -355,6 +356,29 @@ impl Pirls {
     /// `|u|^2`.
     pub(crate) fn ussq(&self) -> f64 {
         self.u.iter().flatten().map(|u| u * u).sum()
+    }
+
+    /// `|u|^2` and the linear term of the coefficients of fixed factors.
+    fn penalty(&self) -> f64 {
+        self.ussq() + self.tilted(|t, level| self.u[t][level])
+    }
+
+    // The linear term at spherical effects.
+    fn tilted(&self, u: impl Fn(usize, usize) -> f64) -> f64 {
+        let mut sum = 0.0;
+        for (t, tilt) in self.tilt.iter().enumerate() {
+            let values = tilt.iter().enumerate();
+            let product: f64 = values.map(|(l, c)| c * u(t, l)).sum();
+            if !tilt.is_empty() {
+                sum += self.engine.lambdas()[t][0] * product;
+            }
+        }
+        sum
+    }
+
+    /// Takes the linear term away: PIRLS then minimizes the penalized deviance.
+    pub(crate) fn level(&mut self) {
+        self.tilt.iter_mut().for_each(Vec::clear);
     }
 
     /// Finds the conditional modes, starting from those of the last search, and leaves the factor
@@ -457,7 +481,7 @@ impl Pirls {
     // Makes the present modes a point to start from: finite, and with linear predictors of the
     // right sign.
     fn start_search(&mut self, vary: Vary) -> Result<()> {
-        self.penalized = self.ussq() - 2.0 * self.update_eta();
+        self.penalized = self.penalty() - 2.0 * self.update_eta();
         if !self.penalized.is_finite() {
             self.reset();
             self.penalized = -2.0 * self.update_eta();
@@ -507,7 +531,7 @@ impl Pirls {
         if vary == Vary::Jointly {
             self.beta = point.beta;
         }
-        self.penalized = self.ussq() - 2.0 * self.update_eta();
+        self.penalized = self.penalty() - 2.0 * self.update_eta();
         Ok(())
     }
 
@@ -532,6 +556,7 @@ impl Pirls {
             working: &self.working,
             u: &self.u,
             beta: &self.beta,
+            tilt: &self.tilt,
         };
         self.engine.refactor(&mut self.rows, problem)
     }
@@ -561,6 +586,7 @@ impl Pirls {
                 working: &self.working,
                 u: &self.u,
                 beta: &self.beta,
+                tilt: &self.tilt,
             },
         )?;
         if is_change && vary == Vary::Jointly {
@@ -572,7 +598,9 @@ impl Pirls {
     // Keeps the Laplace deviance at the present modes.
     fn push_trace(&mut self, vary: Vary) -> Result<()> {
         if let Some(mut trace) = self.trace.take() {
-            let conditional = self.penalized - 2.0 * self.response.constant();
+            let linear = self.penalty() - self.ussq();
+            let conditional =
+                self.penalized - linear - 2.0 * self.response.constant();
             trace.push(conditional + self.engine.log_det_re(vary)?);
             self.trace = Some(trace);
         }
@@ -675,7 +703,8 @@ impl Pirls {
         }
         let steps = towards.iter().flatten().zip(self.u.iter().flatten());
         let ussq: f64 = steps.map(|(d, u)| (u + length * d).powi(2)).sum();
-        Some(ussq - 2.0 * self.response.update())
+        let linear = self.tilted(|t, l| self.u[t][l] + length * towards[t][l]);
+        Some(ussq + linear - 2.0 * self.response.update())
     }
 
     fn accept(
@@ -709,9 +738,14 @@ impl Pirls {
         self.refactor(vary)
     }
 
+    /// `-2 log p(y | u)` at the present linear predictor, short of its constant.
+    pub(crate) fn short_deviance(&self) -> f64 {
+        self.penalized - self.penalty()
+    }
+
     /// `-2 log p(y | u)` at the present linear predictor.
     pub(crate) fn conditional_deviance(&mut self) -> f64 {
-        self.penalized - self.ussq() - 2.0 * self.response.constant()
+        self.short_deviance() - 2.0 * self.response.constant()
     }
 
     /// Values in the order of the design.

@@ -9,7 +9,6 @@
 
 use crate::covariance::{RelCov, UNPENALIZED};
 use crate::derivatives::{HessianKind, OmegaDerivatives, Profile};
-use crate::design::Design;
 use crate::lmm::engine::Engine;
 use crate::lmm::matrix_free::Parts;
 
@@ -23,29 +22,6 @@ pub(super) struct Alone {
     pub own: OmegaDerivatives,
     /// Traces of all effects.
     all: OmegaDerivatives,
-}
-
-/// The design without its fixed factors, and the terms that are left; `None` if there are no such
-/// factors.
-pub(super) fn without_fixed<'a>(
-    design: &Design<'a>,
-) -> Option<(Design<'a>, Vec<usize>)> {
-    let kept = random_terms(&design.covs());
-    if kept.len() == design.terms.len() {
-        return None;
-    }
-    let terms = kept.iter().map(|&term| design.terms[term].clone());
-    let alone = Design {
-        terms: terms.collect(),
-        ..design.clone()
-    };
-    Some((alone, kept))
-}
-
-// The terms that aren't fixed factors.
-fn random_terms(covs: &[RelCov]) -> Vec<usize> {
-    let terms = 0..covs.len();
-    terms.filter(|&term| !covs[term].is_fixed()).collect()
 }
 
 /// Coefficients of the fixed factors: levels that occur, with a column that isn't zero.

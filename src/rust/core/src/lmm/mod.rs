@@ -60,9 +60,7 @@ use crate::factor::sums_of_rows::Centre;
 use crate::iterative::Noise;
 use crate::lmm::domain::Domain;
 use crate::lmm::engine::Engine;
-use crate::lmm::fixed_levels::{
-    count_coefficients, log_det_of_scale, without_fixed, Alone,
-};
+use crate::lmm::fixed_levels::{count_coefficients, log_det_of_scale, Alone};
 use crate::lmm::likelihood::Likelihood;
 use crate::lmm::matrix_free::Parts;
 
@@ -164,7 +162,7 @@ impl LinearMixedModel {
         };
         let mut model = Self::of_engine(engine, likelihood)?;
         let others = match criterion {
-            Criterion::Ml => without_fixed(design),
+            Criterion::Ml => design.without_fixed(),
             Criterion::Reml => None,
         };
         if let Some((others, terms)) = others {

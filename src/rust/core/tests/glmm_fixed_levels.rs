@@ -1,0 +1,172 @@
+//! A fixed factor as a term of its own in generalized models: against its dummy columns in X, and
+//! the gradient against differences.
+
+mod common;
+
+use common::{close_to_largest, random_levels, Data, Random, TermData};
+use rlmm_core::covariance::RelCov;
+use rlmm_core::covariance::Structure::Unstructured;
+use rlmm_core::glmm::families::response::Information;
+use rlmm_core::glmm::families::{Family, Link};
+use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::{
+    FitSettings, GeneralizedLinearMixedModel, Options, Shape,
+};
+use rlmm_core::optimize::{bfgs, Flow, Settings};
+
+const LEVELS: i32 = 12;
+
+const FAMILIES: [(Family, Link, Information); 5] = [
+    (Family::Binomial, Link::Logit, Information::Expected),
+    (Family::Binomial, Link::Probit, Information::Expected),
+    (Family::Binomial, Link::Cloglog, Information::Observed),
+    (Family::Poisson, Link::Log, Information::Expected),
+    (Family::Gamma, Link::Log, Information::Expected),
+];
+
+/// A model with a fixed factor: with dummy columns in X, and with the factor as the last term.
+struct Pair {
+    dummies: Data,
+    levels: Data,
+}
+
+// A response that the family may have.
+fn response(random: &mut Random, family: Family, eta: f64) -> f64 {
+    match family {
+        Family::Binomial => {
+            f64::from(u8::from(random.uniform() < logistic(eta)))
+        }
+        Family::Poisson => (eta.exp() + random.uniform()).floor(),
+        _ => eta.exp() * (0.2 + random.uniform()),
+    }
+}
+
+fn logistic(eta: f64) -> f64 {
+    1.0 / (1.0 + (-eta).exp())
+}
+
+fn pair(family: Family, terms: &[(usize, usize)]) -> Pair {
+    let n = 400;
+    let refs = random_levels(&mut Random::new(17), n, LEVELS as usize);
+    let data = || {
+        let mut random = Random::new(5);
+        let mut data = Data::new(&mut random, n, 2);
+        let mut eta: Vec<f64> =
+            refs.iter().map(|&l| 0.2 * f64::from(l % 5) - 0.3).collect();
+        for &(n_levels, k) in terms {
+            let groups = random_levels(&mut random, n, n_levels);
+            for (eta, level) in eta.iter_mut().zip(&groups) {
+                *eta += 0.4 * f64::from(*level % 4) - 0.5;
+            }
+            data = data.with_term(&mut random, groups, &[(Unstructured, k)]);
+        }
+        let mut random = Random::new(23);
+        let y = eta.iter().map(|&eta| response(&mut random, family, eta));
+        data.y = y.collect();
+        data.with_offset(&mut random)
+    };
+    let (mut dummies, mut levels) = (data(), data());
+    for level in 2..=LEVELS {
+        let column = refs.iter().map(|&r| f64::from(u8::from(r == level)));
+        dummies.x.extend(column);
+    }
+    let z = refs.iter().map(|&r| f64::from(u8::from(r > 1)));
+    levels.terms.push(TermData {
+        refs: refs.clone(),
+        n_levels: LEVELS as usize,
+        z: Some(z.collect()),
+        cov: RelCov::fixed(),
+    });
+    Pair { dummies, levels }
+}
+
+fn model(
+    data: &Data,
+    (family, link, information): (Family, Link, Information),
+) -> GeneralizedLinearMixedModel {
+    let shape = match family {
+        Family::Gamma => Shape::Estimated(1.0),
+        _ => Shape::Known(1.0),
+    };
+    let options = Options {
+        information,
+        shape,
+        nodes: 1,
+    };
+    GeneralizedLinearMixedModel::new(&data.design(), family, link, options)
+        .unwrap()
+}
+
+fn fit(model: &mut GeneralizedLinearMixedModel, vary: Vary) -> (f64, Vec<f64>) {
+    let settings = FitSettings {
+        settings: Settings {
+            optimizer: bfgs::NAME.into(),
+            ..Settings::default()
+        },
+        vary,
+        theta: Vec::new(),
+        beta: Vec::new(),
+    };
+    let found = model.fit(&settings, &mut |_, _, _| Flow::Continue).unwrap();
+    (found.summary.best_value, found.parameters)
+}
+
+#[test]
+fn fits_are_those_of_dummy_columns() {
+    for kind in FAMILIES {
+        for terms in [&[(30, 1)][..], &[(20, 2)], &[(25, 1), (9, 1)]] {
+            let pair = pair(kind.0, terms);
+            for vary in [Vary::Jointly, Vary::Modes] {
+                let name = format!("{kind:?} {terms:?} {vary:?}");
+                let mut by_dummies = model(&pair.dummies, kind);
+                let mut by_levels = model(&pair.levels, kind);
+                let (value, all) = fit(&mut by_dummies, vary);
+                let (own, parameters) = fit(&mut by_levels, vary);
+                assert!((own - value).abs() < 1e-6, "{name}: {own} {value}");
+                let n_theta = by_levels.n_theta();
+                let p = if vary == Vary::Modes { 2 } else { 0 };
+                let first = n_theta + p;
+                close_to_largest(
+                    &name,
+                    &parameters[..first],
+                    &all[..first],
+                    1e-4,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_gradient_is_that_of_the_least_deviance() {
+    for kind in FAMILIES {
+        let pair = pair(kind.0, &[(25, 1), (9, 1)]);
+        for vary in [Vary::Jointly, Vary::Modes] {
+            let mut model = model(&pair.levels, kind);
+            let mut at = vec![0.7, 0.5];
+            if vary == Vary::Modes {
+                at.extend([0.3, -0.2]);
+            }
+            if kind.0 == Family::Gamma {
+                at.push(-0.4);
+            }
+            let mut gradient = vec![0.0; at.len()];
+            model.objective(vary, &at).unwrap();
+            model.gradient(vary, &mut gradient).unwrap();
+            let step = 1e-3;
+            let differences = (0..at.len()).map(|j| {
+                let mut value = |step: f64| {
+                    let mut there = at.clone();
+                    there[j] += step;
+                    model.objective(vary, &there).unwrap()
+                };
+                let near = value(step) - value(-step);
+                let far = value(2.0 * step) - value(-2.0 * step);
+                (8.0 * near - far) / (12.0 * step)
+            });
+            let differences: Vec<f64> = differences.collect();
+            let name = format!("{kind:?} {vary:?}");
+            close_to_largest(&name, &gradient, &differences, 1e-6);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+# A fixed factor whose levels are no columns of X in generalized models, against the model with its
+# dummy columns, and against lme4.
+
+counted_data <- function(n = 1200, firms = 25, workers = 50) {
+  set.seed(21)
+  d <- data.frame(
+    firm = factor(sample(firms, n, TRUE)),
+    worker = factor(sample(workers, n, TRUE)),
+    x = rnorm(n),
+    size = sample(1:4, n, TRUE),
+    hours = rnorm(n) / 4
+  )
+  eta <- 0.3 +
+    0.5 * d$x +
+    rnorm(firms, sd = 0.6)[d$firm] +
+    rnorm(workers, sd = 0.8)[d$worker]
+  d$died <- rbinom(n, d$size, plogis(eta))
+  d$count <- rpois(n, exp(eta + d$hours))
+  d$spent <- rgamma(n, 2, rate = 2 / exp(eta))
+  d
+}
+
+# The values of a call with dummy columns and without.
+generalized_pair <- function(call, data) {
+  call <- substitute(call)
+  with_limit <- function(limit) {
+    rlang::local_options(rlmm.large_factor = limit)
+    suppressMessages(eval(call, list(d = data), parent.frame(2L)))
+  }
+  fits <- list(dummies = with_limit(Inf), levels = with_limit(20))
+  expect_null(fits$dummies$fixed$large)
+  expect_false(is.null(fits$levels$fixed$large))
+  fits
+}
+
+expect_same_generalized <- function(fits, tolerance = 1e-4) {
+  a <- fits$dummies
+  b <- fits$levels
+  expect_equal(
+    as.numeric(logLik(b)),
+    as.numeric(logLik(a)),
+    tolerance = 1e-9
+  )
+  expect_equal(attributes(logLik(b)), attributes(logLik(a)))
+  expect_equal(fixef(b), fixef(a), tolerance = tolerance)
+  expect_equal(fitted(b), fitted(a), tolerance = tolerance)
+  expect_equal(sigma(b), sigma(a), tolerance = tolerance)
+  own <- rownames(vcov(b))
+  expect_equal(
+    vcov(b),
+    vcov(a)[own, own, drop = FALSE],
+    tolerance = 1e-3
+  )
+  expect_equal(
+    as.data.frame(ranef(b)),
+    as.data.frame(ranef(a)),
+    tolerance = 1e-3
+  )
+}
+
+test_that("a generalized fit with levels is that with dummy columns", {
+  d <- counted_data()
+  same <- \(call) expect_same_generalized(call)
+  same(generalized_pair(
+    rglmm(
+      cbind(died, size - died) ~ x + firm + (1 | worker),
+      d,
+      binomial
+    ),
+    d
+  ))
+  same(generalized_pair(
+    rglmm(
+      count ~ firm + (1 | worker),
+      d,
+      poisson,
+      offset = hours,
+      nAGQ = 0
+    ),
+    d
+  ))
+  same(generalized_pair(
+    rglmm(count ~ 0 + firm + x + (x | worker), d, poisson),
+    d
+  ))
+  same(generalized_pair(
+    rglmm(
+      died / size ~ x + firm + (1 | worker) + (1 | size),
+      d,
+      binomial("probit"),
+      weights = size,
+      information = "observed"
+    ),
+    d
+  ))
+})
+
+test_that("dispersions are those of dummy columns", {
+  d <- counted_data()
+  for (kind in c("profiled", "estimated")) {
+    expect_same_generalized(generalized_pair(
+      rglmm(
+        spent ~ x + firm + (1 | worker),
+        d,
+        Gamma("log"),
+        dispersion = kind
+      ),
+      d
+    ))
+  }
+  expect_same_generalized(generalized_pair(
+    rglmm(count ~ x + firm + (1 | worker), d, nbinom2()),
+    d
+  ))
+})
+
+test_that("lme4 finds the same generalized fit", {
+  skip_if_not_installed("lme4")
+  d <- counted_data()
+  rlang::local_options(rlmm.large_factor = 20)
+  formula <- cbind(died, size - died) ~ x + firm + (1 | worker)
+  theirs <- lme4::glmer(
+    formula,
+    d,
+    binomial,
+    control = lme4::glmerControl(
+      optimizer = "bobyqa",
+      optCtrl = list(maxfun = 1e5)
+    )
+  )
+  ours <- rglmm(formula, d, binomial)
+  expect_equal(
+    as.numeric(logLik(ours)),
+    as.numeric(logLik(theirs)),
+    tolerance = 1e-6
+  )
+  expect_equal(fixef(ours), lme4::fixef(theirs), tolerance = 1e-3)
+  errors <- sqrt(diag(as.matrix(vcov(theirs))))
+  # Theirs take into account that theta is estimated.
+  expect_equal(
+    fixed_levels(ours)$std.error[-1L],
+    unname(errors[-(1:2)]),
+    tolerance = 0.02
+  )
+})
+
+test_that("methods of a generalized fit agree with those of dummy columns", {
+  d <- counted_data()
+  fits <- generalized_pair(
+    rglmm(count ~ x + firm + (1 | worker), d, poisson),
+    d
+  )
+  a <- fits$dummies
+  b <- fits$levels
+  own <- c("(Intercept)", "x")
+  expect_equal(
+    coef(summary(b)),
+    coef(summary(a))[own, ],
+    tolerance = 1e-3,
+    ignore_attr = TRUE
+  )
+  expect_equal(hatvalues(b), hatvalues(a), tolerance = 1e-4)
+  new <- d[1:5, ]
+  for (effects in list(NULL, NA)) {
+    expect_equal(
+      predict(b, new, re.form = effects, se.fit = TRUE),
+      predict(a, new, re.form = effects, se.fit = TRUE),
+      tolerance = 1e-4
+    )
+  }
+  expect_equal(
+    ranef(b, condVar = TRUE),
+    ranef(a, condVar = TRUE),
+    tolerance = 1e-3,
+    ignore_attr = TRUE
+  )
+  expect_identical(simulate(b, seed = 1), simulate(a, seed = 1))
+  y <- simulate(b, seed = 1)[[1L]]
+  expect_equal(
+    as.numeric(logLik(refit(b, y))),
+    as.numeric(logLik(refit(a, y))),
+    tolerance = 1e-8
+  )
+  tests <- anova(b)
+  expect_identical(rownames(tests), c("x", "firm"))
+  expect_identical(tests$Df, anova(a)$Df)
+  expect_equal(tests$Chisq, anova(a)$Chisq, tolerance = 0.01)
+  expect_snapshot(print(tests))
+})
+
+test_that("the mean over the levels has the covariance of the coefficients", {
+  skip_if_not_installed("emmeans")
+  d <- counted_data()
+  fits <- generalized_pair(
+    rglmm(count ~ x + firm + (1 | worker), d, poisson),
+    d
+  )
+  tables <- lapply(fits, \(fit) {
+    as.data.frame(emmeans::emmeans(fit, ~x, at = list(x = 0:1)))
+  })
+  expect_equal(
+    tables$levels,
+    tables$dummies,
+    tolerance = 1e-3,
+    ignore_attr = TRUE
+  )
+})
+
+test_that("levels without a finite coefficient are named", {
+  d <- counted_data()
+  d$died[d$firm == "3"] <- 0L
+  d$died[d$firm == "4"] <- d$size[d$firm == "4"]
+  rlang::local_options(rlmm.large_factor = 20)
+  formula <- cbind(died, size - died) ~ x + firm + (1 | worker)
+  expect_warning(
+    fit <- rglmm(formula, d, binomial),
+    class = "rlmm_warning_separation"
+  )
+  expect_identical(fit$separated, c("firm3", "firm4"))
+  expect_match(
+    format(diagnose(fit)),
+    "`firm3` and `firm4`",
+    all = FALSE
+  )
+  # The others are those of the firms that are left.
+  left <- droplevels(d[!d$firm %in% 3:4, ])
+  rest <- rglmm(formula, left, binomial)
+  expect_equal(fixef(fit)[names(fixef(rest))], fixef(rest), tolerance = 1e-3)
+  expect_equal(vcov(fit), vcov(rest), tolerance = 1e-3)
+})
+
+test_that("quadrature and dispersions by moment have columns", {
+  d <- counted_data()
+  rlang::local_options(rlmm.large_factor = 20)
+  formula <- count ~ x + firm + (1 | worker)
+  by_nodes <- rglmm(formula, d, poisson, nAGQ = 3)
+  expect_null(by_nodes$fixed$large)
+  by_moment <- rglmm(
+    spent ~ x + firm + (1 | worker),
+    d,
+    Gamma("log"),
+    dispersion = "moment"
+  )
+  expect_null(by_moment$fixed$large)
+  by_gradients <- rglmm(
+    formula,
+    d,
+    poisson,
+    control = rlmm_control(engine = "iterative")
+  )
+  expect_null(by_gradients$fixed$large)
+  expect_identical(
+    preview(formula, d, family = poisson)$fixed$apart,
+    c(firm = 25L)
+  )
+})
