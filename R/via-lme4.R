@@ -13,8 +13,8 @@
 #' Fits with a covariance structure (`cs()`, `ar1()`, `toep()`) or strata of the residual variance
 #' have no counterpart in lme4. Functions that ask for fixed effects, their covariance and
 #' predictions alone answer for them all the same: those of marginaleffects, ggeffects, effects,
-#' multcomp, car (`linearHypothesis()`, `deltaMethod()`, `Confint()`, `vif()`) and insight. The
-#' others say what lme4 hasn't.
+#' multcomp, car (`linearHypothesis()`, `deltaMethod()`, `Confint()`, `vif()`) and insight; so does
+#' `DHARMa::simulateResiduals()`. The others say what lme4 hasn't.
 #'
 #' The predictions of ggeffects hold no group: they are those of the population, as for lme4's fits.
 #' DHARMa warns that it doesn't know our class, and simulates all the same; its tests take what
@@ -172,15 +172,6 @@ lme4_generics <- list(
     "restriction_matrix2model",
     "vcovAdj"
   ),
-  DHARMa = c(
-    "getData",
-    "getFixedEffects",
-    "getObservedResponse",
-    "getPearsonResiduals",
-    "getRefit",
-    "getResiduals",
-    "getSimulations"
-  ),
   MuMIn = c(
     "coefTable",
     "coeffs",
@@ -277,6 +268,19 @@ fixed_generics <- list(
 # Generics whose methods for lme4's object are those of broom.mixed, which isn't loaded with them.
 via_broom_mixed_generics <- list(generics = c("augment", "glance", "tidy"))
 
+# The generics of DHARMa, whose own methods do for fits that lme4 has no counterpart of.
+via_dharma_generics <- list(
+  DHARMa = c(
+    "getData",
+    "getFixedEffects",
+    "getObservedResponse",
+    "getPearsonResiduals",
+    "getRefit",
+    "getResiduals",
+    "getSimulations"
+  )
+)
+
 # The generics of lmerTest for its own class of fits.
 via_lmertest_generics <- list(
   lmerTest = c("difflsmeans", "ls_means", "lsmeansLT", "step")
@@ -301,6 +305,39 @@ via_broom_mixed <- function(...) {
   }
   need_package("broom.mixed", paste0(.Generic, "()"))
   call_again(.Generic, .GenericDefEnv, as_merMod, ...)
+}
+
+via_dharma <- function(...) {
+  if (is.null(not_convertible(..1))) {
+    return(call_again(.Generic, .GenericDefEnv, as_merMod, ...))
+  }
+  if (.Generic == "getFixedEffects") {
+    return(fixef.rlmm(..1))
+  }
+  default <- utils::getS3method(.Generic, "default", envir = .GenericDefEnv)
+  if (.Generic == "getSimulations") {
+    simulations_for_dharma(default, ...)
+  } else {
+    default(...)
+  }
+}
+
+#' Simulations with the random effects that DHARMa asks for
+#' @param simulateREs DHARMa's word: "conditional" on the random effects, "unconditional", or what
+#'   `re.form` says.
+#' @noRd
+simulations_for_dharma <- function(
+  default,
+  object,
+  ...,
+  simulateREs = "conditional"
+) {
+  switch(
+    simulateREs[1L],
+    conditional = default(object, ..., re.form = NULL),
+    unconditional = default(object, ..., re.form = NA),
+    default(object, ...)
+  )
 }
 
 via_lmertest <- function(...) {
@@ -366,6 +403,7 @@ short_text <- function(expression) {
   when_loaded(lme4_generics, via_lme4)
   when_loaded(fixed_generics, via_lme4)
   when_loaded(via_broom_mixed_generics, via_broom_mixed)
+  when_loaded(via_dharma_generics, via_dharma)
   when_loaded(via_lmertest_generics, via_lmertest)
   offer_to_marginaleffects()
   offer_to_simulate()

@@ -308,3 +308,29 @@ test_that("mice pools fits that lme4 can't have", {
   expect_equal(pooled$estimate[2L], mean(slopes))
   expect_equal(pooled$t[2L], within + 1.5 * var(slopes), tolerance = 1e-8)
 })
+
+test_that("DHARMa simulates fits that lme4 can't have", {
+  skip_if_not_installed("DHARMa")
+  residuals <- getExportedValue("DHARMa", "simulateResiduals")
+  fit <- rlmm(Reaction ~ Days + cs(Days | Subject), sleepstudy)
+  spread <- function(simulateREs) {
+    found <- suppressWarnings(
+      residuals(fit, n = 500, simulateREs = simulateREs)
+    )
+    apply(found$simulatedResponse, 1L, sd)
+  }
+  # Conditional on the random effects the responses differ by the residuals alone.
+  expect_equal(mean(spread("conditional")), sigma(fit), tolerance = 0.02)
+  z <- as.matrix(getME(fit, "Z"))
+  lambda <- as.matrix(getME(fit, "Lambda"))
+  variance <- rowSums((z %*% lambda)^2) + 1
+  expect_equal(
+    mean(spread("unconditional")),
+    sigma(fit) * mean(sqrt(variance)),
+    tolerance = 0.03
+  )
+  found <- suppressMessages(
+    suppressWarnings(residuals(fit, n = 20, refit = TRUE))
+  )
+  expect_length(found$scaledResiduals, 180L)
+})
