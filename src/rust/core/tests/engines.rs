@@ -39,6 +39,20 @@ fn data(n: usize, terms: &[(usize, &[Part])], sd: f64) -> Data {
     data
 }
 
+// Levels of the second term are parts of larger ones, which have effects, too.
+fn within_crossed() -> Data {
+    let intercept: &[Part] = &[(Unstructured, 1)];
+    let mut data = data(3000, &[(300, intercept), (120, intercept)], 0.6);
+    let refs = data.terms[1].refs.iter();
+    let around: Vec<i32> = refs.map(|level| (level - 1) / 4 + 1).collect();
+    let mut random = Random::new(10);
+    let effects: Vec<f64> = (0..30).map(|_| random.normal()).collect();
+    for (y, around) in data.y.iter_mut().zip(&around) {
+        *y += effects[*around as usize - 1];
+    }
+    data.with_term(&mut random, around, intercept)
+}
+
 fn designs() -> Vec<(&'static str, Data)> {
     let intercept: &[Part] = &[(Unstructured, 1)];
     let slope: &[Part] = &[(Unstructured, 2)];
@@ -75,6 +89,7 @@ fn designs() -> Vec<(&'static str, Data)> {
                 .with_weights(&mut random)
                 .with_offset(&mut random),
         ),
+        ("within crossed", within_crossed()),
     ]
 }
 

@@ -78,6 +78,26 @@ fn draw(random: &mut Random, family: Family, mean: f64) -> f64 {
     }
 }
 
+// Levels of the second term are parts of larger ones, whose effects are in the responses, too.
+fn within_crossed() -> Case {
+    let logit = (Family::Binomial, Link::Logit, Shape::Known(1.0));
+    let terms = &[(300, 1), (120, 1)];
+    let mut case = case(("within crossed", 9), logit, 4000, terms, 0.8);
+    let refs = case.data.terms[1].refs.iter();
+    let around: Vec<i32> = refs.map(|level| (level - 1) / 4 + 1).collect();
+    let mut random = Random::new(10);
+    let effects: Vec<f64> = (0..30).map(|_| random.normal()).collect();
+    for (y, around) in case.data.y.iter_mut().zip(&around) {
+        if random.uniform() < 0.4 {
+            let mean = Link::Logit.mean(2.0 * effects[*around as usize - 1]);
+            *y = draw(&mut random, Family::Binomial, mean);
+        }
+    }
+    let intercept = &[(Unstructured, 1)];
+    case.data = case.data.with_term(&mut random, around, intercept);
+    case
+}
+
 fn cases() -> Vec<Case> {
     let logit = (Family::Binomial, Link::Logit, Shape::Known(1.0));
     let probit = (Family::Binomial, Link::Probit, Shape::Known(1.0));
@@ -94,6 +114,7 @@ fn cases() -> Vec<Case> {
         case(("profiled", 6), profiled, 3000, &[(200, 1), (80, 1)], 0.3),
         case(("counts", 7), counts, 3000, &[(200, 1), (80, 1)], 0.5),
         case(("no variance", 8), logit, 3000, &[(150, 1), (70, 1)], 0.0),
+        within_crossed(),
     ]
 }
 

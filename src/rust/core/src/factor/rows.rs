@@ -249,6 +249,11 @@ impl Rows {
         self.order.len()
     }
 
+    /// Whether all columns of Z are ones.
+    pub(crate) fn are_plain(&self) -> bool {
+        self.terms.iter().all(|term| term.z.is_empty())
+    }
+
     /// The rows of a level of the leading term.
     #[inline(always)]
     pub(crate) fn of_level(&self, level: usize) -> Range<usize> {

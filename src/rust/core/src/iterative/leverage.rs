@@ -5,6 +5,7 @@
 //! the inverse are known; what is left of it is the mean of `(x - x0) x0'`, as in
 //! [`traces`](crate::iterative::traces).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::factor::blocks::Blocks;
@@ -42,10 +43,10 @@ pub(crate) fn leverages(
     let lambdas = &solver.reduced.lambdas;
     let inner = solver.preconditioner.scaled_inverse(lambdas);
     let mut h = vec![0.0; rows.n()];
-    let is_plain = rows.terms.iter().all(|term| term.z.is_empty());
-    in_pieces(solver, rows, &mut h, |levels, h| match is_plain {
-        true => add_plain_blocks(solver, rows, &inner, (levels, h)),
-        false => add_blocks(solver, rows, &inner, (levels, h)),
+    let plain = rows.are_plain().then(|| Plain::new(solver, rows, &inner));
+    in_pieces(solver, rows, &mut h, |levels, h| match &plain {
+        Some(plain) => plain.add(solver, rows, (levels, h)),
+        None => add_blocks(solver, rows, &inner, (levels, h)),
     });
     let n_random = kept.iter().filter(|kept| kept.is_random).count();
     let share = 1.0 / (WIDTH * n_random.max(1)) as f64;
@@ -225,33 +226,87 @@ fn add_blocks(
     }
 }
 
-// Adds what [`add_blocks`] does where all columns of Z are ones.
-fn add_plain_blocks(
-    solver: &Solver,
-    rows: &Rows,
-    inner: &[Blocks],
-    (levels, h): (Range<usize>, &mut [f64]),
-) {
-    let system = solver.system();
-    let v = solver.reduced.v.values();
-    let values = inner.iter().flat_map(Blocks::values);
-    let inner: Vec<f64> = values.copied().collect();
-    let first = rows.of_level(levels.start).start;
-    for level in levels {
-        let (touched, vals) = system.touched(level);
-        let w = v[level];
-        let products = touched.iter().zip(vals);
-        let y: f64 = products.map(|(&r, a)| inner[r as usize] * a * a).sum();
-        let own = w + y * w * w;
-        let at = rows.of_level(level);
-        h[at.start - first..at.end - first]
-            .iter_mut()
-            .for_each(|h| *h += own);
-        for term in &rows.terms[1..] {
-            for (i, &slot) in at.clone().zip(&term.slot[at.clone()]) {
-                let slot = slot as usize;
-                let g = inner[touched[slot] as usize];
-                h[i - first] += g * (1.0 - 2.0 * vals[slot] * w);
+// What [`add_blocks`] adds, where all columns of Z are ones: in the basis Q of
+// [`families`](crate::iterative::families), G is diagonal.
+struct Plain<'a> {
+    inner: Vec<f64>,
+    couplings: Cow<'a, [f64]>,
+    /// The weight omega of each trailing row.
+    omega: Vec<f64>,
+    /// Terms of the rows that are nested, each with the one around it.
+    nested: Vec<(usize, usize)>,
+}
+
+impl<'a> Plain<'a> {
+    fn new(solver: &'a Solver, rows: &Rows, inner: &[Blocks]) -> Self {
+        let system = solver.system();
+        let families = &solver.preconditioner.families;
+        let term_of = |row: usize| {
+            let term = system.trailing[system.block_of_row(row)].term;
+            rows.terms.iter().position(|own| own.term == term)
+        };
+        let terms = families.members().filter_map(|(row, around, _)| {
+            Some((term_of(row)?, term_of(around)?))
+        });
+        let mut nested: Vec<(usize, usize)> = terms.collect();
+        nested.sort_unstable();
+        nested.dedup();
+        Self {
+            inner: inner.iter().flat_map(Blocks::values).copied().collect(),
+            couplings: families.couplings(system),
+            omega: families.unscaled(system.m),
+            nested,
+        }
+    }
+
+    fn add(
+        &self,
+        solver: &Solver,
+        rows: &Rows,
+        (levels, h): (Range<usize>, &mut [f64]),
+    ) {
+        let system = solver.system();
+        let v = solver.reduced.v.values();
+        let first = rows.of_level(levels.start).start;
+        for level in levels {
+            let range = system.ptr[level]..system.ptr[level + 1];
+            let touched = &system.rows[range.clone()];
+            let vals = &self.couplings[range];
+            let w = v[level];
+            let products = touched.iter().zip(vals);
+            let y: f64 =
+                products.map(|(&r, a)| self.inner[r as usize] * a * a).sum();
+            let own = w + y * w * w;
+            let at = rows.of_level(level);
+            let h = &mut h[at.start - first..at.end - first];
+            h.iter_mut().for_each(|h| *h += own);
+            for term in &rows.terms[1..] {
+                for (h, &slot) in h.iter_mut().zip(&term.slot[at.clone()]) {
+                    let slot = slot as usize;
+                    let g = self.inner[touched[slot] as usize];
+                    *h += g * (1.0 - 2.0 * vals[slot] * w);
+                }
+            }
+            self.add_nested(rows, at, (touched, vals, w), h);
+        }
+    }
+
+    // What terms that are around others add beyond that: `z_pi = 1 - omega_c` in place of one.
+    fn add_nested(
+        &self,
+        rows: &Rows,
+        at: Range<usize>,
+        (touched, vals, w): (&[u32], &[f64], f64),
+        h: &mut [f64],
+    ) {
+        for &(inner, outer) in &self.nested {
+            let inner = &rows.terms[inner].slot[at.clone()];
+            let outer = &rows.terms[outer].slot[at.clone()];
+            for ((h, &inner), &outer) in h.iter_mut().zip(inner).zip(outer) {
+                let omega = self.omega[touched[inner as usize] as usize];
+                let g = self.inner[touched[outer as usize] as usize];
+                let taken = 2.0 * vals[outer as usize] * w;
+                *h += g * omega * (omega - 2.0 + taken);
             }
         }
     }

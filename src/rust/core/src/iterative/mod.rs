@@ -4,7 +4,7 @@
 //! The leading term is eliminated as in [`factor`](crate::factor). What is left, `S = I + D'KD`
 //! with `K = A_tt - sum_i A_t0,i V_i A_0t,i` and `V_i = Lambda0 T_i^-1 Lambda0'`, is never formed:
 //! products with it cost what the pairs of levels cost that occur together. `P = FF'` are the
-//! diagonal blocks of S, a level each.
+//! diagonal blocks of S, a level each, in a basis that decouples levels from those within them.
 //!
 //! `log|S| = log|P| + log|I + E|` with `E = F^-1 S F^-T - I`. The trace of `log(I + E)` is taken
 //! exactly along the constants of each effect of each term, which are confounded with each other
@@ -18,6 +18,7 @@
 //! | what is left of them at a theta; products with S | [`reduced`] |
 //! | eight vectors side by side; which columns of `[X r]` these are | [`wide`], [`picked`] |
 //! | the diagonal blocks of S, their factor F, `log\|P\|` | [`precondition`] |
+//! | levels within those of another term | [`families`] |
 //! | conjugate gradients, several right-hand sides at once | [`gradients`] |
 //! | `e_1' log(T) e_1` of a tridiagonal T | [`tridiagonal`] |
 //! | the norm of E | [`norm`] |
@@ -35,6 +36,7 @@
 pub mod border;
 pub mod cond_var;
 pub(crate) mod engine;
+pub mod families;
 pub mod gradients;
 pub mod information;
 pub(crate) mod leverage;

@@ -9,12 +9,14 @@ use crate::parallel::team::share;
 /// Parts of the levels of a term, of which each thread takes one after the other.
 const PARTS: usize = 8;
 
-/// `||E||_F^2 = sum over l != l' of ||F_l^-1 S_ll' F_l'^-T||^2`.
+/// `||E||_F^2 = sum over l != l' of ||F_l^-1 S_ll' F_l'^-T||^2`, S in the basis Q.
 pub fn squared_norm(solver: &Solver) -> f64 {
     let system = solver.system();
     let leading = leading_of_rows(solver);
     let lambdas = &solver.reduced.lambdas;
     let inner = solver.preconditioner.scaled_inverse(lambdas);
+    let families = &solver.preconditioner.families;
+    let (vals, cross) = (families.couplings(system), families.products(system));
     let mut parts = Vec::new();
     for (t, block) in system.trailing.iter().enumerate() {
         let size = block.n_levels.div_ceil(PARTS).max(1);
@@ -24,7 +26,7 @@ pub fn squared_norm(solver: &Solver) -> f64 {
         }
     }
     share(parts.iter_mut(), |(t, levels, norm)| {
-        let mut rows = RowsOfK::new(system);
+        let mut rows = RowsOfK::new(system, (&vals, &cross));
         let (first, k) = (system.trailing[*t].first, system.trailing[*t].k);
         for level in levels.clone() {
             for j in 0..k {
@@ -63,7 +65,10 @@ fn leading_of_rows(solver: &Solver) -> Places {
 }
 
 // The rows of K of one level, dense.
-struct RowsOfK {
+struct RowsOfK<'a> {
+    // Products of trailing terms with the leading one, and with each other.
+    vals: &'a [f64],
+    cross: &'a [f64],
     // `widest` values per column of K, one per row of the level.
     values: Vec<f64>,
     touched: Vec<u32>,
@@ -72,11 +77,13 @@ struct RowsOfK {
     half: Vec<f64>,
 }
 
-impl RowsOfK {
-    fn new(system: &System) -> Self {
+impl<'a> RowsOfK<'a> {
+    fn new(system: &System, (vals, cross): (&'a [f64], &'a [f64])) -> Self {
         let blocks = system.trailing.iter();
         let widest = blocks.map(|block| block.k).max().unwrap_or(1);
         Self {
+            vals,
+            cross,
             values: vec![0.0; system.m * widest],
             touched: Vec::new(),
             is_touched: vec![false; system.m],
@@ -98,19 +105,19 @@ impl RowsOfK {
         for at in system.cross_ptr[r]..system.cross_ptr[r + 1] {
             let column = system.cross_rows[at] as usize;
             if column > r {
-                self.add_to(column, j, system.cross_vals[at]);
+                self.add_to(column, j, self.cross[at]);
             }
         }
         let mut factor = vec![0.0; k0];
         for &(i, at) in &leading.places[leading.ptr[r]..leading.ptr[r + 1]] {
             let (v, at) = (reduced.v.block(i as usize), at as usize);
-            let own = &system.vals[at * k0..(at + 1) * k0];
+            let own = &self.vals[at * k0..(at + 1) * k0];
             for (c, factor) in factor.iter_mut().enumerate() {
                 *factor = -small::dot(&v[c * k0..(c + 1) * k0], own);
             }
             // The rows that a leading level touches ascend.
             let range = at + k - j..system.ptr[i as usize + 1];
-            let vals = &system.vals[range.start * k0..range.end * k0];
+            let vals = &self.vals[range.start * k0..range.end * k0];
             let columns = system.rows[range].iter();
             if k0 == 1 {
                 for (&column, value) in columns.zip(vals) {

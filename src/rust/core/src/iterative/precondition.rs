@@ -1,7 +1,9 @@
-//! The diagonal blocks of S, a level each, and their Cholesky factor F.
+//! The diagonal blocks of S, a level each, and their Cholesky factor F; of `Q'SQ` where levels are
+//! nested, as [`families`](crate::iterative::families) has it.
 
 use crate::error::{Error, Result};
 use crate::factor::blocks::Blocks;
+use crate::iterative::families::Families;
 use crate::iterative::reduced::Reduced;
 use crate::iterative::wide::add_multiple;
 use crate::kernels::simd::vectorized;
@@ -14,6 +16,8 @@ pub struct Preconditioner {
     blocks: Vec<(usize, usize)>,
     /// Lower triangles, per trailing term.
     factors: Vec<Blocks>,
+    /// Levels within those of another term.
+    pub families: Families,
 }
 
 /// What F does.
@@ -32,6 +36,7 @@ impl Preconditioner {
     /// `NotPositiveDefinite`.
     pub fn new(reduced: &Reduced) -> Result<Self> {
         let mut factors = diagonal_of_k(reduced);
+        let families = Families::new(reduced, &mut factors);
         let system = &*reduced.system;
         let blocks: Vec<(usize, usize)> =
             system.trailing.iter().map(|b| (b.first, b.k)).collect();
@@ -48,7 +53,11 @@ impl Preconditioner {
                 }
             }
         }
-        Ok(Self { blocks, factors })
+        Ok(Self {
+            blocks,
+            factors,
+            families,
+        })
     }
 
     /// `log |P|`.
@@ -67,7 +76,7 @@ impl Preconditioner {
             .sum::<f64>()
     }
 
-    /// Factor of the block of a level.
+    /// Factor of the block of a level, in the basis Q.
     pub fn factor(&self, term: usize, level: usize) -> &[f64] {
         self.factors[term].block(level)
     }
@@ -75,25 +84,35 @@ impl Preconditioner {
     /// `x := F x`.
     pub fn times<const W: usize>(&self, x: &mut [[f64; W]]) {
         self.act(Action::Times, x);
+        self.families.add_up(1.0, x);
     }
 
     /// `x := F' x`.
     pub fn times_transposed<const W: usize>(&self, x: &mut [[f64; W]]) {
+        self.families.hand_down(1.0, x);
         self.act(Action::TimesTransposed, x);
     }
 
     /// `x := F^-1 x`.
     pub fn solve_factor<const W: usize>(&self, x: &mut [[f64; W]]) {
+        self.families.add_up(-1.0, x);
         self.act(Action::Solve, x);
     }
 
     /// `x := F^-T x`.
     pub fn solve_transposed<const W: usize>(&self, x: &mut [[f64; W]]) {
         self.act(Action::SolveTransposed, x);
+        self.families.hand_down(-1.0, x);
     }
 
     /// `x := P^-1 x`.
     pub fn solve<const W: usize>(&self, x: &mut [[f64; W]]) {
+        self.families.add_up(-1.0, x);
+        self.solve_blocks(x);
+        self.families.hand_down(-1.0, x);
+    }
+
+    fn solve_blocks<const W: usize>(&self, x: &mut [[f64; W]]) {
         for (&(first, k), factors) in self.blocks.iter().zip(&self.factors) {
             let l = factors.values();
             let rows = &mut x[first..first + l.len() / k];
@@ -123,7 +142,7 @@ impl Preconditioner {
         }
     }
 
-    /// Diagonal blocks of `D P^-1 D'`, per trailing term.
+    /// Diagonal blocks of `D (Q'PQ)^-1 D'`, per trailing term.
     pub fn scaled_inverse(&self, lambdas: &[Vec<f64>]) -> Vec<Blocks> {
         let mut found = self.factors.clone();
         for (lambda, blocks) in lambdas.iter().zip(&mut found) {

@@ -38,7 +38,7 @@ impl Reweigh {
             cross_ptr[element.0 as usize + 1] += 1;
         }
         (0..layout.m).for_each(|i| cross_ptr[i + 1] += cross_ptr[i]);
-        let system = System {
+        let mut system = System {
             leading: layout.leading_term,
             k0: leading.k,
             a00: leading.a00,
@@ -51,6 +51,7 @@ impl Reweigh {
             cross_ptr,
             cross_rows: elements.iter().map(|element| element.1).collect(),
             cross_vals: vec![0.0; elements.len()],
+            nested: Vec::new(),
             border_leading: Vec::new(),
             border_trailing: Vec::new(),
             gram: Vec::new(),
@@ -58,6 +59,9 @@ impl Reweigh {
             beta0: Vec::new(),
             shift: Vec::new(),
         };
+        if rows.are_plain() {
+            system.nested = system.find_nested();
+        }
         let reweigh = Self {
             sources: elements.iter().map(|element| element.2).collect(),
             sums: Vec::new(),
@@ -128,7 +132,7 @@ fn fill_leading(rows: &Rows, w: &[f64], system: &mut System) {
             ptr,
         });
     }
-    let is_plain = rows.terms.iter().all(|term| term.z.is_empty());
+    let is_plain = rows.are_plain();
     share(jobs.into_iter(), |piece| match is_plain {
         true => piece.count(rows, w),
         false => piece.sum(rows, w),

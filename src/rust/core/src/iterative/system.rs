@@ -28,6 +28,17 @@ pub struct Trailing {
     pub zz: Blocks,
 }
 
+/// A level that occurs with one level of another term only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nested {
+    /// The level's row.
+    pub row: usize,
+    /// The row of the other term's level.
+    pub around: usize,
+    /// Where the product of both stands among those of trailing terms.
+    pub at: usize,
+}
+
 /// Cross-products that don't depend on theta.
 #[derive(Debug, Clone)]
 pub struct System {
@@ -55,6 +66,8 @@ pub struct System {
     pub cross_rows: Vec<u32>,
     /// Values of these elements.
     pub cross_vals: Vec<f64>,
+    /// Levels within those of another term, those within one level together.
+    pub nested: Vec<Nested>,
     /// `[X r]'WZ_0`, `p + 1` values per leading effect.
     pub border_leading: Vec<f64>,
     /// `[X r]'WZ_t`, `p + 1` values per row.
@@ -89,6 +102,7 @@ impl System {
             cross_ptr: vec![0; m + 1],
             cross_rows: Vec::new(),
             cross_vals: Vec::new(),
+            nested: Vec::new(),
             border_leading: border_rows(sums, leading),
             border_trailing: Vec::new(),
             gram: gram(sums),
@@ -103,6 +117,7 @@ impl System {
         system.border_trailing = rows.collect::<Vec<_>>().concat();
         system.fill_coupling(sums, of_leading.n_levels);
         system.fill_cross(sums);
+        system.nested = system.find_nested();
         system
     }
 
@@ -281,6 +296,55 @@ impl System {
     /// Whether every level of every term has one effect.
     pub fn is_scalar(&self) -> bool {
         self.k0 == 1 && self.trailing.iter().all(|block| block.k == 1)
+    }
+
+    /// Levels within those of another trailing term, where every level has one effect. A term is
+    /// nested in the one with most levels among those around it, which then isn't nested itself.
+    pub(super) fn find_nested(&self) -> Vec<Nested> {
+        if !self.is_scalar() {
+            return Vec::new();
+        }
+        let mut order: Vec<usize> = (0..self.trailing.len()).collect();
+        order.sort_by_key(|&t| std::cmp::Reverse(self.trailing[t].n_levels));
+        let mut is_free = vec![true; order.len()];
+        let mut all = Vec::new();
+        for (place, &inner) in order.iter().enumerate() {
+            for &outer in &order[place + 1..] {
+                if is_free[inner] && is_free[outer] {
+                    let found = self.nested_in(inner, outer);
+                    is_free[inner] = found.is_none();
+                    is_free[outer] = found.is_none();
+                    all.extend(found.into_iter().flatten());
+                }
+            }
+        }
+        all.sort_by_key(|nested| nested.around);
+        all
+    }
+
+    // The levels of a trailing term, if each occurs with one level of another term only.
+    fn nested_in(&self, inner: usize, outer: usize) -> Option<Vec<Nested>> {
+        let outer = self.trailing[outer].rows();
+        let mut all = Vec::new();
+        for row in self.trailing[inner].rows() {
+            let range = self.cross_ptr[row]..self.cross_ptr[row + 1];
+            let columns = &self.cross_rows[range.clone()];
+            let before = |limit: usize| {
+                columns.partition_point(|&column| (column as usize) < limit)
+            };
+            let (first, end) = (before(outer.start), before(outer.end));
+            if end > first + 1 {
+                return None;
+            }
+            if end == first + 1 {
+                all.push(Nested {
+                    row,
+                    around: columns[first] as usize,
+                    at: range.start + first,
+                });
+            }
+        }
+        Some(all)
     }
 
     /// Whether there are fixed effects or a response.

@@ -120,6 +120,7 @@ impl<'a> Tally<'a> {
             true => diagonal_of_k(&solver.reduced),
             false => Vec::new(),
         };
+        let shares = self.shares_of_levels_around();
         for (t, block) in solver.system().trailing.iter().enumerate() {
             let sum = &mut self.exact[block.term];
             if self.is_singular[t] {
@@ -132,8 +133,24 @@ impl<'a> Tally<'a> {
             }
             (0..block.k)
                 .for_each(|j| sum[j * (block.k + 1)] += block.n_levels as f64);
+            sum[0] -= shares[t];
             divide(block.k, &solver.reduced.lambdas[t], sum);
         }
+    }
+
+    // `sum_c w_c^2 / S_pp` of the levels c of each trailing term, p the level around: what the
+    // diagonal of `P^-1` has in addition to that of the blocks.
+    fn shares_of_levels_around(&self) -> Vec<f64> {
+        let system = self.solver.system();
+        let preconditioner = &self.solver.preconditioner;
+        let mut shares = vec![0.0; system.trailing.len()];
+        for (row, around, weight) in preconditioner.families.members() {
+            let t = system.block_of_row(around);
+            let level = around - system.trailing[t].first;
+            let l = preconditioner.factor(t, level)[0];
+            shares[system.block_of_row(row)] += (weight / l).powi(2);
+        }
+        shares
     }
 
     // `P_i A00_i - P_i Y_i P_i'` with the diagonal blocks' share of `Y_i = A_0t D S^-1 D'A_t0`; and
@@ -179,13 +196,15 @@ impl<'a> Tally<'a> {
         let v = self.solver.reduced.v.values();
         let values = inner.iter().flat_map(Blocks::values);
         let inner: Vec<f64> = values.copied().collect();
+        let couplings = self.solver.preconditioner.families.couplings(system);
         let mut own = vec![0.0; system.m];
         let mut sum = 0.0;
         for (level, (a00, v)) in system.a00.values().iter().zip(v).enumerate() {
             let projection = 1.0 - a00 * v;
-            let (rows, vals) = system.touched(level);
+            let range = system.ptr[level]..system.ptr[level + 1];
+            let rows = &system.rows[range.clone()];
             let mut y = 0.0;
-            for (&row, a) in rows.iter().zip(vals) {
+            for (&row, a) in rows.iter().zip(&couplings[range]) {
                 y += inner[row as usize] * a * a;
                 let projected = projection * a;
                 own[row as usize] += projected * projected;
@@ -240,13 +259,48 @@ impl<'a> Tally<'a> {
             }
         });
         self.add_products(false, 1.0, &x, &x0, &mut sides);
-        self.add_products(false, 1.0, &x1, &x0, &mut sides);
         reduced.scale(&mut x, false);
-        reduced.scale(&mut x0, false);
-        reduced.scale(&mut x1, false);
-        self.take_off_leading(&x, &x0, &mut sides[system.leading]);
-        self.take_off_own(&x1, &x0, &mut sides[system.leading]);
+        let mut scaled = x0.clone();
+        reduced.scale(&mut scaled, false);
+        self.take_off_leading(&x, &scaled, &mut sides[system.leading]);
+        self.add_first_order(x1, x0, &mut sides);
         sides
+    }
+
+    // Adds what has the mean zero, as the diagonal blocks of E are zero: products of x1 with x0 in
+    // the basis Q.
+    fn add_first_order(
+        &self,
+        mut x1: Vec<Row>,
+        mut x0: Vec<Row>,
+        sides: &mut Sides,
+    ) {
+        let families = &self.solver.preconditioner.families;
+        families.hand_down(1.0, &mut x1);
+        families.hand_down(1.0, &mut x0);
+        self.add_products(false, 1.0, &x1, &x0, sides);
+        self.add_products_around(&x1, &x0, sides);
+        let reduced = &self.solver.reduced;
+        reduced.scale(&mut x1, false);
+        reduced.scale(&mut x0, false);
+        let leading = self.solver.system().leading;
+        self.take_off_own(&x1, &x0, &mut sides[leading]);
+    }
+
+    // What the levels around others add to the products of those.
+    fn add_products_around(&self, x1: &[Row], x0: &[Row], sides: &mut Sides) {
+        let system = self.solver.system();
+        let families = &self.solver.preconditioner.families;
+        for (row, around, weight) in families.members() {
+            let t = system.block_of_row(row);
+            if !self.is_singular[t] {
+                let own = &mut sides[system.trailing[t].term][0];
+                let both = (&x1[around], &x0[around]);
+                (0..WIDTH).for_each(|c| {
+                    own[c] += weight * weight * both.0[c] * both.1[c]
+                });
+            }
+        }
     }
 
     // `K D x`.
