@@ -15,22 +15,20 @@
 //! | gradient `2 G Lambda` | `2 C G Lambda`, G and Lambda of what is computed with |
 //! | fixed effects `beta`, with `X = Q C'` | `C'beta` |
 
-use std::ops::Range;
-
+use super::fixed_basis::Fixed;
 use super::orthogonal::{
-    depend, is_far, lost_digits, orthogonal, products, standardize,
+    depend, lost_digits, orthogonal, products, standardize,
 };
+use super::part_basis::Part;
 use super::tangent::lower_factor;
 use crate::covariance::unstructured::place;
 use crate::covariance::WayOut;
 use crate::design::{Column, Columns, Design};
 use crate::error::{Error, Result};
 use crate::kernels::small;
-use crate::tolerances::{DEPENDENT, FAR, SMALL_SPREAD, THETA_STEP};
+use crate::tolerances::{DEPENDENT, THETA_STEP};
 
-/// Products of X that are computed in no time beside the call: up to so many, orthogonal columns
-/// cost nothing.
-const FEW_PRODUCTS: usize = 100_000;
+pub use super::part_basis::Root;
 
 /// The terms and the fixed effects, with other effects than those given.
 #[derive(Debug, Clone, Default)]
@@ -38,41 +36,6 @@ pub struct Basis {
     pub(super) parts: Vec<Part>,
     pub(super) fixed: Option<Fixed>,
     pub(super) n_theta: usize,
-}
-
-/// The fixed effects, with `X = Q C'`: effects `beta` are computed with as `C'beta`.
-#[derive(Debug, Clone)]
-pub(super) struct Fixed {
-    p: usize,
-    /// C, of ones on the diagonal, so that `log |X'X|` is that of Q; column by column.
-    c: Vec<f64>,
-    /// Q, column by column.
-    q: Vec<f64>,
-}
-
-/// An unstructured part of a term, with `Z = Q C'`.
-#[derive(Debug, Clone)]
-pub(super) struct Part {
-    pub term: usize,
-    /// First column of the part in its term.
-    pub first: usize,
-    pub k: usize,
-    pub theta: Range<usize>,
-    /// Lower triangle of C, column by column.
-    pub c: Vec<f64>,
-    /// Q, column by column; empty for sums.
-    pub q: Vec<f64>,
-}
-
-/// Lambda of the given columns is the root, `C^-T`, times Lambda of the basis.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Root {
-    /// Term of the design.
-    pub term: usize,
-    /// First column of the part in its term.
-    pub first: usize,
-    /// `C^-T`, upper triangle `k x k`.
-    pub values: Vec<f64>,
 }
 
 impl Basis {
@@ -417,70 +380,6 @@ impl Basis {
     }
 }
 
-impl Part {
-    fn root(&self) -> Root {
-        let k = self.k;
-        let mut values = vec![0.0; k * k];
-        for (j, column) in values.chunks_exact_mut(k).enumerate() {
-            column[j] = 1.0;
-            small::backward_solve(k, &self.c, column);
-        }
-        Root {
-            term: self.term,
-            first: self.first,
-            values,
-        }
-    }
-
-    // C G C' times a column of the given Lambda; `g` is that of the term.
-    fn slope_of_column(&self, given: &[f64], g: &[f64]) -> Vec<f64> {
-        let k = self.k;
-        let vsize = g.len().isqrt();
-        let mut there = vec![0.0; k];
-        small::lambda_transposed_times(k, &self.c, given, &mut there);
-        let mut slope = vec![0.0; k];
-        for (l, there) in there.iter().enumerate() {
-            let column = (self.first + l) * vsize + self.first;
-            small::axpy(*there, &g[column..column + k], &mut slope);
-        }
-        let mut back = vec![0.0; k];
-        small::lambda_times(k, &self.c, &slope, &mut back);
-        back
-    }
-
-    // The rotation that makes `C'Lambda` triangular, by rows: it stands below it in the end.
-    fn rotation(&self, own: &[f64]) -> Vec<f64> {
-        let k = self.k;
-        let mut rows = self.rows(own, |column| {
-            let given = column.to_vec();
-            small::lambda_transposed_times(k, &self.c, &given, column);
-        });
-        rows.resize(2 * k * k, 0.0);
-        for i in 0..k {
-            rows[k * k + i * (k + 1)] = 1.0;
-        }
-        lower_factor(k, &mut rows);
-        rows.split_off(k * k)
-    }
-
-    // Lambda by rows, with each of its columns mapped.
-    fn rows(&self, own: &[f64], map: impl Fn(&mut [f64])) -> Vec<f64> {
-        let k = self.k;
-        let mut rows = vec![0.0; k * k];
-        for j in 0..k {
-            let mut column = vec![0.0; k];
-            for i in j..k {
-                column[i] = own[place(k, i, j)];
-            }
-            map(&mut column);
-            for i in 0..k {
-                rows[i * k + j] = column[i];
-            }
-        }
-        rows
-    }
-}
-
 // Derivative of `map` in element `j` at `x`.
 fn difference(
     x: &[f64],
@@ -504,34 +403,5 @@ fn transpose(size: usize, matrix: &mut [f64]) {
         for i in j + 1..size {
             matrix.swap(j * size + i, i * size + j);
         }
-    }
-}
-
-impl Fixed {
-    // Other columns of X, where one is far from zero and depends on others than a constant: an
-    // interaction of a day number and a factor nearly is a multiple of the factor's column.
-    fn of(design: &Design) -> Option<Self> {
-        let columns: Vec<Column> = design.x.iter().copied().collect();
-        let (n, p) = (design.n(), columns.len());
-        // Digits that X'X loses matter where covariances are large beside the residual variance.
-        let limit = match n * p * p <= FEW_PRODUCTS {
-            true => SMALL_SPREAD,
-            false => FAR,
-        };
-        let has_far = columns.iter().any(|column| is_far(column, n, limit));
-        if p < 2 || n == 0 || !has_far {
-            return None;
-        }
-        let shifts: Vec<f64> = if columns[0].is_constant() {
-            let others = columns[1..].iter().map(|column| column.value(0));
-            [0.0].into_iter().chain(others).collect()
-        } else {
-            vec![0.0; p]
-        };
-        if !depend(p, products(design, &columns, &shifts), limit) {
-            return None;
-        }
-        let (q, c) = orthogonal(design, &columns);
-        Some(Self { p, c, q })
     }
 }

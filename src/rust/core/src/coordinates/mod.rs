@@ -14,7 +14,7 @@
 //! | an unstructured covariance around one theta, its effects in no order | [`tangent`] |
 //! | fixed effects of centred columns | [`centring`] |
 //! | effects of orthogonal columns, where the given ones nearly depend on each other | [`basis`] |
-//! | such columns | `orthogonal` |
+//! | such columns, of a part of a term and of X | `orthogonal`, `part_basis`, `fixed_basis` |
 //! | the same for sums | [`sums`] |
 
 mod angles;
@@ -22,7 +22,9 @@ pub mod basis;
 mod canonical;
 pub mod centring;
 mod escapes;
+mod fixed_basis;
 mod orthogonal;
+mod part_basis;
 pub mod sums;
 pub mod tangent;
 

@@ -6,8 +6,9 @@
 
 use std::ops::Range;
 
-use super::basis::{Basis, Part};
+use super::basis::Basis;
 use super::orthogonal::depend;
+use super::part_basis::Part;
 use super::tangent::lower_factor;
 use crate::covariance::{self, RelCov};
 use crate::error::{Error, Result};

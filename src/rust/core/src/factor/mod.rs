@@ -24,7 +24,7 @@
 //! | such sums, from the rows of a design | [`sums_of_rows`] |
 //! | such sums, from the blocks of a dense factor | [`sums_of_factor`] |
 //! | A without a column of X whose coefficient is held | [`held_column`] |
-//! | A, of rows with other weights on the same pattern | [`rows`] |
+//! | A, of rows with other weights on the same pattern | `refill`, of [`rows`] and `cells` |
 //! | which term leads, and where the others' effects are | [`layout`] |
 //! | blocks of the leading term | [`leading`] |
 //! | the same as dense matrices, where they are nearly full | [`full`] |
@@ -43,6 +43,7 @@
 
 pub mod blocks;
 pub mod border;
+pub(crate) mod cells;
 mod chunk;
 pub(crate) mod column_scales;
 pub mod cond_var;
@@ -56,6 +57,7 @@ pub mod layout;
 pub mod leading;
 pub mod leverage;
 pub mod memory;
+mod refill;
 pub mod response;
 pub mod response_sums;
 pub mod rows;

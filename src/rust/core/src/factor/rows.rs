@@ -1,23 +1,15 @@
-//! New numbers on an old pattern: the cross-products of re-weighted rows.
-//!
-//! Rows are kept sorted by level of the leading term, with the place of each in every block found
-//! once. A refill is one pass over the rows per block, without searching or allocating.
+//! The rows of a design, sorted by level of the leading term, with the place of each in every block
+//! found once: cross-products of other weights are one pass over them for each block, without
+//! searching or allocating.
 
 use std::ops::Range;
 
-use faer::{MatMut, MatRef};
-
 use crate::design::Design;
+use crate::factor::cells::Cells;
 use crate::factor::layout::Layout;
 use crate::factor::leading::{sort_by_level, Leading};
-use crate::factor::solve::Vectors;
-use crate::factor::Factor;
-use crate::kernels::chunks::chunks;
-use crate::kernels::gemm::add_product;
-use crate::kernels::small::{self, set_zeros};
+use crate::kernels::small;
 
-/// Rows that share a matrix product.
-const CHUNK: usize = 128;
 /// Rows of a piece of work that is worth a thread, at least.
 const PIECE: usize = 1 << 14;
 
@@ -36,7 +28,7 @@ pub struct Rows {
     pub p: usize,
     /// Pairs of trailing terms, of each with itself too.
     pub(crate) pairs: Vec<Cells>,
-    scratch: Vec<f64>,
+    pub(super) scratch: Vec<f64>,
 }
 
 /// One term of sorted rows.
@@ -56,26 +48,6 @@ pub struct RowsOfTerm {
     /// Trailing terms: first row of each level.
     pub first: Vec<u32>,
     n_levels: usize,
-}
-
-/// Observed pairs of levels of two trailing terms (or of one with itself).
-#[derive(Debug, Clone)]
-pub(crate) struct Cells {
-    /// The terms, by their place among the sorted ones.
-    pub a: usize,
-    /// The second of them.
-    pub b: usize,
-    /// Cell of each row; empty for the pairs of one term, whose cell is the level.
-    cell: Vec<u32>,
-    /// First rows of the levels of each cell.
-    pub first: Vec<(u32, u32)>,
-}
-
-/// Weights of the rows, and what is multiplied by Z and X on the right-hand side.
-#[derive(Clone, Copy)]
-struct Given<'a> {
-    w: &'a [f64],
-    r: &'a [f64],
 }
 
 impl RowsOfTerm {
@@ -116,27 +88,6 @@ impl RowsOfTerm {
         }
     }
 
-    // Z'WZ and Z'r of some rows of one level.
-    #[inline(always)]
-    fn sum_level(
-        &self,
-        rows: Range<usize>,
-        given: Given,
-        zz: &mut [f64],
-        zr: &mut [f64],
-    ) {
-        let k = self.k;
-        zz.fill(0.0);
-        zr.fill(0.0);
-        for i in rows {
-            let z = self.z(i);
-            for j in 0..k {
-                small::axpy(given.w[i] * z[j], z, &mut zz[j * k..(j + 1) * k]);
-                zr[j] += given.r[i] * z[j];
-            }
-        }
-    }
-
     // Root mean square of each column of Z; 1 for a column of zeros.
     fn root_mean_squares(&self, n: usize) -> Vec<f64> {
         let mut squares = vec![0.0; self.k];
@@ -163,17 +114,6 @@ impl RowsOfTerm {
                 let l = self.level[i] as usize;
                 *o += small::dot(self.z(i), &b[l * k..(l + 1) * k]);
             }
-        }
-    }
-
-    // Column j of `out`, as long as x, += z_ij x.
-    #[inline(always)]
-    fn add_outer(&self, i: usize, x: &[f64], out: &mut [f64]) {
-        if self.z.is_empty() {
-            out.iter_mut().zip(x).for_each(|(out, x)| *out += x);
-        } else {
-            let columns = out.chunks_exact_mut(x.len()).zip(self.z(i));
-            columns.for_each(|(out, &z)| small::axpy(z, x, out));
         }
     }
 
@@ -332,178 +272,6 @@ impl Rows {
         };
         (rz, rx)
     }
-
-    /// Fills the cross-products of `factor` with `[Z X]'W[Z X]`, and `rhs` with `[Z X]' r`.
-    /// `factor` may have been made without fixed effects: then X is left out.
-    pub(crate) fn refill(
-        &mut self,
-        factor: &mut Factor,
-        rhs: &mut Vectors,
-        w: &[f64],
-        r: &[f64],
-    ) {
-        let given = Given { w, r };
-        self.fill_leading(factor, rhs, given);
-        rhs.trailing.fill(0.0);
-        for t in 1..self.terms.len() {
-            self.fill_coupling(t, factor, rhs, given);
-        }
-        for pair in 0..self.pairs.len() {
-            self.fill_pair(pair, factor, w);
-        }
-        if factor.p() > 0 {
-            self.fill_fixed(factor, rhs, given);
-        }
-    }
-
-    // Z0'WZ0 and Z0'r.
-    fn fill_leading(
-        &self,
-        factor: &mut Factor,
-        rhs: &mut Vectors,
-        given: Given,
-    ) {
-        let k = factor.leading.k;
-        let term = &self.terms[0];
-        for (level, zr) in rhs.leading.chunks_exact_mut(k).enumerate() {
-            let rows = self.of_level(level);
-            let a00 = factor.leading.a00.block_mut(level);
-            if term.z.is_empty() {
-                a00[0] = given.w[rows.clone()].iter().sum();
-                zr[0] = given.r[rows].iter().sum();
-            } else {
-                term.sum_level(rows, given, a00, zr);
-            }
-        }
-    }
-
-    // Z_t'WZ0 and Z_t'r.
-    fn fill_coupling(
-        &self,
-        t: usize,
-        factor: &mut Factor,
-        rhs: &mut Vectors,
-        given: Given,
-    ) {
-        let is_plain = self.terms[t].z.is_empty() && self.terms[0].z.is_empty();
-        for level in 0..factor.leading.n_levels {
-            let vals = factor.leading.touched_mut(level);
-            if t == 1 {
-                vals.fill(0.0);
-            }
-            let rows = self.of_level(level);
-            if is_plain {
-                self.count_coupling(t, rows, vals, &mut rhs.trailing, given);
-            } else {
-                self.sum_coupling(t, rows, vals, &mut rhs.trailing, given);
-            }
-        }
-    }
-
-    // Z_t'WZ0 and Z_t'r of the rows of one level, where both columns are ones.
-    #[inline(always)]
-    fn count_coupling(
-        &self,
-        t: usize,
-        rows: Range<usize>,
-        vals: &mut [f64],
-        zr: &mut [f64],
-        given: Given,
-    ) {
-        let term = &self.terms[t];
-        for i in rows {
-            vals[term.slot[i] as usize] += given.w[i];
-            zr[term.first_row(i)] += given.r[i];
-        }
-    }
-
-    // Z_t'WZ0 and Z_t'r of the rows of one level.
-    #[inline(always)]
-    fn sum_coupling(
-        &self,
-        t: usize,
-        rows: Range<usize>,
-        vals: &mut [f64],
-        zr: &mut [f64],
-        given: Given,
-    ) {
-        let term = &self.terms[t];
-        let leading = &self.terms[0];
-        for i in rows {
-            let slot = term.slot[i] as usize;
-            let row = term.first_row(i);
-            for (j, &z) in term.z(i).iter().enumerate() {
-                let at = (slot + j) * leading.k;
-                small::axpy(
-                    given.w[i] * z,
-                    leading.z(i),
-                    &mut vals[at..at + leading.k],
-                );
-                zr[row + j] += given.r[i] * z;
-            }
-        }
-    }
-
-    // Z_a'WZ_b of two trailing terms.
-    fn fill_pair(&mut self, pair: usize, factor: &mut Factor, w: &[f64]) {
-        let cells = &self.pairs[pair];
-        let a = &self.terms[cells.a];
-        let b = &self.terms[cells.b];
-        cells.sum(a, b, w, &mut self.scratch);
-        let blocks = self.scratch.chunks_exact(a.k * b.k);
-        for (block, &(row, col)) in blocks.zip(&cells.first) {
-            for (l, column) in block.chunks_exact(a.k).enumerate() {
-                let from = if cells.a == cells.b { l } else { 0 };
-                for j in from..a.k {
-                    factor.trailing.set(
-                        row as usize + j,
-                        col as usize + l,
-                        column[j],
-                    );
-                }
-            }
-        }
-    }
-
-    // X'WZ, X'WX and X'r.
-    fn fill_fixed(&self, factor: &mut Factor, rhs: &mut Vectors, given: Given) {
-        let p = self.p;
-        factor.clear_fixed();
-        rhs.fixed.fill(0.0);
-        let mut memory = vec![0.0; CHUNK * p];
-        for range in chunks(self.n(), CHUNK) {
-            let x = &self.x[range.start * p..range.end * p];
-            let weighted = &mut memory[..range.len() * p];
-            let rows = weighted.chunks_exact_mut(p).zip(x.chunks_exact(p));
-            for (i, (row, x)) in range.clone().zip(rows) {
-                let values = row.iter_mut().zip(x);
-                values.for_each(|(weighted, x)| *weighted = given.w[i] * x);
-                small::axpy(given.r[i], x, &mut rhs.fixed);
-                self.add_fixed_row(i, row, factor);
-            }
-            let left =
-                MatRef::from_column_major_slice(weighted, p, range.len());
-            let right = MatRef::from_column_major_slice(x, p, range.len());
-            let a = factor.border.cross_products_mut();
-            let out = MatMut::from_column_major_slice_mut(a, p, p);
-            add_product(out, left, right.transpose(), 1.0);
-        }
-    }
-
-    // X'WZ of one row, with its weighted row of X.
-    #[inline(always)]
-    fn add_fixed_row(&self, i: usize, weighted: &[f64], factor: &mut Factor) {
-        let p = self.p;
-        let leading = &self.terms[0];
-        let ax0 = factor.leading.ax0.block_mut(leading.level[i] as usize);
-        leading.add_outer(i, weighted, ax0);
-        let a_xr = factor.trailing.border_cross_products_mut();
-        for term in &self.terms[1..] {
-            let first = term.first_row(i);
-            let columns = &mut a_xr[first * p..(first + term.k) * p];
-            term.add_outer(i, weighted, columns);
-        }
-    }
 }
 
 // Rows of X in this order, with `shift` multiples of its first column taken off.
@@ -521,70 +289,4 @@ fn centred_rows(design: &Design, order: &[u32], shift: &[f64]) -> Vec<f64> {
         );
     }
     rows
-}
-
-impl Cells {
-    fn new(terms: &[RowsOfTerm], a: usize, b: usize) -> Self {
-        let mut cells = Self {
-            a,
-            b,
-            cell: Vec::new(),
-            first: Vec::new(),
-        };
-        if a == b {
-            let firsts = terms[a].first.iter();
-            cells.first = firsts.map(|&row| (row, row)).collect();
-        } else {
-            cells.find(&terms[a], &terms[b]);
-        }
-        cells
-    }
-
-    // The cell of each row: the rows sorted by their levels in both terms.
-    fn find(&mut self, a: &RowsOfTerm, b: &RowsOfTerm) {
-        let levels = |i: u32| (a.level[i as usize], b.level[i as usize]);
-        let mut sorted: Vec<u32> = (0..a.level.len() as u32).collect();
-        sorted.sort_unstable_by_key(|&i| levels(i));
-        self.cell = vec![0; sorted.len()];
-        let mut last = None;
-        for i in sorted {
-            if last != Some(levels(i)) {
-                last = Some(levels(i));
-                let first_a = a.first_row(i as usize);
-                let first_b = b.first_row(i as usize);
-                self.first.push((first_a as u32, first_b as u32));
-            }
-            self.cell[i as usize] = self.first.len() as u32 - 1;
-        }
-    }
-
-    /// Sums up `Z_a'WZ_b` of each cell, `k_a x k_b`.
-    pub(crate) fn sum(
-        &self,
-        a: &RowsOfTerm,
-        b: &RowsOfTerm,
-        w: &[f64],
-        out: &mut Vec<f64>,
-    ) {
-        let size = a.k * b.k;
-        let of_row = if self.cell.is_empty() {
-            &a.level
-        } else {
-            &self.cell
-        };
-        set_zeros(out, self.first.len() * size);
-        if a.z.is_empty() && b.z.is_empty() {
-            for (&cell, w) in of_row.iter().zip(w) {
-                out[cell as usize] += w;
-            }
-            return;
-        }
-        for (i, &cell) in of_row.iter().enumerate() {
-            let block =
-                &mut out[cell as usize * size..(cell as usize + 1) * size];
-            for (column, &z) in block.chunks_exact_mut(a.k).zip(b.z(i)) {
-                small::axpy(w[i] * z, a.z(i), column);
-            }
-        }
-    }
 }

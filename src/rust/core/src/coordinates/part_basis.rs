@@ -1,0 +1,101 @@
+//! Effects of orthogonal columns of one unstructured part of a term.
+
+use std::ops::Range;
+
+use super::tangent::lower_factor;
+use crate::covariance::unstructured::place;
+use crate::kernels::small;
+
+/// An unstructured part of a term, with `Z = Q C'`.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub term: usize,
+    /// First column of the part in its term.
+    pub first: usize,
+    pub k: usize,
+    pub theta: Range<usize>,
+    /// Lower triangle of C, column by column.
+    pub c: Vec<f64>,
+    /// Q, column by column; empty for sums.
+    pub q: Vec<f64>,
+}
+
+/// Lambda of the given columns is the root, `C^-T`, times Lambda of the basis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Root {
+    /// Term of the design.
+    pub term: usize,
+    /// First column of the part in its term.
+    pub first: usize,
+    /// `C^-T`, upper triangle `k x k`.
+    pub values: Vec<f64>,
+}
+
+impl Part {
+    /// The way from the effects of this part back to those of the given columns.
+    pub(super) fn root(&self) -> Root {
+        let k = self.k;
+        let mut values = vec![0.0; k * k];
+        for (j, column) in values.chunks_exact_mut(k).enumerate() {
+            column[j] = 1.0;
+            small::backward_solve(k, &self.c, column);
+        }
+        Root {
+            term: self.term,
+            first: self.first,
+            values,
+        }
+    }
+
+    /// C G C' times a column of the given Lambda; `g` is that of the term.
+    pub(super) fn slope_of_column(&self, given: &[f64], g: &[f64]) -> Vec<f64> {
+        let k = self.k;
+        let vsize = g.len().isqrt();
+        let mut there = vec![0.0; k];
+        small::lambda_transposed_times(k, &self.c, given, &mut there);
+        let mut slope = vec![0.0; k];
+        for (l, there) in there.iter().enumerate() {
+            let column = (self.first + l) * vsize + self.first;
+            small::axpy(*there, &g[column..column + k], &mut slope);
+        }
+        let mut back = vec![0.0; k];
+        small::lambda_times(k, &self.c, &slope, &mut back);
+        back
+    }
+
+    /// The rotation that makes `C'Lambda` triangular, by rows: it stands below it in the end.
+    pub(super) fn rotation(&self, own: &[f64]) -> Vec<f64> {
+        let k = self.k;
+        let mut rows = self.rows(own, |column| {
+            let given = column.to_vec();
+            small::lambda_transposed_times(k, &self.c, &given, column);
+        });
+        rows.resize(2 * k * k, 0.0);
+        for i in 0..k {
+            rows[k * k + i * (k + 1)] = 1.0;
+        }
+        lower_factor(k, &mut rows);
+        rows.split_off(k * k)
+    }
+
+    /// Lambda by rows, with each of its columns mapped.
+    pub(super) fn rows(
+        &self,
+        own: &[f64],
+        map: impl Fn(&mut [f64]),
+    ) -> Vec<f64> {
+        let k = self.k;
+        let mut rows = vec![0.0; k * k];
+        for j in 0..k {
+            let mut column = vec![0.0; k];
+            for i in j..k {
+                column[i] = own[place(k, i, j)];
+            }
+            map(&mut column);
+            for i in 0..k {
+                rows[i * k + j] = column[i];
+            }
+        }
+        rows
+    }
+}
