@@ -29,6 +29,20 @@ test_that("random starts find other minima where data say little", {
   expect_lt(optimum("lmm-402036.csv", independent), -924.469342 + 1e-4)
   correlated <- y ~ x + ar1(0 + f | g, hom = FALSE)
   expect_lt(optimum("lmm-300886.csv", correlated), 35.826721 + 1e-4)
+  more_rows <- y ~ x + z + ar1(0 + f | g, hom = FALSE)
+  expect_lt(optimum("lmm-14002785.csv", more_rows), -327.685327 + 1e-4)
+})
+
+# The right values are the best of lme4 1.1-31 from 60 random starts. One search follows a valley
+# of slopes that are a thousand times as large as the covariate's spread.
+test_that("an easy search isn't the last one where the data say little", {
+  expect_lt(
+    optimum("lmm-12000308.csv", y ~ 1 + (x | g), TRUE),
+    220.990359 + 1e-4
+  )
+  expect_lt(optimum("lmm-14002312.csv", y ~ x + z + (1 | g)), 54.651146 + 1e-4)
+  far <- optimum("lmm-8100347.csv", y ~ f + h + (x || g), TRUE)
+  expect_lt(far, -323.529351 + 0.02)
 })
 
 # The right value is the best of lme4 1.1-31 from 40 random starts.

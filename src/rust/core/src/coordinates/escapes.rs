@@ -22,9 +22,14 @@ const FEW_ROWS: usize = 3;
 
 impl Coordinates {
     /// Whether the data say so little of several covariance parameters that the objective may well
-    /// have several minima: few rows for the random effects, or few levels for the parameters of a
-    /// term.
+    /// have several minima.
     pub(crate) fn has_few_data(&self, n_rows: usize, levels: &[usize]) -> bool {
+        self.free.len() > 1 && self.says_little(n_rows, levels)
+    }
+
+    /// Whether the data say little of the covariance parameters: few rows for the random effects,
+    /// or few levels for the parameters of a term.
+    pub(crate) fn says_little(&self, n_rows: usize, levels: &[usize]) -> bool {
         let mut n_effects = 0;
         let mut has_few_levels = false;
         for (cov, n_levels) in self.covs.iter().zip(levels) {
@@ -34,7 +39,7 @@ impl Coordinates {
             has_few_levels |= *n_levels < FEW_LEVELS * own;
         }
         let has_few_rows = n_rows < FEW_ROWS * n_effects;
-        self.free.len() > 1 && (has_few_levels || has_few_rows)
+        has_few_levels || has_few_rows
     }
 
     /// For each term whether all its standard deviations in `parameters` are several standard

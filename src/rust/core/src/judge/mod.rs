@@ -26,7 +26,7 @@ use crate::judge::flat::{largest, unbounded, unidentified};
 use crate::optimize::trust_region::Model;
 use crate::optimize::{scale, Flow, Geometry, Objective, Settings};
 use crate::tolerances::{
-    FLAT_CURVATURE, IMPRECISE, NEGLIGIBLE_GAIN, NOISE_MARGIN, NO_GAIN,
+    FLAT_CURVATURE, IMPRECISE, NEGLIGIBLE_GAIN, NOISE_MARGIN, NO_GAIN, PRECISE,
 };
 
 pub use certificate::{Certificate, Verdict};
@@ -161,8 +161,12 @@ impl Facts {
         if self.rounding > IMPRECISE {
             return self.verdict_by_search(search);
         }
-        if predicted.is_nan() || predicted > self.negligible {
+        let is_hopeless = predicted.is_nan() || predicted > PRECISE;
+        if is_hopeless {
             return (Verdict::NotConverged, predicted);
+        }
+        if predicted > self.negligible {
+            return self.verdict_on_promise(search);
         }
         let is_doubtful = self.curves_down()
             || predicted > self.no_gain
@@ -178,6 +182,15 @@ impl Facts {
             }
         }
         (Verdict::Optimal, predicted)
+    }
+
+    // Where a little is promised: if a search can't keep that, it is a rounding error.
+    fn verdict_on_promise<S: Judged>(&self, search: &mut S) -> (Verdict, f64) {
+        let predicted = self.predicted_decrease;
+        match fall_from(search, self.value) > self.negligible {
+            true => (Verdict::NotConverged, predicted),
+            false => (Verdict::Rounded, predicted),
+        }
     }
 
     // Where the objective has large rounding errors its derivatives have larger ones: only a search
@@ -196,7 +209,8 @@ impl Facts {
         verdict: Verdict,
         at: &Coordinates,
     ) -> (Verdict, Vec<usize>) {
-        if verdict != Verdict::Optimal {
+        let is_rounded = verdict == Verdict::Rounded;
+        if verdict != Verdict::Optimal && !is_rounded {
             return (verdict, Vec::new());
         }
         let x = &self.x;
@@ -209,7 +223,7 @@ impl Facts {
         if !which.is_empty() {
             return (Verdict::Unidentified, parameters(at, &which));
         }
-        if self.rounding > IMPRECISE {
+        if is_rounded || self.rounding > IMPRECISE {
             let which = largest(at, x, step_sizes);
             return (Verdict::Rounded, parameters(at, &which));
         }

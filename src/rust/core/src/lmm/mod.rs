@@ -21,7 +21,7 @@
 //! | searches whose values are noisy | `noise` |
 //! | a start near the optimum of a large model | [`start`] |
 //! | effects that the fixed ones contain | [`redundant`] |
-//! | other places where a lower minimum may be | [`restarts`] |
+//! | other places where a lower minimum may be | [`restarts`], `random_starts`, `other_thetas` |
 //! | degrees of freedom of the fixed effects | [`satterthwaite`] |
 //! | many responses of one design, in threads | [`many`] |
 //! | responses drawn from a fit, and fitted | [`bootstrap`] |
@@ -38,8 +38,10 @@ mod likelihood;
 pub mod many;
 mod matrix_free;
 mod noise;
+mod other_thetas;
 mod plan;
 pub mod point;
+mod random_starts;
 mod redundant;
 mod restarts;
 pub(crate) mod satterthwaite;

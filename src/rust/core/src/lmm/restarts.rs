@@ -8,14 +8,9 @@
 //! of the start. How far all that goes depends on what an evaluation costs.
 
 use super::search::Search;
-use super::LinearMixedModel;
-use crate::factor::contained::Levels;
-use crate::optimize::optima::Optima;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
-use crate::random::Stream;
 use crate::tolerances::{
-    LOST_SPREAD, NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM, SIGMA_STEP,
-    SMALL_SPREAD, UNDISCOVERED,
+    IMPRECISE, MORE_PRECISE, NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM,
 };
 
 /// Scales of the whole covariance, beside zero and one.
@@ -23,7 +18,7 @@ const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
 /// Scales of one standard deviation, in units of its column of Z.
 const ALONE: [f64; 6] = [0.001, 1.0 / 32.0, 1.0, 32.0, 1e3, 3.2e4];
 /// Scales of slopes, in units of the spread of their covariate.
-const SPREADS: [f64; 5] = [0.03, 0.3, 1.0, 4.0, 30.0];
+const SPREADS: [f64; 7] = [0.03, 0.3, 1.0, 4.0, 30.0, 300.0, 1e3];
 /// Shares of the range of a correlation, near its limits.
 const LIMITS: [f64; 2] = [0.02, 0.98];
 /// Scales of the start with correlations near their limits.
@@ -41,22 +36,12 @@ const OPTIMISM: f64 = 2.0;
 /// Operations that all this may cost: about what a call costs.
 const AFFORDABLE: f64 = 2e6;
 /// Times [`AFFORDABLE`] that restarts may cost where standard deviations stand beside a correlation
-/// parameter.
+/// parameter, or covariates are far from zero.
 const CORRELATED: f64 = 4.0;
 /// Evaluations of one more search, derivatives included.
-const PER_SEARCH: f64 = 30.0;
+pub(super) const PER_SEARCH: f64 = 30.0;
 /// Evaluations without derivatives that cost as much as one with them.
-const PER_STEP: f64 = 3.0;
-/// The most observations with which other minima are sought: with more they are rare, and the
-/// search would take several times as long as the call.
-const FEW_OBSERVATIONS: usize = 40;
-/// The most observations with which other minima are sought of standard deviations beside a
-/// correlation parameter, whose criterion often has several.
-const FEW_OF_CORRELATED: usize = 150;
-/// Operations that searches from random starts may cost.
-const AFFORDABLE_AT_RANDOM: f64 = 6e5;
-/// The fewest searches from random starts that must be affordable: fewer tell little.
-const LEAST_SEARCHES: f64 = 4.0;
+pub(super) const PER_STEP: f64 = 3.0;
 /// How far beside a point its best scale is looked for, as a share.
 const NEARBY: f64 = 0.02;
 /// How often the best scale beside a point is looked for.
@@ -64,54 +49,13 @@ const SCALINGS: usize = 2;
 /// The largest change of the scale beside a point, as a share.
 const MOST_OF_SCALE: f64 = 0.2;
 
-impl LinearMixedModel {
-    // The standard deviations of slopes of covariates that are far from zero beside their spread:
-    // the elements of theta, with the spread as a share of the root mean square. X tells only if it
-    // begins with a constant.
-    fn far_slopes(&self) -> Vec<(usize, f64)> {
-        let mut found = Vec::new();
-        for (term, cov) in self.engine.covs().iter().enumerate() {
-            cov.for_each_parameter(|row, column, index| {
-                if row == column && !self.domain.held[index] {
-                    let spread = self.spread(term, row);
-                    found.extend(spread.map(|spread| (index, spread)));
-                }
-            });
-        }
-        found
-    }
-
-    /// Whether there are slopes of covariates far from zero.
-    pub(super) fn has_far_slopes(&self) -> bool {
-        !self.far_slopes().is_empty()
-    }
-
-    // What is left of a column of Z, all levels together, without its mean.
-    fn spread(&self, term: usize, column: usize) -> Option<f64> {
-        let factor = &self.engine.as_exact().ok()?.factor;
-        let whole = factor.border.first_square();
-        let (mut sum, mut square_sum) = (0.0, 0.0);
-        if whole <= 0.0 {
-            return None;
-        }
-        factor.for_each_level(term, column, &mut |_, square, products| {
-            sum += products[0];
-            square_sum += square;
-        });
-        let left = 1.0 - sum * sum / (whole * square_sum);
-        (LOST_SPREAD..SMALL_SPREAD)
-            .contains(&left)
-            .then(|| left.sqrt())
-    }
-}
-
 /// Goes on from the points that promise a lower optimum than what was found.
 pub(super) struct Restarts<'a, 'b, 'c> {
     pub search: &'a mut Search<'b>,
     pub settings: &'a Settings,
     pub observe: &'a mut Observer<'c>,
     /// Evaluations that are left.
-    budget: f64,
+    pub(super) budget: f64,
     // The number of rounding errors by which a point must be better to be taken.
     margin: f64,
 }
@@ -146,31 +90,37 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             || has_few_data;
         let found = self.without_each(found);
         if !is_hard {
+            let found = self.where_little_is_said(found);
             return self.or_without_effects(found);
         }
-        let mut ray = Vec::new();
-        for scale in [0.0].into_iter().chain(SCALES) {
-            ray.push((scale, self.scaled(&found.best, scale)));
-        }
-        let mut found = self.along(found, 1.0, ray);
+        let mut found = self.at_scales(found);
         let start = found.initial.clone();
         for scale in STARTS {
-            found = self.from(&self.scaled(&start, scale), found);
+            found =
+                self.from(&self.search.model().scaled(&start, scale), found);
             for share in [-1.0, 1.0] {
-                if let Some(point) = self.dependent(&start, scale, share) {
+                if let Some(point) =
+                    self.search.model().dependent(&start, scale, share)
+                {
                     found = self.from(&point, found);
                 }
             }
         }
-        for j in self.deviations() {
+        for j in self.search.model().deviations() {
             let here =
                 found.best[j].abs() / self.search.model().step_sizes()[j];
             let mut ray = Vec::new();
             for scale in [0.0].into_iter().chain(ALONE) {
-                ray.push((scale, self.with_deviation(&found.best, j, scale)));
+                ray.push((
+                    scale,
+                    self.search.model().with_deviation(&found.best, j, scale),
+                ));
             }
             found = self.along(found, here, ray);
-            found = self.from(&self.with_deviation(&found.best, j, 0.0), found);
+            found = self.from(
+                &self.search.model().with_deviation(&found.best, j, 0.0),
+                found,
+            );
         }
         if has_few_data {
             found = self.from_random_starts(found);
@@ -181,12 +131,40 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
+    // What was found, or what is found where the data say little: from other scales, and from
+    // effects that depend on the first one altogether, with which an easy search may end elsewhere.
+    fn where_little_is_said(&mut self, found: OptSummary) -> OptSummary {
+        if found.log.len() <= PROPOSED || !self.says_little() {
+            return found;
+        }
+        let mut found = self.at_scales(found);
+        let start = found.initial.clone();
+        for share in [-1.0, 1.0] {
+            if let Some(point) =
+                self.search.model().dependent(&start, 1.0, share)
+            {
+                let singular = self.search.model().of_rank_one(&point);
+                found = self.from(&singular, found);
+            }
+        }
+        found
+    }
+
+    // What was found, or what is found with all of Lambda at other scales.
+    fn at_scales(&mut self, found: OptSummary) -> OptSummary {
+        let mut ray = Vec::new();
+        for scale in [0.0].into_iter().chain(SCALES) {
+            ray.push((scale, self.search.model().scaled(&found.best, scale)));
+        }
+        self.along(found, 1.0, ray)
+    }
+
     // What was found with all of Lambda at the best scale, by a parabola. Where covariances are
     // very large beside the residual variance the objective hardly depends on it: Newton's method,
     // which sees it beside directions of large curvature, may end short of it.
     fn at_best_scale(&mut self, mut found: OptSummary) -> OptSummary {
         let mut at = |scale: f64| {
-            let point = self.scaled(&found.best, scale);
+            let point = self.search.model().scaled(&found.best, scale);
             let x = self.search.at.from_theta(&point);
             let value = self.search.value(&x).unwrap_or(f64::INFINITY);
             (value, point)
@@ -206,79 +184,21 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found from random starts, until these are expected to lead to
-    // nothing new. Every other one is about as large as what was found.
-    fn from_random_starts(&mut self, mut found: OptSummary) -> OptSummary {
-        let model = self.search.model();
-        self.budget =
-            share_of(self.search) * AFFORDABLE_AT_RANDOM / model.engine.cost();
-        if self.budget < LEAST_SEARCHES * PER_SEARCH {
-            return found;
-        }
-        let mut units = model.step_sizes();
-        units.resize(found.initial.len(), SIGMA_STEP);
-        let at = self.search.at.clone();
-        let mut stream = Stream::new(0, 0);
-        let mut optima = Optima::default();
-        while self.budget > 0.0
-            && found.status.has_converged()
-            && optima.undiscovered() > UNDISCOVERED
-        {
-            let mut sizes = units.clone();
-            if optima.searches() % 2 == 1 {
-                let extent = self.extent(&found.best, &units);
-                sizes.iter_mut().for_each(|size| *size *= extent);
-            }
-            let start = at.at_random(&found.initial, &sizes, &mut stream);
-            let before = found.log.len();
-            let (value, next) = self.and_from(&start, found);
-            found = next;
-            let steps = found.log.len() - before;
-            self.budget -= PER_STEP * steps.max(1) as f64;
-            if let Some(value) = value {
-                optima.add(value, OTHER_MINIMUM);
-            }
-        }
-        found
-    }
-
-    // How large the covariances of theta are beside their units, but no less than a tenth.
-    fn extent(&self, theta: &[f64], units: &[f64]) -> f64 {
-        let at = &self.search.at;
-        let x = at.from_theta(theta);
-        at.extent(&x, &at.free_of(units)).max(0.1)
-    }
-
-    // Whether the objective may well have several minima, as the data say little.
-    fn has_few_data(&self) -> bool {
-        let model = self.search.model();
-        let most = match self.search.at.other_starts().is_empty() {
-            true => FEW_OBSERVATIONS,
-            false => FEW_OF_CORRELATED,
-        };
-        if model.n_eff() > most {
-            return false;
-        }
-        let Ok(exact) = model.engine.as_exact() else {
-            return false;
-        };
-        let terms = 0..model.engine.covs().len();
-        let levels: Vec<usize> =
-            terms.map(|term| exact.factor.level_count(term)).collect();
-        self.search.at.has_few_data(model.n_eff(), &levels)
-    }
-
     // What was found, or what is found from slopes of the size of the covariate's spread: where it
     // is far from zero they are little but intercepts in the unit of the covariate itself.
     fn at_spreads(&mut self, found: OptSummary) -> OptSummary {
         let mut found = found;
         for (j, spread) in self.search.model().far_slopes() {
             let sized = |scale: f64| {
-                self.with_deviation(&found.best, j, scale / spread)
+                self.search.model().with_deviation(
+                    &found.best,
+                    j,
+                    scale / spread,
+                )
             };
             let alone: Vec<_> = SPREADS.iter().map(|s| sized(*s)).collect();
             let with_all = |(point, scale): (&Vec<f64>, &f64)| {
-                self.with_term(point, j, scale / spread)
+                self.search.model().with_term(point, j, scale / spread)
             };
             let together = alone.iter().zip(&SPREADS).map(with_all).collect();
             for points in [alone, together] {
@@ -316,7 +236,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let mut found = found;
         for share in LIMITS {
             for scale in AT_LIMITS {
-                let scaled = self.scaled(&start, scale);
+                let scaled = self.search.model().scaled(&start, scale);
                 let Some(point) = at.with_correlation(&scaled, share) else {
                     return found;
                 };
@@ -333,21 +253,35 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // Newton step from there is about to lead lower: the others may stand in for it.
     fn without_each(&mut self, found: OptSummary) -> OptSummary {
         let mut found = found;
-        for j in self.deviations() {
+        for j in self.search.model().deviations() {
             if found.best[j] == 0.0 || self.budget < PER_SEARCH {
                 continue;
             }
-            self.budget -= PER_STEP;
-            let point = self.with_deviation(&found.best, j, 0.0);
-            let x = self.search.at.from_theta(&point);
-            let limit = found.best_value;
-            let is_lower =
-                |(value, fall): (f64, f64)| value - OPTIMISM * fall < limit;
-            if self.search.prospect(&x).is_some_and(is_lower) {
-                found = self.from(&point, found);
-            }
+            let point = self.search.model().with_deviation(&found.best, j, 0.0);
+            found = self.from_promising(&point, found);
         }
         found
+    }
+
+    // What was found, or what is found from a point, if a Newton step from there is about to lead
+    // lower.
+    fn from_promising(
+        &mut self,
+        point: &[f64],
+        found: OptSummary,
+    ) -> OptSummary {
+        if self.budget < PER_SEARCH {
+            return found;
+        }
+        self.budget -= PER_STEP;
+        let x = self.search.at.from_theta(point);
+        let limit = found.best_value;
+        let is_lower =
+            |(value, fall): (f64, f64)| value - OPTIMISM * fall < limit;
+        match self.search.prospect(&x).is_some_and(is_lower) {
+            true => self.from(point, found),
+            false => found,
+        }
     }
 
     // What was found, or what is found from no random effects, if the objective is lower there.
@@ -356,7 +290,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         if found.log.len() <= PROPOSED {
             return found;
         }
-        let nothing = self.scaled(&found.best, 0.0);
+        let nothing = self.search.model().scaled(&found.best, 0.0);
         let value = self.search.value(&self.search.at.from_theta(&nothing));
         match value
             .is_ok_and(|value| value < found.best_value - NEGLIGIBLE_GAIN)
@@ -370,95 +304,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     fn is_unusual(&self, theta: &[f64]) -> bool {
         let units = self.search.model().step_sizes();
         let ordinary = 1.0 / ORDINARY..=ORDINARY;
-        let mut deviations = self.deviations().into_iter();
+        let mut deviations = self.search.model().deviations().into_iter();
         deviations.any(|j| !ordinary.contains(&(theta[j].abs() / units[j])))
-    }
-
-    // Elements of theta that are a standard deviation or on the diagonal of Lambda, and free.
-    fn deviations(&self) -> Vec<usize> {
-        let model = self.search.model();
-        let is_free = |&j: &usize| {
-            model.lower_bounds()[j] == 0.0 && !model.domain.held[j]
-        };
-        (0..model.n_theta()).filter(is_free).collect()
-    }
-
-    // Theta with Lambda times a scale.
-    fn scaled(&self, theta: &[f64], scale: f64) -> Vec<f64> {
-        let mut scaled = theta.to_vec();
-        let model = self.search.model();
-        for part in model.engine.covs().iter().flat_map(|cov| cov.parts()) {
-            for (j, role) in part.range().zip(part.roles()) {
-                if !role.is_correlation() && !model.domain.held[j] {
-                    scaled[j] *= scale;
-                }
-            }
-        }
-        scaled
-    }
-
-    // The start times a scale, with the effects of each unstructured part depending on those before
-    // them; none where there is no such part.
-    fn dependent(
-        &self,
-        start: &[f64],
-        scale: f64,
-        share: f64,
-    ) -> Option<Vec<f64>> {
-        let model = self.search.model();
-        let units = model.step_sizes();
-        let mut changed = self.scaled(start, scale);
-        let mut has_any = false;
-        for cov in model.engine.covs() {
-            cov.for_each_parameter(|row, column, index| {
-                if row != column && !model.domain.held[index] {
-                    changed[index] = share * scale * units[index];
-                    has_any = true;
-                }
-            });
-        }
-        has_any.then_some(changed)
-    }
-
-    // Theta with one standard deviation at `scale` units, and what is below the diagonal of its row
-    // zero.
-    fn with_deviation(&self, theta: &[f64], j: usize, scale: f64) -> Vec<f64> {
-        let mut changed = theta.to_vec();
-        let model = self.search.model();
-        for cov in model.engine.covs() {
-            let mut own = None;
-            cov.for_each_parameter(|row, column, index| {
-                if index == j && row == column {
-                    own = Some(row);
-                }
-            });
-            cov.for_each_parameter(|row, _, index| {
-                if own == Some(row) && !model.domain.held[index] {
-                    changed[index] = 0.0;
-                }
-            });
-        }
-        changed[j] = scale * model.step_sizes()[j];
-        changed
-    }
-
-    // Theta with the other standard deviations of the term of element `j` at `scale` units too.
-    fn with_term(&self, theta: &[f64], j: usize, scale: f64) -> Vec<f64> {
-        let mut changed = theta.to_vec();
-        let model = self.search.model();
-        let units = model.step_sizes();
-        let covs = model.engine.covs().iter();
-        let own = covs.filter(|cov| {
-            cov.parts().iter().any(|part| part.range().contains(&j))
-        });
-        for cov in own {
-            cov.for_each_parameter(|row, column, i| {
-                if row == column && i != j && !model.domain.held[i] {
-                    changed[i] = scale * units[i];
-                }
-            });
-        }
-        changed
     }
 
     // Searches from the points of a ray where the objective is lower than beside them: `ray` holds
@@ -501,8 +348,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         self.and_from(point, found).1
     }
 
-    // Where the search from a point ends, and the better of that and of what was found.
-    fn and_from(
+    /// Where the search from a point ends, and the better of that and of what was found.
+    pub(super) fn and_from(
         &mut self,
         point: &[f64],
         found: OptSummary,
@@ -514,11 +361,13 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             return (None, found);
         };
         let ending = next.status.has_converged().then_some(next.best_value);
+        if self.tells_more(&next, &found) {
+            return (ending, found.followed_by(next));
+        }
         let (best, value) = (found.best.clone(), found.best_value);
         let status = found.status;
         let mut next = found.or_better(next);
-        let x = self.search.at.from_theta(&next.best);
-        let rounding = self.margin * self.search.rounding(&x, next.best_value);
+        let rounding = self.margin * self.rounding(&next);
         if value - next.best_value < OTHER_MINIMUM.max(rounding) {
             (next.best, next.best_value) = (best, value);
             if next.status.has_converged() {
@@ -529,9 +378,30 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     }
 }
 
-// How much more the searches may cost than usual: minima beside a correlation parameter are many.
-fn share_of(search: &Search) -> f64 {
-    match search.at.other_starts().is_empty() {
+impl Restarts<'_, '_, '_> {
+    // Whether another minimum is known so much better than the one that was found that it is the
+    // one to take: what was found is lower by rounding errors of its own, if at all.
+    fn tells_more(&self, next: &OptSummary, found: &OptSummary) -> bool {
+        let rounding = self.rounding(found);
+        rounding > IMPRECISE
+            && next.status.has_converged()
+            && self.rounding(next) < MORE_PRECISE * rounding
+            && next.best_value < found.best_value + rounding
+    }
+
+    // The rounding error of the objective where a search ended.
+    fn rounding(&self, ending: &OptSummary) -> f64 {
+        let x = self.search.at.from_theta(&ending.best);
+        self.search.rounding(&x, ending.best_value)
+    }
+}
+
+/// How much more the searches may cost than usual: minima beside a correlation parameter are many,
+/// and those of slopes of covariates far from zero are far apart.
+pub(super) fn share_of(search: &Search) -> f64 {
+    let is_plain =
+        search.at.other_starts().is_empty() && !search.model().has_far_slopes();
+    match is_plain {
         true => 1.0,
         false => CORRELATED,
     }

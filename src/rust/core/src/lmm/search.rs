@@ -16,6 +16,10 @@ use crate::optimize::{
 };
 use crate::tolerances::PROMISING_LOSS;
 
+/// Evaluations after which a search from elsewhere ends if it promises nothing: it follows a valley
+/// to where the optimum lies at infinity, or as good as there.
+const LONG: usize = 100;
+
 /// A model with the coordinates of its free parameters.
 #[derive(Debug)]
 pub(crate) struct Search<'a> {
@@ -152,7 +156,8 @@ impl Search<'_> {
         }
     }
 
-    /// What the search from other parameters finds, within what is left of the limits.
+    /// What the search from other parameters finds, within what is left of the limits. A long one
+    /// that is still far above what was found is given up.
     pub(super) fn search_from(
         &mut self,
         other: &[f64],
@@ -161,21 +166,46 @@ impl Search<'_> {
         observe: &mut Observer,
     ) -> Option<OptSummary> {
         let spent = found.log.len();
-        if !found.status.has_converged()
-            || (settings.max_eval > 0 && spent >= settings.max_eval)
-        {
+        let left = limits_after(spent, settings)?;
+        if !found.status.has_converged() {
             return None;
         }
-        let left = Settings {
-            max_eval: settings.max_eval.saturating_sub(spent),
-            ..settings.clone()
+        let short = Settings {
+            max_eval: match left.max_eval {
+                0 => LONG,
+                most => most.min(LONG),
+            },
+            ..left
         };
+        let mut next = self.minimize_from(other, spent, &short, observe)?;
+        let is_cut = next.status == Status::MaxEval;
+        let spent = spent + next.log.len();
+        let Some(left) = limits_after(spent, settings).filter(|_| is_cut)
+        else {
+            return Some(next);
+        };
+        if next.best_value > found.best_value + PROMISING_LOSS {
+            next.status = Status::Failure;
+            return Some(next);
+        }
+        let rest = self.minimize_from(&next.best, spent, &left, observe)?;
+        Some(next.followed_by(rest))
+    }
+
+    // The end of a search from other parameters, `spent` evaluations having been counted.
+    fn minimize_from(
+        &mut self,
+        other: &[f64],
+        spent: usize,
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> Option<OptSummary> {
         let n = self.model.n_theta();
         let mut see = |count: usize, value: f64, p: &[f64]| {
             observe(spent + count, value, &p[..n])
         };
         let at = self.at.starting_at(other);
-        at.minimize(&left, self, &mut see).ok()
+        at.minimize(settings, self, &mut see).ok()
     }
 
     // The derivatives at the last point.
@@ -336,4 +366,15 @@ impl Judged for Search<'_> {
     fn ways_out(&mut self) -> Result<Vec<WayOut>> {
         Ok(self.here()?.ways_out())
     }
+}
+
+// What a number of evaluations leaves of the limits; `None` if that is nothing.
+fn limits_after(spent: usize, settings: &Settings) -> Option<Settings> {
+    if settings.max_eval > 0 && spent >= settings.max_eval {
+        return None;
+    }
+    Some(Settings {
+        max_eval: settings.max_eval.saturating_sub(spent),
+        ..settings.clone()
+    })
 }

@@ -1,0 +1,155 @@
+//! Theta changed as a whole, without one of its effects, or to what else fits into its structure:
+//! where searches for other minima begin.
+
+use super::LinearMixedModel;
+use crate::factor::contained::Levels;
+use crate::tolerances::{LOST_SPREAD, SMALL_SPREAD};
+
+impl LinearMixedModel {
+    /// The standard deviations of slopes of covariates that are far from zero beside their spread:
+    /// the elements of theta, with the spread as a share of the root mean square. X tells only if
+    /// it begins with a constant.
+    pub(super) fn far_slopes(&self) -> Vec<(usize, f64)> {
+        let mut found = Vec::new();
+        for (term, cov) in self.engine.covs().iter().enumerate() {
+            cov.for_each_parameter(|row, column, index| {
+                if row == column && !self.domain.held[index] {
+                    let spread = self.spread(term, row);
+                    found.extend(spread.map(|spread| (index, spread)));
+                }
+            });
+        }
+        found
+    }
+
+    /// Whether there are slopes of covariates far from zero.
+    pub(super) fn has_far_slopes(&self) -> bool {
+        !self.far_slopes().is_empty()
+    }
+
+    // What is left of a column of Z, all levels together, without its mean.
+    fn spread(&self, term: usize, column: usize) -> Option<f64> {
+        let factor = &self.engine.as_exact().ok()?.factor;
+        let whole = factor.border.first_square();
+        let (mut sum, mut square_sum) = (0.0, 0.0);
+        if whole <= 0.0 {
+            return None;
+        }
+        factor.for_each_level(term, column, &mut |_, square, products| {
+            sum += products[0];
+            square_sum += square;
+        });
+        let left = 1.0 - sum * sum / (whole * square_sum);
+        (LOST_SPREAD..SMALL_SPREAD)
+            .contains(&left)
+            .then(|| left.sqrt())
+    }
+
+    /// Elements of theta that are a standard deviation or on the diagonal of Lambda, and free.
+    pub(super) fn deviations(&self) -> Vec<usize> {
+        let is_free =
+            |&j: &usize| self.lower_bounds()[j] == 0.0 && !self.domain.held[j];
+        (0..self.n_theta()).filter(is_free).collect()
+    }
+
+    /// Theta with Lambda times a scale.
+    pub(super) fn scaled(&self, theta: &[f64], scale: f64) -> Vec<f64> {
+        let mut scaled = theta.to_vec();
+        for part in self.engine.covs().iter().flat_map(|cov| cov.parts()) {
+            for (j, role) in part.range().zip(part.roles()) {
+                if !role.is_correlation() && !self.domain.held[j] {
+                    scaled[j] *= scale;
+                }
+            }
+        }
+        scaled
+    }
+
+    /// The start times a scale, with the effects of each unstructured part depending on those
+    /// before them; none where there is no such part.
+    pub(super) fn dependent(
+        &self,
+        start: &[f64],
+        scale: f64,
+        share: f64,
+    ) -> Option<Vec<f64>> {
+        let units = self.step_sizes();
+        let mut changed = self.scaled(start, scale);
+        let mut has_any = false;
+        for cov in self.engine.covs() {
+            cov.for_each_parameter(|row, column, index| {
+                if row != column && !self.domain.held[index] {
+                    changed[index] = share * scale * units[index];
+                    has_any = true;
+                }
+            });
+        }
+        has_any.then_some(changed)
+    }
+
+    /// Theta with nothing but the first column of each unstructured factor.
+    pub(super) fn of_rank_one(&self, theta: &[f64]) -> Vec<f64> {
+        let mut changed = theta.to_vec();
+        for part in self.engine.covs().iter().flat_map(|cov| cov.parts()) {
+            if !part.roles().iter().any(|role| role.is_below_diagonal()) {
+                continue;
+            }
+            part.for_each_parameter(|_, column, j| {
+                let index = part.theta_start + j;
+                if column > 0 && !self.domain.held[index] {
+                    changed[index] = 0.0;
+                }
+            });
+        }
+        changed
+    }
+
+    /// Theta with one standard deviation at `scale` units, and what is below the diagonal of its
+    /// row zero.
+    pub(super) fn with_deviation(
+        &self,
+        theta: &[f64],
+        j: usize,
+        scale: f64,
+    ) -> Vec<f64> {
+        let mut changed = theta.to_vec();
+        for cov in self.engine.covs() {
+            let mut own = None;
+            cov.for_each_parameter(|row, column, index| {
+                if index == j && row == column {
+                    own = Some(row);
+                }
+            });
+            cov.for_each_parameter(|row, _, index| {
+                if own == Some(row) && !self.domain.held[index] {
+                    changed[index] = 0.0;
+                }
+            });
+        }
+        changed[j] = scale * self.step_sizes()[j];
+        changed
+    }
+
+    /// Theta with the other standard deviations of the term of element `j` at `scale` units too.
+    pub(super) fn with_term(
+        &self,
+        theta: &[f64],
+        j: usize,
+        scale: f64,
+    ) -> Vec<f64> {
+        let mut changed = theta.to_vec();
+        let units = self.step_sizes();
+        let covs = self.engine.covs().iter();
+        let own = covs.filter(|cov| {
+            cov.parts().iter().any(|part| part.range().contains(&j))
+        });
+        for cov in own {
+            cov.for_each_parameter(|row, column, i| {
+                if row == column && i != j && !self.domain.held[i] {
+                    changed[i] = scale * units[i];
+                }
+            });
+        }
+        changed
+    }
+}

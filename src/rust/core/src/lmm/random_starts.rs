@@ -1,0 +1,90 @@
+//! Searches from random starts, where the data say so little that the objective may have several
+//! minima that no rule leads to.
+
+use super::restarts::{share_of, Restarts, PER_SEARCH, PER_STEP};
+use crate::optimize::optima::Optima;
+use crate::optimize::OptSummary;
+use crate::random::Stream;
+use crate::tolerances::{OTHER_MINIMUM, SIGMA_STEP, UNDISCOVERED};
+
+/// The most observations with which other minima are sought: with more they are rare, and the
+/// search would take several times as long as the call.
+const FEW_OBSERVATIONS: usize = 40;
+/// The most observations with which other minima are sought of standard deviations beside a
+/// correlation parameter, whose criterion often has several.
+const FEW_OF_CORRELATED: usize = 400;
+/// Operations that searches from random starts may cost.
+const AFFORDABLE_AT_RANDOM: f64 = 6e5;
+/// The fewest searches from random starts that must be affordable: fewer tell little.
+const LEAST_SEARCHES: f64 = 4.0;
+
+impl Restarts<'_, '_, '_> {
+    /// What was found, or what is found from random starts, until these are expected to lead to
+    /// nothing new. Every other one is about as large as what was found.
+    pub(super) fn from_random_starts(
+        &mut self,
+        mut found: OptSummary,
+    ) -> OptSummary {
+        let model = self.search.model();
+        self.budget =
+            share_of(self.search) * AFFORDABLE_AT_RANDOM / model.engine.cost();
+        if self.budget < LEAST_SEARCHES * PER_SEARCH {
+            return found;
+        }
+        let mut units = model.step_sizes();
+        units.resize(found.initial.len(), SIGMA_STEP);
+        let at = self.search.at.clone();
+        let mut stream = Stream::new(0, 0);
+        let mut optima = Optima::default();
+        while self.budget > 0.0
+            && found.status.has_converged()
+            && optima.undiscovered() > UNDISCOVERED
+        {
+            let mut sizes = units.clone();
+            if optima.searches() % 2 == 1 {
+                let extent = self.extent(&found.best, &units);
+                sizes.iter_mut().for_each(|size| *size *= extent);
+            }
+            let start = at.at_random(&found.initial, &sizes, &mut stream);
+            let before = found.log.len();
+            let (value, next) = self.and_from(&start, found);
+            found = next;
+            let steps = found.log.len() - before;
+            self.budget -= PER_STEP * steps.max(1) as f64;
+            if let Some(value) = value {
+                optima.add(value, OTHER_MINIMUM);
+            }
+        }
+        found
+    }
+
+    // How large the covariances of theta are beside their units, but no less than a tenth.
+    fn extent(&self, theta: &[f64], units: &[f64]) -> f64 {
+        let at = &self.search.at;
+        let x = at.from_theta(theta);
+        at.extent(&x, &at.free_of(units)).max(0.1)
+    }
+
+    /// Whether the objective may well have several minima that random starts should find.
+    pub(super) fn has_few_data(&self) -> bool {
+        let most = match self.search.at.other_starts().is_empty() {
+            true => FEW_OBSERVATIONS,
+            false => FEW_OF_CORRELATED,
+        };
+        self.search.model().n_eff() <= most
+            && self.search.at.free().len() > 1
+            && self.says_little()
+    }
+
+    /// Whether the data say little of the covariances.
+    pub(super) fn says_little(&self) -> bool {
+        let model = self.search.model();
+        let Ok(exact) = model.engine.as_exact() else {
+            return false;
+        };
+        let terms = 0..model.engine.covs().len();
+        let levels: Vec<usize> =
+            terms.map(|term| exact.factor.level_count(term)).collect();
+        self.search.at.says_little(model.n_eff(), &levels)
+    }
+}
