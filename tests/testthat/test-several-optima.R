@@ -100,6 +100,7 @@ test_that("no other start leads a small model with a structure lower", {
 })
 
 test_that("the model without random effects is tried, however many observations there are", {
+  skip_if_not_installed("MASS")
   # A large group like all others beside small ones that differ: two maxima of the likelihood.
   set.seed(3)
   data <- data.frame(g = factor(c(rep(1:2, each = 400), rep(3:12, each = 4))))

@@ -94,6 +94,7 @@ test_that("draws have the moments of the model", {
 })
 
 test_that("all families, and structures, are drawn from", {
+  skip_if_not_installed("MASS")
   d <- plan()
   parameters <- list(beta = c(1, 0.1), theta = 0.5, sigma = 0.4, shape = 3)
   draw <- \(family, ...) {
@@ -160,6 +161,7 @@ test_that("random effects may have another distribution", {
 })
 
 test_that("a fit's family may be replaced", {
+  skip_if_not_installed("MASS")
   fit <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
   family <- MASS::negative.binomial(0.5)
   draws <- simulate(fit, 500, seed = 1, use.u = TRUE, family = family)
