@@ -31,11 +31,7 @@ imports_env <- function(path) {
 
 # roxygen2 looks at the objects it documents: the functions, from the sources, and the data sets.
 load_package <- function(path) {
-  imports <- imports_env(path)
-  # R/fit-fields.R asks its namespace for the version, and this isn't one.
-  version <- read.dcf(file.path(path, "DESCRIPTION"), "Version")[[1L]]
-  imports$getNamespaceInfo <- \(...) c(name = "rlmm", version = version)
-  env <- new.env(parent = imports)
+  env <- new.env(parent = imports_env(path))
   methods::setPackageName("rlmm", env)
   # The sources ask their namespace for the version.
   spec <- read.dcf(file.path(path, "DESCRIPTION"), c("Package", "Version"))[

@@ -26,7 +26,6 @@
 //! | [`BETTER_START`] | 3e-3 | is another start better | three times the fast stage's error |
 //! | [`NEAR_OPTIMUM`] | 1e-2 | does the observed information lead further | a tenth of an s.e. |
 //! | [`IMPRECISE`] | 1e-4 | can rounding hide an optimum | what makes another minimum |
-//! | [`MORE_PRECISE`] | 1e-2 | which of two minima is known better | beyond doubt |
 //! | [`STALLED`] | 1e-6 | do many steps lead anywhere | what counts as a gain |
 //! | [`NEAR`] | 1.0 | are modes near | within a standard error |
 //! | [`DECREMENT`] | 1e-9 | are modes found | the step is taken, which squares it |
@@ -188,10 +187,6 @@ pub(crate) const NEAR_OPTIMUM: f64 = 1e-2;
 
 /// An objective with a larger rounding error can't tell its minimum from the points around it.
 pub(crate) const IMPRECISE: f64 = 1e-4;
-
-/// A minimum is known better than another one, which may be lower by rounding errors only, if its
-/// objective has this share of the rounding error.
-pub(crate) const MORE_PRECISE: f64 = 0.01;
 
 /// A search by Newton's method ends when many steps together have gained less: where the optimum
 /// lies at infinity, each step has a little to gain, and so has the next.

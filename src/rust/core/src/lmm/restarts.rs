@@ -9,9 +9,7 @@
 
 use super::search::Search;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
-use crate::tolerances::{
-    IMPRECISE, MORE_PRECISE, NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM,
-};
+use crate::tolerances::{NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM};
 
 /// Scales of the whole covariance, beside zero and one.
 const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
@@ -361,9 +359,6 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             return (None, found);
         };
         let ending = next.status.has_converged().then_some(next.best_value);
-        if self.tells_more(&next, &found) {
-            return (ending, found.followed_by(next));
-        }
         let (best, value) = (found.best.clone(), found.best_value);
         let status = found.status;
         let mut next = found.or_better(next);
@@ -379,16 +374,6 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
 }
 
 impl Restarts<'_, '_, '_> {
-    // Whether another minimum is known so much better than the one that was found that it is the
-    // one to take: what was found is lower by rounding errors of its own, if at all.
-    fn tells_more(&self, next: &OptSummary, found: &OptSummary) -> bool {
-        let rounding = self.rounding(found);
-        rounding > IMPRECISE
-            && next.status.has_converged()
-            && self.rounding(next) < MORE_PRECISE * rounding
-            && next.best_value < found.best_value + rounding
-    }
-
     // The rounding error of the objective where a search ended.
     fn rounding(&self, ending: &OptSummary) -> f64 {
         let x = self.search.at.from_theta(&ending.best);
