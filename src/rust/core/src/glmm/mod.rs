@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `log p(y \| mu)`, its derivatives in eta; links | [`families`] |
 //! | `u~` (and beta) by penalized iteratively reweighted least squares | [`pirls`] |
+//! | its steps; when they end | `pirls::steps`, `pirls::course` |
 //! | what solves for them: a factor, or conjugate gradients | `engine`, `matrix_free` |
 //! | `d` by adaptive Gauss-Hermite quadrature; nodes and weights | `quadrature`, `gauss_hermite` |
 //! | dispersion: known, estimated, by moment, profiled | `dispersion` |

@@ -5,6 +5,9 @@
 //! penalized least-squares problem with the weights W and the working response of the linear
 //! predictor before it.
 
+mod course;
+mod steps;
+
 use crate::coordinates::centring::Centring;
 use crate::design::Design;
 use crate::error::{Error, Result};
@@ -12,21 +15,12 @@ use crate::factor::column_scales::scales_of;
 use crate::factor::cross_products::shifts;
 use crate::factor::memory::{EngineKind, Room};
 use crate::factor::rows::Rows;
-use crate::factor::{Factor, Solution};
+use crate::factor::Factor;
 use crate::glmm::engine::{Engine, Problem};
 use crate::glmm::families::response::{Information, Response};
 use crate::glmm::families::{Family, Link};
-use crate::kernels::small;
-use crate::tolerances::{
-    DECREMENT, LARGEST_WEIGHT, NEAR, PIRLS_NOISE, RATE_SHARE,
-};
-
-/// Once steps are small, so many more may refine the modes.
-const MOST_REFINEMENTS: usize = 300;
-/// Small steps that may be as large as the steps before them.
-const MOST_IDLE: usize = 5;
-/// Steps with safe weights before Newton's method is tried from where the modes are far.
-const MOST_FISHER: usize = 10;
+use crate::glmm::pirls::course::{Course, MOST_REFINEMENTS};
+use crate::tolerances::{DECREMENT, RATE_SHARE};
 
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,98 +44,6 @@ impl Default for Tolerance {
             max_halvings: 30,
             roughness: 1.0,
         }
-    }
-}
-
-/// The course of a search for the modes.
-#[derive(Debug)]
-struct Course {
-    /// The modes are accepted once the decrement is below this,
-    tolerance: f64,
-    /// and what is left is expected to be below this share of it.
-    share: f64,
-    is_canonical: bool,
-    /// The decrement of the step before.
-    before: f64,
-    /// Steps that gained more than the tolerance.
-    moving: usize,
-    /// Steps that gained less.
-    refining: usize,
-    /// Steps that were no smaller than those before them.
-    idle: usize,
-    /// Steps since the exact Hessian was tried and wasn't positive definite, and how many there
-    /// have to be before it is tried again.
-    waited: usize,
-    patience: usize,
-}
-
-impl Course {
-    fn new(tolerance: f64, share: f64, is_canonical: bool) -> Self {
-        Self {
-            tolerance,
-            share,
-            is_canonical,
-            before: f64::INFINITY,
-            moving: 0,
-            refining: 0,
-            idle: 0,
-            waited: 0,
-            patience: 0,
-        }
-    }
-
-    // Far from the modes safe weights lead more surely to where the deviance is convex.
-    fn wants_newton(&self, unit: f64) -> bool {
-        let is_near = self.before <= NEAR * unit || self.moving >= MOST_FISHER;
-        is_near && self.waited >= self.patience
-    }
-
-    // Takes note of whether the exact Hessian served.
-    fn has_tried(&mut self, wanted: bool, is_newton: bool) {
-        self.waited += 1;
-        if wanted && !is_newton {
-            self.waited = 0;
-            self.patience = 2 * self.patience + 1;
-        }
-    }
-
-    // Whether a step of this decrement and length led to the modes.
-    //
-    // Newton's method squares the error of the modes, if the step was a whole one. Where expected
-    // weights take part convergence is linear, at a rate that the last two steps show, be they
-    // whole or not.
-    fn has_arrived(
-        &mut self,
-        decrement: f64,
-        length: f64,
-        is_newton: bool,
-    ) -> bool {
-        let rate = if self.before.is_finite() {
-            (decrement / self.before).min(1.0)
-        } else {
-            1.0
-        };
-        self.before = decrement;
-        let is_quadratic = is_newton && length == 1.0;
-        let left = decrement * if is_quadratic { rate * rate } else { rate };
-        let is_accurate = if self.is_canonical && is_newton {
-            length == 1.0
-        } else {
-            left <= self.share * self.tolerance
-        };
-        let is_small = decrement <= self.tolerance;
-        if !is_small {
-            self.moving += 1;
-            return false;
-        }
-        self.refining += 1;
-        // Steps that no longer become smaller are rounding errors.
-        if rate == 1.0 {
-            self.idle += 1;
-        }
-        is_accurate
-            || self.idle > MOST_IDLE
-            || self.refining == MOST_REFINEMENTS
     }
 }
 
@@ -435,49 +337,6 @@ impl Pirls {
         Err(self.diverged(self.tolerance.max_iterations, 0))
     }
 
-    // Where to go: by Newton's method with the exact Hessian if that is wanted and it is positive
-    // definite, else with safe weights; and whether that is Newton's method.
-    fn next_point(
-        &mut self,
-        vary: Vary,
-        wants_newton: bool,
-    ) -> Result<(Solution, bool)> {
-        let is_newton = self.response.is_safe_observed();
-        // Conjugate gradients don't notice that a matrix isn't positive definite.
-        let has_factor = self.engine.as_iterative().is_none();
-        if wants_newton && has_factor && !is_newton {
-            self.response.swap_weights();
-            match self.newton_point(vary) {
-                Ok(point) => return Ok((point, true)),
-                Err(_) => self.response.swap_weights(),
-            }
-        }
-        let found = self.newton_point(vary);
-        if found.is_ok() || !has_factor {
-            return Ok((found?, is_newton));
-        }
-        // Far from the modes some weights may be so large that rounding spoils the factor. Smaller
-        // ones lead downhill too.
-        self.response
-            .limit_weights(LARGEST_WEIGHT / self.largest_effect());
-        Ok((self.newton_point(vary)?, false))
-    }
-
-    // The largest variance of a row's random effects, `|Lambda'z_i|^2`, but at least one.
-    fn largest_effect(&self) -> f64 {
-        let mut squares = vec![0.0; self.rows.n()];
-        for term in &self.rows.terms {
-            let lambda = &self.engine.lambdas()[term.term];
-            let mut effect = vec![0.0; term.k];
-            for (i, square) in squares.iter_mut().enumerate() {
-                let z = term.z(i);
-                small::lambda_transposed_times(term.k, lambda, z, &mut effect);
-                *square += small::dot(&effect, &effect);
-            }
-        }
-        squares.into_iter().fold(1.0, f64::max)
-    }
-
     // Makes the present modes a point to start from: finite, and with linear predictors of the
     // right sign.
     fn start_search(&mut self, vary: Vary) -> Result<()> {
@@ -493,31 +352,6 @@ impl Pirls {
             return Ok(());
         }
         Err(self.diverged(0, 0))
-    }
-
-    // Whether the linear predictor of row `i` must stay positive. Under a square-root link eta and
-    // -eta have the same mean, and a positive response has no likelihood at zero between them:
-    // modes beyond zero are mirror images of better ones.
-    fn may_reflect(&self, i: usize) -> bool {
-        let response = &self.response;
-        response.link == Link::Sqrt
-            && response.y[i] > 0.0
-            && response.w[i] > 0.0
-    }
-
-    // Whether a linear predictor has the wrong sign.
-    fn is_reflected(&self) -> bool {
-        let is_wrong =
-            |i: usize| self.response.eta[i] < 0.0 && self.may_reflect(i);
-        self.response.link == Link::Sqrt && (0..self.eta.len()).any(is_wrong)
-    }
-
-    // Whether the step would give a linear predictor the wrong sign.
-    fn reflects(&self) -> bool {
-        let crosses =
-            |i: usize| self.eta[i] > 0.0 && self.response.eta[i] <= 0.0;
-        let is_wrong = |i: usize| crosses(i) && self.may_reflect(i);
-        self.response.link == Link::Sqrt && (0..self.eta.len()).any(is_wrong)
     }
 
     // The modes (and fixed effects) for which the linear predictors are nearest to those of the
@@ -561,40 +395,6 @@ impl Pirls {
         self.engine.refactor(&mut self.rows, problem)
     }
 
-    // The minimum of the quadratic approximation at eta: H u = Lambda'Z' r with r = W Z Lambda u +
-    // score.
-    fn newton_point(&mut self, vary: Vary) -> Result<Solution> {
-        self.eta.copy_from_slice(&self.response.eta);
-        self.working.copy_from_slice(&self.response.offset);
-        // Conjugate gradients look for the change of the fixed effects.
-        let is_change = self.engine.as_iterative().is_some();
-        if vary == Vary::Modes || is_change {
-            self.rows.add_fixed(&self.beta, &mut self.working);
-        }
-        let response = &self.response;
-        for (i, r) in self.working.iter_mut().enumerate() {
-            *r =
-                response.weight[i] * (response.eta[i] - *r) + response.score[i];
-        }
-        self.refactor(vary)?;
-        self.push_trace(vary)?;
-        let mut point = self.engine.solution(
-            &self.rows,
-            Problem {
-                vary,
-                weights: &self.response.weight,
-                working: &self.working,
-                u: &self.u,
-                beta: &self.beta,
-                tilt: &self.tilt,
-            },
-        )?;
-        if is_change && vary == Vary::Jointly {
-            small::axpy(1.0, &self.beta, &mut point.beta);
-        }
-        Ok(point)
-    }
-
     // Keeps the Laplace deviance at the present modes.
     fn push_trace(&mut self, vary: Vary) -> Result<()> {
         if let Some(mut trace) = self.trace.take() {
@@ -612,116 +412,6 @@ impl Pirls {
             self.newton_point(vary)?;
         }
         Ok(())
-    }
-
-    // Goes to the point, or part of the way if that doesn't lower the penalized deviance. Returns
-    // what the whole step would have gained according to the quadratic approximation, and the share
-    // of it that was taken.
-    fn step(
-        &mut self,
-        vary: Vary,
-        point: Solution,
-        iteration: usize,
-    ) -> Result<(f64, f64)> {
-        let mut decrement = self.aim_at(vary, &point);
-        let mut towards: Vec<Vec<f64>> = point.u;
-        for (to, from) in towards.iter_mut().zip(&self.u) {
-            small::axpy(-1.0, from, to);
-        }
-        decrement += towards.iter().flatten().map(|d| d * d).sum::<f64>();
-        if !decrement.is_finite() {
-            return Err(self.diverged(iteration, 0));
-        }
-        match self.halve_towards(vary, &towards, &point.beta) {
-            Some(length) => Ok((decrement, length)),
-            // What is left to gain is rounding error.
-            None if decrement <= self.tolerance.decrement * self.unit => {
-                self.response.eta.copy_from_slice(&self.eta);
-                self.response.update();
-                Ok((0.0, 1.0))
-            }
-            None => Err(self.diverged(iteration, self.tolerance.max_halvings)),
-        }
-    }
-
-    // Goes as far as the penalized deviance doesn't rise, the whole step or a half, a quarter, ...
-    // of it; returns that length.
-    fn halve_towards(
-        &mut self,
-        vary: Vary,
-        towards: &[Vec<f64>],
-        beta: &[f64],
-    ) -> Option<f64> {
-        let slack = PIRLS_NOISE * self.penalized.abs();
-        let mut length = 1.0;
-        for _ in 0..=self.tolerance.max_halvings {
-            let reached = self.penalized_along(towards, length);
-            if let Some(penalized) =
-                reached.filter(|&reached| reached <= self.penalized + slack)
-            {
-                self.penalized = penalized;
-                self.accept(vary, towards, beta, length);
-                return Some(length);
-            }
-            length *= 0.5;
-        }
-        None
-    }
-
-    // Sets `delta`, the step of the linear predictors to those of `point`; their part of the
-    // decrement, `sum_i w_i delta_i^2`, comes back.
-    fn aim_at(&mut self, vary: Vary, point: &Solution) -> f64 {
-        let beta = match vary {
-            Vary::Jointly => &point.beta,
-            Vary::Modes => &self.beta,
-        };
-        self.delta.copy_from_slice(&self.response.offset);
-        self.rows.add_fixed(beta, &mut self.delta);
-        for term in &self.rows.terms {
-            term.add_product(&point.b[term.term], &mut self.delta);
-        }
-        let mut decrement = 0.0;
-        for (i, d) in self.delta.iter_mut().enumerate() {
-            *d -= self.eta[i];
-            decrement += self.response.weight[i] * *d * *d;
-        }
-        decrement
-    }
-
-    // The penalized deviance after a step of this length, to which the response is moved; none if a
-    // linear predictor would get the wrong sign.
-    fn penalized_along(
-        &mut self,
-        towards: &[Vec<f64>],
-        length: f64,
-    ) -> Option<f64> {
-        for (i, eta) in self.response.eta.iter_mut().enumerate() {
-            *eta = self.eta[i] + length * self.delta[i];
-        }
-        if self.reflects() {
-            return None;
-        }
-        let steps = towards.iter().flatten().zip(self.u.iter().flatten());
-        let ussq: f64 = steps.map(|(d, u)| (u + length * d).powi(2)).sum();
-        let linear = self.tilted(|t, l| self.u[t][l] + length * towards[t][l]);
-        Some(ussq + linear - 2.0 * self.response.update())
-    }
-
-    fn accept(
-        &mut self,
-        vary: Vary,
-        towards: &[Vec<f64>],
-        beta: &[f64],
-        length: f64,
-    ) {
-        for (u, d) in self.u.iter_mut().zip(towards) {
-            small::axpy(length, d, u);
-        }
-        if vary == Vary::Jointly {
-            for (from, to) in self.beta.iter_mut().zip(beta) {
-                *from += length * (to - *from);
-            }
-        }
     }
 
     /// Takes the weights of an information at the modes: the Laplace approximation needs the

@@ -1,0 +1,233 @@
+//! The steps of a search for the modes: where a quadratic approximation of the penalized deviance
+//! leads, by observed information where that is positive definite, and how far to go there.
+
+use super::{Pirls, Vary};
+use crate::error::Result;
+use crate::factor::Solution;
+use crate::glmm::engine::Problem;
+use crate::glmm::families::Link;
+use crate::kernels::small;
+use crate::tolerances::{LARGEST_WEIGHT, PIRLS_NOISE};
+
+impl Pirls {
+    /// The point to go to, and whether Newton's method leads there: with the exact Hessian if that
+    /// is wanted and it is positive definite, else with safe weights.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub(super) fn next_point(
+        &mut self,
+        vary: Vary,
+        wants_newton: bool,
+    ) -> Result<(Solution, bool)> {
+        let is_newton = self.response.is_safe_observed();
+        // Conjugate gradients don't notice that a matrix isn't positive definite.
+        let has_factor = self.engine.as_iterative().is_none();
+        if wants_newton && has_factor && !is_newton {
+            self.response.swap_weights();
+            match self.newton_point(vary) {
+                Ok(point) => return Ok((point, true)),
+                Err(_) => self.response.swap_weights(),
+            }
+        }
+        let found = self.newton_point(vary);
+        if found.is_ok() || !has_factor {
+            return Ok((found?, is_newton));
+        }
+        // Far from the modes some weights may be so large that rounding spoils the factor. Smaller
+        // ones lead downhill too.
+        self.response
+            .limit_weights(LARGEST_WEIGHT / self.largest_effect());
+        Ok((self.newton_point(vary)?, false))
+    }
+
+    // The largest variance of a row's random effects, `|Lambda'z_i|^2`, but at least one.
+    fn largest_effect(&self) -> f64 {
+        let mut squares = vec![0.0; self.rows.n()];
+        for term in &self.rows.terms {
+            let lambda = &self.engine.lambdas()[term.term];
+            let mut effect = vec![0.0; term.k];
+            for (i, square) in squares.iter_mut().enumerate() {
+                let z = term.z(i);
+                small::lambda_transposed_times(term.k, lambda, z, &mut effect);
+                *square += small::dot(&effect, &effect);
+            }
+        }
+        squares.into_iter().fold(1.0, f64::max)
+    }
+
+    // Whether the linear predictor of row `i` must stay positive. Under a square-root link eta and
+    // -eta have the same mean, and a positive response has no likelihood at zero between them:
+    // modes beyond zero are mirror images of better ones.
+    fn may_reflect(&self, i: usize) -> bool {
+        let response = &self.response;
+        response.link == Link::Sqrt
+            && response.y[i] > 0.0
+            && response.w[i] > 0.0
+    }
+
+    /// Whether a linear predictor has the wrong sign.
+    pub(super) fn is_reflected(&self) -> bool {
+        let is_wrong =
+            |i: usize| self.response.eta[i] < 0.0 && self.may_reflect(i);
+        self.response.link == Link::Sqrt && (0..self.eta.len()).any(is_wrong)
+    }
+
+    // Whether the step would give a linear predictor the wrong sign.
+    fn reflects(&self) -> bool {
+        let crosses =
+            |i: usize| self.eta[i] > 0.0 && self.response.eta[i] <= 0.0;
+        let is_wrong = |i: usize| crosses(i) && self.may_reflect(i);
+        self.response.link == Link::Sqrt && (0..self.eta.len()).any(is_wrong)
+    }
+
+    /// The minimum of the quadratic approximation at eta: H u = Lambda'Z' r with r = W Z Lambda u +
+    /// score.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub(super) fn newton_point(&mut self, vary: Vary) -> Result<Solution> {
+        self.eta.copy_from_slice(&self.response.eta);
+        self.working.copy_from_slice(&self.response.offset);
+        // Conjugate gradients look for the change of the fixed effects.
+        let is_change = self.engine.as_iterative().is_some();
+        if vary == Vary::Modes || is_change {
+            self.rows.add_fixed(&self.beta, &mut self.working);
+        }
+        let response = &self.response;
+        for (i, r) in self.working.iter_mut().enumerate() {
+            *r =
+                response.weight[i] * (response.eta[i] - *r) + response.score[i];
+        }
+        self.refactor(vary)?;
+        self.push_trace(vary)?;
+        let mut point = self.engine.solution(
+            &self.rows,
+            Problem {
+                vary,
+                weights: &self.response.weight,
+                working: &self.working,
+                u: &self.u,
+                beta: &self.beta,
+                tilt: &self.tilt,
+            },
+        )?;
+        if is_change && vary == Vary::Jointly {
+            small::axpy(1.0, &self.beta, &mut point.beta);
+        }
+        Ok(point)
+    }
+
+    /// Goes to the point, or part of the way if that doesn't lower the penalized deviance. Returns
+    /// what the whole step would have gained according to the quadratic approximation, and the share
+    /// of it that was taken.
+    ///
+    /// # Errors
+    /// `PirlsDiverged`.
+    pub(super) fn step(
+        &mut self,
+        vary: Vary,
+        point: Solution,
+        iteration: usize,
+    ) -> Result<(f64, f64)> {
+        let mut decrement = self.aim_at(vary, &point);
+        let mut towards: Vec<Vec<f64>> = point.u;
+        for (to, from) in towards.iter_mut().zip(&self.u) {
+            small::axpy(-1.0, from, to);
+        }
+        decrement += towards.iter().flatten().map(|d| d * d).sum::<f64>();
+        if !decrement.is_finite() {
+            return Err(self.diverged(iteration, 0));
+        }
+        match self.halve_towards(vary, &towards, &point.beta) {
+            Some(length) => Ok((decrement, length)),
+            // What is left to gain is rounding error.
+            None if decrement <= self.tolerance.decrement * self.unit => {
+                self.response.eta.copy_from_slice(&self.eta);
+                self.response.update();
+                Ok((0.0, 1.0))
+            }
+            None => Err(self.diverged(iteration, self.tolerance.max_halvings)),
+        }
+    }
+
+    // Goes as far as the penalized deviance doesn't rise, the whole step or a half, a quarter, ...
+    // of it; returns that length.
+    fn halve_towards(
+        &mut self,
+        vary: Vary,
+        towards: &[Vec<f64>],
+        beta: &[f64],
+    ) -> Option<f64> {
+        let slack = PIRLS_NOISE * self.penalized.abs();
+        let mut length = 1.0;
+        for _ in 0..=self.tolerance.max_halvings {
+            let reached = self.penalized_along(towards, length);
+            if let Some(penalized) =
+                reached.filter(|&reached| reached <= self.penalized + slack)
+            {
+                self.penalized = penalized;
+                self.accept(vary, towards, beta, length);
+                return Some(length);
+            }
+            length *= 0.5;
+        }
+        None
+    }
+
+    // Sets `delta`, the step of the linear predictors to those of `point`; their part of the
+    // decrement, `sum_i w_i delta_i^2`, comes back.
+    fn aim_at(&mut self, vary: Vary, point: &Solution) -> f64 {
+        let beta = match vary {
+            Vary::Jointly => &point.beta,
+            Vary::Modes => &self.beta,
+        };
+        self.delta.copy_from_slice(&self.response.offset);
+        self.rows.add_fixed(beta, &mut self.delta);
+        for term in &self.rows.terms {
+            term.add_product(&point.b[term.term], &mut self.delta);
+        }
+        let mut decrement = 0.0;
+        for (i, d) in self.delta.iter_mut().enumerate() {
+            *d -= self.eta[i];
+            decrement += self.response.weight[i] * *d * *d;
+        }
+        decrement
+    }
+
+    // The penalized deviance after a step of this length, to which the response is moved; none if a
+    // linear predictor would get the wrong sign.
+    fn penalized_along(
+        &mut self,
+        towards: &[Vec<f64>],
+        length: f64,
+    ) -> Option<f64> {
+        for (i, eta) in self.response.eta.iter_mut().enumerate() {
+            *eta = self.eta[i] + length * self.delta[i];
+        }
+        if self.reflects() {
+            return None;
+        }
+        let steps = towards.iter().flatten().zip(self.u.iter().flatten());
+        let ussq: f64 = steps.map(|(d, u)| (u + length * d).powi(2)).sum();
+        let linear = self.tilted(|t, l| self.u[t][l] + length * towards[t][l]);
+        Some(ussq + linear - 2.0 * self.response.update())
+    }
+
+    fn accept(
+        &mut self,
+        vary: Vary,
+        towards: &[Vec<f64>],
+        beta: &[f64],
+        length: f64,
+    ) {
+        for (u, d) in self.u.iter_mut().zip(towards) {
+            small::axpy(length, d, u);
+        }
+        if vary == Vary::Jointly {
+            for (from, to) in self.beta.iter_mut().zip(beta) {
+                *from += length * (to - *from);
+            }
+        }
+    }
+}
