@@ -23,7 +23,7 @@ saturating_terms <- function(fit, spec) {
   suspects <- which(vapply(bounds, is_saturated, NA, fit$family))
   sd <- vapply(
     suspects,
-    \(t) term_sd(spec$terms[[t]], blocks[[t]], spec$counts),
+    \(t) term_sd(fit$random[[t]], blocks[[t]], spec),
     0
   )
   names(sd) <- vapply(fit$random[suspects], term_text, "")
@@ -37,13 +37,14 @@ is_saturated <- function(size, family) {
 }
 
 # The standard deviation of a term's part of the linear predictor: a root mean square of the rows'.
-term_sd <- function(core_term, block, counts = NULL) {
-  z <- column_matrix(core_term$z, length(core_term$refs))
-  variances <- rowSums((z %*% block)^2)
-  if (is.null(counts)) {
+term_sd <- function(term, block, spec) {
+  core <- spec$terms[[term$core_term]]
+  z <- column_matrix(core$z, length(core$refs))
+  variances <- rowSums((z[, term$core_cols, drop = FALSE] %*% block)^2)
+  if (is.null(spec$counts)) {
     return(sqrt(mean(variances)))
   }
-  sqrt(sum(counts * variances) / sum(counts))
+  sqrt(sum(spec$counts * variances) / sum(spec$counts))
 }
 
 report_saturation <- function(fit) {

@@ -62,3 +62,13 @@ test_that("the standard deviation of several effects is a root mean square over 
   root <- as.matrix(getME(fit, "Z") %*% getME(fit, "Lambda"))
   expect_equal(unname(fit$saturated), sqrt(mean(rowSums(root^2))))
 })
+
+test_that("independent terms of a factor each have their own standard deviation", {
+  d <- alike_data()
+  fit <- suppressMessages(
+    suppressWarnings(rglmm(y ~ 1 + (x || g), d, stats::binomial()))
+  )
+  sd <- vapply(fit$random, \(term) abs(fit$theta[term$theta]), 0)
+  size <- c(1, sqrt(mean(d$x^2)))
+  expect_equal(unname(fit$saturated), (sd * size)[sd * size > 12])
+})
