@@ -12,8 +12,8 @@
 #' of dispersions estimated by maximum likelihood: `as_merMod()` stops and says so. `diag()` terms
 #' are taken as `||` terms where their effects are numeric.
 #'
-#' An offset that was given as an argument is in the object's formula if it is made of columns of the
-#' data: lme4 leaves the argument out of predictions for other data.
+#' An offset that was given as an argument is in the object's formula if it is made of columns of
+#' the data: lme4 leaves the argument out of predictions for other data.
 #'
 #' The object of a negative binomial model has the family `MASS::negative.binomial()` at the
 #' estimated theta, as after `lme4::glmer.nb()`. `as_rlmm()` of it takes this theta as known.

@@ -2,8 +2,8 @@
 
 #' Control of the fit
 #'
-#' `rlmm_control()` makes the argument `control` of [rlmm()] and [rglmm()]: the optimizer and when it
-#' stops, the number of threads, limits of time and memory, the engine, parameters that are held,
+#' `rlmm_control()` makes the argument `control` of [rlmm()] and [rglmm()]: the optimizer and when
+#' it stops, the number of threads, limits of time and memory, the engine, parameters that are held,
 #' and which checks of the model are made.
 #'
 #' @param optimizer `NULL` for the default: of linear models `"newton"`, a trust-region Newton

@@ -31,8 +31,8 @@ na_action_of <- function(frame) {
 
 #' A fit whose offset is in the formula, not an argument
 #'
-#' lme4 leaves the argument out of predictions for other data. Where the offset isn't made of columns
-#' of the data it stays an argument.
+#' lme4 leaves the argument out of predictions for other data. Where the offset isn't made of
+#' columns of the data it stays an argument.
 #' @noRd
 with_offset_in_formula <- function(fit) {
   expr <- fit$call$offset

@@ -36,7 +36,8 @@ list_column_hint <- function(terms, data) {
   }
 }
 
-# What stands here for a function of another program's formulas that the user's session doesn't have.
+# What stands here for a function of another program's formulas that the user's session doesn't
+# have.
 foreign_call_hint <- function(terms) {
   env <- environment(terms)
   for (name in intersect(all.names(terms), names(foreign_calls))) {

@@ -1,6 +1,6 @@
 # The fit of a generalized model: the fields of a linear one, and `family`, `glmm`, `parameters`,
-# `relative`, `separated`, `saturated`, `eta` and `working_weights`; without its data the `covariance`
-# of the estimates.
+# `relative`, `separated`, `saturated`, `eta` and `working_weights`; without its data the
+# `covariance` of the estimates.
 
 #' @param design,est See [new_fit()]; `est` is what [core_glmm_fit()] returns.
 #' @noRd

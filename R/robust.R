@@ -50,8 +50,8 @@
 #' there is none of these models (nor in clubSandwich).
 #'
 #' @section Package sandwich: `estfun()` and `bread()` have methods, with which
-#' `sandwich::sandwich()`, `sandwich::vcovCL()` and others take linear fits. `sandwich::vcovHC()` has
-#' `"HC0"` alone: the other types correct for leverages of models without random effects.
+#' `sandwich::sandwich()`, `sandwich::vcovCL()` and others take linear fits. `sandwich::vcovHC()`
+#' has `"HC0"` alone: the other types correct for leverages of models without random effects.
 #' @references
 #' Bell, R. M. and McCaffrey, D. F. (2002) Bias reduction in standard errors for linear regression
 #' with multi-stage samples. Survey Methodology 28, 169-181.

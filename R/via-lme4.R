@@ -231,7 +231,8 @@ lme4_generics <- list(
 )
 
 # By package: the generics that ask for nothing but fixed effects, their covariance and predictions.
-# These generics answer for fits too that lme4 has no counterpart of, as with a covariance structure.
+# These generics answer for fits too that lme4 has no counterpart of, as with a covariance
+# structure.
 fixed_generics <- list(
   insight = c(
     "find_algorithm",

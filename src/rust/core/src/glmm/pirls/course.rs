@@ -1,4 +1,5 @@
-//! The course of a search for the modes: when Newton's method is tried, and when the modes are found.
+//! The course of a search for the modes: when Newton's method is tried, and when the modes are
+//! found.
 
 use crate::tolerances::NEAR;
 

@@ -119,8 +119,8 @@ impl Pirls {
     }
 
     /// Goes to the point, or part of the way if that doesn't lower the penalized deviance. Returns
-    /// what the whole step would have gained according to the quadratic approximation, and the share
-    /// of it that was taken.
+    /// what the whole step would have gained according to the quadratic approximation, and the
+    /// share of it that was taken.
     ///
     /// # Errors
     /// `PirlsDiverged`.
