@@ -30,6 +30,7 @@
 //! | [`NEAR`] | 1.0 | are modes near | within a standard error |
 //! | [`DECREMENT`] | 1e-9 | are modes found | the step is taken, which squares it |
 //! | [`FINE_DECREMENT`] | 1e-10 | the same below differences | these divide by their step squared |
+//! | [`SETTLED_SHARE`] | 1e-3 | are levels of a fixed factor settled | of what modes may leave |
 //!
 //! Rounding errors of the objective, relative to it:
 //!
@@ -140,6 +141,7 @@
 //! |---|---|---|---|
 //! | [`PRODUCT_LOW`] | 1e-140 | when a product becomes a logarithm | two factors more fit in |
 //! | [`PRODUCT_HIGH`] | 1e140 | the same | the same |
+//! | [`SEPARATED_LEVEL`] | 1e-6 | is a level of a fixed factor separated | its weight tends to zero |
 //! | [`LARGEST_WEIGHT`] | 1e8 | may a weight spoil the factor | half of the digits are left |
 //! | [`NO_WEIGHT`] | 1e-300 | does a node of quadrature count | its products are no numbers |
 //! | [`NO_CURVATURE`] | 1e-150 | unit of a flat parameter | its inverse squared is a number |
@@ -203,6 +205,10 @@ pub(crate) const DECREMENT: f64 = 1e-9;
 
 /// The decrement of the modes below differences of the gradient.
 pub(crate) const FINE_DECREMENT: f64 = 1e-10;
+
+/// The coefficients of fixed factors are settled when what their last correction gained was this
+/// share of what a search for the modes may leave.
+pub(crate) const SETTLED_SHARE: f64 = 1e-3;
 
 /// The rounding error of an objective, relative to it, where its covariances are near the residual
 /// variance; it grows with their ratio.
@@ -394,6 +400,10 @@ pub(crate) const PRODUCT_HIGH: f64 = 1e140;
 /// Weights of a step to the modes that, times the variance of the random effects, are larger may
 /// leave nothing but rounding errors of what the others say.
 pub(crate) const LARGEST_WEIGHT: f64 = 1e8;
+
+/// A level of a fixed factor with less than this share of the mean weight is separated: its
+/// coefficient goes to infinity, and no linear term holds it.
+pub(crate) const SEPARATED_LEVEL: f64 = 1e-6;
 
 /// A node of quadrature with a smaller weight is left out.
 pub(crate) const NO_WEIGHT: f64 = 1e-300;

@@ -28,12 +28,10 @@ use crate::factor::solve::Vectors;
 use crate::factor::{Factor, Solution};
 use crate::glmm::pirls::Vary;
 use crate::kernels::small;
+use crate::tolerances::{SEPARATED_LEVEL, SETTLED_SHARE};
 
 /// Most rounds in which the linear term is corrected.
 const MOST_ROUNDS: usize = 30;
-/// The share of the mean weight of a level below which the level is taken for separated: its
-/// coefficient goes to infinity, and no linear term holds it.
-const SEPARATED: f64 = 1e-6;
 
 /// The random effects without the fixed factors.
 #[derive(Debug, Clone)]
@@ -205,7 +203,8 @@ impl GeneralizedLinearMixedModel {
         if vary == Vary::Jointly || !self.has_fixed_levels() {
             return Ok(());
         }
-        let limit = 1e-3 * self.pirls.tolerance.decrement * self.pirls.unit;
+        let left = self.pirls.tolerance.decrement * self.pirls.unit;
+        let limit = SETTLED_SHARE * left;
         for _ in 0..MOST_ROUNDS {
             self.pirls.factor_at_modes(vary, self.options.information)?;
             let slopes = self.slopes_of_levels()?;
@@ -232,7 +231,7 @@ impl GeneralizedLinearMixedModel {
             let known = term.transposed_product(&weights);
             let mean = known.iter().sum::<f64>() / known.len() as f64;
             for (slope, known) in slope.iter_mut().zip(known) {
-                if known <= SEPARATED * mean {
+                if known <= SEPARATED_LEVEL * mean {
                     *slope = 0.0;
                 }
             }
