@@ -70,6 +70,59 @@ test_that("slopes on both factors, weights, an offset, structures", {
   expect_agreement(by_both(y ~ 1 + offset(x) + (1 | g) + (x | h), d))
 })
 
+# Levels of h are parts of 30 groups.
+within_crossed <- function() {
+  d <- crossed()
+  withr::with_seed(12, {
+    d$part <- factor((as.integer(d$h) + 4L) %/% 5L)
+    d$y <- d$y + 0.8 * stats::rnorm(31)[d$part]
+    eta <- 0.4 * d$y - 1
+    d$b <- stats::rbinom(nrow(d), 1, stats::plogis(eta))
+  })
+  d
+}
+
+test_that("a factor nested within crossed ones leaves little noise", {
+  d <- within_crossed()
+  f <- y ~ x + (1 | g) + (1 | h) + (1 | part)
+  for (weights in list(NULL, d$w)) {
+    fits <- by_both(f, d, weights = weights)
+    expect_agreement(fits)
+    noise <- certificate(fits$iterative)$noise
+    expect_lt(noise$loglik_se, 0.01)
+  }
+  d$g <- factor(as.integer(d$g) %% 90L)
+  fits <- by_both(y ~ x + (1 | part) + (1 | h) + (1 | g), d, REML = FALSE)
+  expect_agreement(fits)
+})
+
+test_that("a nested factor without variance is found by iterations", {
+  d <- within_crossed()
+  d$y <- withr::with_seed(4, d$x + stats::rnorm(nrow(d)))
+  f <- y ~ x + (1 | g) + (1 | h) + (1 | part)
+  fits <- suppressMessages(by_both(f, d))
+  loss <- devfun(fits$exact)(fits$iterative$theta) - fits$exact$dev$objective
+  expect_lt(loss, 1e-4)
+})
+
+test_that("generalized models with a factor nested within crossed ones", {
+  d <- within_crossed()
+  f <- b ~ x + (1 | g) + (1 | h) + (1 | part)
+  fit_by <- function(engine) {
+    control <- rlmm_control(engine = engine)
+    rglmm(f, d, family = stats::binomial(), control = control)
+  }
+  exact <- fit_by("exact")
+  found <- fit_by("iterative")
+  expect_identical(certificate(found)$verdict, "optimal")
+  expect_lte(certificate(found)$noise$probes, 32)
+  se <- attr(logLik(found), "se")
+  expect_lt(abs(logLik(found) - logLik(exact)), 3 * se + 1e-4)
+  theta <- getME(exact, "theta")
+  expect_equal(getME(found, "theta"), theta, tolerance = 1e-3)
+  expect_equal(fixef(found), fixef(exact), tolerance = 1e-4)
+})
+
 test_that("a singular fit is found and named", {
   d <- crossed()
   d$y <- withr::with_seed(4, stats::rnorm(nrow(d)))
