@@ -48,8 +48,15 @@ level_mean <- function(fit) mean(fit$levels)
 #' @return A list: `covariance`, and `df`, a function of a combination of these.
 #' @noRd
 level_mean_tests <- function(fit, ddf) {
+  tests_beside_levels(fit, ddf, level_mean_covariance(fit))
+}
+
+#' The tests of coefficients and of what stands for the levels beside them
+#' @param covariance_at Their covariance over sigma^2, as a function of theta.
+#' @return See [level_mean_tests()].
+#' @noRd
+tests_beside_levels <- function(fit, ddf, covariance_at) {
   tests <- fixed_tests(fit, ddf)
-  covariance_at <- level_mean_covariance(fit)
   covariance <- effects_sigma(fit)^2 * covariance_at(fit$theta)
   covariance <- with_coefficients(covariance, tests$covariance)
   df <- if (ddf == "satterthwaite") {
@@ -209,16 +216,7 @@ level_basis <- function(fit, x, grid, ddf, notes) {
 #' @return See [level_mean_tests()].
 #' @noRd
 level_tests <- function(fit, ddf) {
-  tests <- fixed_tests(fit, ddf)
-  covariance_at <- level_covariance(fit)
-  covariance <- effects_sigma(fit)^2 * covariance_at(fit$theta)
-  covariance <- with_coefficients(covariance, tests$covariance)
-  df <- if (ddf == "satterthwaite") {
-    satterthwaite_beside_levels(fit, covariance, covariance_at)
-  } else {
-    \(k) as.vector(tests$row_df(coefficients_of(k, length(fit$beta))))
-  }
-  list(covariance = covariance, df = df)
+  tests_beside_levels(fit, ddf, level_covariance(fit))
 }
 
 #' The covariance of the coefficients and the levels over sigma^2, as a function of theta

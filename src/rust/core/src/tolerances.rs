@@ -141,7 +141,7 @@
 //! |---|---|---|---|
 //! | [`PRODUCT_LOW`] | 1e-140 | when a product becomes a logarithm | two factors more fit in |
 //! | [`PRODUCT_HIGH`] | 1e140 | the same | the same |
-//! | [`SEPARATED_LEVEL`] | 1e-6 | is a level of a fixed factor separated | its weight tends to zero |
+//! | [`SEPARATED_LEVEL`] | 1e-6 | is a level of a factor separated | its weight tends to zero |
 //! | [`LARGEST_WEIGHT`] | 1e8 | may a weight spoil the factor | half of the digits are left |
 //! | [`NO_WEIGHT`] | 1e-300 | does a node of quadrature count | its products are no numbers |
 //! | [`NO_CURVATURE`] | 1e-150 | unit of a flat parameter | its inverse squared is a number |
