@@ -20,19 +20,6 @@ counted_data <- function(n = 1200, firms = 25, workers = 50) {
   d
 }
 
-# The values of a call with dummy columns and without.
-generalized_pair <- function(call, data) {
-  call <- substitute(call)
-  with_limit <- function(limit) {
-    rlang::local_options(rlmm.large_factor = limit)
-    suppressMessages(eval(call, list(d = data), parent.frame(2L)))
-  }
-  fits <- list(dummies = with_limit(Inf), levels = with_limit(20))
-  expect_null(fits$dummies$fixed$large)
-  expect_false(is.null(fits$levels$fixed$large))
-  fits
-}
-
 expect_same_generalized <- function(fits, tolerance = 1e-4) {
   a <- fits$dummies
   b <- fits$levels
@@ -61,7 +48,7 @@ expect_same_generalized <- function(fits, tolerance = 1e-4) {
 test_that("a generalized fit with levels is that with dummy columns", {
   d <- counted_data()
   same <- \(call) expect_same_generalized(call)
-  same(generalized_pair(
+  same(by_both_codings(
     rglmm(
       cbind(died, size - died) ~ x + firm + (1 | worker),
       d,
@@ -69,7 +56,7 @@ test_that("a generalized fit with levels is that with dummy columns", {
     ),
     d
   ))
-  same(generalized_pair(
+  same(by_both_codings(
     rglmm(
       count ~ firm + (1 | worker),
       d,
@@ -79,11 +66,11 @@ test_that("a generalized fit with levels is that with dummy columns", {
     ),
     d
   ))
-  same(generalized_pair(
+  same(by_both_codings(
     rglmm(count ~ 0 + firm + x + (x | worker), d, poisson),
     d
   ))
-  same(generalized_pair(
+  same(by_both_codings(
     rglmm(
       died / size ~ x + firm + (1 | worker) + (1 | size),
       d,
@@ -98,7 +85,7 @@ test_that("a generalized fit with levels is that with dummy columns", {
 test_that("dispersions are those of dummy columns", {
   d <- counted_data()
   for (kind in c("profiled", "estimated")) {
-    expect_same_generalized(generalized_pair(
+    expect_same_generalized(by_both_codings(
       rglmm(
         spent ~ x + firm + (1 | worker),
         d,
@@ -108,7 +95,7 @@ test_that("dispersions are those of dummy columns", {
       d
     ))
   }
-  expect_same_generalized(generalized_pair(
+  expect_same_generalized(by_both_codings(
     rglmm(count ~ x + firm + (1 | worker), d, nbinom2()),
     d
   ))
@@ -146,7 +133,7 @@ test_that("lme4 finds the same generalized fit", {
 
 test_that("methods of a generalized fit agree with those of dummy columns", {
   d <- counted_data()
-  fits <- generalized_pair(
+  fits <- by_both_codings(
     rglmm(count ~ x + firm + (1 | worker), d, poisson),
     d
   )
@@ -191,7 +178,7 @@ test_that("methods of a generalized fit agree with those of dummy columns", {
 test_that("the mean over the levels has the covariance of the coefficients", {
   skip_if_not_installed("emmeans")
   d <- counted_data()
-  fits <- generalized_pair(
+  fits <- by_both_codings(
     rglmm(count ~ x + firm + (1 | worker), d, poisson),
     d
   )

@@ -22,19 +22,6 @@ made_data <- function(n = 900, firms = 60, workers = 100) {
   d
 }
 
-# The values of a call with dummy columns and without.
-both <- function(call, data) {
-  call <- substitute(call)
-  with_limit <- function(limit) {
-    rlang::local_options(rlmm.large_factor = limit)
-    suppressMessages(eval(call, list(d = data), parent.frame(2L)))
-  }
-  fits <- list(dummies = with_limit(Inf), levels = with_limit(20))
-  expect_null(fits$dummies$fixed$large)
-  expect_false(is.null(fits$levels$fixed$large))
-  fits
-}
-
 expect_same_fit <- function(fits, tolerance = 1e-6) {
   a <- fits$dummies
   b <- fits$levels
@@ -75,37 +62,40 @@ expect_same_fit <- function(fits, tolerance = 1e-6) {
 
 test_that("a fit with levels is that with dummy columns", {
   d <- made_data()
-  expect_same_fit(both(rlmm(y ~ x + firm + (1 | worker), d), d))
-  expect_same_fit(both(
+  expect_same_fit(by_both_codings(rlmm(y ~ x + firm + (1 | worker), d), d))
+  expect_same_fit(by_both_codings(
     rlmm(y ~ x + firm + sex + (1 | worker), d, REML = FALSE),
     d
   ))
-  expect_same_fit(both(
+  expect_same_fit(by_both_codings(
     rlmm(y ~ firm + sex * x + (1 | worker) + (1 | year), d, weights = w),
     d
   ))
-  expect_same_fit(both(
+  expect_same_fit(by_both_codings(
     rlmm(y ~ 0 + firm + x + sex + (1 | worker), d, offset = w),
     d
   ))
-  expect_same_fit(both(
+  expect_same_fit(by_both_codings(
     rlmm(y ~ poly(x, 2) + factor(firm) + (1 | year), d),
     d
   ))
   d$firm <- paste("no.", d$firm)
-  expect_same_fit(both(
+  expect_same_fit(by_both_codings(
     rlmm(log(y) ~ firm + (1 + w || worker), d, REML = FALSE),
     d
   ))
   d <- made_data(2000, 300, 30)
-  expect_same_fit(both(rlmm(y ~ x + firm + (1 | worker), d), d))
-  expect_same_fit(both(rlmm(y ~ x + firm + (1 | worker), d, REML = FALSE), d))
+  expect_same_fit(by_both_codings(rlmm(y ~ x + firm + (1 | worker), d), d))
+  expect_same_fit(by_both_codings(
+    rlmm(y ~ x + firm + (1 | worker), d, REML = FALSE),
+    d
+  ))
 })
 
 test_that("held parameters and a known sigma stay where they are", {
   d <- made_data()
   hold <- \(...) rlmm_control(fixed = list(...))
-  fits <- both(
+  fits <- by_both_codings(
     rlmm(
       y ~ x + firm + (1 | worker),
       d,
@@ -115,12 +105,12 @@ test_that("held parameters and a known sigma stay where they are", {
   )
   expect_same_fit(fits)
   expect_equal(getME(fits$levels, "theta"), getME(fits$dummies, "theta"))
-  fits <- both(
+  fits <- by_both_codings(
     rlmm(y ~ x + firm + (1 | worker), d, control = hold(beta = c(x = 0.2))),
     d
   )
   expect_equal(fixef(fits$levels), fixef(fits$dummies), tolerance = 1e-6)
-  fits <- both(
+  fits <- by_both_codings(
     rlmm(y ~ x + firm + (1 | worker), d, sigma = 1, REML = FALSE),
     d
   )
@@ -138,7 +128,7 @@ test_that("what depends on columns before it is dropped, as lm() does it", {
     y ~ town + firm + x
   )) {
     mixed <- as.formula(paste(deparse1(formula), "+ (1 | worker)"))
-    fits <- both(rlmm(mixed, d), d)
+    fits <- by_both_codings(rlmm(mixed, d), d)
     dropped <- names(which(is.na(coef(lm(formula, d)))))
     expect_setequal(fits$levels$fixed$dropped, dropped)
     expect_identical(
@@ -175,7 +165,7 @@ test_that("combinations of factors are levels too", {
     y ~ x + firm:quarter
   )) {
     mixed <- as.formula(paste(deparse1(formula), "+ (1 | worker)"))
-    fits <- both(rlmm(mixed, d), d)
+    fits <- by_both_codings(rlmm(mixed, d), d)
     expect_same_fit(fits)
     expect_identical(
       is.na(fixef(fits$levels, add.dropped = TRUE)),
@@ -194,7 +184,7 @@ test_that("a base without rows is no base", {
   d$w[d$firm == "1"] <- 0
   for (formula in c(y ~ x + firm, y ~ size + firm)) {
     mixed <- as.formula(paste(deparse1(formula), "+ (1 | worker)"))
-    fits <- both(rlmm(mixed, d, weights = w), d)
+    fits <- by_both_codings(rlmm(mixed, d, weights = w), d)
     expect_same_fit(fits)
     expect_identical(
       is.na(fixef(fits$levels, add.dropped = TRUE)),
@@ -207,7 +197,7 @@ test_that("rows without weight say nothing of a level", {
   d <- made_data()
   d$w[d$firm == "7"] <- 0
   d$firm <- factor(d$firm, c(levels(d$firm), "nobody's"))
-  fits <- both(rlmm(y ~ x + firm + (1 | worker), d, weights = w), d)
+  fits <- by_both_codings(rlmm(y ~ x + firm + (1 | worker), d, weights = w), d)
   expect_same_fit(fits)
   expect_true(is.na(fixef(fits$levels, TRUE)[["firm7"]]))
 })
@@ -242,7 +232,7 @@ test_that("lme4 finds the same", {
 
 test_that("methods agree with those of dummy columns", {
   d <- made_data()
-  fits <- both(rlmm(y ~ x + firm + sex + (1 | worker), d), d)
+  fits <- by_both_codings(rlmm(y ~ x + firm + sex + (1 | worker), d), d)
   expect_same <- function(f, tolerance = 1e-5) {
     expect_equal(
       f(fits$levels),
@@ -280,7 +270,7 @@ test_that("methods agree with those of dummy columns", {
 
 test_that("new data are read as the fit's were", {
   d <- made_data()
-  fits <- both(rlmm(y ~ x + factor(firm) + (1 | worker), d), d)
+  fits <- by_both_codings(rlmm(y ~ x + factor(firm) + (1 | worker), d), d)
   new <- data.frame(firm = c("3", NA, "12"), x = 1:3, worker = "5")
   expect_equal(
     predict(fits$levels, new),
@@ -306,7 +296,7 @@ test_that("predictions without random effects have errors and limits", {
   d <- made_data()
   new <- d[c(1:8, which(d$firm == "1")[1:3], which(d$firm == "60")[1:2]), ]
   for (reml in c(TRUE, FALSE)) {
-    fits <- both(
+    fits <- by_both_codings(
       rlmm(y ~ size + x + firm + (1 | worker), d, REML = reml),
       d
     )
@@ -408,7 +398,7 @@ test_that("columns that can't be held are refused before they are made", {
 test_that("names with blanks are as they are elsewhere", {
   d <- made_data()
   names(d)[1L] <- "the firm"
-  fits <- both(rlmm(y ~ x + `the firm` + (1 | worker), d), d)
+  fits <- by_both_codings(rlmm(y ~ x + `the firm` + (1 | worker), d), d)
   expect_same_fit(fits)
   expect_match(format(fits$levels), "Fixed factor `the firm`", all = FALSE)
 })
@@ -459,16 +449,19 @@ test_that("marginal means of other variables are averaged over the levels", {
       ignore_attr = TRUE
     )
   }
-  same(both(rlmm(y ~ x * sex + firm + (1 | worker), d), d))
-  same(both(
+  same(by_both_codings(rlmm(y ~ x * sex + firm + (1 | worker), d), d))
+  same(by_both_codings(
     rlmm(y ~ sex + firm + (1 | worker) + (1 | year), d, weights = w),
     d
   ))
-  fits <- both(rlmm(y ~ 0 + firm + sex + (x | worker), d, REML = FALSE), d)
+  fits <- by_both_codings(
+    rlmm(y ~ 0 + firm + sex + (x | worker), d, REML = FALSE),
+    d
+  )
   same(fits)
   same(fits, lmer.df = "asymptotic")
   trends <- lapply(
-    both(rlmm(y ~ x * sex + firm + (1 | worker), d), d),
+    by_both_codings(rlmm(y ~ x * sex + firm + (1 | worker), d), d),
     emmeans::emtrends,
     ~sex,
     "x"
@@ -480,7 +473,10 @@ test_that("marginal means of other variables are averaged over the levels", {
     ignore_attr = TRUE
   )
   # A level that isn't there, a column that depends on the levels: no mean of all.
-  fit <- both(rlmm(y ~ town + sex + firm + (1 | worker), d), d)$levels
+  fit <- by_both_codings(
+    rlmm(y ~ town + sex + firm + (1 | worker), d),
+    d
+  )$levels
   expect_error(
     emmeans::emmeans(fit, ~sex),
     class = "rlmm_error_large_factor"
@@ -513,8 +509,8 @@ test_that("standard errors of predictions with random effects", {
       tolerance = 1e-5
     )
   }
-  same(both(rlmm(y ~ x + firm + (1 | worker), d), d))
-  same(both(
+  same(by_both_codings(rlmm(y ~ x + firm + (1 | worker), d), d))
+  same(by_both_codings(
     rlmm(
       y ~ x * sex + firm + (w | worker) + (1 | year),
       d,
@@ -523,10 +519,13 @@ test_that("standard errors of predictions with random effects", {
     ),
     d
   ))
-  same(both(rlmm(y ~ 0 + firm + sex + (1 | worker), d), d))
-  errors <- lapply(both(rlmm(y ~ x + firm + (x | year), d), d), \(fit) {
-    attr(coef(fit, se = TRUE), "std.error")$year[c("(Intercept)", "x")]
-  })
+  same(by_both_codings(rlmm(y ~ 0 + firm + sex + (1 | worker), d), d))
+  errors <- lapply(
+    by_both_codings(rlmm(y ~ x + firm + (x | year), d), d),
+    \(fit) {
+      attr(coef(fit, se = TRUE), "std.error")$year[c("(Intercept)", "x")]
+    }
+  )
   expect_equal(errors$levels, errors$dummies, tolerance = 1e-5)
 })
 
@@ -558,13 +557,16 @@ test_that("marginal means of the levels are those of dummy columns", {
       ignore_attr = TRUE
     )
   }
-  same(both(rlmm(y ~ x * sex + firm + (1 | worker), d), d))
-  same(both(
+  same(by_both_codings(rlmm(y ~ x * sex + firm + (1 | worker), d), d))
+  same(by_both_codings(
     rlmm(y ~ 0 + firm + sex + (x | worker), d, weights = w, REML = FALSE),
     d
   ))
   d$count <- rpois(nrow(d), exp(d$y / 20))
-  counts <- both(rglmm(count ~ sex + firm + (1 | worker), d, poisson), d)
+  counts <- by_both_codings(
+    rglmm(count ~ sex + firm + (1 | worker), d, poisson),
+    d
+  )
   found <- tables(counts$levels)
   expect_equal(
     found,
@@ -572,7 +574,7 @@ test_that("marginal means of the levels are those of dummy columns", {
     tolerance = 0.01,
     ignore_attr = TRUE
   )
-  fit <- both(rlmm(y ~ sex + firm + (1 | worker), d), d)$levels
+  fit <- by_both_codings(rlmm(y ~ sex + firm + (1 | worker), d), d)$levels
   fit$fixed$large$levels <- as.character(1:3000)
   expect_error(
     emmeans::emmeans(fit, ~firm),
