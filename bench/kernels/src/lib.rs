@@ -40,6 +40,7 @@ impl Model {
             x,
             y: &self.y,
             weights: None,
+            counts: None,
             offset: None,
             terms,
         }
