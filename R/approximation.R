@@ -60,11 +60,7 @@ shape_settings <- function(approximation, spec) {
   if (!shape$dispersion) {
     return(parameter_settings(family_shape(family), shape$start, spec$y))
   }
-  kind <- approximation$dispersion
-  list(
-    shape = if (kind == "profiled") residual_df(spec) else 1,
-    shape_kind = kind
-  )
+  list(shape = 1, shape_kind = approximation$dispersion)
 }
 
 # The family's parameter is known, or is estimated from where the response lets it start.
@@ -74,49 +70,6 @@ parameter_settings <- function(known, start, y) {
   } else {
     list(shape = known, shape_kind = "known")
   }
-}
-
-#' Observations less the rank of `[X Z]`
-#' @noRd
-residual_df <- function(spec) {
-  n <- length(spec$y)
-  used <- (spec$weights %||% rep(1, n)) > 0
-  x <- Matrix::Matrix(unit_columns(column_matrix(spec$x, n)), sparse = TRUE)
-  z <- do.call(cbind, lapply(spec$terms, unit_z))
-  counts <- spec$counts %||% rep(1, n)
-  df <- sum(counts[used]) - rank_of(cbind(x, z)[used, , drop = FALSE])
-  if (df > 0) df else abort_no_df()
-}
-
-# Z of a term, with covariates in the unit of their own spread.
-unit_z <- function(core_term) {
-  z <- unit_columns(column_matrix(core_term$z, length(core_term$refs)))
-  columns <- seq_len(ncol(z))
-  core_term$z <- lapply(columns, \(j) z[, j])
-  sparse_z(core_term)
-}
-
-# Columns that span the same space, whatever the units and origins of covariates.
-unit_columns <- function(x) {
-  x <- centred(x)
-  sizes <- apply(abs(x), 2L, max, 0)
-  sweep(x, 2L, ifelse(sizes > 0, sizes, 1), "/")
-}
-
-#' The rank of a sparse matrix
-#'
-#' Pivots of the cross-product tell it, the largest first, as long as that is small: those of a
-#' sparse QR decomposition depend on the order of the rows.
-#' @noRd
-rank_of <- function(m) {
-  lengths <- sqrt(Matrix::colSums(m^2))
-  m <- m[, lengths > 0, drop = FALSE]
-  m <- m %*% Matrix::Diagonal(x = 1 / lengths[lengths > 0])
-  if (ncol(m) > 1000L) {
-    return(as.integer(Matrix::rankMatrix(m, method = "qr", warn.t = FALSE)))
-  }
-  products <- as.matrix(Matrix::crossprod(m))
-  attr(suppressWarnings(chol(products, pivot = TRUE, tol = 1e-11)), "rank")
 }
 
 # The number of arguments of the objective behind theta: beta, unless PIRLS finds it, and the
@@ -140,21 +93,6 @@ abort_information <- function(information, name, known) {
     ),
     c("rlmm_error_information", "rlmm_error_argument"),
     arg = "information"
-  )
-}
-
-abort_no_df <- function() {
-  abort_rlmm(
-    c(
-      "The model leaves no degrees of freedom for the dispersion.",
-      x = paste(
-        "The fixed and random effects have as many independent columns",
-        "as there are observations."
-      ),
-      i = "Leave out a random effect for each observation, or use `dispersion = \"estimated\"`?"
-    ),
-    "rlmm_error_dispersion",
-    arg = "dispersion"
   )
 }
 

@@ -55,6 +55,7 @@ model_design <- function(
     approximation
   )
   design <- with_large_term(design)
+  design$spec$glmm <- with_residual_df(design$spec)
   checks <- design$control$checks
   check_model(design$spec, design$random, design$fixed, checks)
   design
@@ -76,9 +77,6 @@ with_large_term <- function(design) {
   large <- design$fixed$large
   if (!is.null(large)) {
     design$spec$terms <- c(design$spec$terms, list(large_core_term(large)))
-    if (identical(design$spec$glmm$shape_kind, "profiled")) {
-      design$spec$glmm$shape <- residual_df(design$spec)
-    }
     design$fixed$large <- kept_large(large)
   }
   design

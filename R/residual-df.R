@@ -1,0 +1,230 @@
+# Residual degrees of freedom: observations less the rank of `[X Z]`, by which a profiled dispersion
+# divides the deviance.
+
+# Columns of Z that are crossed with those of the largest term up to which the rank is that of
+# pivots: with more the factor would take longer than the fit, or more memory than there is.
+most_crossed <- 2000
+
+# Squared lengths, as shares of the whole column's, that are nothing but rounding errors.
+rank_tolerance <- 1e-11
+
+#' The element `glmm` of a whole spec, with the degrees of freedom of a profiled dispersion
+#' @noRd
+with_residual_df <- function(spec) {
+  settings <- spec$glmm
+  if (identical(settings$shape_kind, "profiled")) {
+    settings$shape <- residual_df(spec)
+  }
+  settings
+}
+
+# Observations less the rank of `[X Z]`.
+residual_df <- function(spec) {
+  n <- length(spec$y)
+  used <- (spec$weights %||% rep(1, n)) > 0
+  counts <- spec$counts %||% rep(1, n)
+  df <- sum(counts[used]) - rank_of_model(spec, used)
+  if (df > 0) df else abort_no_df()
+}
+
+# The rank of the rows in use of `[X Z]`.
+rank_of_model <- function(spec, used) {
+  n <- length(used)
+  x <- list(
+    refs = rep(1L, n),
+    n_levels = 1L,
+    z = spec$x
+  )
+  parts <- lapply(c(list(x), spec$terms), unit_part, used = used)
+  if (count_crossed(parts[-1L]) > most_crossed) {
+    return(rank_by_terms(parts[-1L], parts[[1L]]$z))
+  }
+  rank_of(do.call(cbind, lapply(parts, sparse_part)))
+}
+
+# The rows in use of a term, with covariates in the unit of their own spread.
+unit_part <- function(core_term, used) {
+  z <- unit_columns(column_matrix(core_term$z, length(used)))
+  list(
+    refs = core_term$refs[used],
+    n_levels = core_term$n_levels,
+    z = z[used, , drop = FALSE]
+  )
+}
+
+# Columns that span the same space, whatever the units and origins of covariates.
+unit_columns <- function(x) {
+  x <- centred(x)
+  for (j in seq_len(ncol(x))) {
+    size <- max(abs(x[, j]), 0)
+    if (size > 0) {
+      x[, j] <- x[, j] / size
+    }
+  }
+  x
+}
+
+sparse_part <- function(part) {
+  z <- part$z
+  k <- ncol(z)
+  is_known <- which(z != 0)
+  row <- (is_known - 1L) %% nrow(z) + 1L
+  column <- (is_known - 1L) %/% nrow(z) + 1L
+  Matrix::sparseMatrix(
+    i = row,
+    j = (part$refs[row] - 1L) * k + column,
+    x = z[is_known],
+    dims = c(nrow(z), k * part$n_levels)
+  )
+}
+
+# The rank by pivots -----------------------------------------------------------
+
+#' The rank of a sparse matrix
+#'
+#' Pivots of the cross-product tell it: the largest first, as long as that is small. The factor of a
+#' large one, less a multiple of the identity that only rounding errors are smaller than, has as
+#' many positive pivots as there are larger eigenvalues (Sylvester's law of inertia), in any order.
+#' @noRd
+rank_of <- function(m) {
+  lengths <- sqrt(Matrix::colSums(m^2))
+  m <- m[, lengths > 0, drop = FALSE]
+  m <- m %*% Matrix::Diagonal(x = 1 / lengths[lengths > 0])
+  products <- Matrix::crossprod(m)
+  if (ncol(m) > 1000L) {
+    return(count_positive(products, rank_tolerance))
+  }
+  pivoted <- suppressWarnings(chol(
+    as.matrix(products),
+    pivot = TRUE,
+    tol = rank_tolerance
+  ))
+  attr(pivoted, "rank")
+}
+
+# The number of eigenvalues above a limit.
+count_positive <- function(products, limit) {
+  l <- Matrix::Cholesky(
+    products,
+    perm = TRUE,
+    LDL = TRUE,
+    super = FALSE,
+    Imult = -limit
+  )
+  first <- l@p[-length(l@p)] + 1L
+  sum(l@x[first] > 0)
+}
+
+# The rank by terms ------------------------------------------------------------
+
+# Columns of the terms that are crossed with the one that has the most.
+count_crossed <- function(parts) {
+  columns <- vapply(parts, \(part) ncol(part$z) * part$n_levels, 1)
+  largest <- parts[[which.max(columns)]]$refs
+  is_crossed <- !vapply(parts, \(part) determines(largest, part$refs), NA)
+  sum(columns[is_crossed])
+}
+
+#' The rank of `[X Z]` by what two terms of Z share at most
+#'
+#' A term adds the columns that are independent within its levels, but for those that an earlier
+#' one has, too: for each column of its own that is also one of the other, a combination for each
+#' group of levels that no row joins to others. That is the rank of two crossed factors, and of
+#' nested ones; of more terms it is at most a few larger.
+#' @param x The columns of X, which are independent.
+#' @noRd
+rank_by_terms <- function(parts, x) {
+  columns <- vapply(parts, \(part) ncol(part$z) * part$n_levels, 1)
+  parts <- parts[order(-columns)]
+  rank <- 0
+  for (i in seq_along(parts)) {
+    part <- parts[[i]]
+    inner <- orthogonal_within(part$refs, part$z)
+    shared <- vapply(
+      seq_len(ncol(part$z)),
+      \(j) most_shared(part$refs, part$z[, j], parts[seq_len(i - 1L)]),
+      1
+    )
+    rank <- rank + inner$rank - sum(shared)
+    x <- x[, !is_spanned(x, part$refs, inner$q), drop = FALSE]
+  }
+  rank + ncol(x)
+}
+
+# How many combinations of a column, one for each level, an earlier term has, too.
+most_shared <- function(refs, column, earlier) {
+  shared <- vapply(
+    earlier,
+    \(part) {
+      is_shared <- any(colSums(part$z != column) == 0)
+      if (is_shared) count_groups(refs, part$refs) else 0
+    },
+    1
+  )
+  max(shared, 0)
+}
+
+# Whether all rows of a level have the same other level.
+determines <- function(refs, other) {
+  all(other == other[match(refs, refs)])
+}
+
+# The groups of levels of two factors that no row joins to others.
+count_groups <- function(refs, other) {
+  if (determines(other, refs)) {
+    return(length(unique(refs)))
+  }
+  nlevels(connected_rows(list(refs, other)))
+}
+
+# An orthogonal basis of the columns within each level, and its rank over all levels.
+orthogonal_within <- function(refs, z) {
+  q <- z
+  rank <- 0
+  for (j in seq_len(ncol(z))) {
+    residual <- residual_within(
+      refs,
+      q[, seq_len(j - 1L), drop = FALSE],
+      z[, j]
+    )
+    left <- drop(rowsum(residual^2, refs))
+    is_new <- left > rank_tolerance * drop(rowsum(z[, j]^2, refs))
+    rank <- rank + sum(is_new)
+    residual[!is_new[as.character(refs)]] <- 0
+    q[, j] <- residual
+  }
+  list(q = q, rank = rank)
+}
+
+# A column less its projections on orthogonal ones within each level.
+residual_within <- function(refs, q, column) {
+  for (j in seq_len(ncol(q))) {
+    products <- drop(rowsum(cbind(q[, j] * column, q[, j]^2), refs))
+    slope <- ifelse(products[, 2L] > 0, products[, 1L] / products[, 2L], 0)
+    column <- column - slope[as.character(refs)] * q[, j]
+  }
+  column
+}
+
+# Which columns are combinations of a term's.
+is_spanned <- function(x, refs, q) {
+  left <- apply(x, 2L, \(column) sum(residual_within(refs, q, column)^2))
+  left <= rank_tolerance * colSums(x^2)
+}
+
+# Errors --------------------------------------------------------------------
+
+abort_no_df <- function() {
+  abort_rlmm(
+    c(
+      "The model leaves no degrees of freedom for the dispersion.",
+      x = paste(
+        "The fixed and random effects have as many independent columns",
+        "as there are observations."
+      ),
+      i = "Leave out a random effect for each observation, or use `dispersion = \"estimated\"`?"
+    ),
+    "rlmm_error_dispersion",
+    arg = "dispersion"
+  )
+}

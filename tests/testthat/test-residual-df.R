@@ -1,0 +1,95 @@
+# Terms as a spec has them.
+z_part <- function(refs, ...) {
+  list(
+    refs = as.integer(factor(refs)),
+    n_levels = length(unique(refs)),
+    z = matrix(c(...), length(refs))
+  )
+}
+
+dense_rank <- function(parts, x) {
+  z <- lapply(parts, \(part) as.matrix(rlmm:::sparse_part(part)))
+  qr(cbind(x, do.call(cbind, z)), tol = 1e-9)$rank
+}
+
+random_factors <- function() {
+  set.seed(1)
+  n <- 400
+  list(
+    x = rnorm(n),
+    one = rep(1, n),
+    f = sample(40, n, TRUE),
+    g = sample(60, n, TRUE),
+    sparse = sample(300, n, TRUE),
+    inner = rep(1:80, each = 5),
+    outer = rep(1:80, each = 5) %/% 3
+  )
+}
+
+test_that("the rank of crossed and nested terms is that of dense algebra", {
+  with(random_factors(), {
+    x <- cbind(1, x, outer > 10)
+    models <- list(
+      list(z_part(f, one), z_part(g, one)),
+      list(z_part(f, one, x[, 2]), z_part(g, one, x[, 2])),
+      list(z_part(f, one, x[, 2]), z_part(g, one)),
+      list(z_part(inner, one), z_part(outer, one), z_part(f, one)),
+      list(z_part(inner, one), z_part(outer, one, x[, 2])),
+      list(z_part(sparse, one, x[, 2])),
+      list(z_part(sparse, one), z_part(rev(sparse), one))
+    )
+    for (parts in models) {
+      expect_equal(rlmm:::rank_by_terms(parts, x), dense_rank(parts, x))
+    }
+  })
+})
+
+test_that("the rank by the signs of pivots is that of dense algebra", {
+  with(random_factors(), {
+    parts <- list(
+      z_part(sparse, one, x),
+      z_part(inner, one, x),
+      z_part(outer, one)
+    )
+    z <- do.call(cbind, lapply(parts, rlmm:::sparse_part))
+    z <- z[, Matrix::colSums(abs(z)) > 0]
+    unit <- Matrix::Diagonal(x = 1 / sqrt(Matrix::colSums(z^2)))
+    products <- Matrix::crossprod(z %*% unit)
+    expect_equal(
+      rlmm:::count_positive(products, 1e-11),
+      dense_rank(parts, NULL)
+    )
+  })
+})
+
+test_that("the two ways to the rank of a model agree", {
+  with(random_factors(), {
+    parts <- list(z_part(f, one, x), z_part(g, one))
+    spec <- list(x = list(cbind(1, x)), terms = parts)
+    spec$terms <- lapply(parts, \(part) {
+      replace(part, "z", list(list(part$z)))
+    })
+    all_rows <- rep(TRUE, 400)
+    by_pivots <- rlmm:::rank_of_model(spec, all_rows)
+    expect_equal(rlmm:::count_crossed(parts), 60)
+    skip_if_not_installed("testthat", "3.1.7")
+    mocked <- getExportedValue("testthat", "local_mocked_bindings")
+    mocked(most_crossed = 59, .package = "rlmm")
+    expect_equal(rlmm:::rank_of_model(spec, all_rows), by_pivots)
+  })
+})
+
+test_that("the rank of a model with many levels takes no longer than its fit", {
+  set.seed(1)
+  n <- 2e4
+  d <- data.frame(
+    firm = factor(sample(500, n, TRUE)),
+    worker = factor(sample(2000, n, TRUE))
+  )
+  eta <- rnorm(500, sd = 0.3)[d$firm] + rnorm(2000, sd = 0.3)[d$worker]
+  d$y <- rgamma(n, 4, 4 / exp(eta))
+  seconds <- \(...) {
+    system.time(rglmm(y ~ firm + (1 | worker), d, Gamma("log"), ...))[[1L]]
+  }
+  expect_lt(seconds(), 4 * seconds(dispersion = "estimated"))
+})
