@@ -79,7 +79,7 @@ bootMer.rlmm <- function(
   ...
 ) {
   refuse_dots(..., lme4_only = "call.env")
-  FUN <- match.fun(FUN)
+  FUN <- statistic_function(if (!missing(FUN)) FUN)
   nsim <- check_replicates(nsim, "nsim")
   check_seed(seed)
   check_flag(use.u, "use.u")
@@ -106,6 +106,23 @@ bootMer.rlmm <- function(
     seed,
     type,
     match.call()
+  )
+}
+
+# The function that bootMer() applies to each fit, which may be given by its name.
+statistic_function <- function(given) {
+  if (is.function(given)) {
+    return(given)
+  }
+  is_name <- is.character(given) && length(given) == 1L
+  found <- if (is_name) get0(given, parent.frame(2L), mode = "function")
+  if (!is.null(found)) {
+    return(found)
+  }
+  abort_argument(
+    "`FUN` must be a function of a fit, such as `fixef`.",
+    x = if (!is.null(given)) it_is(given) else "It isn't given.",
+    arg = "FUN"
   )
 }
 

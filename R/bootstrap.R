@@ -406,15 +406,6 @@ check_repeatable <- function(fit, what, instead) {
 
 #' A positive whole number
 #' @noRd
-check_replicates <- function(n, arg) {
-  is_count <- is_number(n) && is.finite(n) && n >= 1 && n == round(n)
-  if (is_count && n <= .Machine$integer.max) {
-    return(as.integer(n))
-  }
-  problem <- sprintf("`%s` must be a positive whole number.", arg)
-  abort_argument(problem, x = it_is(n), arg = arg)
-}
-
 check_places <- function(which, n) {
   if (is.logical(which) && length(which) == n) {
     which <- which(which)

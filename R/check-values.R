@@ -107,6 +107,17 @@ check_verbose <- function(verbose) {
   abort_argument(problem, x = it_is(verbose), arg = "verbose")
 }
 
+#' Check a number of replicates
+#' @noRd
+check_replicates <- function(n, arg) {
+  is_count <- is_number(n) && is.finite(n) && n >= 1 && n == round(n)
+  if (is_count && n <= .Machine$integer.max) {
+    return(as.integer(n))
+  }
+  problem <- sprintf("`%s` must be a positive whole number.", arg)
+  abort_argument(problem, x = it_is(n), arg = arg)
+}
+
 is_plain_number <- function(x) {
   is.numeric(x) && !is.object(x) && is.null(dim(x))
 }

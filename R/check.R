@@ -22,6 +22,9 @@ data_hint <- function(data) {
   if (is.matrix(data) || is.object(data)) {
     return(c(i = "Use `as.data.frame()`?"))
   }
+  if (is.list(data)) {
+    return(c(i = "A list needs a name for each of its columns."))
+  }
   if (is.character(data) && length(data) == 1L) {
     c(i = sprintf("Write the name without quotes: `data = %s`.", data))
   }

@@ -79,12 +79,16 @@ confint.rlmm <- function(
 ) {
   refuse_dots(...)
   check_confidence(level)
+  given <- if (quiet) NULL else names(match.call())
   if (!is.null(vcov) || !is.null(cluster) || !is.null(ddf)) {
+    is_wald <- missing(method) || identical(method, "Wald")
+    tell_unused_intervals(given, if (is_wald) "method")
     return(t_confint(object, parm, level, vcov, cluster, ddf))
   }
   check_flag(signames, "signames")
   parm <- called_here(parm, object, signames)
   method <- interval_method(object, if (!missing(method)) method, quiet)
+  tell_unused_intervals(given, c("method", interval_arguments[[method]]))
   switch(
     method,
     profile = if (missing(prof.scale)) {
@@ -97,14 +101,36 @@ confint.rlmm <- function(
       types <- c("perc", "basic", "norm", "shortest")
       type <- one_of(boot.type, types, "boot.type")
       scale <- one_of(boot.scale, c("sdcor", "vcov"), "boot.scale")
-      drawn <- if (is.null(FUN)) {
-        bootstrap.rlmm(object, nsim, seed)
-      } else {
-        bootMer.rlmm(object, FUN, nsim, seed)
-      }
+      drawn <- boot_replicates(object, FUN, nsim, seed)
       boot_confint(drawn, parm, level, type, signames, scale)
     }
   )
+}
+
+# The arguments of confint() that one method has and others don't.
+interval_arguments <- list(
+  profile = "prof.scale",
+  boot = c("nsim", "seed", "boot.type", "boot.scale", "FUN")
+)
+
+# Tells of arguments of another method than the one whose limits are computed.
+tell_unused_intervals <- function(given, used) {
+  unused <- setdiff(
+    intersect(given, c("method", unlist(interval_arguments))),
+    used
+  )
+  if (length(unused) > 0L) {
+    inform_without_effect(unused)
+  }
+}
+
+boot_replicates <- function(fit, statistic, nsim, seed) {
+  nsim <- check_replicates(nsim, "nsim")
+  if (is.null(statistic)) {
+    bootstrap.rlmm(fit, nsim, seed)
+  } else {
+    bootMer.rlmm(fit, statistic, nsim, seed)
+  }
 }
 
 boot_confint <- function(drawn, parm, level, type, signames, scale) {

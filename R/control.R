@@ -135,7 +135,7 @@ rlmm_control <- function(
       max_eval = check_limit(max_eval),
       max_time = check_limit(max_time),
       progress = if (!is.null(progress)) check_flag(progress, "progress"),
-      threads = if (!is.null(threads)) check_limit(threads),
+      threads = if (!is.null(threads)) check_threads(threads),
       slim = check_flag(slim, "slim"),
       engine = check_engine(engine),
       memory_limit = check_limit(memory_limit),
@@ -274,6 +274,15 @@ check_limit <- function(x, arg = rlang::caller_arg(x)) {
   }
   problem <- sprintf("`%s` must be one positive number.", arg)
   abort_control(problem, it_is(x), arg = arg)
+}
+
+# `Inf` is as many as the machine has.
+check_threads <- function(x) {
+  if (is_number(x) && x >= 1 && x == round(x)) {
+    return(as.double(x))
+  }
+  problem <- "`threads` must be one positive whole number."
+  abort_control(problem, it_is(x), arg = "threads")
 }
 
 check_count <- function(x, arg = rlang::caller_arg(x)) {

@@ -109,7 +109,8 @@ method_arguments_elsewhere <- c(
   ReForm = "re.form",
   REform = "re.form",
   allow_new_levels = "allow.new.levels",
-  ndraws = "nsim"
+  ndraws = "nsim",
+  nsim = "n"
 )
 
 abort_unknown_argument <- function(fun, name, hint = NULL) {

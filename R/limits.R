@@ -35,6 +35,10 @@ select_parameters <- function(parm, labels, n_variance, arg = "parm") {
   if (identical(parm, "theta_")) {
     return(labels[is_variance])
   }
+  if (!is.atomic(parm)) {
+    problem <- sprintf("`%s` must hold names or numbers of parameters.", arg)
+    abort_argument(problem, x = it_is(parm), arg = arg)
+  }
   parm <- if (is.numeric(parm)) labels_at(parm, labels) else parm
   unknown <- setdiff(parm, labels)
   if (length(unknown) > 0) {
@@ -43,9 +47,14 @@ select_parameters <- function(parm, labels, n_variance, arg = "parm") {
   parm
 }
 
-# The labels by their numbers; a number that is too large is named as it is.
+# The labels by their numbers, or all but those of negative numbers; a number that none of them has
+# is named as it is.
 labels_at <- function(numbers, labels) {
-  found <- labels[numbers]
+  places <- seq_along(labels)
+  if (all(numbers %in% -places)) {
+    return(labels[numbers])
+  }
+  found <- labels[match(numbers, places)]
   found[is.na(found)] <- as.character(numbers[is.na(found)])
   found
 }

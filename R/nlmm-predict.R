@@ -243,7 +243,7 @@ simulate.rlmm_nlmm <- function(
   ...
 ) {
   refuse_dots(...)
-  nsim <- check_nsim(nsim)
+  nsim <- check_replicates(nsim, "nsim")
   check_seed(seed)
   check_flag(use.u, "use.u")
   data <- newdata %||% object$frame

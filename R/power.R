@@ -86,7 +86,7 @@ simulate_power.rlmm <- function(
   ...
 ) {
   refuse_dots(...)
-  nsim <- check_nsim(nsim)
+  nsim <- check_replicates(nsim, "nsim")
   check_seed(seed)
   check_confidence(level)
   check_alpha(alpha)

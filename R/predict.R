@@ -140,7 +140,8 @@ predict.rlmm <- function(
   }
   asked$theta_uncertainty <- theta_uncertainty %||%
     (asked$interval != "none" && adds_theta(object, use))
-  action <- if (!missing(na.action) || !is.null(newdata)) na.action
+  is_needed <- !missing(na.action) || !is.null(newdata)
+  action <- if (is_needed) find_na_action(na.action)
   finish <- finisher(object, newdata, action)
   if (is.null(newdata) && is_stored(object, par, use, asked)) {
     return(finish(row_named(object, stored_prediction(object, asked$type))))

@@ -101,7 +101,7 @@ check_groups <- function(whichel, groups) {
     return(groups)
   }
   if (is.numeric(whichel)) {
-    whichel <- groups[whichel]
+    whichel <- labels_at(whichel, groups)
   }
   unknown <- setdiff(whichel, groups)
   if (length(unknown) == 0) {

@@ -30,6 +30,7 @@ rglmm_nb <- function(formula, data = NULL, ..., link = "log") {
     abort_nb_family()
   }
   check_nb_link(link)
+  check_nb_dots(...)
   inner <- call
   inner[[1L]] <- rglmm
   inner$link <- NULL
@@ -42,6 +43,42 @@ rglmm_nb <- function(formula, data = NULL, ..., link = "log") {
   fit$call <- call
   fit
 }
+
+# Names of arguments that rglmm() doesn't have either, told in the name of rglmm_nb().
+check_nb_dots <- function(...) {
+  known <- names(formals(rglmm))
+  unknown <- Filter(nzchar, dots_names(...))
+  # Names before the dots may be abbreviated.
+  short <- known[seq_len(match("...", known) - 1L)]
+  is_known <- unknown %in% known | !is.na(pmatch(unknown, short, NA, TRUE))
+  unknown <- unknown[!is_known]
+  if (length(unknown) == 0L) {
+    return(invisible())
+  }
+  name <- unknown[1L]
+  hint <- if (name %in% names(nb_arguments_elsewhere)) {
+    c(i = nb_arguments_elsewhere[[name]])
+  }
+  expr <- as.list(substitute(list(...)))[[name]]
+  hint <- hint %||%
+    foreign_hint(name, expr, "rglmm") %||%
+    did_you_mean(name, setdiff(known, "..."))
+  abort_unknown_argument("rglmm_nb", name, hint)
+}
+
+# Arguments of `lme4::glmer.nb()` and of families, for a theta that is searched for or known.
+nb_arguments_elsewhere <- local({
+  together <- "Leave it out: theta is estimated together with the other parameters."
+  known <- "For a known theta write `rglmm(family = MASS::negative.binomial(theta))`."
+  list(
+    interval = together,
+    tol = together,
+    nb.control = together,
+    initCtrl = together,
+    theta = known,
+    init.theta = together
+  )
+})
 
 abort_nb_family <- function() {
   abort_rlmm(

@@ -50,7 +50,7 @@ simulate.rlmm <- function(
   na.action = stats::na.pass,
   ...
 ) {
-  nsim <- check_nsim(nsim)
+  nsim <- check_replicates(nsim, "nsim")
   check_seed(seed)
   check_flag(allow.new.levels, "allow.new.levels")
   check_generator(cluster.rand)
@@ -186,20 +186,6 @@ term_effects <- function(term, u) {
   # A missing level, where allowed, has no random effect.
   total[is.na(term$refs), ] <- 0
   total
-}
-
-check_nsim <- function(nsim) {
-  if (is_number(nsim) && is.finite(nsim) && nsim >= 1) {
-    return(as.integer(nsim))
-  }
-  abort_rlmm(
-    c(
-      "`nsim` must be a positive whole number.",
-      x = paste0("It is ", describe_type(nsim), ".")
-    ),
-    "rlmm_error_argument",
-    arg = "nsim"
-  )
 }
 
 abort_use_u <- function() {

@@ -16,6 +16,13 @@ strata_quosure <- function(quo) {
   expr <- rlang::quo_get_expr(quo)
   value <- if (is.symbol(expr)) get0(as.character(expr), env) else expr
   is_formula <- inherits(value, "formula") || call_name(value) == "~"
+  if (is.character(expr)) {
+    abort_strata(
+      not_strata,
+      it_is(expr),
+      c(i = sprintf("Write `dispersion = ~%s`.", expr))
+    )
+  }
   if (!is_formula) {
     return(quo)
   }
@@ -82,9 +89,11 @@ strata_atoms <- function(expr) {
   if (!is_other) list(expr)
 }
 
-abort_strata <- function(problem, found) {
+not_strata <- "`dispersion` must be a formula of factors, or a factor."
+
+abort_strata <- function(problem, found, hint = NULL) {
   abort_rlmm(
-    c(problem, x = found),
+    c(problem, x = found, hint),
     c("rlmm_error_dispersion", "rlmm_error_argument"),
     arg = "dispersion"
   )
@@ -97,10 +106,7 @@ check_strata <- function(x) {
   if (is_labels && is.null(dim(x))) {
     return(invisible())
   }
-  abort_strata(
-    "`dispersion` must be a formula of factors, or a factor.",
-    it_is(x)
-  )
+  abort_strata(not_strata, it_is(x))
 }
 
 has_strata <- function(frame) !is.null(.subset2(frame, "(dispersion)"))

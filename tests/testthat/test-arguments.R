@@ -1,0 +1,86 @@
+# Arguments of the wrong type, and those that the call has no use for, across methods.
+
+fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+
+test_that("parameters and groups are chosen by names, or by numbers that there are", {
+  withr::local_options(cli.unicode = FALSE)
+  show <- \(expr) writeLines(error_lines(expr))
+  expect_snapshot({
+    show(confint(fit, list("Days"), method = "Wald"))
+    show(confint(fit, 0, method = "Wald"))
+    show(confint(fit, c(-1, 2), method = "Wald"))
+    show(confint(fit, 1.5, method = "Wald"))
+    show(profile(fit, which = 0))
+    show(ranef(fit, whichel = 5))
+  })
+  all_but <- confint(fit, -(1:4), method = "Wald")
+  expect_equal(all_but, confint(fit, 5:6, method = "Wald"))
+})
+
+test_that("confint() tells of arguments that belong to another method", {
+  tells <- \(expr, which) {
+    told <- expect_message(expr, class = "rlmm_message_without_effect")
+    expect_equal(told$arguments, which)
+  }
+  tells(confint(fit, method = "Wald", nsim = 9, FUN = fixef), c("nsim", "FUN"))
+  tells(confint(fit, "Days", boot.type = "perc"), "boot.type")
+  tells(confint(fit, ddf = "residual", method = "profile"), "method")
+  tells(confint(fit, ddf = "residual", seed = 1), "seed")
+  expect_no_message(confint(fit, ddf = "residual", method = "Wald"))
+  expect_no_message(confint(fit, "Days", method = "boot", nsim = 5, seed = 1))
+  expect_no_message(confint(fit, method = "Wald", nsim = 9, quiet = TRUE))
+})
+
+test_that("counts are whole numbers, under the name that they have in the call", {
+  withr::local_options(cli.unicode = FALSE)
+  show <- \(expr) writeLines(error_lines(expr))
+  expect_snapshot({
+    show(simulate(fit, 1.5))
+    show(simulate(fit, 1e12))
+    show(confint(fit, method = "boot", nsim = -1))
+    show(rlmm_control(threads = 1.5))
+  })
+  expect_equal(rlmm_control(threads = Inf)$threads, Inf)
+})
+
+test_that("bootMer() takes a function, or the name of one that the caller has", {
+  withr::local_options(cli.unicode = FALSE)
+  show <- \(expr) writeLines(error_lines(expr))
+  expect_snapshot({
+    show(bootMer(fit, nsim = 2))
+    show(bootMer(fit, "fixeff", nsim = 2))
+    show(bootMer(fit, 3, nsim = 2))
+  })
+  local_statistic <- \(fit) fixef(fit)[["Days"]]
+  named <- bootMer(fit, "local_statistic", nsim = 2, seed = 1)
+  given <- bootMer(fit, local_statistic, nsim = 2, seed = 1)
+  expect_equal(named$t, given$t)
+})
+
+test_that("data without names, strata in quotes and an unknown na.action are told", {
+  withr::local_options(cli.unicode = FALSE)
+  show <- \(expr) writeLines(error_lines(expr))
+  expect_snapshot({
+    show(rlmm(y ~ 1 + (1 | g), list(1:9, rep(1:3, 3))))
+    show(rlmm(Reaction ~ 1 + (1 | Subject), sleepstudy, dispersion = "Days"))
+    show(predict(fit, na.action = "foo"))
+  })
+})
+
+test_that("rglmm_nb() answers in its own name", {
+  withr::local_options(cli.unicode = FALSE)
+  counts <- \(...) {
+    rglmm_nb(TICKS ~ 1 + (1 | BROOD), grouseticks, ...)
+  }
+  show <- \(expr) writeLines(error_lines(expr))
+  expect_snapshot({
+    show(counts(theta = 2))
+    show(counts(interval = c(1, 9)))
+    show(counts(contrl = 1))
+    show(counts(ziformula = ~1))
+  })
+  expect_equal(
+    fixef(counts(weight = rep(1, nrow(grouseticks)))),
+    fixef(counts())
+  )
+})
