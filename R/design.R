@@ -7,7 +7,7 @@ fixed_matrix <- function(fit, new = new_data(fit, NULL)) {
   ordinary_matrix(fit, new)
 }
 
-#' The columns of X but those of a large factor's levels
+#' The columns of X but those of the levels of large factors
 #' @noRd
 ordinary_matrix <- function(fit, new = new_data(fit, NULL)) {
   column_matrix(fixed_columns(fit, new), new$n)
@@ -23,7 +23,7 @@ free_matrix <- function(fit, new = new_data(fit, NULL)) {
 #' @noRd
 fixed_columns <- function(fit, new = new_data(fit, NULL)) {
   columns <- full_fixed_columns(fit, new)
-  # The dummy columns of a large factor are no columns of X, nor are they dropped from it.
+  # The dummy columns of large factors are no columns of X, nor are they dropped from it.
   if (length(fit$fixed$dropped) == 0) {
     return(columns)
   }
@@ -42,24 +42,30 @@ full_fixed_columns <- function(fit, new = new_data(fit, NULL)) {
   ordinary_columns(columns, fit$fixed$large)
 }
 
-#' What the levels of a large factor add to the linear predictor: nothing without such a factor
+#' What the levels of large factors add to the linear predictor: nothing without such factors
 #' @param effects Their coefficients, one for each level.
 #' @noRd
 large_part <- function(fit, new, effects = fit$levels) {
-  large <- fit$fixed$large
-  if (is.null(large)) {
+  if (is.null(fit$fixed$large)) {
     return(0)
   }
   effects[is.na(effects)] <- 0
-  effects[large_refs(fit, new)]
+  parts <- lapply(large_levels(fit, new), \(at) effects[at])
+  Reduce(`+`, parts)
 }
 
-#' The level of each row, of the data of the fit or of new data
+#' For each large factor the level of each row among those of all of them, of the data of the fit or
+#' of new data
 #' @noRd
-large_refs <- function(fit, new) {
-  large <- fit$fixed$large
-  x <- part_frame(large$terms, large$xlevels, new)
-  combined_refs(unclass(x)[names(large$xlevels)], large$xlevels)
+large_levels <- function(fit, new) {
+  lapply(fit$fixed$large$factors, \(own) own$at[own_refs(own, new)])
+}
+
+#' The level of each row of one large factor
+#' @noRd
+own_refs <- function(own, new) {
+  x <- part_frame(own$terms, own$xlevels, new)
+  combined_refs(unclass(x)[names(own$xlevels)], own$xlevels)
 }
 
 #' Columns of one random-effects term: n x k

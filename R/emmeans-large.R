@@ -1,8 +1,8 @@
-# Estimated marginal means beside a fixed factor with many levels. Its levels are no columns of a
-# grid, unless they are asked for: the mean of their coefficients stands for them, as one
+# Estimated marginal means beside fixed factors with many levels. Their levels are no columns of a
+# grid, unless they are asked for: the means of their coefficients, added up, stand for them, as one
 # coefficient more.
 
-#' What [emmeans::emm_basis()] wants of a fit with a large factor
+#' What [emmeans::emm_basis()] wants of a fit with large factors
 #' @param x The columns of the grid.
 #' @param ddf How degrees of freedom are found.
 #' @param notes What emmeans tells beside its tables.
@@ -25,24 +25,31 @@ large_basis <- function(fit, x, ddf, notes) {
 # The mean of all levels is known if each has a coefficient.
 check_level_mean <- function(fit, columns) {
   large <- fit$fixed$large
-  has_all <- sum(!large$is_column) == large$has_base
+  has_all <- sum(!large$is_column) == length(level_bases(large))
   is_whole <- all(setdiff(columns, "(Intercept)") %in% names(fit$beta))
   if (!has_all || !is_whole || !all(free_beta(fit))) {
     abort_if_large(fit, "A reference grid beside columns that were left out")
   }
 }
 
-with_level_note <- function(misc, fit) {
-  large <- fit$fixed$large
-  levels <- plural(length(large$levels), "level")
+with_level_note <- function(misc, fit, factors = fit$fixed$large$factors) {
   text <- "Averaged over all %s of `%s`"
-  misc$initMesg <- c(misc$initMesg, sprintf(text, levels, large$variable))
+  for (own in factors) {
+    levels <- plural(length(own$levels), "level")
+    misc$initMesg <- c(misc$initMesg, sprintf(text, levels, own$variable))
+  }
   misc
 }
 
-#' The mean of the levels' coefficients, the base's zero among them
+#' The sum over factors of the mean of their levels' coefficients, the base's zero among them
 #' @noRd
-level_mean <- function(fit) mean(fit$levels)
+level_mean <- function(fit) sum(fit$levels * level_weights(fit$fixed$large))
+
+# The weight of each level in the mean of its factor.
+level_weights <- function(large) {
+  sizes <- lengths(lapply(large$factors, `[[`, "levels"))
+  rep(1 / sizes, sizes)
+}
 
 #' The covariance of the coefficients and the mean of the levels, and degrees of freedom
 #' @return A list: `covariance`, and `df`, a function of a combination of these.
@@ -105,16 +112,16 @@ coefficients_of <- function(k, p) {
 level_mean_covariance <- function(fit) {
   spec <- linear_spec(fit)
   large <- fit$fixed$large
-  weights <- large$is_column / length(large$levels)
   system <- normal_equations(spec)
   none <- list(at = matrix(0L, 0L, 2L), values = numeric())
   z <- rep(list(none), length(spec$terms))
-  levels <- list(at = cbind(1L, seq_along(weights)), values = weights)
-  z[[length(z)]] <- levels
+  all <- seq_along(large$levels)
+  z <- with_level_values(z, large, all, level_weights(large))
   zero <- numeric(length(fit$beta))
   function(theta) {
     found <- solve_normal_equations(system, theta, zero, z)
-    variance <- sum(weights * found$b[[length(z)]])
+    of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
+    variance <- sum(unlist(of_terms))
     rbind(
       cbind(chol2inv(found$rx), found$beta),
       c(found$beta, variance)
@@ -149,11 +156,13 @@ satterthwaite_beside_levels <- function(fit, covariance, covariance_at) {
 # So many levels have a row and a column in a covariance matrix at most.
 most_levels_of_grid <- 2000L
 
-#' Whether a call of emmeans that is under way names the variables of the factor
+#' The large factors whose variables a call of emmeans that is under way names
+#' @return Their numbers.
 #' @noRd
-asks_for_levels <- function(fit) {
+asked_factors <- function(fit) {
   specs <- unlist(lapply(sys.frames(), specs_of_call))
-  any(names(fit$fixed$large$xlevels) %in% specs)
+  is_asked <- \(own) any(names(own$xlevels) %in% specs)
+  which(vapply(fit$fixed$large$factors, is_asked, NA))
 }
 
 # The variables that the argument `specs` of emmeans' functions names, if a frame has one.
@@ -172,43 +181,71 @@ specs_of_call <- function(frame) {
 refused_levels <- function(fit) {
   large <- fit$fixed$large
   n <- length(large$levels)
-  if (n <= most_levels_of_grid || !asks_for_levels(fit)) {
+  if (n <= most_levels_of_grid || length(asked_factors(fit)) == 0L) {
     return(NULL)
   }
+  is_one <- length(large$factors) == 1L
   text <- paste(
-    "Marginal means of %s need a covariance matrix of all of its %s levels, which takes %s;",
+    "Marginal means of %s need a covariance matrix of all of %s %s levels, which takes %s;",
     "%s levels are taken at most. `fixed_levels()` has the coefficients and standard errors of all."
   )
   sprintf(
     text,
-    tick(large$variable),
+    enumerate(tick(each_large(large, "variable"))),
+    if (is_one) "its" else "their",
     format_count(n),
     format_bytes(8 * n^2),
     format_count(most_levels_of_grid)
   )
 }
 
-has_level_term <- function(fit, terms) {
-  fit$fixed$large$label %in% attr(terms, "term.labels")
+#' The terms of the ordinary part and of some large factors
+#' @noRd
+terms_with <- function(fit, asked) {
+  terms <- stats::terms(fit)
+  others <- large_labels(fit$fixed$large)[-asked]
+  if (length(others) == 0L) {
+    return(terms)
+  }
+  kept <- setdiff(attr(terms, "term.labels"), others)
+  formula <- stats::reformulate(
+    kept,
+    terms[[2L]],
+    attr(terms, "intercept") == 1L,
+    environment(terms)
+  )
+  part_terms(formula, fit$frame)
 }
 
-#' What [emmeans::emm_basis()] wants where the levels are rows of the grid
+#' The large factors that are among some terms
+#' @return Their numbers.
 #' @noRd
-level_basis <- function(fit, x, grid, ddf, notes) {
+asked_of_terms <- function(fit, terms) {
+  which(large_labels(fit$fixed$large) %in% attr(terms, "term.labels"))
+}
+
+#' What [emmeans::emm_basis()] wants where the levels of some large factors are rows of the grid
+#' @param asked Their numbers; the others are averaged over.
+#' @noRd
+level_basis <- function(fit, x, grid, asked, ddf, notes) {
   check_level_mean(fit, colnames(x))
   large <- fit$fixed$large
+  all <- level_weights(large)
+  weights <- matrix(all, nrow(x), length(all), byrow = TRUE)
+  for (own in large$factors[asked]) {
+    refs <- combined_refs(grid[names(own$xlevels)], own$xlevels)
+    weights[, own$at] <- outer(refs, seq_along(own$at), `==`) + 0
+  }
   is_column <- which(large$is_column)
-  refs <- combined_refs(grid[names(large$xlevels)], large$xlevels)
-  indicators <- outer(refs, is_column, `==`) + 0
   tests <- level_tests(fit, ddf)
   list(
-    X = cbind(x[, names(fit$beta), drop = FALSE], indicators),
+    X = cbind(x[, names(fit$beta), drop = FALSE], weights[, is_column]),
     bhat = c(unname(fit$beta), fit$levels[is_column]),
     nbasis = matrix(NA),
     V = tests$covariance,
     dffun = \(k, dfargs) dfargs$df(k),
     dfargs = list(df = tests$df),
-    misc = notes
+    misc = with_level_note(notes, fit, large$factors[-asked])
   )
 }
 
@@ -223,7 +260,8 @@ level_tests <- function(fit, ddf) {
 #' @noRd
 level_covariance <- function(fit) {
   spec <- linear_spec(fit)
-  levels <- sparse_z(spec$terms[[length(spec$terms)]])
+  levels <- lapply(spec$terms[fixed_term_numbers(spec)], sparse_z)
+  levels <- do.call(cbind, levels)
   x <- cbind(
     column_matrix(spec$x, length(spec$y)),
     levels[, fit$fixed$large$is_column, drop = FALSE]

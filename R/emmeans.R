@@ -23,10 +23,11 @@ recover_data.rlmm <- function(object, ...) {
 # The terms of a grid's variables: the levels of a large factor are none of its rows, unless they
 # are asked for.
 grid_terms <- function(fit) {
-  if (!has_large(fit) || asks_for_levels(fit)) {
+  if (!has_large(fit)) {
     return(stats::terms(fit))
   }
-  fit$fixed$ordinary
+  asked <- asked_factors(fit)
+  if (length(asked) == 0L) fit$fixed$ordinary else terms_with(fit, asked)
 }
 
 # The prior weights, trials of a binomial response among them, by which emmeans weights its cells;
@@ -55,7 +56,8 @@ emm_basis.rlmm <- function(
   vcov. = NULL,
   ...
 ) {
-  has_levels <- has_large(object) && has_level_term(object, trms)
+  asked <- if (has_large(object)) asked_of_terms(object, trms)
+  has_levels <- length(asked) > 0L
   own <- if (has_levels) stats::delete.response(object$fixed$ordinary)
   x <- grid_matrix(object, own %||% trms, xlev, grid)
   is_kept <- colnames(x) %in% names(object$beta)
@@ -67,7 +69,7 @@ emm_basis.rlmm <- function(
     check_no_covariance(object, vcov)
     notes <- emm_notes(object, ddf)
     if (has_levels) {
-      return(level_basis(object, x, grid, ddf, notes))
+      return(level_basis(object, x, grid, asked, ddf, notes))
     }
     return(large_basis(object, x, ddf, notes))
   }

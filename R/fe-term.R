@@ -48,13 +48,15 @@ fixed_design <- function(
   data,
   contrasts,
   control,
-  may_be_large = FALSE
+  most_large = 0L
 ) {
   formula <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(formula, frame, data)
   check_contrasts(contrasts, frame)
   tell_text(terms, frame)
-  large <- if (may_be_large) find_large_factor(terms, frame, contrasts)
+  large <- if (most_large > 0L) {
+    find_large_factors(terms, frame, contrasts, most_large)
+  }
   if (is.null(large)) {
     return(ordinary_design(terms, frame, contrasts, control))
   }
@@ -63,7 +65,7 @@ fixed_design <- function(
   with_large(found, terms, large, frame, control)
 }
 
-# The fixed part but for the levels of a large factor.
+# The fixed part but for the levels of large factors.
 ordinary_design <- function(terms, frame, contrasts, control, large = NULL) {
   check_columns_fit(terms, frame)
   x <- call_design_step(design_columns(terms, frame, contrasts), frame)
@@ -92,7 +94,7 @@ kept_columns <- function(x, keep, fixed) {
   list(x = x, fixed = fixed)
 }
 
-#' The fixed part with its large factor, without what depends on other columns beside it
+#' The fixed part with its large factors, without what depends on other columns beside it
 #' @param found What [ordinary_design()] returns.
 #' @param terms The terms of the whole fixed part.
 #' @noRd
@@ -100,29 +102,41 @@ with_large <- function(found, terms, large, frame, control) {
   found$fixed <- with_places(found$fixed, terms, large, frame)
   x <- column_matrix(found$x, count_rows(frame))
   colnames(x) <- found$fixed$names
-  is_after <- found$fixed$assign > large$position
-  beside <- beside_large(x, is_after, large, counted_rows(frame))
+  beside <- beside_large(
+    x,
+    found$fixed$assign,
+    large,
+    counted_rows(frame)
+  )
   report_lost(found$fixed, beside, control$checks$rankx)
   without_lost(found, beside)
 }
 
-# The field of the fit with its factor, and with the term of each ordinary column; 0 is the
+# The field of the fit with its factors, and with the term of each ordinary column; 0 is the
 # intercept.
 with_places <- function(fixed, terms, large, frame) {
   known <- c(fixed$names, fixed$dropped)
   places <- term_places(known, fixed, terms, frame)
-  label <- str2lang(large$label)
-  alone <- rlang::new_formula(NULL, label, environment(terms))
-  large$terms <- part_terms(alone, frame)
-  names(large$xlevels) <- variable_names(large$terms)
-  large$variable <- paste(names(large$xlevels), collapse = ":")
-  large$before <- known[places < large$position]
+  large$factors <- lapply(large$factors, \(own) {
+    own$before <- known[places < own$position]
+    with_variables(own, terms, frame)
+  })
   large$had_column <- large$is_column
   fixed$assign <- places[seq_along(fixed$names)]
   fixed$ordinary <- fixed$terms
   fixed$terms <- terms
   fixed$large <- large
   fixed
+}
+
+# A large factor with what reads its variables from new data.
+with_variables <- function(own, terms, frame) {
+  label <- str2lang(own$label)
+  alone <- rlang::new_formula(NULL, label, environment(terms))
+  own$terms <- part_terms(alone, frame)
+  names(own$xlevels) <- variable_names(own$terms)
+  own$variable <- paste(names(own$xlevels), collapse = ":")
+  own
 }
 
 # The number in the whole fixed part of the term of each of some ordinary columns.

@@ -14,17 +14,21 @@ with_held <- function(beta, names, held) {
   beta
 }
 
-# The coefficients of a large factor's levels: `NA` without a column, but zero for the base.
+# The coefficients of the levels of large factors, whose terms are the last: `NA` without a column,
+# but zero for the base.
 large_coefficients <- function(b, large) {
   if (is.null(large)) {
     return(NULL)
   }
-  effects <- as.vector(b[[length(b)]])
+  effects <- unlist(utils::tail(b, length(large$factors)))
   effects[!large$is_column] <- NA
-  if (large$has_base) {
-    effects[1L] <- 0
-  }
+  effects[level_bases(large)] <- 0
   effects
+}
+
+# The levels that are the bases of the others of their factor.
+level_bases <- function(large) {
+  unlist(lapply(large$factors, \(own) if (own$has_base) own$at[1L]))
 }
 
 # Give each term its `scale`, the (weighted) root mean square of its columns of Z; `scales` are

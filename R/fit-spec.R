@@ -33,8 +33,11 @@ with_large_levels <- function(spec, fit) {
   if (is.null(large)) {
     return(spec)
   }
-  large$refs <- large_refs(fit, new_data(fit, NULL))
-  spec$terms <- c(spec$terms, list(large_core_term(large)))
+  new <- new_data(fit, NULL)
+  large$factors <- lapply(large$factors, \(own) {
+    c(own, list(refs = own_refs(own, new)))
+  })
+  spec$terms <- c(spec$terms, large_core_terms(large))
   spec
 }
 

@@ -1,6 +1,6 @@
 # What there is to tell of a fixed factor whose levels are no columns of X.
 
-#' Coefficients of a fixed factor with many levels
+#' Coefficients of fixed factors with many levels
 #'
 #' A factor of the fixed part with so many levels that its dummy columns would cost more than they
 #' are worth (see [rlmm()]) has no rows in the tables of [summary()][summary.rlmm] and no columns in
@@ -12,9 +12,9 @@
 #' inverse of the system. Those of a generalized model are of the working linear model given the
 #' other coefficients, with the covariance that `vcov()` has of these.
 #'
-#' @param object A fit of [rlmm()] or [rglmm()] with such a factor.
+#' @param object A fit of [rlmm()] or [rglmm()] with such a factor, or two.
 #' @return A data frame with the columns `level`, `estimate`, `std.error`, and `statistic`, the
-#'   ratio of the two. The base has an estimate of zero; a level that was dropped, as it depends on
+#'   ratio of the two; beside a second such factor `factor`, which says whose level it is, as well. The base has an estimate of zero; a level that was dropped, as it depends on
 #'   columns before it, has `NA`.
 #' @seealso `fixef()`, and [anova()][anova.rlmm] for a test of the factor as a whole.
 #' @examples
@@ -32,12 +32,18 @@ fixed_levels <- function(object) {
     abort_no_levels(object)
   }
   std_error <- level_errors(object)
-  data.frame(
+  table <- data.frame(
     level = large$levels,
     estimate = object$levels,
     std.error = std_error,
     statistic = object$levels / std_error
   )
+  sizes <- lengths(lapply(large$factors, `[[`, "levels"))
+  if (length(sizes) == 1L) {
+    return(table)
+  }
+  owner <- rep(each_large(large, "variable"), sizes)
+  data.frame(factor = owner, table)
 }
 
 abort_no_levels <- function(object) {
@@ -67,15 +73,16 @@ level_errors <- function(fit) {
   sqrt(variances)
 }
 
-#' F tests of the terms of a fit with a large factor: those of the other terms beside it, and its
+#' F tests of the terms of a fit with large factors: those of the other terms beside them, and their
 #' own
 #' @noRd
 large_tests <- function(fit, type, tests) {
   check_large_type(fit, type, tests$ddf)
-  large <- fit$fixed$large
   table <- as.data.frame(term_tests(without_large(fit), "III", tests))
-  own <- test_of_levels(fit)
-  rownames(own) <- large$label
+  factors <- fit$fixed$large$factors
+  own <- lapply(seq_along(factors), test_of_levels, fit = fit)
+  own <- do.call(rbind, own)
+  rownames(own) <- large_labels(fit$fixed$large)
   table <- rbind(table, own)
   labels <- fixed_labels(fit)
   table <- table[intersect(labels, rownames(table)), , drop = FALSE]
@@ -86,7 +93,7 @@ large_heading <- function(fit, type, tests) UseMethod("large_heading")
 
 #' @export
 large_heading.rlmm_lmm <- function(fit, type, tests) {
-  name <- tick(fit$fixed$large$variable)
+  name <- enumerate(tick(each_large(fit$fixed$large, "variable")))
   method <- ddf_label(tests$ddf)
   c(
     paste0("Type ", type, " analysis of variance with ", method),
@@ -99,13 +106,14 @@ large_heading.rlmm_glmm <- function(fit, type, tests) {
   paste0("Type ", type, " analysis of deviance with Wald chi-squared tests")
 }
 
-#' The row of the factor in a table of tests
+#' The row of a large factor in a table of tests
+#' @param i The number of the factor.
 #' @noRd
-test_of_levels <- function(fit) UseMethod("test_of_levels")
+test_of_levels <- function(fit, i) UseMethod("test_of_levels")
 
 #' @export
-test_of_levels.rlmm_lmm <- function(fit) {
-  own <- level_test(fit)
+test_of_levels.rlmm_lmm <- function(fit, i) {
+  own <- level_test(fit, i)
   f_table(own$f, own$num_df, own$den_df, fit$sigma)
 }
 
@@ -113,15 +121,18 @@ test_of_levels.rlmm_lmm <- function(fit) {
 #' coefficients, taken for a response
 #' @noRd
 #' @export
-test_of_levels.rlmm_glmm <- function(fit) {
+test_of_levels.rlmm_glmm <- function(fit, i) {
   large <- fit$fixed$large
+  at <- large$factors[[i]]$at
   spec <- linear_spec(fit)
-  levels <- replace(fit$levels, is.na(fit$levels), 0)
-  spec$y <- levels[spec$terms[[length(spec$terms)]]$refs]
+  own <- fixed_term_numbers(spec)[i]
+  levels <- fit$levels[at]
+  levels[is.na(levels)] <- 0
+  spec$y <- levels[spec$terms[[own]]$refs]
   spec["offset"] <- list(NULL)
-  spec$terms <- spec$terms[-length(spec$terms)]
+  spec$terms <- spec$terms[-own]
   left <- core_estimates(spec, fit$theta)$pwrss
-  chisq_table(left / effects_sigma(fit)^2, sum(large$is_column))
+  chisq_table(left / effects_sigma(fit)^2, sum(large$is_column[at]))
 }
 
 # The fit as if the other terms were all that its formula has.
@@ -135,13 +146,14 @@ without_large <- function(fit) {
   fit
 }
 
-# What the levels explain beside all other effects, at the same theta.
-level_test <- function(fit) {
+# What the levels of a large factor explain beside all other effects, at the same theta.
+level_test <- function(fit, i) {
   spec <- fit_spec(fit)
   with <- core_estimates(spec, fit$theta)$pwrss
-  spec$terms <- spec$terms[-length(spec$terms)]
+  spec$terms <- spec$terms[-fixed_term_numbers(spec)[i]]
   without <- core_estimates(spec, fit$theta)$pwrss
-  num_df <- sum(fit$fixed$large$is_column)
+  large <- fit$fixed$large
+  num_df <- sum(large$is_column[large$factors[[i]]$at])
   list(
     f = (without - with) / (num_df * fit$sigma^2),
     num_df = num_df,

@@ -39,15 +39,26 @@ fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
   stats::setNames(object$beta[all_names], all_names)
 }
 
-# All fixed effects, those of a large factor's levels too, in the order of the formula.
+# All fixed effects, those of the levels of large factors too, in the order of the formula.
 all_coefficients_of <- function(fit, add.dropped) {
-  large <- fit$fixed$large
   names <- column_names(full_fixed_columns(fit))
-  ordinary <- stats::setNames(fit$beta[names], names)
-  levels <- stats::setNames(fit$levels, large$names)[large$had_column]
-  is_before <- names %in% large$before
-  all <- c(ordinary[is_before], levels, ordinary[!is_before])
+  parts <- list(stats::setNames(fit$beta[names], names))
+  for (own in fit$fixed$large$factors) {
+    ordinary <- parts[[length(parts)]]
+    is_before <- names(ordinary) %in% own$before
+    parts[[length(parts)]] <- ordinary[is_before]
+    of_levels <- level_coefficients(fit, own)
+    parts <- c(parts, list(of_levels, ordinary[!is_before]))
+  }
+  all <- unlist(parts)
   if (add.dropped) all else all[!is.na(all)]
+}
+
+# The coefficients of one large factor's levels but of its base, with their names.
+level_coefficients <- function(fit, own) {
+  large <- fit$fixed$large
+  at <- own$at[large$had_column[own$at]]
+  stats::setNames(fit$levels[at], large$names[at])
 }
 
 #' Names of all columns of the model matrix, kept and dropped, in the formula's order.

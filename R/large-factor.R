@@ -1,19 +1,25 @@
-# A fixed factor with so many levels that its dummy columns would fill the memory: it is no part of
-# X. Its levels are a term of the spec with a part of kind "fixed", which the core eliminates like
-# random effects, without a penalty. Everything else of the fixed part is "ordinary".
+# Fixed factors with so many levels that their dummy columns would fill the memory: they are no part
+# of X. The levels of each are a term of the spec with a part of kind "fixed", which the core
+# eliminates like random effects, without a penalty. All else of the fixed part is "ordinary".
 
-#' The factor of the fixed part whose levels are no columns of X
+# So many factors have levels apart from X at most.
+most_large <- 2L
+
+#' The factors of the fixed part whose levels are no columns of X
 #'
 #' A large factor stands on its own, with treatment contrasts, or is the combinations of several
 #' whose other terms aren't in the formula, and has so many levels that its dummy columns cost more
-#' than a second, or the number that the option `rlmm.large_factor` says.
+#' than a second, or the number that the option `rlmm.large_factor` says. Of several the largest are
+#' taken.
 #' @param terms The terms of the fixed part.
-#' @return `NULL`, or a list: `label` (of its term), `position` (the number of its term), `xlevels`
-#'   (of its variables), `levels`, `refs` (of each row), `drops_intercept` (has the formula none?),
-#'   `has_base` (is the first level without a column?), `is_column` (has each level a column?),
-#'   `names` (of the levels' columns).
+#' @param most So many factors at most.
+#' @return `NULL`, or a list: `drops_intercept` (has the formula none?); `factors`, in the order of
+#'   the formula: for each a list of `label` (of its term), `position` (the number of its term),
+#'   `xlevels` (of its variables), `levels`, `refs` (of each row), `has_base` (is the first level
+#'   without a column?), `names` (of the levels' columns) and `at` (where its levels are among those
+#'   of all factors); and of these all `levels`, `names` and `is_column` (has each level a column?).
 #' @noRd
-find_large_factor <- function(terms, frame, contrasts) {
+find_large_factors <- function(terms, frame, contrasts, most = most_large) {
   labels <- attr(terms, "term.labels")
   n <- count_rows(frame)
   if (length(labels) == 0L || !is_large(n, n)) {
@@ -21,15 +27,64 @@ find_large_factor <- function(terms, frame, contrasts) {
   }
   is_possible <- vapply(labels, can_stand_apart, NA, terms, contrasts)
   possible <- labels[is_possible]
-  xlevels <- lapply(possible, term_levels, terms = terms, frame = frame)
-  largest <- which.max(vapply(xlevels, count_combinations, 1))
-  if (length(largest) == 0L) {
-    return(NULL)
+  xlevels <- lapply(
+    rlang::set_names(possible),
+    term_levels,
+    terms = terms,
+    frame = frame
+  )
+  sizes <- vapply(xlevels, count_combinations, 1)
+  is_taken <- vapply(sizes, \(size) size < 1e8 && is_large(size, n), NA)
+  chosen <- largest_terms(sizes[is_taken], terms, most)
+  if (length(chosen) > 0L) {
+    large_factors(xlevels[chosen], terms, frame)
   }
-  size <- count_combinations(xlevels[[largest]])
-  if (size < 1e8 && is_large(size, n)) {
-    large_factor(possible[largest], xlevels[[largest]], terms, frame)
+}
+
+# The terms of the largest factors. Without an intercept the first factor of the formula, which has
+# a column for each level, is among them, or none is.
+largest_terms <- function(sizes, terms, most) {
+  by_size <- names(sizes)[order(-sizes)]
+  if (attr(terms, "intercept") == 0L) {
+    is_first <- vapply(by_size, is_first_category, NA, terms)
+    by_size <- if (any(is_first)) by_size[order(!is_first)]
   }
+  chosen <- utils::head(by_size, most)
+  intersect(attr(terms, "term.labels"), chosen)
+}
+
+large_factors <- function(xlevels, terms, frame) {
+  has_intercept <- attr(terms, "intercept") == 1L
+  labels <- names(xlevels)
+  has_base <- has_intercept | seq_along(labels) > 1L
+  factors <- Map(
+    \(label, xlevels, has_base) {
+      large_factor(label, xlevels, has_base, terms, frame)
+    },
+    labels,
+    xlevels,
+    has_base & lengths(xlevels) == 1L
+  )
+  beside_each_other(unname(factors), !has_intercept)
+}
+
+# All factors, and what there is of the levels of all.
+beside_each_other <- function(factors, drops_intercept) {
+  of_all <- \(field) unlist(lapply(factors, `[[`, field))
+  before <- 0L
+  for (i in seq_along(factors)) {
+    own <- seq_along(factors[[i]]$levels)
+    factors[[i]]$at <- before + own
+    before <- before + length(own)
+  }
+  has_column <- lapply(factors, \(own) seq_along(own$levels) > own$has_base)
+  list(
+    drops_intercept = drops_intercept,
+    factors = factors,
+    levels = of_all("levels"),
+    names = of_all("names"),
+    is_column = unlist(has_column)
+  )
 }
 
 can_stand_apart <- function(label, terms, contrasts) {
@@ -72,23 +127,18 @@ category_levels <- function(x) {
   }
 }
 
-large_factor <- function(label, xlevels, terms, frame) {
-  has_intercept <- attr(terms, "intercept") == 1L
-  has_base <- has_intercept && length(xlevels) == 1L
+large_factor <- function(label, xlevels, has_base, terms, frame) {
   named <- Map(paste0, names(xlevels), xlevels)
-  levels <- combined_labels(xlevels)
   list(
     label = label,
     position = match(label, attr(terms, "term.labels")),
     xlevels = xlevels,
-    levels = levels,
+    levels = combined_labels(xlevels),
     refs = combined_refs(
       lapply(names(xlevels), frame_variable, frame),
       xlevels
     ),
-    drops_intercept = !has_intercept,
     has_base = has_base,
-    is_column = seq_along(levels) > has_base,
     names = combined_labels(named)
   )
 }
@@ -135,10 +185,6 @@ stands_alone <- function(label, terms) {
 # Whether the columns of a term are the indicators of its levels, but perhaps for the first.
 has_indicators <- function(label, terms, contrasts) {
   variables <- term_variables(label, terms)
-  has_intercept <- attr(terms, "intercept") == 1L
-  if (!has_intercept && !is_first_category(label, terms)) {
-    return(FALSE)
-  }
   if (length(variables) > 1L) {
     return(all(attr(terms, "factors")[variables, label] == 2L))
   }
@@ -158,13 +204,13 @@ is_first_category <- function(label, terms) {
   match(label, labels) == which(has_category)[1L]
 }
 
-#' The formula of the fixed part without the factor
+#' The formula of the fixed part without the large factors
 #'
 #' Without an intercept the others have the contrasts that they have beside it: they are made with
 #' one, which [ordinary_columns()] takes away.
 #' @noRd
 ordinary_formula <- function(formula, large, terms) {
-  labels <- setdiff(attr(terms, "term.labels"), large$label)
+  labels <- setdiff(attr(terms, "term.labels"), large_labels(large))
   right <- Reduce(
     \(left, label) call("+", left, str2lang(label)),
     labels,
@@ -180,136 +226,50 @@ ordinary_columns <- function(columns, large) {
   select_columns(columns, which(column_names(columns) != "(Intercept)"))
 }
 
-#' The factor as a term of the spec
+#' The factors as terms of the spec
 #' @noRd
-large_core_term <- function(large) {
-  has_column <- as.double(large$is_column)
-  list(
-    refs = large$refs,
-    n_levels = length(large$levels),
-    z = list(if (all(has_column == 1)) 1 else has_column[large$refs]),
-    columns = large$label,
-    part_kind = "fixed",
-    part_size = 1L,
-    part_theta = 0L
-  )
+large_core_terms <- function(large) {
+  lapply(large$factors, \(own) {
+    has_column <- as.double(large$is_column[own$at])
+    list(
+      refs = own$refs,
+      n_levels = length(own$levels),
+      z = list(if (all(has_column == 1)) 1 else has_column[own$refs]),
+      columns = own$label,
+      part_kind = "fixed",
+      part_size = 1L,
+      part_theta = 0L
+    )
+  })
 }
 
 #' Whether a term of a spec stands for the levels of a fixed factor
 #' @noRd
 is_fixed_term <- function(core_term) identical(core_term$part_kind, "fixed")
 
-# What a fit keeps of it: nothing of the length of the data.
-kept_large <- function(large) large[names(large) != "refs"]
+#' The numbers of the terms of a spec that stand for the levels of fixed factors
+#' @noRd
+fixed_term_numbers <- function(spec) {
+  which(vapply(spec$terms, is_fixed_term, NA))
+}
 
-#' Number of coefficients that its levels have
+# What a fit keeps of them: nothing of the length of the data.
+kept_large <- function(large) {
+  kept <- \(own) own[names(own) != "refs"]
+  large$factors <- lapply(large$factors, kept)
+  large
+}
+
+#' A property of each large factor: a vector of texts
+#' @noRd
+each_large <- function(large, field) {
+  vapply(large$factors, `[[`, "", field)
+}
+
+#' The labels of the factors' terms
+#' @noRd
+large_labels <- function(large) each_large(large, "label")
+
+#' Number of coefficients that the levels have
 #' @noRd
 n_levels_fixed <- function(fixed) sum(fixed$large$is_column)
-
-# Rank --------------------------------------------------------------------------
-
-#' Which columns to keep beside the factor, and which levels have a column
-#'
-#' As in `lm()`, what is dropped depends on what stands before it in the formula: of columns before
-#' the factor that don't change within its levels all are kept, and as many of the last levels have
-#' no coefficient.
-#' @param x The ordinary columns, of full rank.
-#' @param after For each of them, whether it stands after the factor.
-#' @return A list: `keep` (columns) and `is_column` (levels).
-#' @noRd
-beside_large <- function(x, after, large, counts) {
-  used <- if (is.null(counts)) {
-    rep(TRUE, nrow(x))
-  } else {
-    counts > 0
-  }
-  refs <- large$refs[used]
-  x <- x[used, , drop = FALSE]
-  within <- within_levels(x, refs, length(large$levels))
-  occurs <- tabulate(refs, length(large$levels)) > 0L
-  is_column <- large$is_column & occurs
-  # The intercept depends on the indicators of all levels that occur.
-  has_base <- large$has_base && occurs[1L]
-  intercept <- has_base & colnames(x) == "(Intercept)"
-  dependent <- !intercept & depends_on_earlier(within, x)
-  before <- which(dependent & !after)
-  if (length(before) > 0L) {
-    others <- which(!dependent & !intercept)
-    rest <- beside_others(x, within, before, others)
-    means <- level_means(rest, refs, length(occurs))
-    is_column <- without_last(is_column, from_base(means, has_base))
-  }
-  list(keep = which(!(dependent & after)), is_column = is_column)
-}
-
-# The levels' means as differences from that of the base, if there is one.
-from_base <- function(means, has_base) {
-  if (has_base) sweep(means, 2L, means[1L, ]) else means
-}
-
-within_levels <- function(x, refs, n_levels) {
-  x - level_means(x, refs, n_levels)[refs, , drop = FALSE]
-}
-
-level_means <- function(x, refs, n_levels) {
-  sums <- rowsum(x, factor(refs, seq_len(n_levels)), reorder = TRUE)
-  means <- matrix(0, n_levels, ncol(x))
-  counts <- tabulate(refs, n_levels)
-  seen <- which(counts > 0L)
-  means[seen, ] <- sums[as.character(seen), , drop = FALSE] / counts[seen]
-  means
-}
-
-# Whether what varies of each column within levels is a combination of those before it.
-depends_on_earlier <- function(within, x) {
-  whole <- sqrt(colSums(sweep(x, 2L, colMeans(x))^2))
-  left <- sqrt(colSums(within^2))
-  constant <- left <= 1e-7 * whole
-  varying <- which(!constant)
-  kept <- if (length(varying) > 0L) {
-    varying[pivot_columns(within[, varying, drop = FALSE])]
-  }
-  !seq_len(ncol(x)) %in% kept
-}
-
-# Dependent columns less what the others explain of them within levels: combinations of levels.
-beside_others <- function(x, within, dependent, others) {
-  rest <- x[, dependent, drop = FALSE]
-  if (length(others) == 0L) {
-    return(rest)
-  }
-  basis <- qr(within[, others, drop = FALSE])
-  slopes <- qr.coef(basis, within[, dependent, drop = FALSE])
-  rest - x[, others, drop = FALSE] %*% slopes
-}
-
-# The last levels that have to go so that no combination is left.
-without_last <- function(is_column, means) {
-  for (i in seq_len(ncol(means))) {
-    size <- sqrt(rowSums(means^2))
-    last <- max(which(is_column & size > 1e-9 * max(size)))
-    is_column[last] <- FALSE
-    pivot <- which.max(abs(means[last, ]))
-    factor <- means[last, ] / means[last, pivot]
-    means <- means - outer(means[, pivot], factor)
-    means <- means[, -pivot, drop = FALSE]
-  }
-  is_column
-}
-
-#' Whether the levels of the factor, beside X, contain the random effects of a term
-#'
-#' A combination of all of its levels with irregular weights then leaves nothing.
-#' @param z The columns of the core term, a matrix.
-#' @noRd
-contains_effects <- function(x, large, z, core_term) {
-  weights <- 0.5 + (seq_len(core_term$n_levels) * 0.6180339887498949) %% 1
-  combined <- weights[core_term$refs] * z
-  n <- length(large$levels)
-  left <- within_levels(combined, large$refs, n)
-  if (ncol(x) > 0L) {
-    basis <- qr(within_levels(x, large$refs, n))
-    left <- qr.resid(basis, left)
-  }
-  any(colSums(left^2) <= 1e-14 * colSums(combined^2))
-}

@@ -1,24 +1,28 @@
 # What isn't there for a fit with a large fixed factor.
 
-#' Whether the fixed part has a factor whose levels are no columns of X
+#' Whether the fixed part has factors whose levels are no columns of X
 #' @noRd
 has_large <- function(fit) !is.null(fit$fixed$large)
 
-#' Refuse what would need the dummy columns of the factor
+#' Refuse what would need the dummy columns of the factors
 #' @noRd
 abort_if_large <- function(fit, what = "This", verb = "isn't") {
   if (!has_large(fit)) {
     return(invisible())
   }
   large <- fit$fixed$large
+  variables <- each_large(large, "variable")
+  is_one <- length(variables) == 1L
   bytes <- 8 * as.double(n_rows(fit)) * length(large$levels)
   abort_rlmm(
     c(
       paste(what, verb, "available for a fixed factor with many levels."),
       x = sprintf(
-        "%s has %s; its dummy columns, which this needs, take %s.",
-        tick(large$variable),
+        "%s %s %s; %s dummy columns, which this needs, take %s.",
+        enumerate(tick(variables)),
+        if (is_one) "has" else "have",
         plural(length(large$levels), "level"),
+        if (is_one) "its" else "their",
         format_bytes(bytes)
       ),
       i = "`options(rlmm.large_factor = Inf)` before fitting makes them columns of X."
@@ -28,7 +32,7 @@ abort_if_large <- function(fit, what = "This", verb = "isn't") {
   )
 }
 
-#' Refuse random effects that the levels of the factor contain, where its dummy columns are too many
+#' Refuse random effects that the levels of a factor contain, where its dummy columns are too many
 #' @param label The term's effects and group, as the formula has them.
 #' @noRd
 abort_contained <- function(large, label, n) {
@@ -38,7 +42,7 @@ abort_contained <- function(large, label, n) {
       sprintf(
         "The random effects of `(%s)` can't be told from the levels of %s.",
         label,
-        tick(large$variable)
+        tick(each_large(large, "variable"))
       ),
       x = sprintf(
         "The levels contain them, and the dummy columns of all %s take %s.",

@@ -1,4 +1,4 @@
-# How uncertain the coefficients of a large factor's levels are.
+# How uncertain the coefficients of the levels of large factors are.
 
 #' Variances of the levels' coefficients, and how they move with the others
 #'
@@ -9,7 +9,7 @@
 #' @noRd
 level_spread <- function(fit, spec) {
   variances <- core_cond_var(spec, fit$theta)
-  variance <- as.vector(variances[[length(variances)]])
+  variance <- unlist(variances[fixed_term_numbers(spec)])
   shift <- level_shifts(fit, spec)
   without <- !fit$fixed$large$is_column
   variance[without] <- 0
@@ -20,12 +20,13 @@ level_spread <- function(fit, spec) {
 # D: minus the levels' coefficients of the columns of X, taken for responses.
 level_shifts <- function(fit, spec) {
   x <- column_matrix(spec$x, length(spec$y))
+  at <- fixed_term_numbers(spec)
   spec$x <- list()
   spec["offset"] <- list(NULL)
   spec$sigma <- 1
   shifts <- lapply(seq_len(ncol(x)), \(j) {
     b <- core_estimates(replace(spec, "y", list(x[, j])), fit$theta)$b
-    -as.vector(b[[length(b)]])
+    -unlist(b[at])
   })
   matrix(unlist(shifts), length(fit$levels), ncol(x))
 }

@@ -5,7 +5,7 @@
 #' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family
 #'   among it.
 #' @param weights_type What [read_weights_type()] returns.
-#' @param may_be_large May the levels of a factor be no columns of X?
+#' @param may_be_large May the levels of factors be no columns of X?
 #' @return A list: `formula`, `frame`, `fixed`, `held`, `random`, the `spec` of SPEC.md, and
 #'   `control`, without held parameters that the model lacks if it comes from another model (see
 #'   [let_go()]).
@@ -31,11 +31,15 @@ model_design <- function(
     frame <- repeat_rows(frame)
   }
   random <- random_design(parsed, frame, env, data)
-  make_fixed <- \(may_be_large) {
-    fixed_design(parsed, frame, env, data, contrasts, control, may_be_large)
+  make_fixed <- \(most) {
+    fixed_design(parsed, frame, env, data, contrasts, control, most)
   }
   n <- count_rows(frame)
-  fixed <- uncontained_fixed(make_fixed, random, n, may_be_large)
+  fixed <- if (may_be_large) {
+    uncontained_fixed(make_fixed, random, n)
+  } else {
+    make_fixed(0L)
+  }
   design <- list(
     formula = formula,
     frame = frame,
@@ -61,29 +65,34 @@ model_design <- function(
   design
 }
 
-# The fixed part, whose large factor is none where it contains a random term.
-uncontained_fixed <- function(make_fixed, random, n, may_be_large) {
-  fixed <- make_fixed(may_be_large)
-  contained <- contained_term(fixed, random$terms, n)
-  if (is.na(contained)) {
-    return(fixed)
+# The fixed part, with so many large factors that they don't contain a random term.
+uncontained_fixed <- function(make_fixed, random, n) {
+  fixed <- make_fixed(most_large)
+  repeat {
+    contained <- contained_term(fixed, random$terms, n)
+    if (is.na(contained)) {
+      return(fixed)
+    }
+    large <- fixed$fixed$large
+    n_factors <- length(large$factors)
+    if (n_factors == 1L) {
+      check_affordable(large, random$random, contained, n)
+    }
+    fixed <- make_fixed(n_factors - 1L)
   }
-  check_affordable(fixed$fixed$large, random$random, contained, n)
-  make_fixed(FALSE)
 }
 
-# The spec with the levels of a large factor as one more term; their numbers aren't kept elsewhere.
+# The spec with the levels of large factors as further terms; their numbers aren't kept elsewhere.
 with_large_term <- function(design) {
   large <- design$fixed$large
   if (!is.null(large)) {
-    design$spec$terms <- c(design$spec$terms, list(large_core_term(large)))
+    design$spec$terms <- c(design$spec$terms, large_core_terms(large))
     design$fixed$large <- kept_large(large)
   }
   design
 }
 
-#' The number of a random term whose effects a large factor, beside X, contains: these need X as it
-#' is
+#' The number of a random term whose effects large factors, beside X, contain: these need X as it is
 #' @noRd
 contained_term <- function(fixed, terms, n) {
   large <- fixed$fixed$large

@@ -1,10 +1,10 @@
-# Variances of predictions with random effects beside a large factor: the factor's levels, random
-# effects and other coefficients depend on each other, which a solve for each row tells.
+# Variances of predictions beside large factors: their levels, random effects and other coefficients
+# depend on each other, which a solve for each row tells.
 
 # So many solves are done at most: each takes the factor anew.
 most_rows_solved <- 500L
 
-#' Variances of the errors of x' beta, the level's coefficient and z' b, over sigma^2
+#' Variances of the errors of x' beta, the levels' coefficients and z' b, over sigma^2
 #' @noRd
 solved_variance <- function(rows, parts) {
   columns <- row_columns(rows)
@@ -26,7 +26,7 @@ row_columns <- function(rows) {
   })
   c(
     split_columns(rows$x),
-    list(rows$level),
+    rows$levels,
     unlist(of_effects, recursive = FALSE)
   ) |>
     Filter(f = Negate(is.null))
@@ -34,25 +34,19 @@ row_columns <- function(rows) {
 
 solved_variance_of <- function(row, rows, parts) {
   x <- rows$x[row, parts$free]
-  level <- rows$level[row]
-  z <- right_hand_effects(row, rows$effects, parts)
-  if (!is.null(level)) {
-    if (is.na(level)) {
-      return(NA_real_)
-    }
-    last <- list(
-      at = cbind(1L, level),
-      values = as.double(parts$has_column[level])
-    )
-    z[[length(z)]] <- last
+  levels <- vapply(rows$levels, `[`, 1L, row)
+  if (anyNA(levels)) {
+    return(NA_real_)
   }
+  z <- right_hand_effects(row, rows$effects, parts)
+  z <- with_level_values(z, parts$large, levels, 1)
   found <- solve_normal_equations(parts$system, parts$theta, x, z)
   of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
   known <- sum(x * found$beta) + sum(unlist(of_terms))
   known + unknown_variance(row, rows$effects, parts)
 }
 
-# The elements of a row's random effects, by core term; the last term is the large factor.
+# The elements of a row's random effects, by core term; the last terms are the large factors.
 right_hand_effects <- function(row, effects, parts) {
   none <- list(at = matrix(0L, 0L, 2L), values = numeric())
   z <- rep(list(none), parts$n_terms)
@@ -63,6 +57,25 @@ right_hand_effects <- function(row, effects, parts) {
       columns <- effect$term$core_cols[effect$columns]
       z[[core]]$at <- rbind(z[[core]]$at, cbind(columns, ref))
       z[[core]]$values <- c(z[[core]]$values, effect$z[row, ])
+    }
+  }
+  z
+}
+
+#' Right-hand sides with elements for some levels of large factors, whose terms are the last
+#' @param z As in [solve_normal_equations()].
+#' @param levels Numbers among the levels of all factors.
+#' @param values Their elements, which are zero for levels without a column.
+#' @noRd
+with_level_values <- function(z, large, levels, values) {
+  values <- values * large$is_column[levels]
+  n_random <- length(z) - length(large$factors)
+  for (i in seq_along(large$factors)) {
+    at <- large$factors[[i]]$at
+    own <- levels %in% at
+    if (any(own)) {
+      places <- cbind(1L, levels[own] - at[1L] + 1L)
+      z[[n_random + i]] <- list(at = places, values = values[own])
     }
   }
   z

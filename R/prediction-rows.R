@@ -8,7 +8,7 @@
 #' @return A list: `n`; `x` (n x p; without the fixed part zeros); `effects`, for each term in use a
 #'   list: `i` (its number), `term`, `columns`, `refs` (n levels; `NA` for those that the fit didn't
 #'   see), `z` (n x columns), and where some are
-#'   `NA`, `labels`; `level`, of a large factor, for each row; `left_out`, likewise for
+#'   `NA`, `labels`; `levels`, of each large factor, of each row; `left_out`, likewise for
 #'   terms that aren't in use: `i`, `z`.
 #' @noRd
 prediction_rows <- function(
@@ -34,7 +34,7 @@ prediction_rows <- function(
     n = new$n,
     x = x %||% matrix(0, new$n, length(fit$beta)),
     effects = effects,
-    level = if (fixed && has_large(fit)) large_refs(fit, new),
+    levels = if (fixed && has_large(fit)) large_levels(fit, new),
     left_out = if (left_out) left_out_effects(fit, use, new)
   )
 }

@@ -134,12 +134,12 @@ moved_predictor <- function(rows, from, to) {
   difference <- Map(`-`, to$b, from$b)
   moved <- drop(rows$x %*% (to$beta - from$beta)) +
     random_part(rows, difference)
-  if (is.null(rows$level)) {
-    return(moved)
-  }
   levels <- to$levels - from$levels
   levels[is.na(levels)] <- 0
-  moved + levels[rows$level]
+  for (at in rows$levels) {
+    moved <- moved + levels[at]
+  }
+  moved
 }
 
 # Steps of forward differences, into the range of each parameter.

@@ -10,7 +10,7 @@
 #' @param effects The terms in use. Without any, the data of the fit aren't needed.
 #' @param spec,design The fit's specification, and Z' and its like, which its data make.
 #' @return A list: `rx` (R_X) and `free` (which coefficients it is of); `lambda`, by term; `levels`,
-#'   of a large factor what [level_spread()] returns; and of a
+#'   of one large factor what [level_spread()] returns; and of a
 #'   prediction with random effects for each term `within`, the blocks of C as a k x k matrix of
 #'   vectors over levels, and `shift`, d u / d beta as a k x p matrix of such vectors, both with the
 #'   unknown level last; `factor`, `lambdat` and `first`, the sparse factor, Lambda' and where each
@@ -47,16 +47,18 @@ prediction_parts <- function(
   parts
 }
 
-# What there is of a large factor, and with random effects the system that is solved for each row.
+# What there is of large factors: of one without random effects what is known of its levels,
+# otherwise the system that is solved for each row.
 large_parts <- function(fit, effects, spec) {
-  if (length(effects) == 0L) {
+  large <- fit$fixed$large
+  if (length(effects) == 0L && length(large$factors) == 1L) {
     return(list(levels = level_spread(fit, spec)))
   }
   list(
     system = normal_equations(spec),
     theta = fit$theta,
     n_terms = length(spec$terms),
-    has_column = fit$fixed$large$is_column
+    large = large
   )
 }
 
@@ -116,8 +118,8 @@ prediction_variance <- function(rows, parts, fixed = TRUE) {
   if (fixed) {
     total <- total + fixed_variance(shifted_rows(rows, parts), parts$rx)
   }
-  if (!is.null(rows$level)) {
-    total <- total + parts$levels$variance[rows$level]
+  for (at in rows$levels) {
+    total <- total + parts$levels$variance[at]
   }
   effects <- lapply(rows$effects, with_unknown_level)
   within <- lapply(effects, within_variance, parts = parts)
@@ -160,8 +162,8 @@ fixed_variance <- function(x, rx) {
 # products z' Lambda come first: those with D would lose digits where a covariate is far from zero.
 shifted_rows <- function(rows, parts) {
   s <- rows$x[, parts$free, drop = FALSE]
-  if (!is.null(rows$level)) {
-    s <- s + parts$levels$shift[rows$level, , drop = FALSE]
+  for (at in rows$levels) {
+    s <- s + parts$levels$shift[at, , drop = FALSE]
   }
   for (effect in lapply(rows$effects, with_unknown_level)) {
     effect$z <- spherical_rows(effect, parts)

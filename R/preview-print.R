@@ -51,7 +51,7 @@ fixed_lines <- function(fixed) {
     if (!is.null(fixed$apart)) {
       sprintf(
         "%s of %s, which are no columns (see `?rlmm`)",
-        plural(fixed$apart[[1L]], "level"),
+        vapply(fixed$apart, plural, "", "level"),
         tick(names(fixed$apart))
       )
     },

@@ -130,10 +130,11 @@ new_preview <- function(design, notes) {
   structure(c(found, preview_cost(design), notes), class = "rlmm_preview")
 }
 
-# The number of levels of a large factor, named by it.
+# The number of levels of large factors, named by them.
 levels_apart <- function(large) {
   if (!is.null(large)) {
-    stats::setNames(length(large$levels), large$variable)
+    sizes <- lengths(lapply(large$factors, `[[`, "levels"))
+    stats::setNames(sizes, each_large(large, "variable"))
   }
 }
 
@@ -248,32 +249,6 @@ pair_relation <- function(a, b) {
     parts = connected_parts(cells$a, cells$b),
     filled = nrow(cells) / n_a / n_b
   )
-}
-
-#' The number of connected parts of the graph in which each row joins a level of `a` and one of `b`
-#'
-#' Labels of parts spread from level to level, each time the smaller one, until none changes.
-#' @noRd
-connected_parts <- function(a, b) {
-  label <- seq_len(max(a))
-  repeat {
-    of_b <- smallest_by(label[a], b)
-    new <- pmin(label, smallest_by(of_b[b], a))
-    # A label that has been given up itself leads on to a smaller one.
-    new <- new[new]
-    if (identical(new, label)) {
-      return(length(unique(label)))
-    }
-    label <- new
-  }
-}
-
-smallest_by <- function(x, by) {
-  order <- order(by, x)
-  first <- !duplicated(by[order])
-  out <- integer(max(by))
-  out[by[order][first]] <- x[order][first]
-  out
 }
 
 # Size and time -----------------------------------------------------------

@@ -214,20 +214,25 @@ large_note <- function(fit) {
   if (!has_large(fit)) {
     return(NULL)
   }
-  large <- fit$fixed$large
+  notes <- lapply(fit$fixed$large$factors, factor_note, fit)
+  unlist(notes)
+}
+
+factor_note <- function(own, fit) {
+  has_column <- fit$fixed$large$is_column[own$at]
   range <- format(
-    range(fit$levels[large$is_column]),
+    range(fit$levels[own$at[has_column]]),
     digits = 3L,
     trim = TRUE
   )
   note <- sprintf(
     "Fixed factor %s: %s from %s to %s%s; see `?fixed_levels`.",
-    tick(large$variable),
-    plural(sum(large$is_column), "coefficient"),
+    tick(own$variable),
+    plural(sum(has_column), "coefficient"),
     range[1L],
     range[2L],
-    if (large$has_base) {
-      sprintf(" (%s is the base)", dQuote(large$levels[1L], FALSE))
+    if (own$has_base) {
+      sprintf(" (%s is the base)", dQuote(own$levels[1L], FALSE))
     } else {
       ""
     }

@@ -242,8 +242,9 @@ fit_generalized <- function(design, start, call, verbose) {
   est <- with_terms_named(
     core_glmm_fit(design$spec, start, control_of_core, make),
     design$random,
-    "Fit without `engine = \"exact\"`: the iterative engine needs no such factor.",
-    control$memory_limit
+    if (has_large(design)) more_memory else without_factor,
+    control$memory_limit,
+    design$fixed$large
   )
   fit <- make(est)
   report_fit(fit, design$spec)

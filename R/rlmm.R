@@ -65,10 +65,12 @@
 #' different rows at a time. What needs the model matrix itself (Kenward and Roger's method, robust
 #' standard errors, `influence()`) says that it isn't available.
 #'
-#' That is so for one factor with treatment contrasts that is in no interaction, or for the
+#' That is so for a factor with treatment contrasts that is in no interaction, or for the
 #' combinations of several that are in the formula as nothing else, as in `y ~ x + firm:year + (1 |
-#' worker)`. For generalized models see [rglmm()]. `options(rlmm.large_factor = )` is the number of
-#' levels from which on it is done, however many rows there are; with `Inf` all factors are columns.
+#' worker)`; and for two of them, the largest, as in `y ~ firm + school + (1 | worker)`. Of the second
+#' one level is dropped for each part of the data that is connected with no other, as `lm()` does it.
+#' For generalized models see [rglmm()]. `options(rlmm.large_factor = )` is the number of levels from
+#' which on it is done, however many rows there are; with `Inf` all factors are columns.
 #'
 #' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
 #' @seealso [rglmm()] for counts, proportions and other responses that aren't normal, [rnlmm()] for
@@ -240,8 +242,9 @@ fit_linear <- function(design, start, call, verbose) {
   est <- with_terms_named(
     core_fit(design$spec, design$theta, control_of_core, make),
     design$random,
-    "Fit without `engine = \"exact\"`: the iterative engine needs no such factor.",
-    control$memory_limit
+    without_factor,
+    control$memory_limit,
+    design$fixed$large
   )
   fit <- make(est)
   if (is_verbose && !has_rows) {

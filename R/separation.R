@@ -20,7 +20,7 @@ separated_effects <- function(fit, spec) {
   names(fit$beta)[size > 1e5 | (size > 3 & is_uncertain)]
 }
 
-#' Names of the levels of a large factor whose coefficients tend to infinity
+#' Names of the levels of large factors whose coefficients tend to infinity
 #'
 #' By the same rule: given all else the variance of a coefficient is at least one over the sum of
 #' the weights of its level.
@@ -30,9 +30,10 @@ separated_levels <- function(fit, spec, weights) {
     return(character())
   }
   large <- fit$fixed$large
-  refs <- spec$terms[[length(spec$terms)]]$refs
-  known <- rowsum(weights, factor(refs, seq_along(large$levels)))
-  sums <- replace(numeric(length(large$levels)), sort(unique(refs)), known)
+  known <- lapply(spec$terms[fixed_term_numbers(spec)], \(term) {
+    level_sums(as.matrix(weights), term$refs, term$n_levels)
+  })
+  sums <- unlist(known)
   size <- abs(fit$levels)
   is_uncertain <- size < 0.05 / sqrt(sums)
   large$names[which(large$is_column & size > 3 & is_uncertain)]

@@ -1,23 +1,34 @@
 # Models whose arrays don't fit in memory: an error that says which terms are the cause.
 
 #' Calls the core, and names the terms where there is no memory for their factor
-#' @param random The terms of the design.
+#' @param random,large The terms of the design, and its large fixed factors.
 #' @param hint What to do about it.
 #' @param limit The user's limit, in GiB.
 #' @noRd
-with_terms_named <- function(fit, random, hint = more_memory, limit = Inf) {
+with_terms_named <- function(
+  fit,
+  random,
+  hint = more_memory,
+  limit = Inf,
+  large = NULL
+) {
   withCallingHandlers(
     fit,
-    rlmm_error_too_large = \(cnd) abort_too_large(cnd, random, hint, limit)
+    rlmm_error_too_large = \(cnd) {
+      abort_too_large(cnd, crossed_terms(random, large), hint, limit)
+    }
   )
 }
 
+without_factor <- paste(
+  "Fit without `engine = \"exact\"`: the iterative engine needs no such factor."
+)
+
 more_memory <- "Is there a machine with more memory, or can a term be left out?"
 
-abort_too_large <- function(cnd, random, hint, limit) {
-  trailing <- crossed_terms(random)
-  levels <- vapply(trailing, \(term) format_count(length(term$levels)), "")
-  labels <- vapply(trailing, \(term) tick(term_text(term)), "")
+abort_too_large <- function(cnd, crossed, hint, limit) {
+  levels <- vapply(crossed, format_count, "")
+  labels <- tick(names(crossed))
   abort_rlmm(
     c(
       "The model is too large for the memory.",
@@ -35,15 +46,17 @@ abort_too_large <- function(cnd, random, hint, limit) {
   )
 }
 
-# The terms but those of the grouping factor with most effects, whose levels are eliminated one by
-# one.
-crossed_terms <- function(random) {
+# The numbers of levels of the terms, with their names, but of those of the grouping factor with
+# most effects, whose levels are eliminated one by one.
+crossed_terms <- function(random, large = NULL) {
+  factors <- large$factors
   groups <- vapply(random, `[[`, "", "group")
-  effects <- vapply(
-    random,
-    \(term) as.double(length(term$levels)) * length(term$columns),
-    0
-  )
-  totals <- tapply(effects, groups, sum)
-  random[groups != names(totals)[which.max(totals)]]
+  labels <- c(vapply(random, term_text, ""), each_large(large, "variable"))
+  levels <- lengths(lapply(c(random, factors), `[[`, "levels"))
+  columns <- lengths(lapply(random, `[[`, "columns"))
+  effects <- as.double(levels) * c(columns, rep(1, length(factors)))
+  owners <- c(groups, each_large(large, "label"))
+  totals <- tapply(effects, owners, sum)
+  is_crossed <- owners != names(totals)[which.max(totals)]
+  stats::setNames(levels, labels)[is_crossed]
 }

@@ -65,6 +65,14 @@ impl Room {
         }
     }
 
+    /// The room for a factor that there has to be.
+    pub fn patient(self) -> Self {
+        Self {
+            is_patient: true,
+            ..self
+        }
+    }
+
     /// Bytes that may be taken; `None` where nobody knows.
     pub fn bytes(&self) -> Option<u64> {
         let limits = [self.limit, free_bytes()];

@@ -75,11 +75,7 @@ impl Exact {
             x: Columns::default(),
             ..design.clone()
         };
-        let patient = Room {
-            is_patient: true,
-            ..*room
-        };
-        let alone = Factor::empty(&alone, &patient)?
+        let alone = Factor::empty(&alone, &room.patient())?
             .ok_or_else(|| too_large(f64::NAN, None))?;
         Ok(Some(Self {
             alone: System::new(alone),
@@ -130,8 +126,13 @@ impl Engine {
         let shift = shifts(design);
         let has_levels = design.terms.iter().any(|term| term.cov.is_fixed());
         let is_exact = has_levels || !kind.is_iterative(design.terms.len());
+        let room_of_factor = match has_levels {
+            // There is no other way, however long it takes.
+            true => room.patient(),
+            false => kind.in_room(room),
+        };
         let exact = match is_exact {
-            true => Exact::new(design, &kind.in_room(room).of_steps())?,
+            true => Exact::new(design, &room_of_factor.of_steps())?,
             false => None,
         };
         if let Some(mut exact) = exact {
