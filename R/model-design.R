@@ -34,12 +34,8 @@ model_design <- function(
   make_fixed <- \(most) {
     fixed_design(parsed, frame, env, data, contrasts, control, most)
   }
-  n <- count_rows(frame)
-  fixed <- if (may_be_large) {
-    uncontained_fixed(make_fixed, random, n)
-  } else {
-    make_fixed(0L)
-  }
+  most <- if (may_be_large) most_large else 0L
+  fixed <- uncontained_fixed(make_fixed, random, count_rows(frame), most)
   design <- list(
     formula = formula,
     frame = frame,
@@ -65,9 +61,9 @@ model_design <- function(
   design
 }
 
-# The fixed part, with so many large factors that they don't contain a random term.
-uncontained_fixed <- function(make_fixed, random, n) {
-  fixed <- make_fixed(most_large)
+# The fixed part, with so many large factors, `most` at most, that they don't contain a random term.
+uncontained_fixed <- function(make_fixed, random, n, most) {
+  fixed <- make_fixed(most)
   repeat {
     contained <- contained_term(fixed, random$terms, n)
     if (is.na(contained)) {
