@@ -362,12 +362,24 @@ response <- function(frame) {
 
 abort_no_numbers <- function(y, name) {
   if (is.factor(y)) {
-    hint <- "For a binary response use `rglmm(family = binomial)`?"
-    abort_response(name, "a factor", hint)
+    abort_response(name, "a factor", factor_hint(y))
   }
   is_text <- is.character(y)
   found <- if (is_text) "a character vector" else describe_type(y)
   abort_response(name, found, text_hint(y))
+}
+
+# What a factor was meant to be: numbers that were read as text, or categories, two or more.
+factor_hint <- function(y) {
+  if (identical(text_kind(levels(y), more_than = 5L), "numbers")) {
+    return("Its levels are numbers: use `as.numeric(as.character())`?")
+  }
+  if (nlevels(droplevels(y)) != 2L) {
+    return(
+      "For an ordered response see the package ordinal, with its `clmm()`."
+    )
+  }
+  "For a binary response use `rglmm(family = binomial)`?"
 }
 
 # The hint for a response of two columns of counts, which are successes and failures.

@@ -19,9 +19,14 @@ new_glmm_fit <- function(design, est, call, control) {
   )
   fit$saturated <- saturating_terms(fit, design$spec)
   fit$dev <- c(fit$dev, est[c("conditional", "deviance")])
-  if (control$slim) {
+  is_doubtful <- is_doubtful(fit)
+  if (control$slim || is_doubtful) {
     fit <- with_judgement(fit, design$spec)
-  } else {
+  }
+  if (is_doubtful) {
+    fit <- with_repeated_effects(fit)
+  }
+  if (!control$slim) {
     fit[c("eta", "working_weights")] <- est[c("eta", "working_weights")]
   }
   structure(without_empty(fit), class = c("rlmm_glmm", "rlmm"))
@@ -78,6 +83,59 @@ unfitted_family <- function(fit) {
   family <- make(NA_real_, fit$glmm$link)
   family$information <- fit$glmm$information
   family
+}
+
+# Whether the data may be unable to tell the variances of terms from each other, which second
+# derivatives show: two terms of a grouping factor have an effect in common, or one has an intercept
+# and the other an effect of each level of a factor.
+is_doubtful <- function(fit) {
+  groups <- vapply(fit$random, `[[`, "", "group")
+  if (!anyDuplicated(groups) || !is.null(fit$optsum$certificate$noise)) {
+    return(FALSE)
+  }
+  columns <- lapply(fit$random, effects_and_intercept)
+  any(
+    vapply(split(columns, groups), \(own) anyDuplicated(unlist(own)), 0L) > 0L
+  )
+}
+
+# An effect of the levels that is a term of its own, and one of the freely varying effects of
+# another term: part of its variance may be that of the other one. The objective has no slope and no
+# curvature along that, but for rounding errors of differences, which may hide it.
+with_repeated_effects <- function(fit) {
+  which <- unlist(lapply(fit$random, repeated_theta, fit))
+  if (
+    length(which) > 0L && identical(fit$optsum$certificate$verdict, "optimal")
+  ) {
+    fit$optsum$certificate$verdict <- "unidentified"
+    fit$optsum$certificate$suspects <- which
+  }
+  fit
+}
+
+# The elements of theta of a term of one effect, and of a term that has it too.
+repeated_theta <- function(term, fit) {
+  has_it <- \(other) {
+    other$group == term$group &&
+      length(other$columns) > 1L &&
+      term$columns %in% free_effects(other)
+  }
+  other <- if (length(term$columns) == 1L) Find(has_it, fit$random)
+  theta <- c(term$theta, other$theta)
+  if (is.null(other) || any(theta %in% held_index(fit))) {
+    return(NULL)
+  }
+  smallest <- core_smallest_singular_values(list(other), fit$theta)
+  if (unlist(smallest) >= singular_tolerance) theta
+}
+
+# Effects of which a term may have any variance beside those of the others.
+free_effects <- function(term) {
+  switch(
+    term$structure,
+    us = effects_and_intercept(term),
+    diag = term$columns
+  )
 }
 
 # Add to a fit what takes second derivatives, while there are data.

@@ -79,7 +79,7 @@ abort_unknown_level <- function(name, unseen, levels) {
   )
 }
 
-abort_new_levels <- function(group, unseen) {
+abort_new_levels <- function(group, unseen, hints) {
   abort_rlmm(
     c(
       paste0(
@@ -88,7 +88,7 @@ abort_new_levels <- function(group, unseen) {
         " that the model hasn't seen."
       ),
       x = describe_levels(unseen),
-      i = "Use `allow.new.levels = TRUE` to predict from the fixed effects alone."
+      i = hints[["no_level"]]
     ),
     c("rlmm_error_new_levels", "rlmm_error_newdata"),
     group = group,
@@ -96,12 +96,12 @@ abort_new_levels <- function(group, unseen) {
   )
 }
 
-abort_missing_level <- function(group, rows) {
+abort_missing_level <- function(group, rows, hints) {
   abort_rlmm(
     c(
       paste0("Can't predict for a missing level of ", tick(group), "."),
       x = paste0("Missing at ", describe_rows(rows), "."),
-      i = "Use `allow.new.levels = TRUE` to predict from the fixed effects alone."
+      i = hints[["no_level"]]
     ),
     c("rlmm_error_new_levels", "rlmm_error_newdata"),
     group = group,

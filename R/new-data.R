@@ -3,8 +3,9 @@
 
 #' What predictions are made for
 #' @param newdata A data frame or list; `NULL` for the data of the fit.
-#' @return A list: `data`, `stored` (is it the frame of the fit?), `n`, `row_names`, and `frame_n`,
-#'   the number of rows of the fit, without and with those that `na.action` left out.
+#' @return A list: `data`, `stored` (is it the frame of the fit?), `n`, `row_names`, `frame_n`,
+#'   the number of rows of the fit, without and with those that `na.action` left out, and `hints`,
+#'   what to do where a group or a level is missing.
 #' @noRd
 new_data <- function(fit, newdata) {
   data <- newdata %||% fit_frame(fit)
@@ -18,9 +19,15 @@ new_data <- function(fit, newdata) {
     stored = is.null(newdata),
     n = n,
     row_names = if (is_frame) row.names(data) else as.character(seq_len(n)),
-    frame_n = length(fit$fitted) + c(0L, length(fit$na_action))
+    frame_n = length(fit$fitted) + c(0L, length(fit$na_action)),
+    hints = prediction_hints
   )
 }
+
+prediction_hints <- c(
+  no_group = "Use `re.form = NA` to predict from the fixed effects alone.",
+  no_level = "Use `allow.new.levels = TRUE` to predict from the fixed effects alone."
+)
 
 #' The variables of a terms object, as the columns of a model frame
 #' @noRd
@@ -185,8 +192,12 @@ row_labels <- function(term, new) {
     abort_not_row_wise(term$group)
   }
   atoms <- as.call(c(quote(list), group_atoms(term$group_expr)))
-  hint <- "Use `re.form = NA` to predict from the fixed effects alone."
-  values <- eval_variables(atoms, new, environment(term$effects), hint)
+  values <- eval_variables(
+    atoms,
+    new,
+    environment(term$effects),
+    new$hints[["no_group"]]
+  )
   joined_labels(lapply(values, atom_labels))
 }
 
@@ -235,9 +246,9 @@ checked_refs <- function(term, new, allow_new_levels) {
   labels <- row_labels(term, new)
   unseen <- unique(labels[is.na(refs) & !is.na(labels)])
   if (length(unseen) == 0) {
-    abort_missing_level(term$group, which(is.na(labels)))
+    abort_missing_level(term$group, which(is.na(labels)), new$hints)
   }
-  abort_new_levels(term$group, unseen)
+  abort_new_levels(term$group, unseen, new$hints)
 }
 
 # Arguments of the fitting call ---------------------------------------------

@@ -274,3 +274,11 @@ check_duplicates <- function(terms) {
     class = "rlmm_error_duplicate_term"
   )
 }
+
+# The effects of a term, and the intercept to which the indicators of a factor's levels add up.
+effects_and_intercept <- function(term) {
+  indicators <- Map(paste0, names(term$xlevels), term$xlevels)
+  is_whole <- \(all) all(all %in% term$columns)
+  adds_up <- any(vapply(indicators, is_whole, NA))
+  unique(c(term$columns, if (adds_up) "(Intercept)"))
+}

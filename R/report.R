@@ -168,7 +168,7 @@ repeated_term_hint <- function(fit) {
     holds <- \(other) {
       other$group == term$group &&
         length(other$columns) > length(term$columns) &&
-        all(term$columns %in% other$columns)
+        all(term$columns %in% effects_and_intercept(other))
     }
     if (any(vapply(fit$random, holds, NA))) {
       text <- "Another term of %s has the effects of %s: leave that out?"

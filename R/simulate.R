@@ -93,6 +93,7 @@ simulate.rlmm <- function(
 #' @noRd
 simulation_plan <- function(fit, par, hold, newdata, allow_new_levels) {
   new <- new_data(fit, newdata)
+  new$hints <- simulation_hints
   rows <- prediction_rows(fit, hold, new, allow_new_levels)
   list(
     new = new,
@@ -101,6 +102,11 @@ simulation_plan <- function(fit, par, hold, newdata, allow_new_levels) {
     weights = simulation_weights(fit, new)
   )
 }
+
+simulation_hints <- c(
+  no_group = "Random effects are drawn for its levels, old or new: add it to `newdata`.",
+  no_level = "Use `allow.new.levels = TRUE` to draw effects of new levels."
+)
 
 #' Responses around their linear predictors, as the data frame that simulate() returns
 #' @param eta Linear predictors, n x nsim, with their random effects.

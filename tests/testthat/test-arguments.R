@@ -67,6 +67,32 @@ test_that("data without names, strata in quotes and an unknown na.action are tol
   })
 })
 
+test_that("simulate() says what it needs of new data", {
+  withr::local_options(cli.unicode = FALSE)
+  show <- \(expr) writeLines(error_lines(expr))
+  new <- data.frame(Days = 1:2)
+  expect_snapshot({
+    show(simulate(fit, newdata = new, re.form = NA))
+    show(simulate(fit, newdata = cbind(new, Subject = "new")))
+  })
+})
+
+test_that("a factor as a response is answered by what it may be", {
+  withr::local_options(cli.unicode = FALSE)
+  d <- transform(
+    sleepstudy,
+    read = factor(Reaction),
+    slow = factor(Reaction > 300, labels = c("no", "yes")),
+    grade = cut(Reaction, 4, labels = letters[1:4])
+  )
+  show <- \(expr) writeLines(error_lines(expr))
+  expect_snapshot({
+    show(rlmm(read ~ Days + (1 | Subject), d))
+    show(rlmm(slow ~ Days + (1 | Subject), d))
+    show(rlmm(grade ~ Days + (1 | Subject), d))
+  })
+})
+
 test_that("rglmm_nb() answers in its own name", {
   withr::local_options(cli.unicode = FALSE)
   counts <- \(...) {
