@@ -13,6 +13,7 @@ use rlmm_core::glmm::{
 };
 use rlmm_core::judge::Verdict;
 use rlmm_core::optimize::{bfgs, Flow, Settings};
+use rlmm_core::parallel::team::set_threads;
 
 struct Case {
     what: &'static str,
@@ -98,6 +99,18 @@ fn within_crossed() -> Case {
     case
 }
 
+// Dummy columns of as many groups, beside the intercept and a covariate.
+fn with_dummies(mut case: Case, groups: usize) -> Case {
+    let mut random = Random::new(11);
+    let of_row = random_levels(&mut random, case.data.n(), groups);
+    for group in 2..=groups as i32 {
+        let rows = of_row.iter();
+        let dummy = rows.map(|&own| f64::from(u8::from(own == group)));
+        case.data.x.extend(dummy);
+    }
+    case
+}
+
 fn cases() -> Vec<Case> {
     let logit = (Family::Binomial, Link::Logit, Shape::Known(1.0));
     let probit = (Family::Binomial, Link::Probit, Shape::Known(1.0));
@@ -105,6 +118,7 @@ fn cases() -> Vec<Case> {
     let gamma = (Family::Gamma, Link::Log, Shape::Estimated(0.3));
     let profiled = (Family::Gaussian, Link::Log, Shape::Profiled(2500.0));
     let counts = (Family::NegativeBinomial, Link::Log, Shape::Estimated(3.0));
+    let dummies = case(("dummies", 12), logit, 3000, &[(150, 2), (70, 1)], 0.5);
     vec![
         case(("binary", 1), logit, 4000, &[(300, 1), (120, 1)], 0.8),
         case(("probit", 2), probit, 4000, &[(200, 1), (150, 1)], 0.6),
@@ -114,6 +128,7 @@ fn cases() -> Vec<Case> {
         case(("profiled", 6), profiled, 3000, &[(200, 1), (80, 1)], 0.3),
         case(("counts", 7), counts, 3000, &[(200, 1), (80, 1)], 0.5),
         case(("no variance", 8), logit, 3000, &[(150, 1), (70, 1)], 0.0),
+        with_dummies(dummies, 12),
         within_crossed(),
     ]
 }
@@ -171,5 +186,27 @@ fn fits_agree() {
                 "{what}: {error} {noise:?}"
             );
         }
+    }
+}
+
+// Enough rows for several pieces of every pass over them, and of the products.
+#[test]
+fn threads_make_no_difference() {
+    let logit = (Family::Binomial, Link::Logit, Shape::Known(1.0));
+    let terms = &[(4000, 1), (120, 1)];
+    for groups in [1, 12] {
+        let plain = case(("many rows", 13), logit, 200_000, terms, 0.6);
+        let case = with_dummies(plain, groups);
+        let of_threads = [1, 2, 3].map(|threads| {
+            set_threads(threads);
+            let mut model = model(&case, EngineKind::Iterative);
+            let value = model.objective(Vary::Jointly, &[0.5, 0.5]).unwrap();
+            let mut gradient = vec![0.0; 2];
+            model.gradient(Vary::Jointly, &mut gradient).unwrap();
+            (value, gradient)
+        });
+        set_threads(1);
+        assert_eq!(of_threads[0], of_threads[1]);
+        assert_eq!(of_threads[0], of_threads[2]);
     }
 }

@@ -62,6 +62,7 @@ pub mod response;
 pub mod response_sums;
 pub mod rows;
 pub mod solve;
+pub(crate) mod sparse_rows;
 pub mod storage;
 pub mod sums;
 mod sums_of_factor;

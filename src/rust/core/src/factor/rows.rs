@@ -8,7 +8,9 @@ use crate::design::Design;
 use crate::factor::cells::Cells;
 use crate::factor::layout::Layout;
 use crate::factor::leading::{sort_by_level, Leading};
+use crate::factor::sparse_rows::SparseRows;
 use crate::kernels::small;
+use crate::parallel::team::{share, share_pass, PASS};
 
 /// Rows of a piece of work that is worth a thread, at least.
 const PIECE: usize = 1 << 14;
@@ -24,6 +26,8 @@ pub struct Rows {
     pub terms: Vec<RowsOfTerm>,
     /// Fixed-effects rows, `p x n`, centred.
     pub x: Vec<f64>,
+    /// The same without zeros, if there are many and [`Rows::thin`] has been asked to look.
+    pub(crate) sparse: Option<SparseRows>,
     /// Fixed effects.
     pub p: usize,
     /// Pairs of trailing terms, of each with itself too.
@@ -102,17 +106,18 @@ impl RowsOfTerm {
         squares.into_iter().map(size).collect()
     }
 
-    /// `out_i += z_i' b` for the effects `b` (`k x n_levels`).
-    pub(crate) fn add_product(&self, b: &[f64], out: &mut [f64]) {
+    // `out_i += z_i' b` for the effects `b` (`k x n_levels`), from row `first` on.
+    fn add_product(&self, b: &[f64], first: usize, out: &mut [f64]) {
         let k = self.k;
+        let level = &self.level[first..];
         if self.z.is_empty() {
-            for (o, &l) in out.iter_mut().zip(&self.level) {
+            for (o, &l) in out.iter_mut().zip(level) {
                 *o += b[l as usize];
             }
         } else {
-            for (i, o) in out.iter_mut().enumerate() {
-                let l = self.level[i] as usize;
-                *o += small::dot(self.z(i), &b[l * k..(l + 1) * k]);
+            for (i, (o, &l)) in out.iter_mut().zip(level).enumerate() {
+                let b = &b[l as usize * k..][..k];
+                *o += small::dot(self.z(first + i), b);
             }
         }
     }
@@ -159,6 +164,7 @@ impl Rows {
         }
         let mut rows = Self {
             x: centred_rows(design, &order, shift),
+            sparse: None,
             p: design.p(),
             order,
             level_ptr,
@@ -236,42 +242,132 @@ impl Rows {
         }
     }
 
+    /// Looks for zeros in X, of which `shift` multiples of the first column have been taken off.
+    pub(crate) fn thin(&mut self, shift: &[f64]) {
+        self.sparse = SparseRows::new(&self.x, shift);
+    }
+
+    /// One row of X, centred.
+    #[inline(always)]
+    pub(crate) fn fixed_row(&self, i: usize) -> &[f64] {
+        &self.x[i * self.p..(i + 1) * self.p]
+    }
+
     /// `X beta` for each row, X centred, added to `out`.
     pub(crate) fn add_fixed(&self, beta: &[f64], out: &mut [f64]) {
-        if self.p > 0 {
-            for (o, x) in out.iter_mut().zip(self.x.chunks_exact(self.p)) {
-                *o += small::dot(x, beta);
+        self.add_predictor(beta, &[], out);
+    }
+
+    /// `X beta + Z b` for each row, X centred, added to `out`; the effects b are those of each term
+    /// of the design.
+    pub(crate) fn add_predictor(
+        &self,
+        beta: &[f64],
+        b: &[Vec<f64>],
+        out: &mut [f64],
+    ) {
+        share_pass(out, |first, out| {
+            self.add_predictor_from(first, beta, b, out)
+        });
+    }
+
+    /// What [`Self::add_predictor`] adds to rows from `first` on.
+    pub(crate) fn add_predictor_from(
+        &self,
+        first: usize,
+        beta: &[f64],
+        b: &[Vec<f64>],
+        out: &mut [f64],
+    ) {
+        match &self.sparse {
+            _ if beta.is_empty() => (),
+            Some(sparse) => sparse.add_products(beta, first, out),
+            None => add_rows(&self.x[first * self.p..], beta, out),
+        }
+        for term in &self.terms {
+            if let Some(b) = b.get(term.term) {
+                term.add_product(b, first, out);
             }
         }
     }
 
     /// `X' r`, X centred.
     pub(crate) fn transposed_fixed(&self, r: &[f64]) -> Vec<f64> {
-        let mut out = vec![0.0; self.p];
-        if self.p > 0 {
-            for (x, &r) in self.x.chunks_exact(self.p).zip(r) {
-                small::axpy(r, x, &mut out);
+        if let Some(sparse) = &self.sparse {
+            return sparse.transposed_product(r);
+        }
+        match self.p {
+            0 => Vec::new(),
+            1 => add_columns::<1>(&self.x, r).to_vec(),
+            2 => add_columns::<2>(&self.x, r).to_vec(),
+            3 => add_columns::<3>(&self.x, r).to_vec(),
+            p => {
+                let mut out = vec![0.0; p];
+                for (x, &r) in self.x.chunks_exact(p).zip(r) {
+                    small::axpy(r, x, &mut out);
+                }
+                out
             }
         }
-        out
     }
 
-    /// `Z'r` of each term of the design, and `X'r` if fixed effects are wanted.
+    /// `Z'r` of each term of the design, and `X'r` if fixed effects are wanted; each of them may
+    /// have a thread of its own.
     pub(crate) fn transposed(
         &self,
         r: &[f64],
         with_fixed: bool,
     ) -> (Vec<Vec<f64>>, Vec<f64>) {
-        let mut rz = vec![Vec::new(); self.terms.len()];
-        for term in &self.terms {
-            rz[term.term] = term.transposed_product(r);
-        }
-        let rx = match with_fixed {
-            true => self.transposed_fixed(r),
-            false => Vec::new(),
+        let mut products = vec![Vec::new(); self.terms.len() + 1];
+        let multiply = |(t, product): (usize, &mut Vec<f64>)| {
+            *product = match self.terms.get(t) {
+                Some(term) => term.transposed_product(r),
+                None if with_fixed => self.transposed_fixed(r),
+                None => Vec::new(),
+            }
         };
+        let jobs = products.iter_mut().enumerate();
+        match r.len() > PASS {
+            true => share(jobs, multiply),
+            false => jobs.for_each(multiply),
+        }
+        let rx = products.pop().unwrap_or_default();
+        let mut rz = vec![Vec::new(); self.terms.len()];
+        for (term, product) in self.terms.iter().zip(products) {
+            rz[term.term] = product;
+        }
         (rz, rx)
     }
+}
+
+// `X beta` is added, X row by row.
+fn add_rows(x: &[f64], beta: &[f64], out: &mut [f64]) {
+    match beta {
+        [a] => {
+            out.iter_mut().zip(x).for_each(|(o, x)| *o += a * x);
+        }
+        [a, b] => {
+            for (o, x) in out.iter_mut().zip(x.chunks_exact(2)) {
+                *o += a * x[0] + b * x[1];
+            }
+        }
+        _ => {
+            for (o, x) in out.iter_mut().zip(x.chunks_exact(beta.len())) {
+                *o += small::dot(x, beta);
+            }
+        }
+    }
+}
+
+// `X'r` of so few columns that a row of them fits into registers.
+fn add_columns<const P: usize>(x: &[f64], r: &[f64]) -> [f64; P] {
+    let mut sums = [0.0; P];
+    for (x, r) in x.chunks_exact(P).zip(r) {
+        for (sum, x) in sums.iter_mut().zip(x) {
+            *sum += r * x;
+        }
+    }
+    sums
 }
 
 // Rows of X in this order, with `shift` multiples of its first column taken off.

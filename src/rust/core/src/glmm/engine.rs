@@ -147,7 +147,8 @@ impl Engine {
         }
         let layout = Layout::new(design);
         let leading = Leading::new(design, &layout);
-        let rows = Rows::new(design, (&layout, &leading), &shift);
+        let mut rows = Rows::new(design, (&layout, &leading), &shift);
+        rows.thin(&shift);
         let pattern = Reweigh::new(&layout, leading, &rows);
         let engine = MatrixFree::new(design.covs(), pattern, shift);
         Ok((Self::Iterative(Box::new(engine)), rows))

@@ -189,11 +189,13 @@ impl GeneralizedLinearMixedModel {
     // which is the gradient in theta above, as `u = Lambda'v` and `s = Lambda'(r + 2 v)`, without
     // Lambda.
     fn add_scores(&self, rho: &[f64], g: &mut [Vec<f64>]) {
-        for term in &self.pirls.rows.terms {
+        let rows = &self.pirls.rows;
+        let z_rho = rows.transposed(rho, false).0;
+        let z_score = rows.transposed(&self.pirls.response.score, false).0;
+        for term in &rows.terms {
             let k = term.k;
             let g = &mut g[term.term];
-            let r = term.transposed_product(rho);
-            let v = term.transposed_product(&self.pirls.response.score);
+            let (r, v) = (&z_rho[term.term], &z_score[term.term]);
             for (r, v) in r.chunks_exact(k).zip(v.chunks_exact(k)) {
                 for j in 0..k {
                     for i in 0..k {
@@ -209,12 +211,11 @@ impl GeneralizedLinearMixedModel {
     fn linear_predictor_of(&self, vary: Vary, s: &Solution) -> Vec<f64> {
         let rows = &self.pirls.rows;
         let mut xi = vec![0.0; rows.n()];
-        if vary == Vary::Jointly {
-            rows.add_fixed(&s.beta, &mut xi);
-        }
-        for term in &rows.terms {
-            term.add_product(&s.b[term.term], &mut xi);
-        }
+        let beta: &[f64] = match vary {
+            Vary::Jointly => &s.beta,
+            Vary::Modes => &[],
+        };
+        rows.add_predictor(beta, &s.b, &mut xi);
         xi
     }
 
@@ -290,12 +291,13 @@ impl GeneralizedLinearMixedModel {
         gradient: &mut [f64],
     ) {
         gradient[..self.n_theta()].fill(0.0);
-        let score = &self.pirls.response.score;
-        for term in &self.pirls.rows.terms {
+        let rows = &self.pirls.rows;
+        let z_rho = rows.transposed(rho, false).0;
+        let z_score = rows.transposed(&self.pirls.response.score, false).0;
+        for term in &rows.terms {
             let t = term.term;
             let k = term.k;
-            let z_rho = term.transposed_product(rho);
-            let z_score = term.transposed_product(score);
+            let (z_rho, z_score) = (&z_rho[t], &z_score[t]);
             let u = &self.pirls.u[t];
             let s = &s.u[t];
             self.covs[t].for_each_parameter(|row, column, index| {

@@ -166,14 +166,23 @@ impl GeneralizedLinearMixedModel {
         let p = rows.p;
         let mut xwx = vec![0.0; p * p];
         let mut beta = vec![0.0; p];
-        for (i, x) in rows.x.chunks_exact(p.max(1)).enumerate() {
-            let w = response.weight[i];
-            for j in 0..p {
-                let column = &mut xwx[j * p + j..(j + 1) * p];
-                small::axpy(w * x[j], &x[j..], column);
-            }
+        let working = |i: usize| {
             let linear = response.eta[i] - response.offset[i];
-            small::axpy(w * linear + response.score[i], x, &mut beta);
+            response.weight[i] * linear + response.score[i]
+        };
+        if let Some(sparse) = &rows.sparse {
+            let working: Vec<f64> = (0..rows.n()).map(working).collect();
+            xwx = sparse.weighted_squares(&response.weight);
+            beta = sparse.transposed_product(&working);
+        } else {
+            for (i, x) in rows.x.chunks_exact(p.max(1)).enumerate() {
+                let w = response.weight[i];
+                for j in 0..p {
+                    let column = &mut xwx[j * p + j..(j + 1) * p];
+                    small::axpy(w * x[j], &x[j..], column);
+                }
+                small::axpy(working(i), x, &mut beta);
+            }
         }
         small::cholesky(p, &mut xwx)?;
         small::forward_solve(p, &xwx, &mut beta);

@@ -1,11 +1,12 @@
 //! The fixed effects at one theta: `[X r]'V^-1[X r]`, by one solve for each column of X and r.
 
 use crate::error::{Error, Result};
-use crate::iterative::gradients::Solver;
+use crate::iterative::gradients::{Solved, Solver};
 use crate::iterative::system::System;
 use crate::iterative::wide::{add_multiple, Row, WIDTH};
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
+use crate::parallel::team::share;
 use crate::tolerances::ZERO_RESIDUAL;
 
 /// The fixed effects, and what is left of the response.
@@ -69,9 +70,7 @@ impl Border {
         let width = system.p + 1;
         let columns = (0..width).step_by(WIDTH);
         let right: Vec<Vec<Row>> = match system.has_border() {
-            true => columns
-                .map(|first| solver.reduced.border_columns(first))
-                .collect(),
+            true => border_columns(solver, columns.collect()),
             // Steps to the modes alone.
             false => vec![vec![[0.0; WIDTH]; system.m]],
         };
@@ -79,14 +78,12 @@ impl Border {
         let count = beside.len().min(WIDTH - first);
         let mut shared = right[right.len() - 1].clone();
         put_beside(solver, first, &beside[..count], &mut shared);
-        let last = solver.solve(&shared, tolerance);
-        let mut iterations = last.alpha.len();
-        let mut solved = Vec::new();
-        for columns in &right[..right.len() - 1] {
-            let found = solver.solve(columns, tolerance);
-            iterations = iterations.max(found.alpha.len());
-            solved.push(found.x);
-        }
+        let mut all = solve_all(solver, &right, shared, tolerance);
+        let most = all.iter().map(|found| found.alpha.len()).max();
+        let iterations = most.unwrap_or(0);
+        let last = all.pop().unwrap_or_default();
+        let mut solved: Vec<Vec<Row>> =
+            all.into_iter().map(|found| found.x).collect();
         solved.push(last.x);
         let mut gram = solver.reduced.leading_gram();
         take_products_off(width, &right, &solved, &mut gram);
@@ -130,7 +127,7 @@ impl Border {
         let width = p + 1;
         let element = |at: usize| gram[at / p * width + at % p];
         self.l = (0..p * p).map(element).collect();
-        let xr: Vec<f64> = (0..p).map(|i| gram[p * width + i]).collect();
+        let xr: Vec<f64> = (0..p).map(|i| gram[i * width + p]).collect();
         if p > 0 && small::cholesky(p, &mut self.l).is_none() {
             return Err(Error::NotPositiveDefinite { pivot: 0 });
         }
@@ -199,6 +196,32 @@ impl Border {
     }
 }
 
+// Columns of the right-hand side, eight from each of these on, in several threads.
+fn border_columns(solver: &Solver, first: Vec<usize>) -> Vec<Vec<Row>> {
+    let mut right = vec![Vec::new(); first.len()];
+    share(right.iter_mut().zip(first), |(right, first)| {
+        *right = solver.reduced.border_columns(first);
+    });
+    right
+}
+
+// Solutions for all columns but the last, and for `last` in place of it, in several threads.
+fn solve_all(
+    solver: &Solver,
+    right: &[Vec<Row>],
+    last: Vec<Row>,
+    tolerance: f64,
+) -> Vec<Solved> {
+    let mut sides: Vec<&[Row]> = right.iter().map(Vec::as_slice).collect();
+    sides.pop();
+    sides.push(&last);
+    let mut solved = vec![Solved::default(); sides.len()];
+    share(solved.iter_mut().zip(sides), |(solved, side)| {
+        *solved = solver.solve(side, tolerance);
+    });
+    solved
+}
+
 // `F z` for some vectors z, in the columns from `first` on.
 fn put_beside(
     solver: &Solver,
@@ -223,27 +246,24 @@ fn first_of(value: f64) -> Row {
     row
 }
 
-// `gram -= right'solved`.
+// `gram -= right'solved`, lower triangle: in several threads, some columns at a time.
 fn take_products_off(
     width: usize,
     right: &[Vec<Row>],
     solved: &[Vec<Row>],
     gram: &mut [f64],
 ) {
-    for (b, solved) in solved.iter().enumerate() {
-        for (a, right) in right.iter().enumerate() {
+    let columns = gram.chunks_mut(width * WIDTH).zip(solved);
+    share(columns.enumerate(), |(first, (gram, solved))| {
+        for (a, right) in right.iter().enumerate().skip(first) {
             let products = all_products(right, solved);
-            for (j, column) in products.iter().enumerate() {
-                for (i, value) in column.iter().enumerate() {
-                    let row = a * WIDTH + i;
-                    let col = b * WIDTH + j;
-                    if row < width && col < width {
-                        gram[col * width + row] -= value;
-                    }
-                }
+            let columns = gram.chunks_exact_mut(width).zip(&products);
+            for (column, products) in columns {
+                let own = column[a * WIDTH..].iter_mut().zip(products);
+                own.for_each(|(value, product)| *value -= product);
             }
         }
-    }
+    });
 }
 
 /// `A'B` of a few columns each: a row of it per column of B.

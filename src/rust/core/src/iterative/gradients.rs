@@ -23,7 +23,7 @@ pub struct Solver {
 }
 
 /// Solutions, with the coefficients of the iterations: those of Lanczos's tridiagonal matrix.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Solved<const W: usize = WIDTH> {
     /// `S^-1` times the right-hand sides.
     pub x: Vec<[f64; W]>,

@@ -3,9 +3,10 @@
 use crate::iterative::border::Border;
 use crate::iterative::gradients::{products, Solver};
 use crate::iterative::norm::squared_norm;
-use crate::iterative::traces::{Estimate, Tally};
+use crate::iterative::traces::{Estimate, OfTerms, Tally};
 use crate::iterative::tridiagonal::{moments, Moments};
 use crate::iterative::wide::{column, Row, WIDTH};
+use crate::parallel::team::{share, threads};
 use crate::random::Stream;
 use crate::tolerances::{CONSTANT_SOLVE, NEW_DIRECTION, RANDOM_SOLVE};
 
@@ -81,8 +82,18 @@ struct Solutions {
     iterations: usize,
 }
 
+/// What eight random vectors say.
+#[derive(Default)]
+struct Told {
+    kept: Option<Kept>,
+    moments: Vec<(f64, Moments)>,
+    sums: Vec<OfTerms>,
+    iterations: usize,
+}
+
 /// Orthonormal vectors that span the constants, in the preconditioned space.
 struct Constants {
+    n_rows: usize,
     vectors: Vec<Vec<f64>>,
     /// Sum of their `q' log(I + E) q`.
     log: f64,
@@ -115,18 +126,19 @@ impl Probes {
         let norm = self.with_norm.then(|| squared_norm(solver));
         let mut stream = Stream::new(self.seed, 0);
         let mut values = Vec::new();
-        for _ in 0..self.count.div_ceil(WIDTH) {
-            let m = solver.system().m;
-            let mut z: Vec<Row> = (0..m).map(|_| signs(&mut stream)).collect();
-            constants.project_out(&mut z);
-            let found = solutions(solver, z, RANDOM_SOLVE);
-            iterations = iterations.max(found.iterations);
-            let columns = found.moments.iter();
-            values.extend(columns.map(|of| constants.adjusted(of, norm)));
-            if self.keep {
-                kept.push(Kept::new(&found, true));
+        let mut left = self.count.div_ceil(WIDTH);
+        while left > 0 {
+            let at_once = left.min(threads());
+            left -= at_once;
+            let vectors = (0..at_once).map(|_| constants.random(&mut stream));
+            let vectors: Vec<Vec<Row>> = vectors.collect();
+            for told in self.ask(solver, &tally, vectors) {
+                iterations = iterations.max(told.iterations);
+                let columns = told.moments.iter();
+                values.extend(columns.map(|of| constants.adjusted(of, norm)));
+                kept.extend(told.kept);
+                tally.add_random(told.sums);
             }
-            tally.add_random(&found.z, (found.x, found.product));
         }
         let mut log_det = mean(&values);
         log_det.value += constants.log;
@@ -136,6 +148,29 @@ impl Probes {
             iterations,
             kept,
         }
+    }
+}
+
+impl Probes {
+    // What blocks of eight random vectors say, in several threads.
+    fn ask(
+        &self,
+        solver: &Solver,
+        tally: &Tally,
+        vectors: Vec<Vec<Row>>,
+    ) -> Vec<Told> {
+        let mut all: Vec<Told> =
+            vectors.iter().map(|_| Told::default()).collect();
+        share(vectors.into_iter().zip(&mut all), |(z, told)| {
+            let found = solutions(solver, z, RANDOM_SOLVE);
+            *told = Told {
+                kept: self.keep.then(|| Kept::new(&found, true)),
+                iterations: found.iterations,
+                sums: tally.columns(&found.z, (found.x, found.product)),
+                moments: found.moments,
+            };
+        });
+        all
     }
 }
 
@@ -214,6 +249,7 @@ impl Constants {
         see: &mut impl FnMut(Solutions, usize),
     ) -> Self {
         let mut constants = Self {
+            n_rows: solver.system().m,
             vectors,
             log: 0.0,
             first: 0.0,
@@ -289,6 +325,14 @@ impl Constants {
         let second = norm
             .map_or(0.0, |norm| square * found.second - (norm - self.second));
         square * found.log - first + second / 2.0
+    }
+
+    // Eight vectors of random signs, without their parts along the constants.
+    fn random(&self, stream: &mut Stream) -> Vec<Row> {
+        let rows = 0..self.n_rows;
+        let mut z: Vec<Row> = rows.map(|_| signs(stream)).collect();
+        self.project_out(&mut z);
+        z
     }
 
     fn project_out(&self, z: &mut [Row]) {

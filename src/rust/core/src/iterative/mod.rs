@@ -28,7 +28,8 @@
 //! | `Z'V^-1[X r]`; the random effects | [`scores`] |
 //! | average information | [`information`] |
 //! | conditional variances | [`cond_var`] |
-//! | cross-products of re-weighted rows; their leverages | `reweigh`, `leverage` |
+//! | cross-products of re-weighted rows, of X too | `reweigh`, `fixed_sums` |
+//! | leverages of re-weighted rows | `leverage` |
 //! | solutions for right-hand sides of any origin | [`solve`] |
 //! | a factor or none of it: the two engines of a model | `engine` |
 //! | all of it at one theta after the other | [`Iterative`], here |
@@ -37,6 +38,7 @@ pub mod border;
 pub mod cond_var;
 pub(crate) mod engine;
 pub mod families;
+mod fixed_sums;
 pub mod gradients;
 pub mod information;
 pub(crate) mod leverage;

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use faer::{MatMut, MatRef};
+
 use crate::error::{Error, Result};
 use crate::factor::blocks::Blocks;
 use crate::iterative::picked::Picked;
@@ -11,12 +13,18 @@ use crate::iterative::wide::{
     add_multiple, add_rows, add_square, times_lower, times_square, times_upper,
     Row, WIDTH,
 };
+use crate::kernels::chunks::{chunks, parts};
+use crate::kernels::gemm::add_product;
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::parallel::team::{share, threads};
 
 /// Rows of products of trailing terms that one thread takes at a time.
 const CHUNK: usize = 4096;
+/// Leading levels whose part of the fixed effects' products is taken off at once.
+const LEVELS: usize = 512;
+/// Columns of these products that one thread takes at a time.
+const COLUMNS: usize = 64;
 
 /// The system at one theta, the leading term eliminated.
 #[derive(Debug, Clone)]
@@ -102,23 +110,34 @@ impl Reduced {
         self.take_off_leading(x, out);
     }
 
-    // `out -= A_t0 V A_0t x`. Each piece of the leading levels but the first adds to vectors of its
-    // own, in whatever thread; these are added in their order.
+    // `out -= A_t0 V A_0t x`.
     fn take_off_leading<const W: usize>(
         &self,
         x: &[[f64; W]],
         out: &mut [[f64; W]],
     ) {
+        self.add_by_pieces(out, |levels, out| {
+            self.take_off_levels(levels, x, out)
+        });
+    }
+
+    /// Adds what the leading levels come to. Each piece of them but the first adds to vectors of
+    /// its own, in whatever thread; these are added in their order.
+    pub fn add_by_pieces<const W: usize>(
+        &self,
+        out: &mut [[f64; W]],
+        add: impl Fn(&Range<usize>, &mut [[f64; W]]) + Sync,
+    ) {
         let pieces = self.system.pieces();
         let others = &pieces[1..];
         let zeros = || vec![[0.0; W]; out.len()];
         if others.is_empty() || threads() == 1 {
-            self.take_off_levels(&pieces[0], x, out);
+            add(&pieces[0], out);
             let mut own = Vec::new();
             for piece in others {
                 own.clear();
                 own.resize(out.len(), [0.0; W]);
-                self.take_off_levels(piece, x, &mut own);
+                add(piece, &mut own);
                 add_rows(&own, out);
             }
             return;
@@ -127,15 +146,28 @@ impl Reduced {
             others.iter().map(|_| zeros()).collect();
         let mut jobs = vec![(&pieces[0], &mut *out)];
         jobs.extend(others.iter().zip(own.iter_mut().map(|own| &mut own[..])));
-        share(jobs.into_iter(), |(piece, out)| {
-            self.take_off_levels(piece, x, out)
-        });
+        share(jobs.into_iter(), |(piece, out)| add(piece, out));
         let mut chunks: Vec<&mut [[f64; W]]> = out.chunks_mut(CHUNK).collect();
         share(chunks.iter_mut().enumerate(), |(at, out)| {
             for own in &own {
                 add_rows(&own[at * CHUNK..], out);
             }
         });
+    }
+
+    /// Gives values of the leading levels, `each` of a level, to several threads: pieces of the
+    /// levels with their values.
+    pub fn share_levels<T: Send>(
+        &self,
+        values: &mut [T],
+        each: usize,
+        run: impl Fn(Range<usize>, &mut [T]) + Sync,
+    ) {
+        let pieces = self.system.pieces();
+        let lengths = pieces.iter().map(|levels| levels.len() * each);
+        let own = parts(values, lengths);
+        let jobs = pieces.iter().zip(own);
+        share(jobs, |(levels, values)| run(levels.clone(), values));
     }
 
     fn take_off_levels<const W: usize>(
@@ -328,14 +360,16 @@ impl Reduced {
         let (k, width) = (system.k0, system.p + 1);
         let rows = system.border_trailing.chunks_exact(width);
         let mut columns: Vec<Row> = rows.map(|row| picked.of(row)).collect();
-        let mut b = vec![[0.0; WIDTH]; k];
-        let mut u = b.clone();
-        vectorized(|| {
-            for level in 0..system.n_leading() {
-                self.leading_border(level, picked, &mut b);
-                self.times_v(level, &b, &mut u);
-                self.scatter(level, -1.0, &u, &mut columns);
-            }
+        self.add_by_pieces(&mut columns, |levels, columns| {
+            let mut b = vec![[0.0; WIDTH]; k];
+            let mut u = b.clone();
+            vectorized(|| {
+                for level in levels.clone() {
+                    self.leading_border(level, picked, &mut b);
+                    self.times_v(level, &b, &mut u);
+                    self.scatter(level, -1.0, &u, columns);
+                }
+            });
         });
         columns
     }
@@ -350,29 +384,52 @@ impl Reduced {
         }
     }
 
-    /// `[X r]'W[X r] - sum_i A_b0 V_i A_0b`.
+    /// `[X r]'W[X r] - sum_i A_b0 V_i A_0b`, lower triangle.
     pub fn leading_gram(&self) -> Vec<f64> {
         let (k, width) = (self.system.k0, self.system.p + 1);
         let mut gram = self.system.gram.clone();
-        for (i, rows) in self
-            .system
-            .border_leading
-            .chunks_exact(k * width)
-            .enumerate()
-        {
-            let v = self.v.block(i);
-            for c in 0..k {
-                for d in 0..k {
-                    let (left, right) =
-                        (&rows[c * width..(c + 1) * width], &rows[d * width..]);
-                    for (j, column) in gram.chunks_exact_mut(width).enumerate()
-                    {
-                        small::axpy(-v[d * k + c] * right[j], left, column);
-                    }
-                }
+        let levels = chunks(self.system.n_leading(), LEVELS);
+        let mut explained = vec![0.0; LEVELS * k * width];
+        for levels in levels {
+            let effects = levels.start * k * width..levels.end * k * width;
+            let border = &self.system.border_leading[effects];
+            let explained = &mut explained[..border.len()];
+            self.times_v_of_border(levels, explained);
+            let count = border.len() / width;
+            let columns = gram.chunks_mut(width * COLUMNS).enumerate();
+            let b = MatRef::from_column_major_slice(border, width, count);
+            let v = MatRef::from_column_major_slice(explained, width, count);
+            let take_off = |(at, gram): (usize, &mut [f64])| {
+                let first = at * COLUMNS;
+                let (rows, n) = (width - first, gram.len() / width);
+                let gram = MatMut::from_column_major_slice_mut(gram, width, n);
+                let gram = gram.subrows_mut(first, rows);
+                let left = b.subrows(first, rows);
+                let right = v.subrows(first, n).transpose();
+                add_product(gram, left, right, -1.0);
+            };
+            match width > COLUMNS {
+                true => share(columns, take_off),
+                false => columns.for_each(take_off),
             }
         }
         gram
+    }
+
+    // `V A_0b` of some leading levels, `p + 1` values per effect.
+    fn times_v_of_border(&self, levels: Range<usize>, out: &mut [f64]) {
+        let (k, width) = (self.system.k0, self.system.p + 1);
+        let places = out.chunks_exact_mut(k * width);
+        for (level, out) in levels.zip(places) {
+            let border = &self.system.border_leading[level * k * width..];
+            let columns = self.v.block(level).chunks_exact(k);
+            for (out, v) in out.chunks_exact_mut(width).zip(columns) {
+                out.fill(0.0);
+                for (v, border) in v.iter().zip(border.chunks_exact(width)) {
+                    small::axpy(*v, border, out);
+                }
+            }
+        }
     }
 }
 

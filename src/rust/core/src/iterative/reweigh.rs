@@ -7,6 +7,7 @@ use crate::factor::blocks::Blocks;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
 use crate::factor::rows::Rows;
+use crate::iterative::fixed_sums;
 use crate::iterative::system::{System, Trailing};
 use crate::kernels::small;
 use crate::parallel::team::share;
@@ -81,7 +82,7 @@ impl Reweigh {
     ) {
         fill_leading(rows, w, system);
         self.fill_pairs(rows, w, system);
-        fill_fixed(rows, w, with_fixed, system);
+        fixed_sums::fill(rows, w, with_fixed, system);
     }
 
     // Z_t'WZ_t of the trailing terms, and Z_t'WZ_s.
@@ -177,41 +178,6 @@ impl Piece<'_> {
                         small::axpy(w[i] * z, z0, value);
                     }
                 }
-            }
-        }
-    }
-}
-
-// X'WZ and X'WX, with room for a response behind each row.
-fn fill_fixed(rows: &Rows, w: &[f64], with_fixed: bool, system: &mut System) {
-    let p = if with_fixed { rows.p } else { 0 };
-    let width = p + 1;
-    let n_effects = system.n_leading() * system.k0;
-    system.p = p;
-    small::set_zeros(&mut system.gram, width * width);
-    small::set_zeros(&mut system.border_leading, width * n_effects);
-    small::set_zeros(&mut system.border_trailing, width * system.m);
-    if p == 0 {
-        return;
-    }
-    let mut weighted = vec![0.0; p];
-    for (i, x) in rows.x.chunks_exact(p).enumerate() {
-        let values = weighted.iter_mut().zip(x);
-        values.for_each(|(weighted, x)| *weighted = w[i] * x);
-        for (column, x) in system.gram.chunks_exact_mut(width).zip(x) {
-            small::axpy(*x, &weighted, &mut column[..p]);
-        }
-        for (t, term) in rows.terms.iter().enumerate() {
-            let (border, first) = match t {
-                0 => {
-                    let level = term.level[i] as usize;
-                    (&mut system.border_leading, level * term.k)
-                }
-                _ => (&mut system.border_trailing, term.first_row(i)),
-            };
-            let effects = border[first * width..].chunks_exact_mut(width);
-            for (row, z) in effects.zip(term.z(i)) {
-                small::axpy(*z, &weighted, &mut row[..p]);
             }
         }
     }

@@ -171,13 +171,17 @@ fn reduced_right<const W: usize>(
     explained: &[[f64; W]],
 ) -> Vec<[f64; W]> {
     let k = solver.system().k0;
+    let reduced = &solver.reduced;
     let mut right = rhs.trailing.clone();
-    vectorized(|| {
-        for (level, explained) in explained.chunks_exact(k).enumerate() {
-            solver.reduced.scatter(level, -1.0, explained, &mut right);
-        }
+    reduced.add_by_pieces(&mut right, |levels, right| {
+        vectorized(|| {
+            for level in levels.clone() {
+                let explained = &explained[level * k..(level + 1) * k];
+                reduced.scatter(level, -1.0, explained, right);
+            }
+        });
     });
-    solver.reduced.scale(&mut right, true);
+    reduced.scale(&mut right, true);
     right
 }
 
@@ -246,28 +250,31 @@ fn leading_effects<const W: usize>(
     let system = solver.system();
     let k = system.k0;
     let width = system.p + 1;
+    let reduced = &solver.reduced;
     let mut left = rhs.leading.clone();
-    let mut explained = vec![[0.0; W]; k];
-    vectorized(|| {
-        let borders = system.border_leading.chunks_exact(k * width);
-        for (level, rows) in borders.enumerate() {
-            let left = &mut left[level * k..(level + 1) * k];
-            solver.reduced.gather(level, b, &mut explained);
-            for ((left, row), explained) in left
-                .iter_mut()
-                .zip(rows.chunks_exact(width))
-                .zip(&explained)
-            {
-                add_multiple(-1.0, explained, left);
-                for (x, by) in row.iter().zip(by) {
-                    add_multiple(*x, by, left);
+    reduced.share_levels(&mut left, k, |levels, left| {
+        let mut explained = vec![[0.0; W]; k];
+        vectorized(|| {
+            for (level, left) in levels.zip(left.chunks_exact_mut(k)) {
+                reduced.gather(level, b, &mut explained);
+                let rows = &system.border_leading[level * k * width..];
+                let rows = rows.chunks_exact(width);
+                for ((left, row), explained) in
+                    left.iter_mut().zip(rows).zip(&explained)
+                {
+                    add_multiple(-1.0, explained, left);
+                    for (x, by) in row.iter().zip(by) {
+                        add_multiple(*x, by, left);
+                    }
                 }
             }
-        }
+        });
     });
     let effects = times_v(solver, &left);
-    for (level, left) in left.chunks_exact_mut(k).enumerate() {
-        solver.reduced.solve_leading(level, left);
-    }
+    reduced.share_levels(&mut left, k, |levels, left| {
+        for (level, left) in levels.zip(left.chunks_exact_mut(k)) {
+            reduced.solve_leading(level, left);
+        }
+    });
     (left, effects)
 }

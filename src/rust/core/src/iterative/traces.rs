@@ -36,7 +36,7 @@ pub struct Estimate {
 type Sides = Vec<Vec<Row>>;
 
 /// `x = S^-1 F z` and `S F^-T z` of eight vectors z.
-type Found = (Vec<Row>, Vec<Row>);
+pub type Found = (Vec<Row>, Vec<Row>);
 
 /// The sums at work.
 pub struct Tally<'a> {
@@ -84,10 +84,9 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Adds what eight random vectors say, with `x = S^-1 F z` and `S F^-T z`.
-    pub fn add_random(&mut self, z: &[Row], found: Found) {
-        let found = self.columns(z, found);
-        self.random.extend(found);
+    /// Adds what each of eight random vectors says.
+    pub fn add_random(&mut self, sums: Vec<OfTerms>) {
+        self.random.extend(sums);
     }
 
     /// The sum, and what the random vectors deviate.
@@ -216,8 +215,9 @@ impl<'a> Tally<'a> {
         places.zip(&own).for_each(|(place, own)| *place = *own);
     }
 
-    // What each of eight columns adds to the sum of each term.
-    fn columns(&self, z: &[Row], found: Found) -> Vec<OfTerms> {
+    /// What each of eight vectors z, with `x = S^-1 F z` and `S F^-T z`, adds to the sum of each
+    /// term.
+    pub fn columns(&self, z: &[Row], found: Found) -> Vec<OfTerms> {
         let sides = self.sides(z, found);
         let column = |c: usize| -> OfTerms {
             let mut sums = column_of_terms(&sides, c);

@@ -20,8 +20,9 @@ pub fn threads() -> usize {
     THREADS.get()
 }
 
-/// Runs all jobs: this thread and others take one after the other. Threads begin and end here, so
-/// that a process may fork before and after; a thread alone allocates nothing.
+/// Runs all jobs: this thread and others take one after the other, each alone with its job. Threads
+/// begin and end here, so that a process may fork before and after; a thread alone allocates
+/// nothing.
 pub(crate) fn share<Jobs>(jobs: Jobs, run: impl Fn(Jobs::Item) + Sync)
 where
     Jobs: ExactSizeIterator + Send,
@@ -37,6 +38,7 @@ where
         queue.next()
     };
     let work = || {
+        let _alone = Alone::new();
         while let Some(job) = next() {
             run(job);
         }
@@ -47,6 +49,38 @@ where
         }
         work();
     });
+}
+
+/// A thread whose computations take no others, until this is dropped.
+struct Alone {
+    before: usize,
+}
+
+impl Alone {
+    fn new() -> Self {
+        Self {
+            before: THREADS.replace(1),
+        }
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        THREADS.set(self.before);
+    }
+}
+
+/// Values of one pass that a thread takes at a time: what it does to them lasts longer than it takes
+/// to begin.
+pub(crate) const PASS: usize = 1 << 15;
+
+/// Gives the values of one pass to several threads, in pieces with the number of their first.
+pub(crate) fn share_pass<T: Send>(
+    values: &mut [T],
+    run: impl Fn(usize, &mut [T]) + Sync,
+) {
+    let pieces = values.chunks_mut(PASS).enumerate();
+    share(pieces, |(at, piece)| run(at * PASS, piece));
 }
 
 #[cfg(test)]
@@ -63,6 +97,25 @@ mod tests {
             assert_eq!(values, [0, 1, 2, 3, 4, 5, 6]);
         }
         share([(); 0].into_iter(), |()| panic!("there is nothing to do"));
+    }
+
+    #[test]
+    fn jobs_take_no_further_threads() {
+        set_threads(3);
+        let mut found = [0; 4];
+        share(found.iter_mut(), |found| *found = threads());
+        assert_eq!((found, threads()), ([1; 4], 3));
+    }
+
+    #[test]
+    fn a_pass_visits_every_value_once() {
+        set_threads(3);
+        let mut values = vec![0; 2 * PASS + 1];
+        share_pass(&mut values, |first, piece| {
+            let places = (first..).zip(piece);
+            places.for_each(|(at, value)| *value += at);
+        });
+        assert!(values.iter().enumerate().all(|(at, value)| *value == at));
     }
 
     #[test]

@@ -247,11 +247,11 @@ impl Pirls {
     /// `X beta + offset + Z Lambda u` of the present `u` and `beta`, and what follows from it.
     pub(crate) fn update_eta(&mut self) -> f64 {
         self.response.eta.copy_from_slice(&self.response.offset);
-        self.rows.add_fixed(&self.beta, &mut self.response.eta);
-        for term in &self.rows.terms {
-            let b = self.engine.times_lambda(term.term, &self.u[term.term]);
-            term.add_product(&b, &mut self.response.eta);
-        }
+        let u = self.u.iter().enumerate();
+        let b: Vec<Vec<f64>> =
+            u.map(|(t, u)| self.engine.times_lambda(t, u)).collect();
+        let eta = &mut self.response.eta;
+        self.rows.add_predictor(&self.beta, &b, eta);
         self.response.update()
     }
 

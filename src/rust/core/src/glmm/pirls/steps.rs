@@ -7,6 +7,7 @@ use crate::factor::Solution;
 use crate::glmm::engine::Problem;
 use crate::glmm::families::Link;
 use crate::kernels::small;
+use crate::parallel::team::{share, share_pass, PASS};
 use crate::tolerances::{LARGEST_WEIGHT, PIRLS_NOISE};
 
 impl Pirls {
@@ -88,17 +89,22 @@ impl Pirls {
     /// `NotPositiveDefinite`.
     pub(super) fn newton_point(&mut self, vary: Vary) -> Result<Solution> {
         self.eta.copy_from_slice(&self.response.eta);
-        self.working.copy_from_slice(&self.response.offset);
         // Conjugate gradients look for the change of the fixed effects.
         let is_change = self.engine.as_iterative().is_some();
-        if vary == Vary::Modes || is_change {
-            self.rows.add_fixed(&self.beta, &mut self.working);
-        }
-        let response = &self.response;
-        for (i, r) in self.working.iter_mut().enumerate() {
-            *r =
-                response.weight[i] * (response.eta[i] - *r) + response.score[i];
-        }
+        let beta: &[f64] = match vary == Vary::Modes || is_change {
+            true => &self.beta,
+            false => &[],
+        };
+        let (rows, response) = (&self.rows, &self.response);
+        share_pass(&mut self.working, |first, working| {
+            let own = first..first + working.len();
+            working.copy_from_slice(&response.offset[own.clone()]);
+            rows.add_predictor_from(first, beta, &[], working);
+            for (i, r) in own.zip(working) {
+                let linear = response.eta[i] - *r;
+                *r = response.weight[i] * linear + response.score[i];
+            }
+        });
         self.refactor(vary)?;
         self.push_trace(vary)?;
         let mut point = self.engine.solution(
@@ -182,17 +188,20 @@ impl Pirls {
             Vary::Jointly => &point.beta,
             Vary::Modes => &self.beta,
         };
-        self.delta.copy_from_slice(&self.response.offset);
-        self.rows.add_fixed(beta, &mut self.delta);
-        for term in &self.rows.terms {
-            term.add_product(&point.b[term.term], &mut self.delta);
-        }
-        let mut decrement = 0.0;
-        for (i, d) in self.delta.iter_mut().enumerate() {
-            *d -= self.eta[i];
-            decrement += self.response.weight[i] * *d * *d;
-        }
-        decrement
+        let (rows, response, eta) = (&self.rows, &self.response, &self.eta);
+        let mut decrements = vec![0.0; self.delta.len().div_ceil(PASS)];
+        let pieces = self.delta.chunks_mut(PASS).zip(&mut decrements);
+        share(pieces.enumerate(), |(at, (delta, decrement))| {
+            let first = at * PASS;
+            let own = first..first + delta.len();
+            delta.copy_from_slice(&response.offset[own.clone()]);
+            rows.add_predictor_from(first, beta, &point.b, delta);
+            for (i, d) in own.zip(delta) {
+                *d -= eta[i];
+                *decrement += response.weight[i] * *d * *d;
+            }
+        });
+        decrements.iter().sum()
     }
 
     // The penalized deviance after a step of this length, to which the response is moved; none if a
@@ -202,9 +211,13 @@ impl Pirls {
         towards: &[Vec<f64>],
         length: f64,
     ) -> Option<f64> {
-        for (i, eta) in self.response.eta.iter_mut().enumerate() {
-            *eta = self.eta[i] + length * self.delta[i];
-        }
+        let (from, delta) = (&self.eta, &self.delta);
+        share_pass(&mut self.response.eta, |first, eta| {
+            let steps = from[first..].iter().zip(&delta[first..]);
+            for (eta, (from, delta)) in eta.iter_mut().zip(steps) {
+                *eta = from + length * delta;
+            }
+        });
         if self.reflects() {
             return None;
         }
