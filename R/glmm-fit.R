@@ -17,7 +17,7 @@ new_glmm_fit <- function(design, est, call, control) {
     separated_effects(fit, design$spec),
     separated_levels(fit, design$spec, est$working_weights)
   )
-  fit$saturated <- saturating_terms(fit, design$spec)
+  fit$saturated <- saturating_terms(fit, design$spec, est$eta)
   fit$dev <- c(fit$dev, est[c("conditional", "deviance")])
   is_doubtful <- is_doubtful(fit)
   if (control$slim || is_doubtful) {

@@ -77,7 +77,9 @@
 #' deviations of a binomial model have no upper limit that the data tell, and the Laplace
 #' approximation has several maxima: in one of them probabilities are 0 or 1. `rglmm()` warns of a
 #' term whose standard deviation is that large (beyond 11.5 with the links logit and cloglog, 4.3
-#' with probit).
+#' with probit), and of one that is large where the fixed effects alone are as far out in most rows
+#' (2.4 with cloglog, whose probabilities approach 1 fast). `nAGQ = 25` tells what the approximation
+#' is worth; `vignette("convergence")` has an example.
 #'
 #' The criterion is minimised over theta, the fixed effects and, where it is estimated, the
 #' logarithm of the dispersion, with its exact gradient. [certificate()] says whether an optimum was

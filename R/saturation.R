@@ -6,9 +6,14 @@
 #' Levels whose responses are all alike tell no upper limit of a standard deviation, and Laplace's
 #' approximation of such a likelihood has several maxima, some of them at infinity. A term saturates
 #' if one standard deviation of its part of the linear predictor leads beyond all but 1e-5 of the
-#' range of probabilities: 11.5 with the links logit and cloglog, 4.3 with probit.
+#' range of probabilities: 11.5 with the links logit and cloglog, 4.3 with probit. A smaller one
+#' does if the fixed effects are as far out, in most rows (beyond 2.4 with cloglog, whose
+#' probabilities approach 1 fast), and it leads back from there: nearly all of the likelihood is
+#' then that of levels whose modes Laplace's approximation can't tell from each other.
+#' @param eta Linear predictors of the rows.
+#' @return A vector with the attribute `typical`: is it the second kind?
 #' @noRd
-saturating_terms <- function(fit, spec) {
+saturating_terms <- function(fit, spec, eta) {
   links <- c("logit", "probit", "cloglog", "cauchit")
   if (fit$family$family != "binomial" || !fit$family$link %in% links) {
     return(numeric())
@@ -21,19 +26,75 @@ saturating_terms <- function(fit, spec) {
     blocks
   )
   suspects <- which(vapply(bounds, is_saturated, NA, fit$family))
+  sd <- term_sds(fit, suspects, blocks, spec)
+  sd <- sd[vapply(sd, is_saturated, NA, fit$family)]
+  if (length(sd) > 0L) {
+    return(sd)
+  }
+  distance <- typical_saturation(fit, spec, eta, max(bounds))
+  if (is.null(distance)) {
+    return(numeric())
+  }
+  sd <- term_sds(fit, which(bounds > distance / 2), blocks, spec)
+  sd <- sd[sd > distance / 2]
+  if (length(sd) > 0L) structure(sd, typical = TRUE) else numeric()
+}
+
+term_sds <- function(fit, which, blocks, spec) {
   sd <- vapply(
-    suspects,
+    which,
     \(t) term_sd(fit$random[[t]], blocks[[t]], spec),
     0
   )
-  names(sd) <- vapply(fit$random[suspects], term_text, "")
-  sd[vapply(sd, is_saturated, NA, fit$family)]
+  stats::setNames(sd, vapply(fit$random[which], term_text, ""))
+}
+
+#' How far out the linear predictors of a typical level are, if most of its responses tell nothing
+#' @param bound No standard deviation of a term is larger.
+#' @noRd
+typical_saturation <- function(fit, spec, eta, bound) {
+  # Most fits need no more than their fitted probabilities.
+  if (bound < 1 || share_of_rows(spread(eta, fit$family) < 0.05, spec) <= 0.5) {
+    return(NULL)
+  }
+  typical <- eta - random_predictors(fit, spec)
+  told <- (spec$weights %||% 1) * spread(typical, fit$family)
+  tells_nothing <- told < 1e-5
+  if (share_of_rows(tells_nothing, spec) > 0.5) {
+    mean(abs(typical[tells_nothing]))
+  }
+}
+
+# Variance of one trial at each linear predictor.
+spread <- function(eta, family) {
+  mean <- family$linkinv(eta)
+  mean * (1 - mean)
+}
+
+share_of_rows <- function(is, spec) {
+  if (is.null(spec$counts)) {
+    mean(is)
+  } else {
+    sum(spec$counts[is]) / sum(spec$counts)
+  }
+}
+
+# The random effects' part of each row's linear predictor.
+random_predictors <- function(fit, spec) {
+  total <- 0
+  for (t in seq_along(fit$random)) {
+    term <- fit$random[[t]]
+    core <- spec$terms[[term$core_term]]
+    z <- column_matrix(core$z, length(core$refs))
+    z <- z[, term$core_cols, drop = FALSE]
+    total <- total + rowSums(z * fit$b[[t]][core$refs, , drop = FALSE])
+  }
+  total
 }
 
 # Whether probabilities at linear predictors of this size are all but 0 or 1, on both sides.
 is_saturated <- function(size, family) {
-  mean <- family$linkinv(c(-size, size))
-  all(mean * (1 - mean) < 1e-5)
+  all(spread(c(-size, size), family) < 1e-5)
 }
 
 # The standard deviation of a term's part of the linear predictor: a root mean square of the rows'.
@@ -54,34 +115,61 @@ report_saturation <- function(fit) {
   warn_rlmm(
     c(
       saturation_line(fit$saturated),
-      x = saturation_doubt(fit$glmm),
+      x = saturation_doubt(fit),
       i = paste(
         "Are the responses of most levels alike, or the levels few for so many effects?",
         "Take fewer effects."
-      )
+      ),
+      i = if (can_integrate(fit)) {
+        "Compare with `nAGQ = 25`, which integrates where Laplace's approximation is poor."
+      },
+      i = "See `vignette(\"convergence\", \"rlmm\")`."
     ),
     "rlmm_warning_saturation",
     terms = names(fit$saturated)
   )
 }
 
+# Whether there is quadrature for the model: it has one grouping factor, and not too many effects.
+can_integrate <- function(fit) {
+  groups <- unique(vapply(fit$random, `[[`, "", "group"))
+  effects <- sum(lengths(lapply(fit$random, `[[`, "columns")))
+  !isTRUE(fit$glmm$nodes > 1) && length(groups) == 1L && effects <= 3L
+}
+
 saturation_line <- function(sd) {
-  are <- if (length(sd) == 1L) {
-    "has a standard deviation of"
-  } else {
-    "have standard deviations of"
+  terms <- enumerate(tick(names(sd)))
+  sizes <- enumerate(vapply(signif(sd, 2), format, ""))
+  is_one <- length(sd) == 1L
+  if (isTRUE(attr(sd, "typical"))) {
+    return(sprintf(
+      "Probabilities of 0 or 1: in most rows those of a typical level of %s, with %s of %s %s.",
+      terms,
+      if (is_one) "a standard deviation" else "standard deviations",
+      sizes,
+      "on the scale of the linear predictor"
+    ))
   }
   sprintf(
     "Probabilities of 0 or 1: %s %s %s on the scale of the linear predictor.",
-    enumerate(tick(names(sd))),
-    are,
-    enumerate(vapply(signif(sd, 2), format, ""))
+    terms,
+    if (is_one) {
+      "has a standard deviation of"
+    } else {
+      "have standard deviations of"
+    },
+    sizes
   )
 }
 
-saturation_doubt <- function(glmm) {
-  if (isTRUE(glmm$nodes > 1)) {
+saturation_doubt <- function(fit) {
+  if (isTRUE(fit$glmm$nodes > 1)) {
     return("Such data tell no upper limit of a standard deviation.")
+  }
+  if (isTRUE(attr(fit$saturated, "typical"))) {
+    return(
+      "Laplace's approximation is poor there: its estimates may be far off."
+    )
   }
   paste(
     "Laplace's approximation is poor there, and has several maxima:",
