@@ -20,7 +20,7 @@
 #'
 #' @param object,x A fit of [rlmm()] or [rglmm()] for `as_merMod()`, one of `lme4::lmer()` or
 #'   `lme4::glmer()` for `as_rlmm()`. Each also returns what is already of its own kind.
-#' @param ... Not used.
+#' @param ... Not used; anything here is an error.
 #' @return `as_merMod()`: an object of class `"lmerMod"` or `"glmerMod"`; `as_rlmm()`: of class
 #'   `"rlmm"`.
 #' @examplesIf requireNamespace("lme4", quietly = TRUE)
@@ -30,6 +30,7 @@
 #' as_rlmm(theirs)
 #' @export
 as_merMod <- function(object, ...) {
+  refuse_dots(...)
   if (inherits(object, "merMod")) {
     return(object)
   }

@@ -3,6 +3,7 @@
 #' @rdname as_merMod
 #' @export
 as_rlmm <- function(x, ...) {
+  refuse_dots(...)
   if (inherits(x, "rlmm")) {
     return(x)
   }

@@ -78,7 +78,7 @@ known_arguments <- function(method) {
 }
 
 #' The name of the generic that a method's frame belongs to, or of the method that was called by its
-#' own name
+#' own name; `NULL` where it was called by none
 #' @noRd
 method_name <- function(frame, call) {
   generic <- get0(".Generic", envir = frame, inherits = FALSE)
@@ -86,7 +86,7 @@ method_name <- function(frame, call) {
     return(generic)
   }
   if (!is.symbol(call[[1L]])) {
-    return("The function")
+    return(NULL)
   }
   sub("[.](summary[.])?rlmm(_[A-Za-z]+)?$", "", as.character(call[[1L]]))
 }
@@ -115,9 +115,10 @@ method_arguments_elsewhere <- c(
 
 abort_unknown_argument <- function(fun, name, hint = NULL) {
   found <- if (nzchar(name)) tick(name) else "an unnamed argument"
+  who <- if (is.null(fun)) "The function" else paste0("`", fun, "()`")
   abort_rlmm(
     c(
-      paste0("`", fun, "()` was given an argument that it doesn't have."),
+      paste(who, "was given an argument that it doesn't have."),
       x = paste0("It is ", found, "."),
       hint
     ),

@@ -4,8 +4,10 @@
 #' @export
 variance_vcov.rlmm_glmm <- function(
   object,
-  scale = c("sd", "variance", "theta")
+  scale = c("sd", "variance", "theta"),
+  ...
 ) {
+  refuse_dots(...)
   scale <- one_of(scale, c("sd", "variance", "theta"), "scale")
   reason <- no_variance_errors(object)
   if (!is.null(reason)) {
@@ -130,20 +132,32 @@ variance_estimates.rlmm_glmm <- function(object) {
 # Derivatives ---------------------------------------------------------------
 
 #' @export
-variance_parameters.rlmm_glmm <- function(object, parameterization = "sqrt") {
+variance_parameters.rlmm_glmm <- function(
+  object,
+  parameterization = "sqrt",
+  ...
+) {
+  refuse_dots(...)
   check_glmm_parameterization(parameterization)
   stats::setNames(object$parameters, parameter_names(object))
 }
 
 #' @export
-score.rlmm_glmm <- function(object, at = NULL, parameterization = "sqrt") {
+score.rlmm_glmm <- function(object, at = NULL, parameterization = "sqrt", ...) {
+  refuse_dots(...)
   parameters <- glmm_point(object, at, parameterization)
   gradient <- core_glmm_gradient(fit_spec(object), parameters)
   stats::setNames(-gradient / 2, parameter_names(object))
 }
 
 #' @export
-hessian.rlmm_glmm <- function(object, at = NULL, parameterization = "sqrt") {
+hessian.rlmm_glmm <- function(
+  object,
+  at = NULL,
+  parameterization = "sqrt",
+  ...
+) {
+  refuse_dots(...)
   parameters <- glmm_point(object, at, parameterization)
   steps <- difference_steps(object, parameters)
   spec <- fit_spec(object)

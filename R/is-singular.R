@@ -15,7 +15,7 @@
 #'
 #' @param x A fit.
 #' @param tol The tolerance, relative to the residual standard deviation.
-#' @param ... Not used.
+#' @param ... Not used; anything here is an error.
 #' @return `isSingular()`: `TRUE` or `FALSE`. `is_singular()`: a data frame with a row per term:
 #'   `term`, `singular`, `rank`, `size` (number of effects), and `reason`, a phrase for singular
 #'   terms. Its attribute `"directions"` holds for each term a matrix whose columns span the
@@ -47,8 +47,9 @@ has_singular_term <- function(fit, tol = singular_tolerance) {
 
 #' @rdname is_singular
 #' @export
-is_singular <- function(x, tol = 1e-4) {
+is_singular <- function(x, tol = 1e-4, ...) {
   check_fit(x)
+  refuse_dots(...)
   check_nonnegative(tol, "tol")
   found <- Map(describe_template, scaled_templates(x), held_terms(x), tol = tol)
   labels <- term_texts(x)

@@ -6,6 +6,7 @@
 #'
 #' @param object A fit.
 #' @param uscale Return the modes on the spherical scale, `u` with `b = Lambda u`?
+#' @param ... Not used; anything here is an error.
 #' @return A list of data frames, named by the grouping factors. The first column, named as the
 #'   factor, has its levels; those of `raneftables()` then the effects, those of `condVartables()`
 #'   for each effect `sd_` and its name, for each pair `cor_` and theirs.
@@ -15,8 +16,9 @@
 #' head(raneftables(fit)$Subject)
 #' head(condVartables(fit)$Subject)
 #' @export
-raneftables <- function(object, uscale = FALSE) {
+raneftables <- function(object, uscale = FALSE, ...) {
   check_fit(object, "object")
+  refuse_dots(...)
   check_flag(uscale, "uscale")
   tables <- ranef.rlmm(object, condVar = FALSE, uscale = uscale)
   Map(level_table, names(tables), unclass(tables))

@@ -8,6 +8,7 @@
 #'
 #' @param object A fit.
 #' @param level The confidence level.
+#' @param ... Not used; anything here is an error.
 #' @return A data frame: `stratum`, `n` (observations), `sigma`, `ratio`, `std.error` (of log
 #'   `ratio`), `lwr`, `upr` (limits of `ratio`).
 #' @examples
@@ -18,8 +19,9 @@
 #' )
 #' residual_strata(fit)
 #' @export
-residual_strata <- function(object, level = 0.95) {
+residual_strata <- function(object, level = 0.95, ...) {
   check_fit(object, "object")
+  refuse_dots(...)
   check_confidence(level)
   check_has_strata(object)
   log_ratio <- object$strata$log_ratio

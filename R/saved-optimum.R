@@ -17,8 +17,8 @@
 #' @param file The file's name.
 #' @param object The formula of the model, or a fit of it, for example one that was stopped early.
 #' @param data The data, where `object` is a formula.
-#' @param ... Other arguments of the call that fitted the model, such as `family` or `weights`.
-#'   `REML` is that of the file, unless it is given. The search starts where the other one ended,
+#' @param ... Of `restore_optimum()`, other arguments of the call that fitted the model, such as
+#'   `family` or `weights`. `REML` is that of the file, unless it is given. The search starts where the other one ended,
 #'   and ends soon.
 #' @param tolerance How far the objective may be from that of the file, relative to it.
 #' @return `save_optimum()`: the file's name, invisibly. `restore_optimum()`: a fit, with the
@@ -31,7 +31,8 @@
 #' identical(fixef(again), fixef(fit))
 #' opt_summary(again)
 #' @export
-save_optimum <- function(fit, file) {
+save_optimum <- function(fit, file, ...) {
+  refuse_dots(...)
   check_restorable(fit, "fit")
   check_file(file)
   text <- json_text(optimum_content(fit))

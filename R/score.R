@@ -29,6 +29,7 @@
 #' @param at Values of the parameters, in the order of `variance_parameters()`; the estimates, if
 #'   `NULL`.
 #' @param parameterization `"user"`, `"profile"`, or `"sqrt"`.
+#' @param ... Not used; anything here is an error.
 #' @return `score()` and `variance_parameters()`: a named vector; `hessian()`: a matrix with names.
 #' @seealso [variance_vcov()] for standard errors.
 #' @examples
@@ -43,7 +44,8 @@
 score <- function(
   object,
   at = NULL,
-  parameterization = c("user", "profile", "sqrt")
+  parameterization = c("user", "profile", "sqrt"),
+  ...
 ) {
   check_fit(object, "object")
   UseMethod("score")
@@ -53,8 +55,10 @@ score <- function(
 score.rlmm_lmm <- function(
   object,
   at = NULL,
-  parameterization = c("user", "profile", "sqrt")
+  parameterization = c("user", "profile", "sqrt"),
+  ...
 ) {
+  refuse_dots(...)
   point <- parameter_point(object, at, parameterization)
   spec <- fitted_spec(object)
   gradient <- switch(
@@ -91,7 +95,8 @@ absolute_gradient <- function(object, spec, point) {
 hessian <- function(
   object,
   at = NULL,
-  parameterization = c("user", "profile", "sqrt")
+  parameterization = c("user", "profile", "sqrt"),
+  ...
 ) {
   check_fit(object, "object")
   UseMethod("hessian")
@@ -101,8 +106,10 @@ hessian <- function(
 hessian.rlmm_lmm <- function(
   object,
   at = NULL,
-  parameterization = c("user", "profile", "sqrt")
+  parameterization = c("user", "profile", "sqrt"),
+  ...
 ) {
+  refuse_dots(...)
   point <- parameter_point(object, at, parameterization)
   spec <- fitted_spec(object)
   found <- if (point$kind == "user") {
@@ -128,7 +135,8 @@ hessian.rlmm_lmm <- function(
 #' @export
 variance_parameters <- function(
   object,
-  parameterization = c("user", "profile", "sqrt")
+  parameterization = c("user", "profile", "sqrt"),
+  ...
 ) {
   check_fit(object, "object")
   UseMethod("variance_parameters")
@@ -137,8 +145,10 @@ variance_parameters <- function(
 #' @export
 variance_parameters.rlmm_lmm <- function(
   object,
-  parameterization = c("user", "profile", "sqrt")
+  parameterization = c("user", "profile", "sqrt"),
+  ...
 ) {
+  refuse_dots(...)
   kind <- one_of(parameterization, parameterizations, "parameterization")
   if (kind == "sqrt") {
     return(named_theta(object, object$theta))

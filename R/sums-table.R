@@ -175,6 +175,7 @@ collect_totals <- function(rows, parts, table, made) {
 #' @param dialect `"ansi"`, or the name of an engine that dbplyr knows: `"sqlite"`, `"postgres"`,
 #'   `"spark"`, `"mysql"`, `"mssql"`, `"oracle"`, `"snowflake"`, `"redshift"`, `"hive"`.
 #' @param weights,offset,contrasts As in [rlmm_sums()].
+#' @param ... Not used; anything here is an error.
 #'
 #' @details Names of columns and tables are quoted by dbplyr; nothing but `SELECT` is written.
 #'
@@ -196,8 +197,10 @@ rlmm_sums_sql <- function(
   dialect = "ansi",
   weights,
   offset,
-  contrasts = NULL
+  contrasts = NULL,
+  ...
 ) {
+  refuse_dots(...)
   # Older versions quote names for all engines alike.
   rlang::check_installed(
     c("dplyr", "dbplyr (>= 2.5.0)"),

@@ -20,7 +20,7 @@
 #'   * the results of the statements of [rlmm_sums_sql()]: a list of data frames.
 #' @param weights,offset Expressions in the columns of `data`, as in [rlmm()].
 #' @param contrasts,weights_type As in [rlmm()].
-#' @param ... Sums to add up.
+#' @param ... Of `c()`, sums to add up; anything else is an error.
 #'
 #' @details Rows with missing values are left out. Variables are computed row by row, so that
 #' `log(x)` or `I(x^2)` may stand in the formula, in a database those that dbplyr translates. Bases
@@ -64,8 +64,10 @@ rlmm_sums <- function(
   weights,
   offset,
   contrasts = NULL,
-  weights_type = c("precision", "frequency")
+  weights_type = c("precision", "frequency"),
+  ...
 ) {
+  refuse_dots(...)
   if (inherits(formula, "rlmm_sums_sql")) {
     return(sums_of_results(formula, data))
   }

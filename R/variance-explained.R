@@ -54,9 +54,11 @@
 #' @export
 variance_explained <- function(
   object,
-  method = c("theory", "delta", "trigamma")
+  method = c("theory", "delta", "trigamma"),
+  ...
 ) {
   check_fit(object, "object")
+  refuse_dots(...)
   method <- one_of(method, c("theory", "delta", "trigamma"), "method")
   object <- with_all_rows(object)
   all <- term_variances(object)

@@ -20,6 +20,7 @@
 #' @param object A fit.
 #' @param scale `"sd"`: standard deviations and correlations; `"variance"`: variances and
 #'   covariances; `"theta"`: theta and sigma.
+#' @param ... Not used; anything here is an error.
 #' @return A matrix with the names of the parameters, the residuals' last. (`vcov(fit, full = TRUE)`
 #'   is another matrix: that of the random and fixed effects.)
 #' @seealso [hessian()], [confint.rlmm()], `as.data.frame(VarCorr(fit, std.error = TRUE))` for a
@@ -31,7 +32,11 @@
 #' ticks <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
 #' variance_vcov(ticks)
 #' @export
-variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
+variance_vcov <- function(
+  object,
+  scale = c("sd", "variance", "theta"),
+  ...
+) {
   check_fit(object, "object")
   UseMethod("variance_vcov")
 }
@@ -39,8 +44,10 @@ variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
 #' @export
 variance_vcov.rlmm_lmm <- function(
   object,
-  scale = c("sd", "variance", "theta")
+  scale = c("sd", "variance", "theta"),
+  ...
 ) {
+  refuse_dots(...)
   scale <- one_of(scale, c("sd", "variance", "theta"), "scale")
   found <- fit_joint(object)
   there <- in_independent_effects(object, found)

@@ -110,3 +110,52 @@ test_that("rglmm_nb() answers in its own name", {
     fixef(counts())
   )
 })
+
+# What a function is called with before the argument that it doesn't have.
+valid_arguments <- function(name) {
+  if (grepl("^rg?n?lmm|^preview|^simulate_formula|^lmList", name)) {
+    return(list(Reaction ~ Days + (1 | Subject), sleepstudy))
+  }
+  switch(
+    name,
+    getME = list(fit, "X"),
+    logProf = ,
+    varianceProf = list(stats::profile(fit, which = "sigma")),
+    list(fit)
+  )
+}
+
+test_that("each exported function with several arguments refuses one that it doesn't have", {
+  # Families, a helper of formulas, and functions that hand their dots on.
+  own_rule <- c("dummy", "nbinom1", "nbinom2", "rlmm_control", "markup")
+  hands_on <- c("plot_by_group", "plot_shrinkage", "restore_optimum")
+  names <- setdiff(getNamespaceExports("rlmm"), c(own_rule, hands_on))
+  exports <- lapply(stats::setNames(nm = names), getExportedValue, ns = "rlmm")
+  functions <- Filter(is.function, exports)
+  arguments <- lapply(functions, \(f) names(formals(f)))
+  has_dots <- vapply(arguments, \(all) "..." %in% all, NA)
+  expect_lte(max(lengths(arguments[!has_dots])), 1L)
+  for (name in names(functions)[has_dots]) {
+    call <- as.call(c(as.name(name), valid_arguments(name), objekt = 1))
+    expect_error(
+      suppressMessages(eval(call)),
+      class = "rlmm_error_unknown_argument",
+      info = name
+    )
+  }
+  expect_error(rlmm_control(objekt = 1), class = "rlmm_error_unknown_argument")
+})
+
+test_that("arguments that the functions of parameters don't have are named", {
+  withr::local_options(cli.unicode = FALSE)
+  show <- \(expr) writeLines(error_lines(expr))
+  expect_snapshot({
+    show(is_singular(fit, tolerance = 1e-3))
+    show(hessian(fit, parametrization = "sqrt"))
+    show(variance_vcov(fit, scales = "theta"))
+    show(variance_explained(fit, "theory", 3))
+    show(rlmm_sums(Reaction ~ Days + (1 | Subject), sleepstudy, weigths = Days))
+    show(do.call(raneftables, list(fit, uscle = TRUE)))
+    show(as_merMod(fit, REML = FALSE))
+  })
+})
