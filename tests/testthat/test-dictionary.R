@@ -6,6 +6,13 @@ dictionary <- function() {
   unique(unlist(strsplit(text, "[^[:alnum:]_.]+")))
 }
 
+# Names of Julia and Python are words between dots too: `m.optsum.feval`.
+expect_words <- function(text) {
+  names <- unlist(strsplit(text, " "))
+  words <- unlist(strsplit(dictionary(), ".", fixed = TRUE))
+  expect_identical(setdiff(names, words), character())
+}
+
 expect_all_named <- function(package) {
   skip_if_not_installed(package)
   exports <- getNamespaceExports(package)
@@ -36,18 +43,48 @@ test_that("every name that MixedModels.jl 5.8 exports has an entry", {
     "ProbitLink RaggedArray RandomEffectsTerm ReMat SeqDiffCoding SqrtLink",
     "Table UniformBlockDiagonal VarCorr aic aicc bic coef coefnames",
     "coefpvalues coeftable columntable cond condVar condVartables confint",
-    "dataset datasets deviance dispersion dispersion_parameter dof",
+    "cooksdistance dataset datasets deviance dispersion dispersion_parameter dof",
     "dof_residual fit fitted fixef fixefnames formula fulldummy fnames",
-    "GHnorm isfitted islinear issingular leverage levels logdet",
-    "loglikelihood lowerbd meanresponse modelmatrix model_response nobs",
-    "objective parametricbootstrap pirls predict profile profilevc pwrss",
-    "ranef raneftables rank refarray refit refpool refvalue replicate",
+    "glmm GHnorm isfitted islinear issingular leverage levels lmm logdet",
+    "loglikelihood lowerbd lrtest meanresponse modelmatrix model_response nobs",
+    "objective opt_params optimizers parametricbootstrap pirls predict",
+    "profile profilesigma profilevc PCA pvalue pwrss rank rePCA ranef raneftables rank refarray refit refpool refvalue replicate",
     "residuals response responsename restoreoptsum saveoptsum",
-    "shortestcovint sdest simulate sparse sparseL std stderror updateL",
+    "settheta shortestcovint sdest simulate sparse sparseA sparseL std stderror updateL",
     "varest vcov weights zerocorr savereplicates restorereplicates"
   )
-  names <- unlist(strsplit(exports, " "))
-  expect_identical(setdiff(names, dictionary()), character())
+  expect_words(exports)
+})
+
+test_that("the keywords of MixedModels.jl's fits and the fields of its record have entries", {
+  keywords <- c(
+    "contrasts weights wts amalgamate RFPthreshold sortlevels progress REML",
+    "backend optimizer verbose fast nAGQ init_from_lmm new_re_levels type",
+    "initial final fmin feval returnvalue xtol_zero_abs maxfeval",
+    "pirls_maxiter pirls_ftol_rel pirls_maxhalfstep ftol_rel ftol_abs",
+    "xtol_rel xtol_abs initial_step maxtime rhobeg rhoend fitlog"
+  )
+  expect_words(keywords)
+})
+
+test_that("every method of statsmodels' MixedLM 0.14 and of its results has an entry", {
+  methods <- c(
+    "MixedLM MixedLMParams from_packed from_components copy get_packed",
+    "from_formula predict group_list fit fit_regularized get_fe_params",
+    "loglike score score_full score_sqrt hessian get_scale",
+    "get_distribution rvs fittedvalues resid bse_fe bse_re random_effects",
+    "random_effects_cov t_test summary llf aic bic profile_re params",
+    "fe_params cov_re cov_re_unscaled vcomp scale bse tvalues pvalues",
+    "conf_int cov_params f_test wald_test wald_test_terms t_test_pairwise",
+    "bootstrap save load remove_data nobs k_fe k_re"
+  )
+  arguments <- c(
+    "endog exog groups exog_re exog_vc use_sqrt missing re_formula",
+    "vc_formula subset use_sparse data formula start_params reml niter_sa",
+    "do_cg fe_pen cov_pen free full_output method re_ix vtype num_low",
+    "dist_low num_high dist_high yname xname_fe xname_re title alpha"
+  )
+  expect_words(c(methods, arguments))
 })
 
 test_that("the arguments of lme4's fitting functions and methods have entries", {
