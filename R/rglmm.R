@@ -120,6 +120,7 @@
 #'   [nbinom1()], [nbinom2()]. Of a fit: [summary()][summary.rlmm], [anova()][anova.rlmm],
 #'   [confint()][confint.rlmm], [ranef()][ranef.rlmm], [predict()][predict.rlmm] (`marginal = TRUE`
 #'   for means over the groups), [residuals()][residuals.rlmm], [bootstrap()], [certificate()].
+#'   [rlmm_conditions] has what its messages and warnings mean.
 #'   `vignette("generalized-models", "rlmm")`.
 #' @examples
 #' fit <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial)

@@ -31,7 +31,8 @@
 #' **Check.** [diagnose()] on one page; [certificate()], [opt_summary()] and [allFit()] of the
 #' optimum; [is_singular()], [isSingular()], [rePCA()][rePCA.rlmm];
 #' [residuals()][residuals.rlmm], [influence()][influence.rlmm], [hatvalues()][hatvalues.rlmm];
-#' [variance_explained()], [variance_inflation()].
+#' [variance_explained()], [variance_inflation()]. [rlmm_conditions] has what messages and warnings
+#' mean.
 #'
 #' **Draw.** [plot()][plot.rlmm], [plot_by_group()], [plot_shrinkage()][plot.ranef.rlmm], plots of
 #' [random effects][plot.ranef.rlmm] and [profiles][plot.profile.rlmm]; `autoplot()` of ggplot2.

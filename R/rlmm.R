@@ -80,7 +80,8 @@
 #'   [VarCorr()][VarCorr.rlmm],
 #'   [ranef()][ranef.rlmm], [predict()][predict.rlmm], [simulate()][simulate.rlmm],
 #'   [plot()][plot.rlmm], [diagnose()] and [certificate()]. [rlmm_control()], [preview()] of a model
-#'   before it is fitted, [covariance_structures]; [rlmm-package] has all by task.
+#'   before it is fitted, [covariance_structures]; [rlmm_conditions] for what messages and warnings
+#'   mean; [rlmm-package] has all by task.
 #' @examples
 #' # A line for each subject: intercepts and slopes that are correlated
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)

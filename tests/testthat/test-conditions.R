@@ -150,3 +150,18 @@ test_that("lists of culprits are short", {
   expect_identical(enumerate(1:5), "1, 2, 3, 4, and 5")
   expect_identical(enumerate(1:2000), "1, 2, 3, 4, 5, and 1,995 more")
 })
+
+test_that("?rlmm_conditions names every message and warning of the package", {
+  folder <- test_path("..", "..", "R")
+  skip_if_not(dir.exists(folder), "the package's sources are not here")
+  words_of <- \(file) {
+    text <- readLines(file, encoding = "UTF-8")
+    pattern <- "rlmm_(message|warning)_[a-z_]*[a-z]"
+    unlist(regmatches(text, gregexpr(pattern, text)))
+  }
+  files <- list.files(folder, full.names = TRUE)
+  is_help <- basename(files) == "conditions-help.R"
+  signalled <- unlist(lapply(files[!is_help], words_of))
+  told <- words_of(files[is_help])
+  expect_setequal(told, unique(signalled))
+})
