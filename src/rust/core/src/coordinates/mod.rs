@@ -124,9 +124,12 @@ impl Coordinates {
 
     /// The parameters at the coordinates `x`.
     pub(crate) fn to_theta(&self, x: &[f64]) -> Vec<f64> {
-        let mut there = self.clone();
-        there.go_to(x);
-        there.parameters
+        let mut parameters = self.x.clone();
+        for (&j, x) in self.free.iter().zip(x) {
+            parameters[j] = *x;
+        }
+        self.turn_to_theta(&mut parameters);
+        parameters
     }
 
     /// The coordinates of the start.
@@ -153,15 +156,21 @@ impl Coordinates {
         for (&j, x) in self.free.iter().zip(x) {
             self.x[j] = *x;
         }
-        self.parameters.copy_from_slice(&self.x);
+        let mut parameters = std::mem::take(&mut self.parameters);
+        parameters.copy_from_slice(&self.x);
+        self.turn_to_theta(&mut parameters);
+        self.parameters = parameters;
+    }
+
+    // Replaces one value for each parameter, its coordinate or what it is held at, by the parameter.
+    fn turn_to_theta(&self, x: &mut [f64]) {
         for part in &self.correlated {
             let range = part.range();
-            let theta = &mut self.parameters[range.clone()];
+            let theta = &mut x[range.clone()];
             angles::to_theta(part, theta, &self.is_held[range]);
         }
         for &(j, value) in &self.absolute {
-            self.parameters[j] =
-                value / self.parameters[self.start.len() - 1].exp();
+            x[j] = value / x[self.start.len() - 1].exp();
         }
     }
 

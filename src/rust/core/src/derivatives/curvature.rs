@@ -14,6 +14,9 @@ use crate::factor::Factor;
 use crate::kernels::gemm::add_lower_product;
 use crate::kernels::small::{self, set_zeros};
 
+/// Up to so many products, of both triangles, a plain loop takes less time than faer's preparations.
+const FEW_PRODUCTS: usize = 2048;
+
 /// Memory of [`FactorDerivatives::add_curvature`].
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
@@ -21,7 +24,7 @@ pub(super) struct Workspace {
     w: Vec<f64>,
     /// `[N K]'`, `q x m`.
     rows: Vec<f64>,
-    /// `T`, `(columns - 1) x q`.
+    /// `T'`, `q x (columns - 1)`.
     t: Vec<f64>,
     /// Where the effects of each term of the design lie in W.
     levels: Vec<LevelsInW>,
@@ -109,8 +112,7 @@ impl FactorDerivatives {
         self.fill_trailing_columns(factor, work);
         factor.scale_columns(q, &mut work.rows);
         factor.trailing.right_solve(q, &mut work.rows);
-        let e = MatRef::from_column_major_slice(&work.rows, q, m);
-        subtract_lower(q, e, e.transpose(), &mut work.w);
+        subtract_gram((q, m), &work.rows, &mut work.w);
         work.subtract_fixed(q, &self.scores);
     }
 
@@ -162,14 +164,13 @@ impl Workspace {
             return;
         }
         self.t.clear();
-        let trailing = scores.trailing.chunks_exact(scores.columns);
-        let effects =
-            scores.leading.chunks_exact(scores.columns).chain(trailing);
-        for effect in effects {
-            self.t.extend_from_slice(&effect[..p]);
+        for c in 0..p {
+            for effects in [&scores.leading, &scores.trailing] {
+                let row = effects[c..].iter().step_by(scores.columns);
+                self.t.extend(row);
+            }
         }
-        let t = MatRef::from_column_major_slice(&self.t, p, q);
-        subtract_lower(q, t.transpose(), t, &mut self.w);
+        subtract_gram((q, p), &self.t, &mut self.w);
     }
 
     // The moments of the blocks of W that belong to the levels of terms t and u.
@@ -177,6 +178,9 @@ impl Workspace {
         let (k, l) = (self.levels[t].k, self.levels[u].k);
         let rows = &self.levels[t].rows;
         self.moments.reset(k, l);
+        if k * l == 1 {
+            return self.fill_square_sum(q, t, u);
+        }
         self.blocks.resize(k * l * rows.len(), 0.0);
         for &col in &self.levels[u].rows {
             let blocks = self.blocks.chunks_exact_mut(k * l);
@@ -185,6 +189,20 @@ impl Workspace {
             }
             self.moments.add(&self.blocks);
         }
+    }
+}
+
+impl Workspace {
+    // The same where both terms have one effect for each level.
+    fn fill_square_sum(&mut self, q: usize, t: usize, u: usize) {
+        self.blocks.clear();
+        for &col in &self.levels[u].rows {
+            let rows = self.levels[t].rows.iter();
+            let element =
+                |&row: &usize| self.w[row.min(col) * q + row.max(col)];
+            self.blocks.extend(rows.map(element));
+        }
+        self.moments.add(&self.blocks);
     }
 }
 
@@ -218,15 +236,14 @@ fn double_information(profile: Profile, omega: &mut OmegaDerivatives) {
     }
 }
 
-// The lower triangle of `out -= a b`, `q x q`.
-fn subtract_lower(
-    q: usize,
-    a: MatRef<'_, f64>,
-    b: MatRef<'_, f64>,
-    out: &mut [f64],
-) {
+// The lower triangle of `out -= x x'` for some columns of `q` numbers.
+fn subtract_gram((q, columns): (usize, usize), x: &[f64], out: &mut [f64]) {
+    if q * q * columns <= FEW_PRODUCTS {
+        return small::subtract_gram(q, x, out);
+    }
+    let x = MatRef::from_column_major_slice(x, q, columns);
     let out = MatMut::from_column_major_slice_mut(out, q, q);
-    add_lower_product(out, a, b, -1.0);
+    add_lower_product(out, x, x.transpose(), -1.0);
 }
 
 fn levels_in_w(factor: &Factor) -> Vec<LevelsInW> {

@@ -18,6 +18,8 @@ use crate::kernels::small::{self, for_size, set_zeros};
 
 /// Levels of the leading term that share a matrix product.
 const AT_ONCE: usize = 64;
+/// Up to so many products a plain loop takes less time than faer's preparations.
+const FEW_PRODUCTS: usize = 512;
 
 /// Memory of [`FactorDerivatives::update_information`]; `n` directions.
 #[derive(Debug, Default)]
@@ -342,8 +344,16 @@ pub(super) fn multiply_add(
     y: &[f64],
     out: &mut [f64],
 ) {
-    let x = MatRef::from_column_major_slice(&x[..n * inner], n, inner);
-    let y = MatRef::from_column_major_slice(&y[..rows * inner], rows, inner);
+    let (x, y) = (&x[..n * inner], &y[..rows * inner]);
+    let n_products = n * inner * rows;
+    if n_products <= FEW_PRODUCTS {
+        if n_products > 0 {
+            small::add_outer_products((n, x), (rows, y), alpha, out);
+        }
+        return;
+    }
+    let x = MatRef::from_column_major_slice(x, n, inner);
+    let y = MatRef::from_column_major_slice(y, rows, inner);
     let out =
         MatMut::from_column_major_slice_mut(&mut out[..n * rows], n, rows);
     add_product(out, x, y.transpose(), alpha);

@@ -40,6 +40,10 @@ impl Moments {
     /// Adds some blocks, one after the other.
     pub fn add(&mut self, blocks: &[f64]) {
         let size = self.k * self.l;
+        if size == 1 {
+            self.values[0] += small::dot(blocks, blocks);
+            return;
+        }
         let count = blocks.len() / size;
         multiply_add(size, count, size, 1.0, blocks, blocks, &mut self.values);
     }

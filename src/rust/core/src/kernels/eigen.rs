@@ -53,6 +53,9 @@ impl Eigen {
             (self.values[0], self.vectors[0]) = (h[0], 1.0);
             return h[0].is_finite();
         }
+        if let [a, b, _, d] = *h {
+            return self.decompose_two(a, b, d);
+        }
         let vectors =
             MatMut::from_column_major_slice_mut(&mut self.vectors, n, n);
         let values = DiagMut::from_slice_mut(&mut self.values);
@@ -70,6 +73,26 @@ impl Eigen {
             .is_ok();
         leave_wide_registers();
         decomposed
+    }
+
+    // Of `[a b; b d]`, by the rotation that makes it diagonal (Golub and Van Loan 2013, 8.5.2).
+    fn decompose_two(&mut self, a: f64, b: f64, d: f64) -> bool {
+        let tau = (d - a) / (2.0 * b);
+        let tangent = match b {
+            0.0 => 0.0,
+            _ => 1f64.copysign(tau) / (tau.abs() + tau.hypot(1.0)),
+        };
+        let cos = 1.0 / tangent.hypot(1.0);
+        let sin = tangent * cos;
+        let (first, second) = (a - tangent * b, d + tangent * b);
+        if first <= second {
+            self.values.copy_from_slice(&[first, second]);
+            self.vectors.copy_from_slice(&[cos, -sin, sin, cos]);
+        } else {
+            self.values.copy_from_slice(&[second, first]);
+            self.vectors.copy_from_slice(&[sin, cos, cos, -sin]);
+        }
+        a.is_finite() && b.is_finite() && d.is_finite()
     }
 
     /// Eigenvector `i`.
@@ -131,6 +154,42 @@ mod tests {
             let found = smallest_singular_value(matrix, k);
             assert!((found - expected).abs() < 1e-7, "{found} {expected}");
         }
+    }
+
+    #[test]
+    fn two_eigenvalues_are_those_of_the_closed_form() {
+        // [a b; b d] with its eigenvalues.
+        let root = 2f64.sqrt();
+        let cases = [
+            ([2.0, 1.0, 2.0], [1.0, 3.0]),
+            ([2.0, -1.0, 2.0], [1.0, 3.0]),
+            ([1.0, 1.0, -1.0], [-root, root]),
+            ([5.0, 0.0, -3.0], [-3.0, 5.0]),
+            ([0.0, 2.0, 3.0], [-1.0, 4.0]),
+            ([0.0, 0.0, 0.0], [0.0, 0.0]),
+            ([1.0, 1e-200, 4.0], [1.0, 4.0]),
+        ];
+        for ([a, b, d], expected) in cases {
+            let mut eigen = Eigen::new(2);
+            assert!(eigen.decompose(&[a, b, b, d]));
+            for (i, expected) in expected.iter().enumerate() {
+                let (value, v) = (eigen.values[i], eigen.vector(i));
+                assert!(
+                    (value - expected).abs()
+                        < 1e-15 * (1.0 + a.abs() + d.abs())
+                );
+                let residuals = [
+                    a * v[0] + b * v[1] - value * v[0],
+                    b * v[0] + d * v[1] - value * v[1],
+                    v[0].hypot(v[1]) - 1.0,
+                ];
+                assert!(
+                    residuals.iter().all(|r| r.abs() < 4e-15),
+                    "{residuals:?}"
+                );
+            }
+        }
+        assert!(!Eigen::new(2).decompose(&[1.0, f64::NAN, f64::NAN, 1.0]));
     }
 
     #[test]

@@ -298,6 +298,51 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// `out += alpha x y'` for as many columns of `x`, `n` numbers each, as of `y`, `rows` each.
+pub(crate) fn add_outer_products(
+    (n, x): (usize, &[f64]),
+    (rows, y): (usize, &[f64]),
+    alpha: f64,
+    out: &mut [f64],
+) {
+    for (x, y) in x.chunks_exact(n).zip(y.chunks_exact(rows)) {
+        for (y, out) in y.iter().zip(out.chunks_exact_mut(n)) {
+            axpy(alpha * y, x, out);
+        }
+    }
+}
+
+/// The lower triangle of `out -= x x'` for columns of `n` numbers.
+pub(crate) fn subtract_gram(n: usize, x: &[f64], out: &mut [f64]) {
+    for x in x.chunks_exact(n) {
+        for (j, out) in out.chunks_exact_mut(n).enumerate() {
+            axpy(-x[j], &x[j..], &mut out[j..]);
+        }
+    }
+}
+
+/// The lower triangle of the inverse of `L L'`, `k x k`.
+pub(crate) fn inverse_of_square(k: usize, l: &[f64], inverse: &mut [f64]) {
+    for (j, column) in inverse.chunks_exact_mut(k.max(1)).enumerate() {
+        column[j..].fill(0.0);
+        column[j] = 1.0;
+        for (c, l) in l.chunks_exact(k).enumerate().skip(j) {
+            let (done, rest) = column.split_at_mut(c + 1);
+            done[c] /= l[c];
+            axpy(-done[c], &l[c + 1..], rest);
+        }
+    }
+    // L^-T L^-1, column by column: those to the right are still L^-1.
+    for j in 0..k {
+        let (left, right) = inverse.split_at_mut((j + 1) * k);
+        let column = &mut left[j * k..];
+        column[j] = dot(&column[j..], &column[j..]);
+        for (i, other) in (j + 1..k).zip(right.chunks_exact(k)) {
+            column[i] = dot(&other[i..], &column[i..]);
+        }
+    }
+}
+
 /// `y += alpha x`.
 #[inline(always)]
 pub fn axpy(alpha: f64, x: &[f64], y: &mut [f64]) {
@@ -379,6 +424,32 @@ mod tests {
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-15);
         }
+    }
+
+    #[test]
+    fn products_match_hand_calculation() {
+        // x = [1 3; 2 4], y = [5 8; 6 9; 7 10]
+        let (x, y) = ([1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0, 9.0, 10.0]);
+        let mut out = [1.0; 6];
+        add_outer_products((2, &x), (3, &y), 2.0, &mut out);
+        assert_eq!(out, [59.0, 85.0, 67.0, 97.0, 75.0, 109.0]);
+        let mut gram = [0.0; 4];
+        subtract_gram(2, &x, &mut gram);
+        assert_eq!(gram, [-10.0, -14.0, 0.0, -20.0]);
+    }
+
+    // L = [2 . .; 1 4 .; 3 1 5], whose inverse is that of the rows above, transposed.
+    #[test]
+    fn inverse_of_a_square_is_the_square_of_the_inverse() {
+        let l = [2.0, 1.0, 3.0, 0.0, 4.0, 1.0, 0.0, 0.0, 5.0];
+        let root = [0.5, -0.125, -0.275, 0.0, 0.25, -0.05, 0.0, 0.0, 0.2];
+        let mut found = [f64::NAN; 9];
+        inverse_of_square(3, &l, &mut found);
+        for (i, j) in [(0, 0), (1, 0), (2, 0), (1, 1), (2, 1), (2, 2)] {
+            let expected = dot(&root[i * 3..][..3], &root[j * 3..][..3]);
+            assert!((found[j * 3 + i] - expected).abs() < 1e-15);
+        }
+        inverse_of_square(0, &[], &mut []);
     }
 
     #[test]

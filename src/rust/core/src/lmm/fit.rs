@@ -75,6 +75,7 @@ impl LinearMixedModel {
             && settings.optimizer == NEWTON
             && !search.is_well_determined(&summary)
         {
+            search.keep_minimum(&summary);
             summary = search.or_from_elsewhere(summary, &settings, observe);
             summary =
                 Restarts::new(&mut search, &settings, observe).run(summary);

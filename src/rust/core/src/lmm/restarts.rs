@@ -358,7 +358,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let Some(next) = next else {
             return (None, found);
         };
-        let ending = next.status.has_converged().then_some(next.best_value);
+        let value = self.search.ended_in.unwrap_or(next.best_value);
+        let ending = next.status.has_converged().then_some(value);
         let (best, value) = (found.best.clone(), found.best_value);
         let status = found.status;
         let mut next = found.or_better(next);

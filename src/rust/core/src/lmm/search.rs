@@ -10,6 +10,7 @@ use crate::judge::Judged;
 use crate::kernels::small;
 use crate::lmm::with_sigma::bordered;
 use crate::lmm::{Domain, Hessian, LinearMixedModel};
+use crate::optimize::minima::Minima;
 use crate::optimize::trust_region::Model;
 use crate::optimize::{
     self, Geometry, Objective, Observer, OptSummary, Settings, Status,
@@ -33,6 +34,10 @@ pub(crate) struct Search<'a> {
     hessian: Vec<f64>,
     // The tangents around the point of the last local derivatives.
     tangents: Vec<Tangent>,
+    /// The minima that are known.
+    pub(super) minima: Minima,
+    /// The one of them in which the last search was about to end.
+    pub(super) ended_in: Option<f64>,
 }
 
 impl<'a> Search<'a> {
@@ -58,6 +63,8 @@ impl<'a> Search<'a> {
             gradient: vec![0.0; parameters.len()],
             hessian: vec![0.0; n * n],
             tangents: Vec::new(),
+            minima: Minima::default(),
+            ended_in: None,
         })
     }
 }
@@ -205,7 +212,18 @@ impl Search<'_> {
             observe(spent + count, value, &p[..n])
         };
         let at = self.at.starting_at(other);
-        at.minimize(settings, self, &mut see).ok()
+        self.ended_in = None;
+        let ending = at.minimize(settings, self, &mut see).ok()?;
+        self.keep_minimum(&ending);
+        Some(ending)
+    }
+
+    /// Takes where a search ended as a minimum that is known, unless it was before.
+    pub(super) fn keep_minimum(&mut self, ending: &OptSummary) {
+        if ending.status.has_converged() && self.ended_in.is_none() {
+            let x = self.at.from_theta(&ending.best);
+            self.minima.add(ending.best_value, &x);
+        }
     }
 
     // The derivatives at the last point.
@@ -340,6 +358,15 @@ impl Geometry for Search<'_> {
         self.at.make_canonical(x);
     }
 
+    fn nears_known_minimum(
+        &mut self,
+        before: (f64, &[f64]),
+        now: (f64, &[f64]),
+    ) -> bool {
+        self.ended_in = self.minima.approached(before, now, &self.units);
+        self.ended_in.is_some()
+    }
+
     fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
         // Trials may have led elsewhere.
         let ways = match self.value(x) {
@@ -377,4 +404,43 @@ fn limits_after(spent: usize, settings: &Settings) -> Option<Settings> {
         max_eval: settings.max_eval.saturating_sub(spent),
         ..settings.clone()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::derivatives::tests::{us, Data};
+    use crate::lmm::Criterion;
+    use crate::optimize::Flow;
+
+    #[test]
+    fn search_ends_where_it_nears_a_minimum_that_is_known() {
+        let data = Data::new(
+            144,
+            2,
+            vec![
+                (Box::new(|i| i % 12), vec![us(1, 0)]),
+                (Box::new(|i| i / 12), vec![us(1, 1)]),
+            ],
+        );
+        let design = data.design();
+        let mut model =
+            LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+        let mut search = Search::new(&mut model, &[1.0, 1.0]).unwrap();
+        let mut from = |search: &mut Search, start: &[f64]| {
+            let settings = Settings::default();
+            let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
+            search.minimize_from(start, 0, &settings, &mut see).unwrap()
+        };
+        let first = from(&mut search, &[1.0, 1.0]);
+        assert_eq!(search.ended_in, None);
+        let short = from(&mut search, &[0.3, 3.0]);
+        assert_eq!(search.ended_in, Some(first.best_value));
+        search.minima = Minima::default();
+        let whole = from(&mut search, &[0.3, 3.0]);
+        assert_eq!(search.ended_in, None);
+        assert!((whole.best_value - first.best_value).abs() < 1e-9);
+        assert!(short.log.len() < whole.log.len());
+        assert!(short.status.has_converged());
+    }
 }

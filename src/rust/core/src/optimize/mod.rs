@@ -13,10 +13,12 @@
 //! | BFGS | [`bfgs`] |
 //! | NLopt's algorithms | [`nlopt`] |
 //! | how many minima there may be | [`optima`] |
+//! | minima that are known | `minima` |
 //! | tolerances and limits; the log on the way | [`settings`], [`recorder`] |
 //! | the course and the result | [`summary`] |
 
 pub mod bfgs;
+pub(crate) mod minima;
 mod newton;
 mod nlopt;
 mod objective;

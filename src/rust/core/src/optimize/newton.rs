@@ -42,6 +42,8 @@ struct Search<'a> {
     // The current point, in the caller's coordinates; derivatives are those of a step from it.
     x: Vec<f64>,
     value: f64,
+    // The point before it.
+    before: (f64, Vec<f64>),
     gradient: Vec<f64>,
     hessian: Vec<f64>,
     radius: f64,
@@ -73,6 +75,7 @@ impl<'a> Search<'a> {
             recorder,
             model: Model::new(n),
             value,
+            before: (value, x.clone()),
             gradient: vec![0.0; n],
             hessian: vec![0.0; n * n],
             radius,
@@ -126,6 +129,9 @@ impl<'a> Search<'a> {
                 Progress::Blocked
             };
             match progress {
+                Progress::Moved if self.nears_known_minimum() => {
+                    return Ok(Status::Success)
+                }
                 Progress::Moved => {}
                 Progress::Blocked if !is_down => {
                     return Ok(Status::FtolReached)
@@ -232,9 +238,17 @@ impl<'a> Search<'a> {
     // The last evaluation becomes the current point.
     fn accept(&mut self) {
         let (value, x) = self.recorder.last();
+        std::mem::swap(&mut self.before.1, &mut self.x);
+        self.before.0 = self.value;
         self.value = value;
         self.x.copy_from_slice(x);
         self.recorder.prefer_last();
+    }
+
+    fn nears_known_minimum(&mut self) -> bool {
+        let before = (self.before.0, self.before.1.as_slice());
+        let objective = &mut self.recorder.objective;
+        objective.nears_known_minimum(before, (self.value, &self.x))
     }
 
     // A parameter on its bound is only approached: zero is as good where the model expects no

@@ -102,6 +102,16 @@ pub trait Geometry: Objective {
         None
     }
 
+    /// Whether a step from one point to another, with their values, is about to end in a minimum
+    /// that is known.
+    fn nears_known_minimum(
+        &mut self,
+        _before: (f64, &[f64]),
+        _now: (f64, &[f64]),
+    ) -> bool {
+        false
+    }
+
     /// Points to try where the gradient at `x` vanishes, best first: those that promise more than
     /// `gain`.
     fn escapes(&mut self, _x: &[f64], _gain: f64) -> Vec<Vec<f64>> {

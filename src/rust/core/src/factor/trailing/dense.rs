@@ -423,7 +423,10 @@ impl Dense {
         if self.is_large() {
             return self.invert_by_columns(&mut inverse.values);
         }
-        if m > 0 {
+        if m < SMALL_ORDER {
+            let inverse = &mut inverse.values;
+            small::inverse_of_square(m, &self.values, inverse);
+        } else {
             inverse.of_small(self.l());
         }
     }

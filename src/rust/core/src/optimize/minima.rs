@@ -1,0 +1,91 @@
+//! Minima that are known: a search that is about to end in one of them need not go all the way.
+
+use crate::tolerances::{NEAR_OPTIMUM, NO_GAIN};
+
+/// The most of the height above a minimum that a step towards it leaves.
+const HEIGHT_LEFT: f64 = 0.1;
+/// The most of the distance from a minimum that a step towards it leaves.
+const DISTANCE_LEFT: f64 = 0.3;
+
+/// The minima of an objective in which searches ended: value and point of each.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Minima {
+    known: Vec<(f64, Vec<f64>)>,
+}
+
+impl Minima {
+    /// Adds a minimum.
+    pub fn add(&mut self, value: f64, x: &[f64]) {
+        self.known.push((value, x.to_vec()));
+    }
+
+    /// The value of the minimum to which the last step of Newton's method led, if one is known: the
+    /// step left little of the height above it and of the distance from it, as in the basin where
+    /// the method converges quadratically. Points are in units of `step_sizes`.
+    pub fn approached(
+        &self,
+        (value_before, before): (f64, &[f64]),
+        (value, x): (f64, &[f64]),
+        step_sizes: &[f64],
+    ) -> Option<f64> {
+        let is_low = |height: f64| (-NO_GAIN..NEAR_OPTIMUM).contains(&height);
+        let is_approached = |&&(minimum, ref end): &&(f64, Vec<f64>)| {
+            let height = value - minimum;
+            is_low(height)
+                && height < HEIGHT_LEFT * (value_before - minimum)
+                && distance(x, end, step_sizes)
+                    < DISTANCE_LEFT * distance(before, end, step_sizes)
+        };
+        self.known.iter().find(is_approached).map(|known| known.0)
+    }
+}
+
+fn distance(x: &[f64], y: &[f64], step_sizes: &[f64]) -> f64 {
+    let differences = x.iter().zip(y).zip(step_sizes);
+    let squares = differences.map(|((x, y), unit)| ((x - y) / unit).powi(2));
+    squares.sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minima() -> Minima {
+        let mut minima = Minima::default();
+        minima.add(5.0, &[1.0, 1.0]);
+        minima.add(3.0, &[0.0, 0.0]);
+        minima
+    }
+
+    fn approached(
+        before: (f64, [f64; 2]),
+        now: (f64, [f64; 2]),
+    ) -> Option<f64> {
+        let before = (before.0, before.1.as_slice());
+        minima().approached(before, (now.0, &now.1), &[1.0, 1.0])
+    }
+
+    #[test]
+    fn step_near_a_minimum_leads_to_it() {
+        assert_eq!(
+            approached((3.5, [0.5, 0.0]), (3.001, [0.02, 0.0])),
+            Some(3.0)
+        );
+        assert_eq!(
+            approached((5.5, [1.5, 0.0]), (5.001, [1.0, 0.98])),
+            Some(5.0)
+        );
+    }
+
+    #[test]
+    fn step_that_leaves_much_or_ends_elsewhere_does_not() {
+        // Half of the way.
+        assert_eq!(approached((3.5, [0.5, 0.0]), (3.001, [0.25, 0.0])), None);
+        // Half of the height.
+        assert_eq!(approached((3.01, [0.5, 0.0]), (3.005, [0.02, 0.0])), None);
+        // Lower than any minimum that is known there.
+        assert_eq!(approached((3.5, [0.5, 0.0]), (2.9, [0.02, 0.0])), None);
+        // Another minimum of the same value.
+        assert_eq!(approached((3.5, [5.0, 5.0]), (3.001, [4.0, 4.0])), None);
+    }
+}
