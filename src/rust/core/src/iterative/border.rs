@@ -216,9 +216,12 @@ fn solve_all(
     sides.pop();
     sides.push(&last);
     let mut solved = vec![Solved::default(); sides.len()];
-    share(solved.iter_mut().zip(sides), |(solved, side)| {
-        *solved = solver.solve(side, tolerance);
-    });
+    let some = solver.at_once();
+    for (solved, sides) in solved.chunks_mut(some).zip(sides.chunks(some)) {
+        share(solved.iter_mut().zip(sides), |(solved, side)| {
+            *solved = solver.solve(side, tolerance);
+        });
+    }
     solved
 }
 

@@ -9,9 +9,13 @@ use crate::iterative::reduced::Reduced;
 use crate::iterative::system::System;
 use crate::iterative::wide::WIDTH;
 use crate::kernels::simd::vectorized;
+use crate::parallel::team::threads;
 
 /// The most iterations of one solve.
 const MOST_ITERATIONS: usize = 3000;
+
+/// Rows of all solves that go on at the same time, at most: a third of a gigabyte.
+const MOST_ROWS: usize = 1 << 19;
 
 /// Products and preconditioner of one theta.
 #[derive(Debug, Clone)]
@@ -51,6 +55,12 @@ impl Solver {
     /// The cross-products.
     pub fn system(&self) -> &System {
         &self.reduced.system
+    }
+
+    /// How many solves may go on at the same time, each in a thread.
+    pub fn at_once(&self) -> usize {
+        let room = MOST_ROWS / self.system().m.max(1);
+        threads().min(room.max(1))
     }
 
     /// Solves `S x = rhs` until all residuals, in the norm of `P^-1`, are below `tolerance` times

@@ -6,7 +6,7 @@ use crate::iterative::norm::squared_norm;
 use crate::iterative::traces::{Estimate, OfTerms, Tally};
 use crate::iterative::tridiagonal::{moments, Moments};
 use crate::iterative::wide::{column, Row, WIDTH};
-use crate::parallel::team::{share, threads};
+use crate::parallel::team::share;
 use crate::random::Stream;
 use crate::tolerances::{CONSTANT_SOLVE, NEW_DIRECTION, RANDOM_SOLVE};
 
@@ -128,7 +128,7 @@ impl Probes {
         let mut values = Vec::new();
         let mut left = self.count.div_ceil(WIDTH);
         while left > 0 {
-            let at_once = left.min(threads());
+            let at_once = left.min(solver.at_once());
             left -= at_once;
             let vectors = (0..at_once).map(|_| constants.random(&mut stream));
             let vectors: Vec<Vec<Row>> = vectors.collect();
