@@ -13,7 +13,8 @@
 #' @param x What `condVar()` returned.
 #' @param ... Not used.
 #' @return `condVar()`: a list with one k x k x l array for each random-effects term (k effects for
-#'   each of l levels), in the order of [VarCorr()], or with `joint` for each grouping factor.
+#'   each of l levels), in the order of [VarCorr()][VarCorr.rlmm], or with `joint` for each grouping
+#'   factor.
 #'   `as.data.frame()`: a row for each variance (`var2` is `NA`) and covariance of each level, with
 #'   the columns `grpvar`, `grp`, `var1`, `var2`, `vcov`, and `sdcor` (the standard deviation, or
 #'   the correlation), as of `as.data.frame(VarCorr(fit))`.

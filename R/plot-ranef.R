@@ -10,7 +10,7 @@
 #' The functions need lattice, and nothing of lme4. With more than 60 levels the names of the levels
 #' are left out.
 #'
-#' @param x What [ranef()] or [coef()] returned; for `plot_shrinkage()` a fit.
+#' @param x What [ranef()][ranef.rlmm] or [coef()] returned; for `plot_shrinkage()` a fit.
 #' @param data Not used: lattice's generics have it.
 #' @param main Add the name of the grouping factor as a title?
 #' @param level Probability of the intervals.

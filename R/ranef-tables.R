@@ -10,7 +10,7 @@
 #' @return A list of data frames, named by the grouping factors. The first column, named as the
 #'   factor, has its levels; those of `raneftables()` then the effects, those of `condVartables()`
 #'   for each effect `sd_` and its name, for each pair `cor_` and theirs.
-#' @seealso [ranef()], [condVar()], which these tables are of.
+#' @seealso [ranef()][ranef.rlmm], [condVar()], which these tables are of.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' head(raneftables(fit)$Subject)

@@ -44,7 +44,7 @@
 #'
 #'   Johnson, P. C. D. (2014). Extension of Nakagawa and Schielzeth's R^2 GLMM to random slopes
 #'   models. *Methods in Ecology and Evolution*, 5.
-#' @seealso [variance_inflation()], [VarCorr()].
+#' @seealso [variance_inflation()], [VarCorr()][VarCorr.rlmm].
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' variance_explained(fit)

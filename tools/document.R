@@ -54,3 +54,27 @@ load_package <- function(path) {
 }
 
 suppressPackageStartupMessages(roxygen2::roxygenise(load_code = load_package))
+
+# roxygen2 links a function that lme4 or lmerTest has too to their help: the pages here come first.
+# The page of what is exported again (reexports) says nothing itself.
+link_to_own_pages <- function(files) {
+  files <- files[basename(files) != "reexports.Rd"]
+  texts <- lapply(files, readLines, encoding = "UTF-8")
+  aliases <- grep("^[\\]alias\\{", unlist(texts), value = TRUE)
+  own <- gsub("^[\\]alias\\{|\\}$", "", aliases)
+  for (i in seq_along(files)) {
+    text <- texts[[i]]
+    links <- regmatches(text, gregexpr("link\\[[^]=:]+:[^]]+\\]", text))
+    for (link in unique(unlist(links))) {
+      topic <- sub("link\\[[^:]+:(.*)\\]", "\\1", link)
+      if (topic %in% own) {
+        text <- gsub(link, sprintf("link[=%s]", topic), text, fixed = TRUE)
+      }
+    }
+    if (!identical(text, texts[[i]])) {
+      writeLines(text, files[[i]], useBytes = TRUE)
+    }
+  }
+}
+
+link_to_own_pages(list.files("man", "[.]Rd$", full.names = TRUE))
