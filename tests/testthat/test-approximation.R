@@ -130,6 +130,18 @@ test_that("where the dispersion is in the weights, conditional variances have it
   )
 })
 
+test_that("a profiled dispersion is found along with the modes", {
+  set.seed(2)
+  d <- data.frame(g = factor(rep(1:100, each = 20)), x = rnorm(2000))
+  d$y <- rgamma(2000, 2, 2 / exp(d$x / 3 + rnorm(100, sd = 0.5)[d$g]))
+  for (family in list(Gamma("log"), gaussian("log"))) {
+    course <- opt_summary(rglmm(y ~ x + (1 | g), d, family))
+    evaluations <- course$feval + course$fast$feval
+    # Where the modes were found anew for each of several dispersions there were 11 and 12.
+    expect_lt(course$pirls_iterations / evaluations, 10)
+  }
+})
+
 test_that("structures with a correlation are those of glmmTMB", {
   d <- dispersed_data()
   # glmmTMB 1.1.14: cs, homcs, ar1, hetar1, diag

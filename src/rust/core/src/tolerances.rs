@@ -124,7 +124,8 @@
 //! | [`LEAST_RADIUS`] | 1e-12 | does the trust region end | no digit of a step is left |
 //! | [`RADIUS_SLACK`] | 1e-3 | is a step as long as wanted | its length is a guess anyway |
 //! | [`XTOL_ABS`] | 1e-10 | has NLopt converged | below any printed digit |
-//! | [`SHAPE_STEP`] | 1e-11 | is the dispersion found | it is no parameter: nearly exact |
+//! | [`SHAPE_STEP`] | 1e-13 | is the dispersion found | it is no parameter: nearly exact |
+//! | [`SHAPE_NOISE`] | 1e-11 | may it be, if no step helps | the deviance is a rounded sum |
 //! | [`RATE_SHARE`] | 1e-10 | are modes found at a linear rate | the gradient needs them exact |
 //! | [`SIGMA_STEP`] | 0.1 | first step in log sigma | a tenth of sigma |
 //! | [`FIRST_STEP_LOW`] | 1e-3 | first step of NLopt | any fixed effect, in its unit |
@@ -362,7 +363,11 @@ pub(crate) const RADIUS_SLACK: f64 = 1e-3;
 pub(crate) const XTOL_ABS: f64 = 1e-10;
 
 /// The dispersion that its deviance implies is found when its logarithm is off by less.
-pub(crate) const SHAPE_STEP: f64 = 1e-11;
+pub(crate) const SHAPE_STEP: f64 = 1e-13;
+
+/// Below this excess of the logarithm of a dispersion steps that make it no smaller are rounding
+/// errors of the deviance.
+pub(crate) const SHAPE_NOISE: f64 = 1e-11;
 
 /// Where modes converge at a linear rate only, what is left must be this share of the tolerance.
 pub(crate) const RATE_SHARE: f64 = 1e-10;

@@ -2,11 +2,8 @@
 
 use super::{GeneralizedLinearMixedModel, Parts, Shape, Sigma};
 use crate::error::{Error, Result};
-use crate::glmm::pirls::Vary;
-use crate::tolerances::{LEAST_DISPERSION, PERFECT_FIT, SHAPE_STEP};
-
-/// Most steps to the dispersion that its deviance implies.
-const MAX_PROFILE: usize = 50;
+use crate::glmm::pirls::{Follow, Vary};
+use crate::tolerances::{LEAST_DISPERSION, PERFECT_FIT};
 
 impl GeneralizedLinearMixedModel {
     // The dispersion has no lower bound where the modes reproduce the responses.
@@ -24,42 +21,13 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // Solves `log phi = log(deviance / df)`, the deviance being that at the modes for phi, by the
-    // secant method.
+    // Finds the modes, and the dispersion that follows from the deviance there.
     pub(super) fn profile_shape(&mut self, vary: Vary, df: f64) -> Result<()> {
-        let mut last: Option<(f64, f64)> = None;
-        let enough = self.pirls.tolerance.roughness * SHAPE_STEP;
-        for _ in 0..MAX_PROFILE {
-            let excess = self.excess_dispersion(vary, df)?;
-            if excess.abs() < enough {
-                break;
-            }
-            let log = self.pirls.response.shape.ln();
-            let slope = match last {
-                Some((l, e)) => ((excess - e) / (log - l)).clamp(-2.0, -0.2),
-                None => -1.0,
-            };
-            last = Some((log, excess));
-            self.pirls.response.shape = (log - excess / slope).exp();
-        }
-        Ok(())
-    }
-
-    // `log(deviance / df) - log phi` at the modes for the present phi.
-    fn excess_dispersion(&mut self, vary: Vary, df: f64) -> Result<f64> {
-        self.modes_at_shape(vary)?;
-        let deviance = self.pirls.response.deviance();
-        if deviance <= PERFECT_FIT * self.null_deviance {
-            return Err(Error::ZeroResidual);
-        }
-        let excess = (deviance / df).ln() - self.pirls.response.shape.ln();
-        if excess.is_finite() {
-            return Ok(excess);
-        }
-        Err(Error::NonFinite {
-            what: "dispersion",
-            index: 0,
-        })
+        let least = PERFECT_FIT * self.null_deviance / df;
+        self.pirls.follow = Some(Follow::new(df, least));
+        let found = self.modes_at_shape(vary);
+        self.pirls.follow = None;
+        found
     }
 
     /// The dispersion if all means were equal: the unit in which those of a search are measured.

@@ -16,7 +16,7 @@
 //! | its steps; when they end | `pirls::steps`, `pirls::course` |
 //! | what solves for them: a factor, or conjugate gradients | `engine`, `matrix_free` |
 //! | `d` by adaptive Gauss-Hermite quadrature; nodes and weights | `quadrature`, `gauss_hermite` |
-//! | dispersion: known, estimated, by moment, profiled | `dispersion` |
+//! | dispersion: known, estimated, by moment, profiled | `dispersion`, `pirls::follow` |
 //! | searches whose values are noisy | `noise` |
 //! | parameters of the objective: order, centring | `parameters` |
 //! | gradient of `d`; `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
@@ -379,15 +379,19 @@ impl GeneralizedLinearMixedModel {
     }
 
     fn modes_at_shape(&mut self, vary: Vary) -> Result<()> {
+        let shape = self.pirls.response.shape;
         let Err(error) = self.pirls.find_modes(vary) else {
             return Ok(());
         };
+        // A dispersion that follows has gone astray with them.
+        self.pirls.response.shape = shape;
         // Warm modes can be further away than none.
         if self.pirls.ussq() > 0.0 {
             self.pirls.reset();
             if self.pirls.find_modes(vary).is_ok() {
                 return Ok(());
             }
+            self.pirls.response.shape = shape;
         }
         self.pirls
             .find_modes_from_responses(vary)

@@ -226,6 +226,18 @@ impl Response {
         std::mem::swap(&mut self.weight, &mut self.observed);
     }
 
+    /// Sets a dispersion; score and weights, which it divides, follow. Returns what they are
+    /// multiplied by, as is the log-likelihood's part in eta.
+    pub(crate) fn set_dispersion(&mut self, value: f64) -> f64 {
+        let share = self.shape / value;
+        let information = self.weight.iter_mut().chain(&mut self.observed);
+        for divided in self.score.iter_mut().chain(information) {
+            *divided *= share;
+        }
+        self.shape = value;
+        share
+    }
+
     /// Log-likelihood, its part in eta, of some rows at other linear predictors.
     pub(crate) fn log_lik_at(
         &self,

@@ -6,6 +6,7 @@
 //! predictor before it.
 
 mod course;
+mod follow;
 mod steps;
 
 use crate::coordinates::centring::Centring;
@@ -20,7 +21,8 @@ use crate::glmm::engine::{Engine, Problem};
 use crate::glmm::families::response::{Information, Response};
 use crate::glmm::families::{Family, Link};
 use crate::glmm::pirls::course::{Course, MOST_REFINEMENTS};
-use crate::tolerances::{DECREMENT, RATE_SHARE};
+pub(crate) use crate::glmm::pirls::follow::Follow;
+use crate::tolerances::{DECREMENT, NEAR, RATE_SHARE};
 
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,6 +93,8 @@ pub struct Pirls {
     working: Vec<f64>,
     /// Penalized deviance, short of its constant, at the modes.
     pub(crate) penalized: f64,
+    /// What the dispersion follows by, while it does.
+    pub(crate) follow: Option<Follow>,
     /// Newton steps in all.
     pub(crate) iterations: usize,
     trace: Option<Vec<f64>>,
@@ -143,6 +147,7 @@ impl Pirls {
             working: zeros,
             penalized: f64::NAN,
             unit: 1.0,
+            follow: None,
             iterations: 0,
             trace: None,
             report: None,
@@ -326,7 +331,9 @@ impl Pirls {
             let (point, is_newton) = self.next_point(vary, wants_newton)?;
             course.has_tried(wants_newton, is_newton);
             let (decrement, length) = self.step(vary, point, iteration)?;
-            if course.has_arrived(decrement, length, is_newton) {
+            let is_there = course.has_arrived(decrement, length, is_newton);
+            let is_near = length == 1.0 && decrement <= NEAR * self.unit;
+            if self.follow_modes(is_near)? && is_there {
                 self.finish_trace(vary)?;
                 return Ok(iteration);
             }
@@ -340,6 +347,9 @@ impl Pirls {
     // Makes the present modes a point to start from: finite, and with linear predictors of the
     // right sign.
     fn start_search(&mut self, vary: Vary) -> Result<()> {
+        if let Some(follow) = &mut self.follow {
+            follow.restart();
+        }
         self.penalized = self.penalty() - 2.0 * self.update_eta();
         if !self.penalized.is_finite() {
             self.reset();
