@@ -36,6 +36,7 @@ rank_of_model <- function(spec, used) {
     z = spec$x
   )
   parts <- lapply(c(list(x), spec$terms), unit_part, used = used)
+  parts[[1L]]$z <- columns_apart(parts[[1L]])
   if (count_crossed(parts[-1L]) > most_crossed) {
     return(rank_by_terms(parts[-1L], parts[[1L]]$z))
   }
@@ -60,6 +61,23 @@ unit_columns <- function(x) {
     if (size > 0) {
       x[, j] <- x[, j] / size
     }
+  }
+  x
+}
+
+# The columns of X less what is nearly all of them in earlier ones: an interaction with a covariate
+# far from zero is a multiple of its factor's column, but for less than a rank would see.
+columns_apart <- function(part) {
+  x <- part$z
+  products <- as.matrix(Matrix::crossprod(sparse_part(part)))
+  lengths <- sqrt(diag(products))
+  cosines <- abs(products) / outer(lengths, lengths)
+  near <- which(cosines > 0.9 & upper.tri(cosines), arr.ind = TRUE)
+  for (pair in seq_len(nrow(near))) {
+    earlier <- x[, near[pair, 1L]]
+    column <- x[, near[pair, 2L]]
+    slope <- sum(earlier * column) / sum(earlier^2)
+    x[, near[pair, 2L]] <- column - slope * earlier
   }
   x
 }

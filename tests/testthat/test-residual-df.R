@@ -79,6 +79,31 @@ test_that("the two ways to the rank of a model agree", {
   })
 })
 
+test_that("the rank doesn't depend on the origin of a covariate, nor on the order of rows", {
+  d <- with(random_factors(), {
+    data.frame(x = x, f = factor(outer %% 3), g = factor(inner))
+  })
+  d$y <- exp(d$x / 4) * rep(1:4, 100)
+  at <- function(origin, rows = 1:400, contrasts = "contr.treatment") {
+    d$x <- d$x + origin
+    fit <- suppressMessages(rglmm(
+      y ~ x * f + I((x - origin)^2):f + (1 | g),
+      d[rows, ],
+      Gamma("log"),
+      contrasts = list(f = contrasts)
+    ))
+    rlmm:::fit_spec(fit)$glmm$shape
+  }
+  near <- at(0)
+  # 80 groups, and nine columns of X of which three (the intercept, f) are constant within them.
+  expect_equal(near, 400 - 80 - 6)
+  for (origin in c(1e3, 1e5, 1e6)) {
+    expect_equal(at(origin), near)
+    expect_equal(at(origin, 400:1), near)
+    expect_equal(at(origin, contrasts = "contr.sum"), near)
+  }
+})
+
 test_that("the rank of a model with many levels takes no longer than its fit", {
   set.seed(1)
   n <- 2e4
