@@ -1,8 +1,9 @@
 //! A dispersion that follows from the modes, and is found along with them.
 //!
 //! The modes minimise `deviance / phi + |u|^2` for a given phi, and `phi = deviance / df` minimises
-//! the same with `df log phi` added for given modes. So phi follows after each step to the modes,
-//! and that sum never rises. Near the modes a step leads to those of its phi: the excess of
+//! the same with `df log phi` added for given modes. So phi follows after each step near the modes,
+//! and that sum never rises; far from them phi stays, which a search before has found, as there may
+//! be several modes. A whole step near the modes leads to those of its phi: the excess of
 //! `log(deviance / df)` over `log phi` is then a function of phi, whose zero the secant method
 //! finds at a faster rate.
 
@@ -20,7 +21,7 @@ pub(crate) struct Follow {
     df: f64,
     /// What is no more than a rounding error of the dispersion.
     least: f64,
-    /// Logarithm of the dispersion, and its excess, at the step before, if that was near the modes.
+    /// Logarithm of the dispersion, and its excess, at the step before, if that was a whole one.
     last: Option<(f64, f64)>,
     changes: usize,
 }
@@ -53,31 +54,38 @@ impl Follow {
             || self.changes == MOST_CHANGES
     }
 
-    // The next dispersion, after a step that was near the modes or not.
-    fn next(&mut self, log: f64, excess: f64, is_near: bool) -> f64 {
+    // The next dispersion, after a whole step near the modes or a part of it.
+    fn next(&mut self, log: f64, excess: f64, is_whole: bool) -> f64 {
         let slope = match self.last {
-            Some((l, e)) if is_near => {
+            Some((l, e)) if is_whole => {
                 ((excess - e) / (log - l)).clamp(-2.0, -0.2)
             }
             _ => -1.0,
         };
-        self.last = is_near.then_some((log, excess));
+        self.last = is_whole.then_some((log, excess));
         self.changes += 1;
         (log - excess / slope).exp()
     }
 }
 
 impl Pirls {
-    /// Lets the dispersion follow after a step, if it is one that does; returns whether it is
-    /// settled.
+    /// Lets the dispersion follow after a step near the modes, if it is one that does; returns
+    /// whether it is settled.
     ///
     /// # Errors
     /// `ZeroResidual`, `NonFinite`.
-    pub(super) fn follow_modes(&mut self, is_near: bool) -> Result<bool> {
+    pub(super) fn follow_modes(
+        &mut self,
+        is_near: bool,
+        is_whole: bool,
+    ) -> Result<bool> {
         let Some(mut follow) = self.follow.take() else {
             return Ok(true);
         };
-        let settled = self.follow_by(&mut follow, is_near);
+        let settled = match is_near {
+            true => self.follow_by(&mut follow, is_whole),
+            false => Ok(false),
+        };
         self.follow = Some(follow);
         settled
     }
@@ -85,7 +93,7 @@ impl Pirls {
     fn follow_by(
         &mut self,
         follow: &mut Follow,
-        is_near: bool,
+        is_whole: bool,
     ) -> Result<bool> {
         let implied = self.response.deviance() / follow.df;
         if implied <= follow.least {
@@ -102,7 +110,7 @@ impl Pirls {
         if follow.is_settled(excess, self.tolerance.roughness) {
             return Ok(true);
         }
-        let next = follow.next(log, excess, is_near);
+        let next = follow.next(log, excess, is_whole);
         let short = self.short_deviance();
         let share = self.response.set_dispersion(next);
         self.penalized = self.penalty() + short * share;

@@ -332,8 +332,9 @@ impl Pirls {
             course.has_tried(wants_newton, is_newton);
             let (decrement, length) = self.step(vary, point, iteration)?;
             let is_there = course.has_arrived(decrement, length, is_newton);
-            let is_near = length == 1.0 && decrement <= NEAR * self.unit;
-            if self.follow_modes(is_near)? && is_there {
+            let is_near = decrement <= NEAR * self.unit;
+            let is_settled = self.follow_modes(is_near, length == 1.0)?;
+            if is_there && is_settled {
                 self.finish_trace(vary)?;
                 return Ok(iteration);
             }
