@@ -48,6 +48,10 @@ mod scoring;
 mod traces;
 
 #[cfg(test)]
+mod coordinates_tests;
+#[cfg(test)]
+mod sigma_tests;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use directions::Directions;

@@ -427,7 +427,7 @@ mod tests {
         let mut model =
             LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
         let mut search = Search::new(&mut model, &[1.0, 1.0]).unwrap();
-        let mut from = |search: &mut Search, start: &[f64]| {
+        let from = |search: &mut Search, start: &[f64]| {
             let settings = Settings::default();
             let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
             search.minimize_from(start, 0, &settings, &mut see).unwrap()
