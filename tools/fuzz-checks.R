@@ -1,0 +1,210 @@
+# The fits of tools/fuzz.R, and what is checked of each.
+
+# Differences of a criterion that don't matter, and those that rounding explains.
+negligible <- 1e-6
+rounding <- 1e-9
+
+`%||%` <- function(x, y) if (is.null(x)) y else x
+
+# Fits ------------------------------------------------------------------------
+
+# How many there were.
+fits <- new.env()
+fits$count <- 0L
+
+#' A fit with its conditions and the processor's seconds; `fit` is the error if it fails
+#' @noRd
+fit_model <- function(model, ...) {
+  fits$count <- fits$count + 1L
+  arguments <- utils::modifyList(model$arguments, list(...))
+  fun <- if (model$kind == "linear") quote(rlmm) else quote(rglmm)
+  told <- character()
+  keep <- function(condition) {
+    told <<- c(told, class(condition)[1L])
+    tryInvokeRestart("muffleWarning")
+    tryInvokeRestart("muffleMessage")
+  }
+  call <- as.call(c(
+    list(fun, model$formula, quote(model$data)),
+    Filter(Negate(is.null), arguments)
+  ))
+  seconds <- system.time(
+    fit <- withCallingHandlers(
+      tryCatch(eval(call), error = identity),
+      warning = keep,
+      message = keep
+    ),
+    gcFirst = FALSE
+  )[["user.self"]]
+  list(fit = fit, told = told, seconds = seconds)
+}
+
+criterion <- function(fit) {
+  if (inherits(fit, "rlmm")) -2 * as.numeric(stats::logLik(fit)) else NA_real_
+}
+
+verdict_of <- function(fit) {
+  fit$optsum$certificate$verdict %||%
+    tryCatch(certificate(fit)$verdict, error = \(e) "none")
+}
+
+# Whether a fit says itself that its criterion has no single minimum, or is a rounding error.
+is_ambiguous <- function(found) {
+  verdict_of(found$fit) %in%
+    c("unbounded", "unidentified", "rounded") ||
+    length(found$fit$separated) > 0L ||
+    length(found$fit$saturated) > 0L ||
+    "rlmm_warning_exact_fit" %in% found$told
+}
+
+# Whether a fit says itself that it isn't at an optimum.
+has_warned <- function(found) "rlmm_warning_convergence" %in% found$told
+
+# Rounding error of the criterion: relative to it, and more where covariances are large beside the
+# residual variance. Ten times what the core takes it for (`Geometry::rounding`), as two searches
+# end in different places of a flat valley.
+noise_of <- function(fit) {
+  value <- abs(criterion(fit))
+  scales <- vapply(
+    fit$random,
+    \(term) max(abs(rlmm:::lambda_block(term, fit$theta)) * term$scale, 1),
+    0
+  )
+  negligible +
+    rounding * value +
+    10 * .Machine$double.eps * (1 + value) * max(scales)^2
+}
+
+# Checks: each returns a text if something is wrong ---------------------------
+
+check_outcome <- function(model, found) {
+  if (found$seconds > 20) {
+    return(paste("took", round(found$seconds), "s"))
+  }
+  if (inherits(found$fit, "error") && !inherits(found$fit, "rlmm_error")) {
+    return(paste("unclassed:", conditionMessage(found$fit)))
+  }
+  unclassed <- !grepl("^rlmm_", found$told)
+  if (any(unclassed)) paste("unclassed:", found$told[unclassed][1L])
+}
+
+check_finite <- function(model, found) {
+  numbers <- c(
+    criterion(found$fit),
+    fixef(found$fit),
+    getME(found$fit, "theta"),
+    fitted(found$fit),
+    unlist(lapply(ranef(found$fit), as.matrix))
+  )
+  if (!all(is.finite(numbers))) "numbers that aren't finite"
+}
+
+check_dense <- function(model, found) {
+  fit <- found$fit
+  if (model$kind != "linear" || any(model$data$w == 0) || is_ambiguous(found)) {
+    return(NULL)
+  }
+  spec <- rlmm:::fit_spec(fit)
+  dense <- tryCatch(
+    dense_estimates(spec, getME(fit, "theta"))$objective,
+    error = \(e) NA
+  )
+  # Dense algebra has the larger rounding errors: those of the marginal covariance matrix.
+  gap <- abs(dense - fit$dev$objective)
+  if (isTRUE(gap > 1e-3 + 1e4 * noise_of(fit))) {
+    paste("dense algebra gives", format(dense, digits = 10))
+  }
+}
+
+check_optimum <- function(model, found) {
+  fit <- found$fit
+  n <- length(getME(fit, "theta"))
+  starts <- lapply(c(1e-2, 1, 100), \(scale) {
+    scale * stats::runif(n, 0.3, 3) * ifelse(getME(fit, "lower") == 0, 1, 0.01)
+  })
+  held <- rlmm_control(max_eval = 3000)
+  others <- c(
+    lapply(c("LN_BOBYQA", "LD_LBFGS"), \(optimizer) {
+      fit_model(
+        model,
+        control = rlmm_control(optimizer = optimizer, max_eval = 3000)
+      )
+    }),
+    lapply(starts, \(start) fit_model(model, start = start, control = held))
+  )
+  best <- min(vapply(others, \(other) criterion(other$fit), 0), na.rm = TRUE)
+  gap <- criterion(fit) - best
+  is_above <- is.finite(gap) && gap > max(1e-4, noise_of(fit))
+  if (is_above && !has_warned(found)) {
+    return(paste("another one ends lower by", format(gap, digits = 3)))
+  }
+  is_alone <- is.finite(gap) && abs(gap) < negligible
+  if (has_warned(found) && is_alone) "a false alarm"
+}
+
+changed_data <- function(model, ...) {
+  model$data <- transform(model$data, ...)
+  model
+}
+
+compare <- function(model, other, what, shift = 0) {
+  again <- fit_model(other)$fit
+  gap <- abs(criterion(again) - criterion(model$fit) - shift)
+  if (!isTRUE(gap <= 1e-4 + noise_of(model$fit))) {
+    paste0(what, ": ", format(gap, digits = 3))
+  }
+}
+
+check_rows <- function(model, found) {
+  model$fit <- found$fit
+  other <- model
+  other$data <- model$data[sample.int(nrow(model$data)), ]
+  compare(model, other, "rows in another order")
+}
+
+check_levels <- function(model, found) {
+  model$fit <- found$fit
+  other <- model
+  levels(other$data$g) <- paste0("level", rev(levels(model$data$g)))
+  other$data$g <- factor(as.character(other$data$g))
+  compare(model, other, "other names of levels")
+}
+
+check_origin <- function(model, found) {
+  free <- !grepl("||", deparse(model$formula[[3L]]), fixed = TRUE) &&
+    !grepl("0 + x", deparse(model$formula[[3L]]), fixed = TRUE)
+  has_x <- grepl("x", deparse(model$formula[[3L]]), fixed = TRUE)
+  is_fixed <- "x" %in% names(fixef(found$fit))
+  if (!free || !has_x || !is_fixed) {
+    return(NULL)
+  }
+  model$fit <- found$fit
+  origin <- 10^stats::runif(1, 1, 5) * stats::sd(model$data$x)
+  other <- model
+  other$data$x <- model$data$x + origin
+  compare(model, other, paste("origin", format(origin, digits = 3)))
+}
+
+check_units <- function(model, found) {
+  if (model$kind != "linear" || !is.null(model$arguments$sigma)) {
+    return(NULL)
+  }
+  model$fit <- found$fit
+  other <- changed_data(model, y = 1024 * y, o = 1024 * o)
+  df <- found$fit$dev$n_eff
+  if (isTRUE(model$arguments$REML)) {
+    df <- df - length(fixef(found$fit))
+  }
+  compare(model, other, "units of the response", 2 * df * log(1024))
+}
+
+checks <- list(
+  outcome = check_outcome,
+  finite = check_finite,
+  dense = check_dense,
+  optimum = check_optimum,
+  rows = check_rows,
+  levels = check_levels,
+  origin = check_origin,
+  units = check_units
+)
