@@ -239,7 +239,9 @@ control_hint <- function(name) {
     ),
     maxit = ,
     maxIter = ,
-    msMaxIter = c(i = "Here it is called `max_eval`.")
+    msMaxIter = c(i = "Here it is called `max_eval`."),
+    autoscale = c(i = "Leave it out: covariates may have any scale."),
+    sparseX = c(i = "Leave it out: factors with many levels take no columns.")
   )
 }
 

@@ -363,9 +363,21 @@ abort_structure <- function(name) {
       enumerate(tick(paste0(names(structure_calls), "()")), max = Inf),
       "."
     ),
+    structure_hint(name),
     class = c("rlmm_error_unknown_structure", "rlmm_error_structure")
   )
 }
+
+# Who has the structure, or which one here has nearly that name.
+structure_hint <- function(name) {
+  if (name %in% glmmtmb_structures) {
+    return(c(i = "`glmmTMB::glmmTMB()` fits models with it."))
+  }
+  did_you_mean(name, names(structure_calls), \(x) tick(paste0(x, "()")))
+}
+
+# Those of glmmTMB alone.
+glmmtmb_structures <- c("rr", "ou", "exp", "gau", "mat", "propto", "equalto")
 
 abort_structure_arguments <- function(expr) {
   has_hom <- Filter(\(structure) !is.null(structure$hom), structures)

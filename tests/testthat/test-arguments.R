@@ -159,3 +159,11 @@ test_that("arguments that the functions of parameters don't have are named", {
     show(as_merMod(fit, REML = FALSE))
   })
 })
+
+test_that("parts of lme4's control that nothing needs are told by rlmm_control()", {
+  withr::local_options(cli.unicode = FALSE)
+  expect_snapshot({
+    writeLines(error_lines(rlmm_control(autoscale = TRUE)))
+    writeLines(error_lines(rlmm_control(sparseX = TRUE)))
+  })
+})

@@ -156,6 +156,13 @@ test_that("structures may be called with the name of another package", {
   )
 })
 
+test_that("a structure that isn't here is looked for elsewhere, or under a name like it", {
+  expect_snapshot({
+    show_error(rlmm(Reaction ~ Days + rr(0 + fd | Subject, 1), days))
+    show_error(rlmm(Reaction ~ Days + toepl(0 + fd | Subject), days))
+  })
+})
+
 test_that("unsuited structures are errors in the user's words", {
   refuse <- function(formula, class = "rlmm_error_structure") {
     expect_error(rlmm(formula, days), class = class)
