@@ -28,6 +28,7 @@
 //! | [`IMPRECISE`] | 1e-4 | can rounding hide an optimum | what makes another minimum |
 //! | [`STALLED`] | 1e-6 | do many steps lead anywhere | what counts as a gain |
 //! | [`NEAR`] | 1.0 | are modes near | within a standard error |
+//! | [`SQUARING`] | 0.03 | does Newton's method square the error | steps a sixth of those before |
 //! | [`DECREMENT`] | 1e-9 | are modes found | the step is taken, which squares it |
 //! | [`FINE_DECREMENT`] | 1e-10 | the same below differences | these divide by their step squared |
 //! | [`SETTLED_SHARE`] | 1e-3 | are levels of a fixed factor settled | of what modes may leave |
@@ -198,6 +199,10 @@ pub(crate) const STALLED: f64 = 1e-6;
 /// Modes are near when a step to them lowers the penalized deviance by no more than this many
 /// dispersions: Newton's method may then take the exact Hessian.
 pub(crate) const NEAR: f64 = 1.0;
+
+/// Newton's method squares the error of the modes where a decrement is a smaller share of the one
+/// before: the next one can be foreseen.
+pub(crate) const SQUARING: f64 = 0.03;
 
 /// The default of the decrement at which the modes of a generalized model are found. The step that
 /// predicts it has been taken, and Newton's method squares the error, so that modes are exact to

@@ -325,6 +325,9 @@ impl Pirls {
             roughness * RATE_SHARE,
             self.response.is_canonical(),
         );
+        // Conjugate gradients are asked for nothing but steps before rows are weighed anew.
+        let is_large = self.engine.as_iterative().is_some();
+        course.foresees = roughness > 1.0 && is_large && self.follow.is_none();
         for iteration in 1..=self.tolerance.max_iterations + MOST_REFINEMENTS {
             self.iterations += 1;
             let wants_newton = course.wants_newton(self.unit);
