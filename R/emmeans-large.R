@@ -259,6 +259,12 @@ level_tests <- function(fit, ddf) {
 #' The covariance of the coefficients and the levels over sigma^2, as a function of theta
 #' @noRd
 level_covariance <- function(fit) {
+  if (!is.null(fit$sums)) {
+    abort_no_rows(
+      "A covariance matrix of all levels",
+      "`fixed_levels()` has their standard errors."
+    )
+  }
   spec <- linear_spec(fit)
   levels <- lapply(spec$terms[fixed_term_numbers(spec)], sparse_z)
   levels <- do.call(cbind, levels)

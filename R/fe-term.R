@@ -169,12 +169,16 @@ report_lost <- function(fixed, beside, policy) {
 }
 
 without_lost <- function(found, beside) {
-  fixed <- found$fixed
+  x <- select_columns(found$x, beside$keep)
+  list(x = x, fixed = fixed_without_lost(found$fixed, beside))
+}
+
+fixed_without_lost <- function(fixed, beside) {
   fixed$dropped <- c(fixed$dropped, lost_beside(fixed, beside))
   fixed$names <- fixed$names[beside$keep]
   fixed$assign <- fixed$assign[beside$keep]
   fixed$large$is_column <- beside$is_column
-  list(x = select_columns(found$x, beside$keep), fixed = fixed)
+  fixed
 }
 
 # The levels of the factors among the variables, if any has contrasts.

@@ -7,8 +7,8 @@ fit_cond_var <- function(fit, spec = fit_spec(fit)) UseMethod("fit_cond_var")
 
 #' @export
 fit_cond_var.rlmm_lmm <- function(fit, spec = fit_spec(fit)) {
-  # Given all fixed effects, the levels of a large factor among them.
-  spec$terms <- Filter(\(term) !is_fixed_term(term), spec$terms)
+  # Given all fixed effects, the levels of large factors among them.
+  spec <- spec_without_terms(spec, fixed_term_numbers(spec))
   core_cond_var(spec, fit$theta)
 }
 

@@ -33,6 +33,9 @@ with_large_levels <- function(spec, fit) {
   if (is.null(large)) {
     return(spec)
   }
+  if (!is.null(spec$sums)) {
+    return(spec_of_sums_with_levels(spec, large))
+  }
   new <- new_data(fit, NULL)
   large$factors <- lapply(large$factors, \(own) {
     c(own, list(refs = own_refs(own, new)))
@@ -93,6 +96,7 @@ fit_design <- function(fit) {
   c(
     fit[c("formula", "fixed", "held", "random", "family")],
     strata = list(fit$strata),
+    sums = list(fit$sums),
     list(
       frame = if (is.null(fit$sums)) fit_frame(fit),
       spec = fit_spec(fit)

@@ -33,7 +33,7 @@ new_fit <- function(design, est, call, control) {
   fit$levels <- large_coefficients(est$b, design$fixed$large)
   fit$engine <- est$engine
   fit$optsum$certificate$noise <- est$noise
-  fit$sums <- design$spec$sums
+  fit$sums <- design$sums %||% design$spec$sums
   fit$strata <- design$strata
   fit <- without_empty(fit)
   class(fit) <- c("rlmm_lmm", "rlmm")

@@ -137,8 +137,11 @@ test_of_levels.rlmm_glmm <- function(fit, i) {
 
 # The fit as if the other terms were all that its formula has.
 without_large <- function(fit) {
+  labels <- \(terms) attr(terms, "term.labels")
+  places <- match(labels(fit$fixed$ordinary), labels(fit$fixed$terms))
+  fit$fixed$assign <- match(fit$fixed$assign, c(0L, places)) - 1L
   fit$fixed$terms <- fit$fixed$ordinary
-  fit$fixed$assign <- NULL
+  fit$fixed$dropped <- setdiff(fit$fixed$dropped, fit$fixed$large$names)
   if (fit$fixed$large$drops_intercept) {
     fit$fixed$dropped <- c(fit$fixed$dropped, "(Intercept)")
   }
@@ -150,7 +153,7 @@ without_large <- function(fit) {
 level_test <- function(fit, i) {
   spec <- fit_spec(fit)
   with <- core_estimates(spec, fit$theta)$pwrss
-  spec$terms <- spec$terms[-fixed_term_numbers(spec)[i]]
+  spec <- spec_without_terms(spec, fixed_term_numbers(spec)[i])
   without <- core_estimates(spec, fit$theta)$pwrss
   large <- fit$fixed$large
   num_df <- sum(large$is_column[large$factors[[i]]$at])

@@ -234,13 +234,24 @@ large_core_terms <- function(large) {
     list(
       refs = own$refs,
       n_levels = length(own$levels),
-      z = list(if (all(has_column == 1)) 1 else has_column[own$refs]),
+      z = level_indicator(has_column, own$refs),
       columns = own$label,
       part_kind = "fixed",
       part_size = 1L,
       part_theta = 0L
     )
   })
+}
+
+# One in the rows of a level with a column; sums have no rows.
+level_indicator <- function(has_column, refs) {
+  if (is.null(refs)) {
+    NULL
+  } else if (all(has_column == 1)) {
+    list(1)
+  } else {
+    list(has_column[refs])
+  }
 }
 
 #' Whether a term of a spec stands for the levels of a fixed factor

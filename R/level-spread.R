@@ -19,6 +19,9 @@ level_spread <- function(fit, spec) {
 
 # D: minus the levels' coefficients of the columns of X, taken for responses.
 level_shifts <- function(fit, spec) {
+  if (!is.null(spec$sums)) {
+    return(level_shifts_of_sums(fit, spec))
+  }
   x <- column_matrix(spec$x, length(spec$y))
   at <- fixed_term_numbers(spec)
   spec$x <- list()
@@ -29,4 +32,23 @@ level_shifts <- function(fit, spec) {
     -unlist(b[at])
   })
   matrix(unlist(shifts), length(fit$levels), ncol(x))
+}
+
+# D of a fit of sums: for one coefficient after the other as a right-hand side, the solutions for
+# the levels are D V, and those for the coefficients V.
+level_shifts_of_sums <- function(fit, spec) {
+  system <- normal_equations(spec)
+  levels <- seq_along(fit$levels)
+  none <- list(at = matrix(0L, 0L, 2L), values = numeric())
+  z <- rep(list(none), length(spec$terms))
+  zeros <- numeric(length(levels))
+  z[[length(z)]] <- list(at = cbind(1L, levels), values = zeros)
+  p <- length(fit$beta)
+  found <- lapply(seq_len(p), \(j) {
+    x <- replace(numeric(p), j, 1)
+    solve_normal_equations(system, fit$theta, x, z)
+  })
+  of_levels <- vapply(found, \(one) one$b[[length(z)]], zeros)
+  covariance <- vapply(found, `[[`, numeric(p), "beta")
+  t(solve(matrix(covariance, p), t(matrix(of_levels, ncol = p))))
 }

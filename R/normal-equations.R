@@ -6,7 +6,7 @@
 #' @return A list: `spec`, with `sums` that have zeros for a right-hand side.
 #' @noRd
 normal_equations <- function(spec) {
-  sums <- core_sums(spec)
+  sums <- spec$sums %||% core_sums(spec)
   sums$xr[] <- 0
   sums$beta0[] <- 0
   # The sum of squares is none of this: it has to be no less than what is explained of it.

@@ -27,12 +27,24 @@ sums_of_chunks <- function(formula, reader, extras, options) {
     }
   }
   read_on(reader)
-  plan <- sums_plan(formula, chunks$first, extras, options, known)
-  if (!is.null(chunks$second)) {
-    check_row_wise(plan, chunks$first, extras)
-  }
-  total <- chunk_sums(plan, chunks$first, extras)
-  add_chunks(total, chunks$second, extras, reader)
+  label <- label_apart_in_chunks(formula, chunks$first, extras, options, known)
+  sums_with_apart(formula, label, \(formula) {
+    plan <- sums_plan(formula, chunks$first, extras, options, known)
+    if (!is.null(chunks$second)) {
+      check_row_wise(plan, chunks$first, extras)
+    }
+    total <- chunk_sums(plan, chunks$first, extras)
+    add_chunks(total, chunks$second, extras, reader)
+  })
+}
+
+# A large factor, from the levels of all chunks, or of the only one.
+label_apart_in_chunks <- function(formula, chunk, extras, options, known) {
+  parsed <- parse_formula(formula, chunk)
+  known <- known %||% categories(formula, parsed, chunk, extras)
+  sizes <- lengths(known)
+  has_many <- \(name) isTRUE(is_many_to_sum(sizes[name]))
+  label_apart(formula, chunk, extras, options$contrasts, has_many)
 }
 
 # The first two chunks, from the beginning.

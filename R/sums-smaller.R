@@ -9,11 +9,14 @@ smaller_sums <- function(fit, formula) {
   if (!is_summed_formula(formula, frame)) {
     return(NULL)
   }
-  parsed <- parse_formula(formula, frame)
+  apart <- apart_in(formula, fit)
+  inner <- if (is.null(apart)) formula else formula_apart(formula, apart)
+  parsed <- parse_formula(inner, frame)
   fixed <- fixed_of_template(parsed, frame, fit)
   random <- random_of_template(parsed, frame, formula_env(formula))
   keep <- match(fixed$names, fit$fixed$names)
-  columns <- columns_of_groups(random, fit$random)
+  all <- c(fit$random, terms_apart(fit))
+  columns <- columns_of_groups(random, all)
   if (anyNA(keep) || anyNA(unlist(columns))) {
     return(NULL)
   }
@@ -23,11 +26,32 @@ smaller_sums <- function(fit, formula) {
       formula = formula,
       parsed = parsed,
       fixed = fixed,
-      random = random
+      random = random,
+      apart = apart,
+      template = frame
     ),
-    keep_groups(sums, columns, groups_of(fit$random)),
+    keep_groups(sums, columns, groups_of(all)),
     fit
   )
+}
+
+# The large factor of a fit of sums, if a formula has it: there it is a summand of the fixed part.
+apart_in <- function(formula, fit) {
+  label <- large_labels(fit$fixed$large)
+  is_there <- length(label) == 1L && !is.null(formula_apart(formula, label))
+  if (is_there) label
+}
+
+# The large factor of a fit of sums as one more grouping factor, the last.
+terms_apart <- function(fit) {
+  lapply(fit$fixed$large$factors, \(own) {
+    list(
+      group = unquoted(own$label),
+      levels = own$levels,
+      columns = "(Intercept)",
+      core_cols = 1L
+    )
+  })
 }
 
 # A matrix whose cross-product is that of X, in the place of X.
@@ -56,8 +80,9 @@ columns_without_term <- function(fit, label) {
 }
 
 new_smaller_sums <- function(plan, sums, fit) {
-  levels <- lapply(fit$random, `[[`, "levels")
-  names(levels) <- vapply(fit$random, `[[`, "", "group")
+  all <- c(fit$random, terms_apart(fit))
+  levels <- lapply(all, `[[`, "levels")
+  names(levels) <- vapply(all, `[[`, "", "group")
   structure(
     list(
       plan = plan,

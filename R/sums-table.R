@@ -8,6 +8,14 @@ rows_looked_at <- 1000L
 sums_of_table <- function(formula, table, extras, options) {
   complete <- complete_table(table, formula, extras)
   rows <- first_rows_of(complete, table)
+  has_many <- \(name) has_many_in_table(name, complete, rows, formula)
+  label <- label_apart(formula, rows, extras, options$contrasts, has_many)
+  sums_with_apart(formula, label, \(formula) {
+    sums_of_formula(formula, table, complete, rows, extras, options)
+  })
+}
+
+sums_of_formula <- function(formula, table, complete, rows, extras, options) {
   known <- table_levels(formula, complete, rows, extras)
   made <- table_plan(formula, rows, extras, options, known, table)
   made$centre <- centre_of_table(table, made)
@@ -82,23 +90,38 @@ table_levels <- function(formula, table, rows, extras) {
   lapply(rlang::set_names(names), \(name) levels_in_table(name, table, scope))
 }
 
-levels_in_table <- function(name, table, scope) {
+# Whether a variable of the table has too many levels for a column each.
+has_many_in_table <- function(name, table, rows, formula) {
+  scope <- list(
+    rows = rows,
+    env = formula_env(formula),
+    engine = engine_of(table)
+  )
+  limit <- getOption("rlmm.large_factor") %||% most_levels
+  most <- as.integer(min(limit, most_levels))
+  is_many_to_sum(length(distinct_in_table(name, table, scope, most + 1L)))
+}
+
+# The different values of a variable, so many at most.
+distinct_in_table <- function(name, table, scope, most) {
   expr <- plain_expression(named_variable(name, scope), scope)
   check_table_columns(all.vars(expr), names(scope$rows))
   found <- dplyr::distinct(dplyr::transmute(table, level = !!expr))
-  levels <- tryCatch(
-    as.data.frame(dplyr::collect(utils::head(found, most_levels + 1L)))$level,
+  tryCatch(
+    as.data.frame(dplyr::collect(utils::head(found, most)))$level,
     error = \(cnd) abort_variable(name, deepest_message(cnd))
   )
+}
+
+levels_in_table <- function(name, table, scope) {
+  expr <- plain_expression(named_variable(name, scope), scope)
+  levels <- distinct_in_table(name, table, scope, most_levels + 1L)
   check_number_of_levels(length(levels), name)
   if (is.logical(value_in_rows(expr, scope))) {
     levels <- as.logical(levels)
   }
   levels(droplevels(factor(levels)))
 }
-
-# A level of a factor among the effects is a column.
-most_levels <- 1000L
 
 check_number_of_levels <- function(n, name) {
   if (n <= most_levels) {
@@ -216,7 +239,14 @@ rlmm_sums_sql <- function(
     con = simulated_engine(dialect),
     .name = table_name(table)
   )
-  made <- table_plan(formula, columns, extras, options, levels, lazy, FALSE)
+  has_many <- \(name) is_many_to_sum(length(levels[[name]]))
+  label <- label_apart(formula, columns, extras, contrasts, has_many)
+  inner <- if (!is.null(label)) formula_apart(formula, label)
+  summed <- inner %||% formula
+  made <- table_plan(summed, columns, extras, options, levels, lazy, FALSE)
+  if (!is.null(inner)) {
+    made <- with_apart(made, formula, label)
+  }
   statements <- sums_statements(lazy, made$expressions, made$centre)
   made$of <- attr(statements, "of")
   text <- vapply(statements, \(one) as.character(dbplyr::sql_render(one)), "")

@@ -29,7 +29,10 @@
 #' in.
 #'
 #' A factor of the fixed part must have the same levels in all parts that are added up; grouping
-#' factors may have any.
+#' factors may have any. So may one factor of the fixed part with more than 1,000 levels (or the
+#' number that the option `rlmm.large_factor` says), beside an intercept, with treatment contrasts
+#' and in no interaction, as in `y ~ x + firm + (1 | worker)`: rows are summed up by its levels, and
+#' the fit is that of [rlmm()] with a large fixed factor.
 #'
 #' Fits of sums hold no rows: [fitted()], [residuals()], [simulate()] and the like refuse, and
 #' [predict()] wants `newdata`. Estimates, tests, profiles, random effects and the errors of

@@ -269,7 +269,7 @@ test_that("what a table holds or does is told in the user's words", {
     fit(y ~ x + (1 | g), dispersion = ~kind)
     fit(y ~ x + g_ + (1 | g))
     table <- dplyr::tbl(con, "many")
-    fit(y ~ level + (1 | g))
+    fit(y ~ 0 + level + (1 | g))
   })
 })
 

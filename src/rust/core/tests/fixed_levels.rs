@@ -8,6 +8,8 @@ use rlmm_core::covariance::Structure::{Diagonal, Unstructured};
 use rlmm_core::derivatives::HessianKind;
 use rlmm_core::factor::leverage::leverage;
 use rlmm_core::factor::memory::Room;
+use rlmm_core::factor::sums::Sums;
+use rlmm_core::factor::sums_of_rows::Centre;
 use rlmm_core::lmm::{fitted, EngineKind};
 use rlmm_core::optimize::{Flow, OptSummary, Settings};
 use rlmm_core::{Criterion, LinearMixedModel};
@@ -251,4 +253,37 @@ fn too_many_levels_for_the_rows_are_an_error() {
     let design = pair.levels.design();
     let found = LinearMixedModel::new(&design, Criterion::Reml, None);
     assert!(found.is_err());
+}
+
+#[test]
+fn sums_are_as_good_as_rows() {
+    for pair in pairs() {
+        for by in CRITERIA {
+            let name = format!("{} {by:?}", pair.name);
+            let design = pair.levels.design();
+            let sums = Sums::from_rows(&design, &Centre::of(&design)).unwrap();
+            for kind in [EngineKind::Exact, EngineKind::Iterative] {
+                let room = Room::default();
+                let covs = design.covs();
+                let mut of_sums = LinearMixedModel::from_sums(
+                    (kind, &room),
+                    &sums,
+                    covs,
+                    by,
+                    None,
+                )
+                .unwrap();
+                let mut of_rows = model(&pair.levels, kind, by);
+                let theta = of_rows.start().to_vec();
+                let expected = of_rows.estimates(&theta).unwrap();
+                let found = of_sums.estimates(&theta).unwrap();
+                close_to_largest(
+                    &name,
+                    &[found.objective, found.sigma],
+                    &[expected.objective, expected.sigma],
+                    1e-10,
+                );
+            }
+        }
+    }
 }

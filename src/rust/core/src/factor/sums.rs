@@ -86,6 +86,23 @@ impl Sums {
         self.shift.len()
     }
 
+    /// The sums of some of the terms, which are named in increasing order.
+    pub(crate) fn of_terms(&self, kept: &[usize]) -> Self {
+        let place = |term| kept.iter().position(|&t| t == term);
+        let moved = |pair: &PairSums| {
+            let (a, b) = pair.terms;
+            Some(PairSums {
+                terms: (place(a)?, place(b)?),
+                ..pair.clone()
+            })
+        };
+        Self {
+            terms: kept.iter().map(|&t| self.terms[t].clone()).collect(),
+            pairs: self.pairs.iter().filter_map(moved).collect(),
+            ..self.clone()
+        }
+    }
+
     fn shapes(&self) -> Vec<(usize, usize)> {
         let shape = |term: &TermSums| (term.k, term.n_levels);
         self.terms.iter().map(shape).collect()

@@ -194,11 +194,23 @@ impl LinearMixedModel {
             true => None,
             false => CrossProducts::from_sums(sums, &kind.in_room(room))?,
         };
+        let random: Vec<usize> =
+            (0..covs.len()).filter(|&t| !covs[t].is_fixed()).collect();
+        let of_random = random.iter().map(|&t| covs[t].clone()).collect();
         let engine = match found {
             Some(products) => Engine::exact(products, covs),
             None => Engine::iterative(sums, covs)?,
         };
-        Self::of_engine(engine, likelihood)
+        let mut model = Self::of_engine(engine, likelihood)?;
+        if criterion == Criterion::Ml && random.len() < sums.terms.len() {
+            let sums = sums.of_terms(&random);
+            let by = (kind, room);
+            let engine =
+                Self::from_sums(by, &sums, of_random, criterion, sigma)?.engine;
+            let alone = Alone::new(engine, random, model.engine.covs());
+            model.alone = Some(Box::new(alone));
+        }
+        Ok(model)
     }
 
     fn of_engine(engine: Engine, likelihood: Likelihood) -> Result<Self> {

@@ -1,0 +1,186 @@
+# The design of a model of sums.
+
+#' What [model_design()] makes of data, from sums
+#' @noRd
+sums_design <- function(sums, REML, control, sigma) {
+  check_flag(REML, "REML")
+  check_sigma(sigma)
+  check_none_held(control)
+  sums <- levels_in_order(sums)
+  plan <- sums$plan
+  names <- plan$fixed$names
+  keep <- independent_sums(sums$sums, names, control$checks$rankx)
+  fixed <- columns_left(plan$fixed, keep)
+  terms <- ordered_terms(with_levels(plan$random, sums$levels), plan$apart)
+  numbers <- sums_of_fixed(sums$sums, keep, names)
+  numbers <- sums_of_random(numbers, plan$random, terms)
+  random <- terms
+  if (!is.null(plan$apart)) {
+    random <- terms[-length(terms)]
+    found <- list(fixed = fixed, numbers = numbers)
+    levels <- sums$levels[[unquoted(plan$apart)]]
+    policy <- control$checks$rankx
+    found <- sums_beside_large(found, plan, levels, policy)
+    fixed <- found$fixed
+    numbers <- found$numbers
+  }
+  numbers$n <- sums$n
+  for (name in c("template", "arguments")) {
+    numbers[[name]] <- plan[[name]] %||% numbers[[name]]
+  }
+  design <- list(
+    formula = plan$formula,
+    frame = NULL,
+    fixed = fixed,
+    random = random,
+    control = let_go(control, fixed, random)
+  )
+  design["held"] <- list(NULL)
+  sigma <- known_sigma(sigma, design$control)
+  design$spec <- sums_spec(numbers, random, REML, sigma)
+  if (!is.null(fixed$large)) {
+    design$sums <- numbers
+    design$spec <- spec_of_sums_with_levels(design$spec, fixed$large)
+  }
+  check_sums(
+    sums$n,
+    random,
+    fixed,
+    design$control$checks,
+    sigma
+  )
+  design
+}
+
+check_none_held <- function(control) {
+  if (length(control$fixed$beta) > 0L) {
+    abort_no_rows(
+      "Holding coefficients by `fixed`",
+      "Give `rlmm_sums()` their part of the response as `offset`."
+    )
+  }
+}
+
+columns_left <- function(fixed, keep) {
+  dropped <- setdiff(seq_along(fixed$names), keep)
+  fixed$dropped <- fixed$names[dropped]
+  fixed$names <- fixed$names[keep]
+  fixed$assign <- fixed$assign[keep]
+  fixed
+}
+
+check_sums <- function(n, random, fixed, checks, sigma) {
+  check_counts(n, length(fixed$names) + n_levels_fixed(fixed), sigma)
+  for (term in random) {
+    check_term(
+      term,
+      n,
+      checks,
+      known_sigma = !is.null(sigma)
+    )
+  }
+}
+
+# A large factor ----------------------------------------------------------------
+
+#' The terms of a fit of sums, in their order, with that of the large factor as the last
+#' @noRd
+ordered_terms <- function(random, apart) {
+  is_apart <- vapply(random, `[[`, "", "group") %in% unquoted(apart)
+  others <- random[!is_apart]
+  place_terms(c(others[term_order(n_levels_of(others))], random[is_apart]))
+}
+
+#' The fixed part and the sums of a design with a large factor, whose term is the last
+#' @param found `fixed` and `numbers`.
+#' @param levels Of the factor.
+#' @return `fixed` and `numbers` without columns that depend on its levels.
+#' @noRd
+sums_beside_large <- function(found, plan, levels, policy) {
+  frame <- with_known_levels(plan$template, found$fixed$xlevels)
+  terms <- whole_terms(plan, frame)
+  variable <- term_variables(plan$apart, terms)
+  xlevels <- list(rlang::set_names(list(levels), variable))
+  large <- large_factors(rlang::set_names(xlevels, plan$apart), terms, frame)
+  fixed <- with_places(found$fixed, terms, large, frame)
+  beside <- ranks_of_sums(found$numbers, fixed)
+  report_lost(fixed, beside, policy)
+  numbers <- sums_of_kept(found$numbers, beside$keep, fixed$names)
+  fixed <- fixed_without_lost(fixed, beside)
+  fixed$columns <- plan$fixed$names
+  fixed$large <- kept_large(fixed$large)
+  list(fixed = fixed, numbers = numbers)
+}
+
+# Sums of some columns. The levels take over what the others explained of the response.
+sums_of_kept <- function(numbers, keep, names) {
+  is_left <- !seq_along(names) %in% keep
+  beta0 <- replace(numbers$beta0, is_left, 0)
+  numbers <- recentre(numbers, numbers$shift, beta0)
+  sums_of_fixed(numbers, keep, names)
+}
+
+# The terms of the whole fixed part.
+whole_terms <- function(plan, frame) {
+  parsed <- parse_formula(plan$formula, frame)
+  env <- formula_env(plan$formula)
+  formula <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
+  part_terms(formula, frame, frame)
+}
+
+#' What [beside_large()] tells, from sums
+#' @noRd
+ranks_of_sums <- function(numbers, fixed) {
+  own <- fixed$large$factors[[1L]]
+  counts <- by_levels(numbers, "zz")
+  left <- which(fixed$names != "(Intercept)")
+  effects <- t(by_levels(numbers, "xz")) / pmax(counts[1L, ], 1e-300)
+  effects <- effects[, left, drop = FALSE]
+  whole <- numbers$xx[left, left, drop = FALSE]
+  within <- whole - crossprod(effects * counts[1L, ], effects)
+  dependent <- !seq_along(left) %in% independent_products(within, diag(whole))
+  is_after <- fixed$assign[left] > own$position
+  before <- dependent & !is_after
+  moves <- moves_beside(effects, within, which(before), which(!dependent))
+  occurs <- counts[1L, ] > 0
+  list(
+    keep = setdiff(seq_along(fixed$names), left[dependent & is_after]),
+    is_column = levels_kept(
+      fixed$large$is_column & occurs,
+      moves,
+      ifelse(occurs, 1L, NA),
+      own$has_base
+    )
+  )
+}
+
+# What levels contribute to combinations with `others` that columns are.
+moves_beside <- function(effects, within, columns, others) {
+  moves <- effects[, columns, drop = FALSE]
+  if (length(others) == 0L || length(columns) == 0L) {
+    return(moves)
+  }
+  products <- within[others, columns, drop = FALSE]
+  own <- within[others, others, drop = FALSE]
+  slopes <- apply(products, 2L, solve_scaled, xx = own)
+  moves - effects[, others, drop = FALSE] %*% slopes
+}
+
+# Sums of the last term, a column for each level.
+by_levels <- function(numbers, field) {
+  sums <- numbers$terms[[length(numbers$terms)]][[field]]
+  n_levels <- dim(sums)[length(dim(sums))]
+  matrix(sums, ncol = n_levels)
+}
+
+# Which columns aren't combinations of those before them, from products of what levels leave.
+independent_products <- function(within, whole) {
+  kept <- integer()
+  for (j in seq_along(whole)) {
+    if (within[j, j] > least_share * whole[j]) {
+      kept <- c(kept, j)
+      within <- within - tcrossprod(within[, j]) / within[j, j]
+    }
+  }
+  kept
+}
