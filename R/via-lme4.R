@@ -42,9 +42,10 @@
 #' * merTools `predictInterval()`, `REsim()`, `FEsim()`, `REimpact()`, `REextract()`,
 #'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`;
 #' * DHARMa `testDispersion()` and other tests of a fit itself; car `compareCoefs()`; cAIC4 `cAIC()`
-#'   (ours is [cAIC()]); arm `display()`, `se.coef()`, `se.fixef()`, `sim()`; RLRsim `exactRLRT()`
-#'   (ours is [ranova()]); mitml `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`; lme4
-#'   `llikAIC()`.
+#'   (ours is [cAIC()]); simr `powerSim()`, `powerCurve()` and what changes a fit (ours is
+#'   [simulate_power()]); modelbased `estimate_expectation()` for its column of residuals;
+#'   arm `display()`, `se.coef()`, `se.fixef()`, `sim()`; RLRsim `exactRLRT()` (ours is
+#'   [ranova()]); mitml `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`; lme4 `llikAIC()`.
 #'
 #' # Packages attached together
 #'
@@ -210,6 +211,20 @@ lme4_generics <- list(
     "rmsle"
   ),
   flextable = "as_flextable",
+  report = c(
+    "report",
+    "report_effectsize",
+    "report_info",
+    "report_intercept",
+    "report_model",
+    "report_parameters",
+    "report_performance",
+    "report_random",
+    "report_statistics",
+    "report_table",
+    "report_text"
+  ),
+  simr = c("doFit", "doSim", "doTest", "extend"),
   memisc = "getSummary",
   broom.helpers = c(
     "model_compute_terms_contributions",
@@ -297,7 +312,7 @@ utils::globalVariables(c(".Generic", ".GenericDefEnv"))
 via_lme4 <- function(...) {
   is_of_fixed <- .Generic %in% unlist(fixed_generics)
   convert <- if (is_of_fixed) as_merMod_for_fixed else as_merMod
-  call_again(.Generic, .GenericDefEnv, convert, ...)
+  call_again(.Generic, .GenericDefEnv, convert)(...)
 }
 
 via_broom_mixed <- function(...) {
@@ -305,12 +320,12 @@ via_broom_mixed <- function(...) {
     return(own_tables[[.Generic]](...))
   }
   need_package("broom.mixed", paste0(.Generic, "()"))
-  call_again(.Generic, .GenericDefEnv, as_merMod, ...)
+  call_again(.Generic, .GenericDefEnv, as_merMod)(...)
 }
 
 via_dharma <- function(...) {
   if (is.null(not_convertible(..1))) {
-    return(call_again(.Generic, .GenericDefEnv, as_merMod, ...))
+    return(call_again(.Generic, .GenericDefEnv, as_merMod)(...))
   }
   if (.Generic == "getFixedEffects") {
     return(fixef.rlmm(..1))
@@ -346,34 +361,39 @@ via_lmertest <- function(...) {
   convert <- function(fit) {
     getExportedValue("lmerTest", "as_lmerModLmerTest")(as_merMod(fit))
   }
-  call_again(.Generic, .GenericDefEnv, convert, ...)
+  call_again(.Generic, .GenericDefEnv, convert)(...)
 }
 
-#' Calls a generic with our fits among its arguments converted
+#' A function that calls a generic with our fits among its arguments converted
 #'
 #' Arguments are evaluated when the method asks for them, as without the detour: marginaleffects
-#' has some that can't be evaluated where they stand.
+#' has some that can't be evaluated where they stand. The function has no argument of its own: one
+#' of the user's, such as `n`, would be taken for it.
 #' @noRd
-call_again <- function(generic, env, convert, ...) {
-  written <- as.list(substitute(list(...)))[-1L]
-  names <- names_in_call(written)
-  arguments <- new.env(parent = env)
-  for (place in seq_along(names)) {
-    hold_argument(names[place], place, arguments, convert, ...)
+call_again <- function(generic, env, convert) {
+  function(...) {
+    written <- as.list(substitute(list(...)))[-1L]
+    names <- names_in_call(written)
+    arguments <- new.env(parent = env)
+    for (place in seq_along(names)) {
+      hold_argument(names[place], place, arguments, convert)(...)
+    }
+    symbols <- stats::setNames(lapply(names, as.name), names(written))
+    eval(as.call(c(as.name(generic), symbols)), arguments)
   }
-  symbols <- stats::setNames(lapply(names, as.name), names(written))
-  eval(as.call(c(as.name(generic), symbols)), arguments)
 }
 
-hold_argument <- function(name, place, arguments, convert, ...) {
+hold_argument <- function(name, place, arguments, convert) {
   # The loop that holds the arguments goes on to the next.
   force(place)
   convert_fit <- \(x) if (inherits(x, "rlmm")) convert(x) else x
-  delayedAssign(
-    name,
-    convert_fit(...elt(place)),
-    assign.env = arguments
-  )
+  function(...) {
+    delayedAssign(
+      name,
+      convert_fit(...elt(place)),
+      assign.env = arguments
+    )
+  }
 }
 
 # Arguments stand in the call by the user's words for them, or short ones: some packages print the

@@ -334,3 +334,57 @@ test_that("DHARMa simulates fits that lme4 can't have", {
   )
   expect_length(found$scaledResiduals, 180L)
 })
+
+test_that("gtsummary shows the fixed effects alone, as for lme4's fits", {
+  skip_if_not_installed("gtsummary")
+  skip_if_not_installed("broom.mixed")
+  regression <- getExportedValue("gtsummary", "tbl_regression")
+  shown <- \(fit) as.data.frame(regression(fit), col_labels = FALSE)
+  for (fit in models()) {
+    table <- shown(fit)
+    expect_equal(table, shown(as_merMod(fit)))
+    expect_equal(nrow(table), if (isLMM(fit)) 1L else 5L)
+  }
+})
+
+test_that("report describes a fit as it does lme4's", {
+  skip_if_not_installed("report")
+  for (name in c("report", "report_table", "report_random", "report_info")) {
+    f <- getExportedValue("report", name)
+    for (fit in models()) {
+      ours <- suppressMessages(format(f(fit)))
+      expect_equal(ours, suppressMessages(format(f(as_merMod(fit)))))
+    }
+  }
+})
+
+test_that("simr tests and extends a fit", {
+  skip_if_not_installed("simr")
+  fit <- models()$linear
+  simr <- \(name) getExportedValue("simr", name)
+  tested <- \(fit) as.vector(simr("doTest")(fit, simr("fixed")("Days")))
+  expect_equal(tested(fit), tested(as_merMod(fit)))
+  extended <- simr("extend")(fit, along = "Subject", n = 30)
+  set.seed(1)
+  expect_length(simr("doSim")(extended), 300L)
+  power_of <- \(fit) {
+    simr("powerSim")(fit, nsim = 2, progress = FALSE, seed = 1)$pval
+  }
+  # simr warns that this power is that of the estimated effect.
+  found <- suppressWarnings(power_of(fit))
+  expected <- suppressWarnings(power_of(as_merMod(fit)))
+  expect_equal(found, expected)
+})
+
+test_that("arguments with the names of ours arrive at other packages", {
+  skip_if_not_installed("insight")
+  insight <- asNamespace("insight")
+  record <- function(x, n, env, ...) c(n = n, env = env, ...)
+  registerS3method("n_obs", "rlmm_recorded", record, envir = insight)
+  converted <- \(fit) structure(list(), class = "rlmm_recorded")
+  call <- call_again("n_obs", insight, converted)
+  expect_equal(
+    call(models()$linear, n = 1, env = 2, convert = 3, place = 4, name = 5),
+    c(n = 1, env = 2, convert = 3, place = 4, name = 5)
+  )
+})
