@@ -187,16 +187,44 @@ determines <- function(refs, other) {
   all(other == other[match(refs, refs)])
 }
 
-# The groups of levels of two factors that no row joins to others.
+#' The number of groups of levels of two factors that no row joins to others
+#'
+#' The label of a group is its lowest level. Of each label that of the lowest neighbour is the next,
+#' and that of this one after it, and so on, so that a chain of levels is one group at once.
+#' @noRd
 count_groups <- function(refs, other) {
   if (determines(other, refs)) {
     return(length(unique(refs)))
   }
-  nlevels(connected_rows(list(refs, other)))
+  own <- seq_len(max(refs))
+  label <- own
+  repeat {
+    nearby <- lowest_within(label[refs], other)[other]
+    lowest <- lowest_within(nearby, label[refs])
+    following <- own
+    present <- which(lowest > 0L)
+    following[present] <- lowest[present]
+    while (any(following[following] != following)) {
+      following <- following[following]
+    }
+    if (identical(following[label], label)) {
+      return(length(unique(label[refs])))
+    }
+    label <- following[label]
+  }
+}
+
+# The lowest value of each group, zero for a number that is no group's.
+lowest_within <- function(values, groups) {
+  lowest <- integer(max(groups))
+  falling <- order(values, decreasing = TRUE)
+  lowest[groups[falling]] <- values[falling]
+  lowest
 }
 
 # An orthogonal basis of the columns within each level, and its rank over all levels.
 orthogonal_within <- function(refs, z) {
+  refs <- match(refs, sort(unique(refs)))
   q <- z
   rank <- 0
   for (j in seq_len(ncol(z))) {
@@ -208,7 +236,7 @@ orthogonal_within <- function(refs, z) {
     left <- drop(rowsum(residual^2, refs))
     is_new <- left > rank_tolerance * drop(rowsum(z[, j]^2, refs))
     rank <- rank + sum(is_new)
-    residual[!is_new[as.character(refs)]] <- 0
+    residual[!is_new[refs]] <- 0
     q[, j] <- residual
   }
   list(q = q, rank = rank)
@@ -216,10 +244,11 @@ orthogonal_within <- function(refs, z) {
 
 # A column less its projections on orthogonal ones within each level.
 residual_within <- function(refs, q, column) {
+  refs <- match(refs, sort(unique(refs)))
   for (j in seq_len(ncol(q))) {
     products <- drop(rowsum(cbind(q[, j] * column, q[, j]^2), refs))
     slope <- ifelse(products[, 2L] > 0, products[, 1L] / products[, 2L], 0)
-    column <- column - slope[as.character(refs)] * q[, j]
+    column <- column - slope[refs] * q[, j]
   }
   column
 }

@@ -44,6 +44,17 @@ test_that("the rank of crossed and nested terms is that of dense algebra", {
   })
 })
 
+test_that("groups of levels that rows join are counted, long chains of them too", {
+  chain <- rep(1:20000, each = 2)
+  links <- c(1L, head(chain, -1L))
+  expect_equal(rlmm:::count_groups(chain, links), 1)
+  order <- sample(20000)
+  expect_equal(rlmm:::count_groups(order[chain], rev(order)[links]), 1)
+  broken <- ifelse(seq_along(links) <= 10000, links, links + 20000L)
+  expect_equal(rlmm:::count_groups(order[chain], broken), 2)
+  expect_equal(rlmm:::count_groups(c(1L, 2L, 4L), c(2L, 1L, 2L)), 2)
+})
+
 test_that("the rank by the signs of pivots is that of dense algebra", {
   with(random_factors(), {
     parts <- list(
