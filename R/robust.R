@@ -52,6 +52,9 @@
 #' @section Package sandwich: `estfun()` and `bread()` have methods, with which
 #' `sandwich::sandwich()`, `sandwich::vcovCL()` and others take linear fits. `sandwich::vcovHC()`
 #' has `"HC0"` alone: the other types correct for leverages of models without random effects.
+#' Groups are given as a vector, `vcovCL(fit, cluster = data$g)`: for a formula, `cluster = ~ g`,
+#' sandwich computes the `x | g` of the model's own formula, which is an error of R where `g` is
+#' text.
 #' @references
 #' Bell, R. M. and McCaffrey, D. F. (2002) Bias reduction in standard errors for linear regression
 #' with multi-stage samples. Survey Methodology 28, 169-181.
