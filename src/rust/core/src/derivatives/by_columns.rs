@@ -22,7 +22,8 @@ pub(super) struct ByColumns {
     forms: Blocks,
     /// `sum_l C_ll` of each layout block.
     level_blocks: Vec<Vec<f64>>,
-    /// Moments of the blocks of `I - C` of each pair of layout blocks, the later one first.
+    /// Moments of the blocks of `I - C` of each pair of layout blocks, the later one first, where
+    /// they are asked for.
     moments: Vec<Moments>,
     /// The `a` of all levels.
     scaled: Vec<f64>,
@@ -34,14 +35,21 @@ impl ByColumns {
         factor.trailing.is_large()
     }
 
-    /// Goes through the inverse.
-    pub fn update(&mut self, factor: &Factor, block_of_row: &[u32]) {
+    /// Goes through the inverse; with `pairs` for [`Self::add_forms_of_pairs`] too.
+    pub fn update(
+        &mut self,
+        factor: &Factor,
+        block_of_row: &[u32],
+        pairs: bool,
+    ) {
         let blocks = &factor.layout.blocks;
         self.level_blocks = blocks
             .iter()
             .map(|block| vec![0.0; block.vsize * block.vsize])
             .collect();
-        self.reset_moments(blocks);
+        if pairs {
+            self.reset_moments(blocks);
+        }
         let with_forms = !factor.trailing.has_full();
         if with_forms {
             self.scale(factor, block_of_row);
@@ -49,7 +57,9 @@ impl ByColumns {
         factor
             .trailing
             .for_inverse_columns(&factor.layout, |columns| {
-                self.add_moments(blocks, columns);
+                if pairs {
+                    self.add_moments(blocks, columns);
+                }
                 for (sum, block) in self.level_blocks.iter_mut().zip(blocks) {
                     columns.add_level_blocks(block, sum);
                 }

@@ -220,7 +220,8 @@ impl FactorDerivatives {
         omega: &mut OmegaDerivatives,
     ) {
         self.update_effects(factor, response, profile.reml);
-        self.fill_traces(factor, omega);
+        let pairs = self.knows_pairs(factor, profile, omega.directions.len());
+        self.fill_traces(factor, pairs, omega);
         self.subtract_outer_products(factor, profile, omega);
     }
 
@@ -233,14 +234,20 @@ impl FactorDerivatives {
     ) {
         self.invert_lambdas(factor);
         self.update_leading(factor);
-        self.fill_traces(factor, omega);
+        self.fill_traces(factor, false, omega);
     }
 
-    fn fill_traces(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
+    // With `pairs`, what the observed information takes of pairs of levels is kept as well.
+    fn fill_traces(
+        &mut self,
+        factor: &Factor,
+        pairs: bool,
+        omega: &mut OmegaDerivatives,
+    ) {
         for g in omega.g.iter_mut() {
             g.fill(0.0);
         }
-        self.add_leading_traces(factor, omega);
+        self.add_leading_traces(factor, pairs, omega);
         self.add_trailing_traces(factor, omega);
     }
 

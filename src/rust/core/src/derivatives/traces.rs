@@ -19,11 +19,15 @@ impl FactorDerivatives {
     pub(super) fn add_leading_traces(
         &mut self,
         factor: &Factor,
+        pairs: bool,
         omega: &mut OmegaDerivatives,
     ) {
         let g = &mut omega.g[factor.layout.leading_term];
         match ByColumns::suits(factor) {
-            true => self.by_columns.update(factor, &self.block_of_row),
+            true => {
+                let blocks = &self.block_of_row;
+                self.by_columns.update(factor, blocks, pairs);
+            }
             false => factor.trailing.invert(&mut self.c),
         }
         if factor.trailing.has_full() {

@@ -7,7 +7,7 @@ use faer::{MatMut, MatRef};
 
 use crate::error::{Error, Result};
 use crate::kernels::gemm::add_lower_product;
-use crate::kernels::small;
+use crate::kernels::small::{self, for_size};
 use crate::tolerances::{
     CENTRED_PIVOT, INDEFINITE, KEPT_PIVOT, RANK_PIVOT, ROUNDED_PIVOT,
 };
@@ -86,12 +86,8 @@ impl Border {
     pub(crate) fn subtract_gram(&mut self, b: &[f64]) {
         let p = self.p;
         if p <= FEW {
-            for column in b.chunks_exact(p.max(1)) {
-                for (j, l) in self.l.chunks_exact_mut(p).enumerate() {
-                    small::axpy(-column[j], &column[j..], &mut l[j..]);
-                }
-            }
-            return;
+            let l = &mut self.l;
+            return for_size!(p, p => small::subtract_gram(p, b, l));
         }
         let b = MatRef::from_column_major_slice(b, p, b.len() / p);
         let out = MatMut::from_column_major_slice_mut(&mut self.l, p, p);

@@ -104,8 +104,8 @@ impl Vectors {
         terms
     }
 
-    /// What is left of `whole` when the squares of column `c` of `columns` are taken off, one after
-    /// the other in the order of elimination: where they leave next to nothing, a sum of them would
+    /// What is left of `whole` when the squares of column `c` of `columns` are taken off, four after
+    /// four in the order of elimination: where they leave next to nothing, a sum of them all would
     /// end on either side of `whole`.
     pub(crate) fn take_squares_off(
         &self,
@@ -117,11 +117,9 @@ impl Vectors {
             let length = part.len() / columns;
             c * length..(c + 1) * length
         };
-        let random = [&self.leading, &self.trailing];
-        let random = random.into_iter().flat_map(|part| &part[column(part)]);
-        let left = random.fold(whole, |left, y| left - y * y);
-        let fixed = &self.fixed[column(&self.fixed)];
-        left - small::dot(fixed, fixed)
+        let parts = [&self.leading, &self.trailing, &self.fixed];
+        let parts = parts.into_iter().map(|part| &part[column(part)]);
+        parts.fold(whole, small::take_squares_off)
     }
 
     /// Column `c` of `columns`.
@@ -254,7 +252,11 @@ impl Factor {
         }
         for c in 0..columns {
             let y = y.column_mut(c, columns);
-            subtract_product(self.trailing.border(), y.trailing, y.fixed);
+            small::subtract_product(
+                self.trailing.border(),
+                y.trailing,
+                y.fixed,
+            );
             self.border.forward_solve(y.fixed);
         }
     }
@@ -282,8 +284,8 @@ impl Factor {
                 );
             }
             self.subtract_touched(k, level, y_level, y.trailing);
-            subtract_product(self.bx.block(level), y_level, y.fixed);
         }
+        small::subtract_product(self.bx.values(), y.leading, y.fixed);
     }
 
     // y_R := L_RR^-1 D' y_R, with what full levels take off it first.
@@ -395,14 +397,5 @@ fn subtract_transposed(a: &[f64], x: &[f64], out: &mut [f64]) {
     let columns = a.chunks_exact(x.len().max(1));
     for (out, a) in out.iter_mut().zip(columns) {
         *out -= small::dot(a, x);
-    }
-}
-
-// out -= a x for a matrix a with as many rows as `out`.
-#[inline(always)]
-fn subtract_product(a: &[f64], x: &[f64], out: &mut [f64]) {
-    let columns = a.chunks_exact(out.len().max(1));
-    for (x, a) in x.iter().zip(columns) {
-        small::axpy(-x, a, out);
     }
 }

@@ -312,15 +312,6 @@ pub(crate) fn add_outer_products(
     }
 }
 
-/// The lower triangle of `out -= x x'` for columns of `n` numbers.
-pub(crate) fn subtract_gram(n: usize, x: &[f64], out: &mut [f64]) {
-    for x in x.chunks_exact(n) {
-        for (j, out) in out.chunks_exact_mut(n).enumerate() {
-            axpy(-x[j], &x[j..], &mut out[j..]);
-        }
-    }
-}
-
 /// The lower triangle of the inverse of `L L'`, `k x k`.
 pub(crate) fn inverse_of_square(k: usize, l: &[f64], inverse: &mut [f64]) {
     for (j, column) in inverse.chunks_exact_mut(k.max(1)).enumerate() {
@@ -339,6 +330,59 @@ pub(crate) fn inverse_of_square(k: usize, l: &[f64], inverse: &mut [f64]) {
         column[j] = dot(&column[j..], &column[j..]);
         for (i, other) in (j + 1..k).zip(right.chunks_exact(k)) {
             column[i] = dot(&other[i..], &column[i..]);
+        }
+    }
+}
+
+/// What is left of `whole` when squares are taken off, four after four: where they leave next to
+/// nothing, a sum of them all would end on either side of `whole`.
+pub(crate) fn take_squares_off(whole: f64, values: &[f64]) -> f64 {
+    let fours = values.chunks_exact(4);
+    let rest = fours.remainder();
+    let square =
+        |y: &[f64]| (y[0] * y[0] + y[1] * y[1]) + (y[2] * y[2] + y[3] * y[3]);
+    let left = fours.fold(whole, |left, y| left - square(y));
+    left - dot(rest, rest)
+}
+
+/// `out -= a x` for a matrix `a` with as many rows as `out`. Sums of few rows would wait for each
+/// other: four columns are taken off at a time.
+#[inline(always)]
+pub(crate) fn subtract_product(a: &[f64], x: &[f64], out: &mut [f64]) {
+    let rows = out.len().max(1);
+    let (fours, x_fours) = (a.chunks_exact(4 * rows), x.chunks_exact(4));
+    let rest = fours.remainder().chunks_exact(rows);
+    let x_rest = x_fours.remainder();
+    for (a, x) in fours.zip(x_fours) {
+        for (i, out) in out.iter_mut().enumerate() {
+            let early = a[i] * x[0] + a[rows + i] * x[1];
+            let late = a[2 * rows + i] * x[2] + a[3 * rows + i] * x[3];
+            *out -= early + late;
+        }
+    }
+    for (a, x) in rest.zip(x_rest) {
+        axpy(-x, a, out);
+    }
+}
+
+/// `out -= b b'`, lower triangle `rows x rows`; four columns at a time, as [`subtract_product`].
+#[inline(always)]
+pub(crate) fn subtract_gram(rows: usize, b: &[f64], out: &mut [f64]) {
+    let fours = b.chunks_exact(4 * rows.max(1));
+    let rest = fours.remainder();
+    for b in fours {
+        for j in 0..rows {
+            for i in j..rows {
+                let product = |c: usize| b[c * rows + i] * b[c * rows + j];
+                let early = product(0) + product(1);
+                let late = product(2) + product(3);
+                out[j * rows + i] -= early + late;
+            }
+        }
+    }
+    for b in rest.chunks_exact(rows.max(1)) {
+        for (j, out) in out.chunks_exact_mut(rows).enumerate() {
+            axpy(-b[j], &b[j..], &mut out[j..]);
         }
     }
 }

@@ -25,9 +25,8 @@ use crate::kernels::small::{self, for_size};
 
 /// Below this order a plain loop beats the blocked factorisation.
 const SMALL_ORDER: usize = 24;
-/// Columns of the inverse that each thread holds at a time: all columns over this number.
-const INVERTED_SHARE: usize = 16;
-/// The most columns of the inverse that a thread holds at a time: more make bad use of the cache.
+/// Columns of the inverse that a thread holds at a time: fewer cost the triangular solves speed, more
+/// make bad use of the cache.
 const INVERTED: usize = 128;
 /// The order from which blocks and threads pay.
 const LARGE: usize = 256;
@@ -266,8 +265,10 @@ impl Dense {
     /// `S -= B B'` for all leading levels; `b` holds `k` values per touched row, level after level.
     pub(super) fn rank_updates(&mut self, leading: &Leading, b: &[f64]) {
         let m = self.m;
-        let columns = chunks(m, UPDATED);
-        let values = self.values.chunks_mut(UPDATED * m);
+        // Each band of columns is a pass over the levels: a thread alone makes one of all.
+        let width = if threads() > 1 { UPDATED } else { m };
+        let columns = chunks(m, width);
+        let values = self.values.chunks_mut(width * m);
         share(columns.zip(values), |(columns, values)| {
             for_size!(leading.k, k => {
                 subtract_grams(k, m, leading, b, columns.clone(), values)
@@ -450,9 +451,8 @@ impl Dense {
     ) {
         let of_thread = |_| InverseColumns::default();
         let mut there: Vec<_> = (0..threads()).map(of_thread).collect();
-        let width = (self.m / INVERTED_SHARE).clamp(1, INVERTED);
         let blocks = layout.blocks.iter();
-        let columns: Vec<_> = blocks.flat_map(|b| b.spans(width)).collect();
+        let columns: Vec<_> = blocks.flat_map(|b| b.spans(INVERTED)).collect();
         for columns in columns.chunks(there.len()) {
             let jobs = there.iter_mut().zip(columns.iter().cloned());
             share(jobs, |(there, columns)| {
