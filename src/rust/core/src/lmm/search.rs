@@ -15,7 +15,7 @@ use crate::optimize::trust_region::Model;
 use crate::optimize::{
     self, Geometry, Objective, Observer, OptSummary, Settings, Status,
 };
-use crate::tolerances::PROMISING_LOSS;
+use crate::tolerances::{NEGLIGIBLE_GAIN, PROMISING_LOSS};
 
 /// Evaluations after which a search from elsewhere ends if it promises nothing: it follows a valley
 /// to where the optimum lies at infinity, or as good as there.
@@ -218,10 +218,14 @@ impl Search<'_> {
         Some(ending)
     }
 
-    /// Takes where a search ended as a minimum that is known, unless it was before.
+    /// Takes where a search ended as a minimum that is known, unless it was before, or rounding
+    /// errors hide how far the search should have gone on.
     pub(super) fn keep_minimum(&mut self, ending: &OptSummary) {
-        if ending.status.has_converged() && self.ended_in.is_none() {
-            let x = self.at.from_theta(&ending.best);
+        if !ending.status.has_converged() || self.ended_in.is_some() {
+            return;
+        }
+        let x = self.at.from_theta(&ending.best);
+        if self.rounding(&x, ending.best_value) < NEGLIGIBLE_GAIN {
             self.minima.add(ending.best_value, &x);
         }
     }
@@ -442,5 +446,13 @@ mod tests {
         assert!((whole.best_value - first.best_value).abs() < 1e-9);
         assert!(short.log.len() < whole.log.len());
         assert!(short.status.has_converged());
+        // Where covariances are very large no ending is known well enough.
+        let huge = OptSummary {
+            best: vec![1e7, 1e7],
+            ..whole
+        };
+        search.minima = Minima::default();
+        search.keep_minimum(&huge);
+        assert!(search.minima.is_empty());
     }
 }

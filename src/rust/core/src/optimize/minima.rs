@@ -19,6 +19,12 @@ impl Minima {
         self.known.push((value, x.to_vec()));
     }
 
+    /// Whether none is known.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// The value of the minimum to which the last step of Newton's method led, if one is known: the
     /// step left little of the height above it and of the distance from it, as in the basin where
     /// the method converges quadratically. Points are in units of `step_sizes`.
