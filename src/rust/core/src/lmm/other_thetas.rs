@@ -5,20 +5,29 @@ use super::LinearMixedModel;
 use crate::factor::contained::Levels;
 use crate::tolerances::{LOST_SPREAD, SMALL_SPREAD};
 
+/// An element of theta that is an element of Lambda.
+#[derive(Debug, Clone, Copy)]
+struct Element {
+    term: usize,
+    row: usize,
+    column: usize,
+    /// The place in theta.
+    index: usize,
+}
+
 impl LinearMixedModel {
     /// The standard deviations of slopes of covariates that are far from zero beside their spread:
     /// the elements of theta, with the spread as a share of the root mean square. X tells only if
     /// it begins with a constant.
     pub(super) fn far_slopes(&self) -> Vec<(usize, f64)> {
         let mut found = Vec::new();
-        for (term, cov) in self.engine.covs().iter().enumerate() {
-            cov.for_each_parameter(|row, column, index| {
-                if row == column && !self.domain.held[index] {
-                    let spread = self.spread(term, row);
-                    found.extend(spread.map(|spread| (index, spread)));
-                }
-            });
-        }
+        self.for_each_element(|element| {
+            let index = element.index;
+            if element.row == element.column && !self.domain.held[index] {
+                let spread = self.spread(element.term, element.row);
+                found.extend(spread.map(|spread| (index, spread)));
+            }
+        });
         found
     }
 
@@ -74,16 +83,13 @@ impl LinearMixedModel {
         share: f64,
     ) -> Option<Vec<f64>> {
         let units = self.step_sizes();
-        let mut changed = self.scaled(start, scale);
         let mut has_any = false;
-        for cov in self.engine.covs() {
-            cov.for_each_parameter(|row, column, index| {
-                if row != column && !self.domain.held[index] {
-                    changed[index] = share * scale * units[index];
-                    has_any = true;
-                }
-            });
-        }
+        let scaled = self.scaled(start, scale);
+        let changed = self.changed(&scaled, |element| {
+            let is_below = element.row != element.column;
+            has_any |= is_below;
+            is_below.then(|| share * scale * units[element.index])
+        });
         has_any.then_some(changed)
     }
 
@@ -112,20 +118,10 @@ impl LinearMixedModel {
         j: usize,
         scale: f64,
     ) -> Vec<f64> {
-        let mut changed = theta.to_vec();
-        for cov in self.engine.covs() {
-            let mut own = None;
-            cov.for_each_parameter(|row, column, index| {
-                if index == j && row == column {
-                    own = Some(row);
-                }
-            });
-            cov.for_each_parameter(|row, _, index| {
-                if own == Some(row) && !self.domain.held[index] {
-                    changed[index] = 0.0;
-                }
-            });
-        }
+        let own = self.effect_of(j);
+        let mut changed = self.changed(theta, |element| {
+            (own == Some((element.term, element.row))).then_some(0.0)
+        });
         changed[j] = scale * self.step_sizes()[j];
         changed
     }
@@ -137,19 +133,55 @@ impl LinearMixedModel {
         j: usize,
         scale: f64,
     ) -> Vec<f64> {
-        let mut changed = theta.to_vec();
         let units = self.step_sizes();
-        let covs = self.engine.covs().iter();
-        let own = covs.filter(|cov| {
-            cov.parts().iter().any(|part| part.range().contains(&j))
+        let own = self.effect_of(j).map(|(term, _)| term);
+        self.changed(theta, |element| {
+            let is_other = own == Some(element.term)
+                && element.row == element.column
+                && element.index != j;
+            is_other.then(|| scale * units[element.index])
+        })
+    }
+
+    // Theta with the free elements of Lambda for which `change` has another value.
+    fn changed(
+        &self,
+        theta: &[f64],
+        mut change: impl FnMut(Element) -> Option<f64>,
+    ) -> Vec<f64> {
+        let mut changed = theta.to_vec();
+        self.for_each_element(|element| {
+            if !self.domain.held[element.index] {
+                changed[element.index] =
+                    change(element).unwrap_or(changed[element.index]);
+            }
         });
-        for cov in own {
-            cov.for_each_parameter(|row, column, i| {
-                if row == column && i != j && !self.domain.held[i] {
-                    changed[i] = scale * units[i];
-                }
+        changed
+    }
+
+    // The term and the effect whose standard deviation, or place on the diagonal of Lambda, is
+    // element `j`: of several effects the last one.
+    fn effect_of(&self, j: usize) -> Option<(usize, usize)> {
+        let mut own = None;
+        self.for_each_element(|element| {
+            if element.index == j && element.row == element.column {
+                own = Some((element.term, element.row));
+            }
+        });
+        own
+    }
+
+    // Calls `visit` with each element of Lambda that is a parameter, held or not.
+    fn for_each_element(&self, mut visit: impl FnMut(Element)) {
+        for (term, cov) in self.engine.covs().iter().enumerate() {
+            cov.for_each_parameter(|row, column, index| {
+                visit(Element {
+                    term,
+                    row,
+                    column,
+                    index,
+                });
             });
         }
-        changed
     }
 }
