@@ -19,6 +19,9 @@ check_data <- function(data) {
 }
 
 data_hint <- function(data) {
+  if (inherits(data, "rlmm_sums")) {
+    return(c(i = sums_hint))
+  }
   if (is.matrix(data) || is.object(data)) {
     return(c(i = "Use `as.data.frame()`?"))
   }

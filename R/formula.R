@@ -136,9 +136,13 @@ read_formula <- function(formula, env) {
   )
 }
 
+sums_hint <- "Sums hold a linear model: `rlmm(sums)` fits it, `update()` of the fit a smaller one."
+
 abort_no_formula <- function(formula) {
   hint <- if (is.data.frame(formula)) {
     "It comes before `data`; behind a pipe name it, `formula = `."
+  } else if (inherits(formula, "rlmm_sums")) {
+    sums_hint
   } else {
     "For example `y ~ x + (1 | group)`."
   }

@@ -1,0 +1,162 @@
+# What R's generics return for fits to many responses: a row, or an element, for each response.
+
+#' Accessors of fits to many responses
+#'
+#' `fixef()` and `coef()` have a row of estimates for each response, `sigma()`, `nobs()`, `logLik()`
+#' and with it `AIC()` and `BIC()` an element. `x[i]` keeps some of the responses; `as.list()`, and
+#' so `lapply()`, goes through the whole fits. `update()` fits all responses again. What is more than
+#' a number for each response, such as random effects, is had of one fit: `ranef(x[["name"]])`.
+#'
+#' @param object,x What [rlmm_many()] or [rglmm_many()] returned.
+#' @param i Names or numbers of responses.
+#' @param ... Not used.
+#' @return `fixef()`, `coef()`: a matrix. `sigma()`, `nobs()`: a named vector. `logLik()`: a vector
+#'   of class `"logLik"`, with one number of parameters for all. `x[i]`: as `x`. `as.list()`: a named
+#'   list of fits, `NULL` where a response couldn't be fitted.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+#' many <- rlmm_many(simulate(fit, 5, seed = 1) ~ Days + (1 | Subject), sleepstudy)
+#' fixef(many)
+#' AIC(many)
+#' sapply(many[1:2], isSingular)
+#' @name many-accessors
+NULL
+
+#' @rdname many-accessors
+#' @export
+fixef.rlmm_many <- function(object, ...) {
+  refuse_dots(...)
+  object$beta
+}
+
+#' @rdname many-accessors
+#' @export
+coef.rlmm_many <- function(object, ...) {
+  refuse_dots(...)
+  object$beta
+}
+
+#' @rdname many-accessors
+#' @export
+sigma.rlmm_many <- function(object, ...) {
+  refuse_dots(..., lme4_only = "use.fallback")
+  object$sigma
+}
+
+#' @rdname many-accessors
+#' @export
+nobs.rlmm_many <- function(object, ...) {
+  refuse_dots(..., lme4_only = "use.fallback")
+  object$nobs
+}
+
+#' @rdname many-accessors
+#' @export
+logLik.rlmm_many <- function(object, ...) {
+  refuse_dots(...)
+  fitted <- which(is.na(object$error))
+  df <- if (length(fitted) > 0L) n_parameters(one_fit(object, fitted[1L]))
+  structure(
+    -object$objective / 2,
+    nobs = object$nobs,
+    df = df %||% NA_real_,
+    class = "logLik"
+  )
+}
+
+#' @rdname many-accessors
+#' @export
+`[.rlmm_many` <- function(x, i) {
+  at <- many_places(if (missing(i)) seq_along(x$sigma) else i, x)
+  if (is.function(x$responses)) {
+    abort_argument(
+      "Responses that a function reads can't be chosen from.",
+      i = "`x[[i]]` is the fit of one; `as.data.frame()` has rows for all.",
+      arg = "i"
+    )
+  }
+  parts <- lapply(unclass(x)[many_results], chosen_responses, at)
+  kept <- unclass(x)
+  kept[many_results] <- parts
+  kept$responses <- one_response(x, at)
+  if (!is.null(x$design$weights)) {
+    kept$design$weights <- x$design$weights[, at, drop = FALSE]
+  }
+  structure(without_empty(kept), class = "rlmm_many")
+}
+
+# The parts that have a row, or an element, for each response.
+many_results <- c(
+  "beta",
+  "std_error",
+  "df",
+  "theta",
+  "sigma",
+  "shape",
+  "objective",
+  "verdict",
+  "error",
+  "nobs"
+)
+
+chosen_responses <- function(part, at) {
+  if (is.matrix(part)) part[at, , drop = FALSE] else part[at]
+}
+
+#' @rdname many-accessors
+#' @export
+as.list.rlmm_many <- function(x, ...) {
+  refuse_dots(..., lme4_only = "all.names")
+  fit_of <- \(at) if (is.na(x$error[[at]])) one_fit(x, at)
+  stats::setNames(lapply(seq_along(x$sigma), fit_of), names(x$sigma))
+}
+
+# What `update()` starts from.
+#' @importFrom stats getCall
+#' @export
+getCall.rlmm_many <- function(x, ...) x$call
+
+# Of one fit only -------------------------------------------------------------
+
+#' @export
+ranef.rlmm_many <- function(object, ...) abort_of_one("ranef", object)
+
+#' @export
+VarCorr.rlmm_many <- function(x, sigma = 1, ...) abort_of_one("VarCorr", x)
+
+#' @export
+vcov.rlmm_many <- function(object, ...) abort_of_one("vcov", object)
+
+#' @export
+confint.rlmm_many <- function(object, parm, level = 0.95, ...) {
+  abort_of_one("confint", object)
+}
+
+#' @export
+predict.rlmm_many <- function(object, ...) abort_of_one("predict", object)
+
+#' @export
+simulate.rlmm_many <- function(object, nsim = 1, seed = NULL, ...) {
+  abort_of_one("simulate", object)
+}
+
+#' @export
+anova.rlmm_many <- function(object, ...) abort_of_one("anova", object)
+
+#' @export
+plot.rlmm_many <- function(x, ...) abort_of_one("plot", x)
+
+abort_of_one <- function(generic, x) {
+  name <- in_quotes(names(x$sigma)[1L])
+  abort_rlmm(
+    c(
+      sprintf("`%s()` is of one fit, not of many.", generic),
+      i = sprintf("`%s(x[[%s]])` has it for one response.", generic, name),
+      i = paste(
+        "`as.data.frame(x)` has the fixed effects with standard errors of all,",
+        "`as.data.frame(x, what = \"fit\")` the variances."
+      )
+    ),
+    c("rlmm_error_of_one", "rlmm_error_not_available")
+  )
+}

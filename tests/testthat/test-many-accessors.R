@@ -1,0 +1,73 @@
+many_fits <- function(...) {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  Y <- as.matrix(simulate(fit, 4, seed = 1))
+  Y[, 3] <- NA
+  rlmm_many(Y ~ Days + (1 | Subject), sleepstudy, ...)
+}
+
+test_that("accessors have a row or an element for each response", {
+  many <- many_fits()
+  fits <- as.list(many)
+  expect_null(fits$sim_3)
+  fits <- fits[-3]
+  expect_equal(t(sapply(fits, fixef)), fixef(many)[-3, ], tolerance = 1e-6)
+  expect_identical(coef(many), fixef(many))
+  expect_equal(sapply(fits, sigma), sigma(many)[-3], tolerance = 1e-6)
+  expect_equal(sapply(fits, AIC), AIC(many)[-3], ignore_attr = TRUE)
+  expect_equal(sapply(fits, BIC), BIC(many)[-3], ignore_attr = TRUE)
+  expect_equal(nobs(many)[["sim_3"]], 0)
+  expect_true(is.na(logLik(many)[3]))
+  expect_s3_class(many[4:3][["sim_4"]], "rlmm_lmm")
+})
+
+test_that("some of the responses are kept with all that belongs to them", {
+  weights <- matrix(stats::runif(180 * 4, 0.5, 2), 180)
+  many <- many_fits(weights = weights)
+  kept <- many[c("sim_4", "sim_1")]
+  expect_identical(names(kept), c("sim_4", "sim_1"))
+  expect_equal(fixef(kept), fixef(many)[c(4, 1), ])
+  expect_equal(logLik(kept[["sim_4"]]), logLik(many[["sim_4"]]))
+  expect_identical(many[], many)
+  by_list <- rlmm_many(
+    as.data.frame(many$responses) ~ Days + (1 | Subject),
+    sleepstudy,
+    weights = weights
+  )
+  expect_equal(fixef(by_list[2:1]), fixef(many)[2:1, ])
+  expect_equal(logLik(by_list[2:1][[1]]), logLik(many[[2]]))
+})
+
+test_that("all responses are fitted again by update()", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  Y <- as.matrix(simulate(fit, 2, seed = 1))
+  many <- rlmm_many(Y ~ Days + (1 | Subject), sleepstudy)
+  smaller <- update(many, . ~ . - Days)
+  expect_equal(smaller$beta, rlmm_many(Y ~ 1 + (1 | Subject), sleepstudy)$beta)
+})
+
+test_that("what is of one fit says so", {
+  withr::local_options(cli.unicode = FALSE)
+  many <- many_fits()
+  show <- \(expr) writeLines(error_lines(expr))
+  expect_snapshot({
+    show(ranef(many))
+    show(many[7])
+  })
+  calls <- list(VarCorr, vcov, confint, predict, simulate, anova, plot)
+  for (call in calls) {
+    expect_error(call(many), class = "rlmm_error_of_one")
+  }
+  read <- \(chunk) if (chunk == 1L) many$responses[, 1:2]
+  chunks <- rlmm_many(read ~ Days + (1 | Subject), sleepstudy)
+  expect_error(chunks[1], class = "rlmm_error_argument")
+})
+
+test_that("sums of a linear model are answered where they stand by mistake", {
+  withr::local_options(cli.unicode = FALSE)
+  sums <- rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy)
+  show <- \(expr) writeLines(error_lines(expr))
+  expect_snapshot({
+    show(rlmm(Reaction ~ Days + (Days | Subject), sums))
+    show(rglmm(sums, family = poisson))
+  })
+})
