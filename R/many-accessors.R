@@ -4,15 +4,15 @@
 #'
 #' `fixef()` and `coef()` have a row of estimates for each response, `sigma()`, `nobs()`, `logLik()`
 #' and with it `AIC()` and `BIC()` an element. `x[i]` keeps some of the responses; `as.list()`, and
-#' so `lapply()`, goes through the whole fits. `update()` fits all responses again. What is more than
-#' a number for each response, such as random effects, is had of one fit: `ranef(x[["name"]])`.
+#' so `lapply()`, goes through the whole fits. `update()` fits all responses again. What is more
+#' than a number for each response, such as random effects, is had of one fit: `ranef(x[["name"]])`.
 #'
 #' @param object,x What [rlmm_many()] or [rglmm_many()] returned.
 #' @param i Names or numbers of responses.
 #' @param ... Not used.
 #' @return `fixef()`, `coef()`: a matrix. `sigma()`, `nobs()`: a named vector. `logLik()`: a vector
-#'   of class `"logLik"`, with one number of parameters for all. `x[i]`: as `x`. `as.list()`: a named
-#'   list of fits, `NULL` where a response couldn't be fitted.
+#'   of class `"logLik"`, with one number of parameters for all. `x[i]`: as `x`. `as.list()`: a
+#'   named list of fits, `NULL` where a response couldn't be fitted.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
 #' many <- rlmm_many(simulate(fit, 5, seed = 1) ~ Days + (1 | Subject), sleepstudy)

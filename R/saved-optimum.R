@@ -18,8 +18,8 @@
 #' @param object The formula of the model, or a fit of it, for example one that was stopped early.
 #' @param data The data, where `object` is a formula.
 #' @param ... Of `restore_optimum()`, other arguments of the call that fitted the model, such as
-#'   `family` or `weights`. `REML` is that of the file, unless it is given. The search starts where the other one ended,
-#'   and ends soon.
+#'   `family` or `weights`. `REML` is that of the file, unless it is given. The search starts where
+#'   the other one ended, and ends soon.
 #' @param tolerance How far the objective may be from that of the file, relative to it.
 #' @return `save_optimum()`: the file's name, invisibly. `restore_optimum()`: a fit, with the
 #'   estimates and the record of the file.

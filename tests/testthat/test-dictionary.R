@@ -48,7 +48,8 @@ test_that("every name that MixedModels.jl 5.8 exports has an entry", {
     "glmm GHnorm isfitted islinear issingular leverage levels lmm logdet",
     "loglikelihood lowerbd lrtest meanresponse modelmatrix model_response nobs",
     "objective opt_params optimizers parametricbootstrap pirls predict",
-    "profile profilesigma profilevc PCA pvalue pwrss rank rePCA ranef raneftables rank refarray refit refpool refvalue replicate",
+    "profile profilesigma profilevc PCA pvalue pwrss rank rePCA ranef raneftables",
+    "rank refarray refit refpool refvalue replicate",
     "residuals response responsename restoreoptsum saveoptsum",
     "settheta shortestcovint sdest simulate sparse sparseA sparseL std stderror updateL",
     "varest vcov weights zerocorr savereplicates restorereplicates"

@@ -1,5 +1,5 @@
-# Generalized models in which two terms of a grouping factor have the same effects: one optimum among
-# many, with the likelihood of the model without the repetition.
+# Generalized models in which two terms of a grouping factor have the same effects: one optimum
+# among many, with the likelihood of the model without the repetition.
 
 is_unidentified <- function(...) {
   told <- expect_message(

@@ -162,7 +162,8 @@ impl Coordinates {
         self.parameters = parameters;
     }
 
-    // Replaces one value for each parameter, its coordinate or what it is held at, by the parameter.
+    // Replaces one value for each parameter, its coordinate or what it is held at, by the
+    // parameter.
     fn turn_to_theta(&self, x: &mut [f64]) {
         for part in &self.correlated {
             let range = part.range();

@@ -14,7 +14,8 @@ use crate::factor::Factor;
 use crate::kernels::gemm::add_lower_product;
 use crate::kernels::small::{self, set_zeros};
 
-/// Up to so many products, of both triangles, a plain loop takes less time than faer's preparations.
+/// Up to so many products, of both triangles, a plain loop takes less time than faer's
+/// preparations.
 const FEW_PRODUCTS: usize = 2048;
 
 /// Memory of [`FactorDerivatives::add_curvature`].

@@ -104,9 +104,9 @@ impl Vectors {
         terms
     }
 
-    /// What is left of `whole` when the squares of column `c` of `columns` are taken off, four after
-    /// four in the order of elimination: where they leave next to nothing, a sum of them all would
-    /// end on either side of `whole`.
+    /// What is left of `whole` when the squares of column `c` of `columns` are taken off, four
+    /// after four in the order of elimination: where they leave next to nothing, a sum of them all
+    /// would end on either side of `whole`.
     pub(crate) fn take_squares_off(
         &self,
         whole: f64,

@@ -70,8 +70,8 @@ impl Drop for Alone {
     }
 }
 
-/// Values of one pass that a thread takes at a time: what it does to them lasts longer than it takes
-/// to begin.
+/// Values of one pass that a thread takes at a time: what it does to them lasts longer than it
+/// takes to begin.
 pub(crate) const PASS: usize = 1 << 15;
 
 /// Gives the values of one pass to several threads, in pieces with the number of their first.

@@ -25,8 +25,8 @@ use crate::kernels::small::{self, for_size};
 
 /// Below this order a plain loop beats the blocked factorisation.
 const SMALL_ORDER: usize = 24;
-/// Columns of the inverse that a thread holds at a time: fewer cost the triangular solves speed, more
-/// make bad use of the cache.
+/// Columns of the inverse that a thread holds at a time: fewer cost the triangular solves speed,
+/// more make bad use of the cache.
 const INVERTED: usize = 128;
 /// The order from which blocks and threads pay.
 const LARGE: usize = 256;

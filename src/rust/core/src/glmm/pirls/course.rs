@@ -69,8 +69,8 @@ impl Course {
 
     /// Whether a step of this decrement and length led to the modes.
     ///
-    /// Newton's method squares the error of the modes, if the step was a whole one: a search that is
-    /// to be rough ends when the next decrement is foreseen to be small. Where expected
+    /// Newton's method squares the error of the modes, if the step was a whole one: a search that
+    /// is to be rough ends when the next decrement is foreseen to be small. Where expected
     /// weights take part convergence is linear, at a rate that the last two steps show, be they
     /// whole or not.
     pub fn has_arrived(
