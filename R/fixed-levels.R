@@ -86,7 +86,21 @@ large_tests <- function(fit, type, tests) {
   table <- rbind(table, own)
   labels <- fixed_labels(fit)
   table <- table[intersect(labels, rownames(table)), , drop = FALSE]
-  as_anova(table, large_heading(fit, type, tests))
+  heading <- large_heading(fit, tested_type(fit, type), tests)
+  if (tested_type(fit, type) != type) {
+    heading <- c(
+      heading,
+      "(Type III isn't available for large factors beside dropped coefficients)"
+    )
+  }
+  as_anova(table, heading)
+}
+
+# Where coefficients were dropped, what a factor explains beside all others is its hypothesis of
+# type II, which is no longer that of type III.
+tested_type <- function(fit, type) {
+  dropped <- setdiff(fit$fixed$dropped, "(Intercept)")
+  if (type == "III" && length(dropped) > 0L) "II" else type
 }
 
 large_heading <- function(fit, type, tests) UseMethod("large_heading")

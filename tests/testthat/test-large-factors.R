@@ -155,6 +155,16 @@ test_that("methods agree with those of dummy columns", {
   expect_same(\(fit) attr(coef(fit, se = TRUE), "std.error")$worker$x)
 })
 
+test_that("tests beside dropped levels are called what they are: type II", {
+  d <- two_factors(3)
+  fits <- by_both_codings(rlmm(y ~ x + firm + school + (1 | worker), d), d)
+  found <- anova(fits$levels)
+  right <- anova(fits$dummies, type = "II")
+  expect_equal(found$`F value`, right$`F value`, tolerance = 1e-5)
+  expect_match(attr(found, "heading")[1L], "^Type II analysis")
+  expect_match(attr(found, "heading"), "dropped coefficients", all = FALSE)
+})
+
 test_that("marginal means are averaged over the levels that aren't asked for", {
   skip_if_not_installed("emmeans")
   d <- two_factors()
