@@ -162,6 +162,8 @@ registered_methods <- function() {
     # sandwich hands them what its own functions are given.
     "bread",
     "estfun",
+    # gtsummary's default takes and checks them.
+    "tbl_regression",
     # knitr hands it the options of the chunk.
     "knit_print"
   )
