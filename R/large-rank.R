@@ -65,7 +65,7 @@ depends_on_earlier <- function(within, x) {
 
 #' The parts of a factor's levels whose sums columns before it have already
 #'
-#' Of the first factor all levels, as they add up to the intercept, if there is one.
+#' All levels of the first factor are one part, as they add up to the intercept, if there is one.
 #' @return The part of each level: zero for one in none, `NA` for a level without rows.
 #' @noRd
 level_parts <- function(refs, i, large) {

@@ -116,7 +116,7 @@ as.list.rlmm_many <- function(x, ...) {
 #' @export
 getCall.rlmm_many <- function(x, ...) x$call
 
-# Of one fit only -------------------------------------------------------------
+# What only one fit has -------------------------------------------------------
 
 #' @export
 ranef.rlmm_many <- function(object, ...) abort_of_one("ranef", object)

@@ -376,7 +376,7 @@ structure_hint <- function(name) {
   did_you_mean(name, names(structure_calls), \(x) tick(paste0(x, "()")))
 }
 
-# Those of glmmTMB alone.
+# Structures that only glmmTMB has.
 glmmtmb_structures <- c("rr", "ou", "exp", "gau", "mat", "propto", "equalto")
 
 abort_structure_arguments <- function(expr) {

@@ -191,10 +191,9 @@ impl Workspace {
             self.moments.add(&self.blocks);
         }
     }
-}
 
-impl Workspace {
-    // The same where both terms have one effect for each level.
+    // The moments of W for terms t and u that both have one effect for each level: one sum of
+    // squares.
     fn fill_square_sum(&mut self, q: usize, t: usize, u: usize) {
         self.blocks.clear();
         for &col in &self.levels[u].rows {

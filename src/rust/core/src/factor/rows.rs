@@ -26,7 +26,8 @@ pub struct Rows {
     pub terms: Vec<RowsOfTerm>,
     /// Fixed-effects rows, `p x n`, centred.
     pub x: Vec<f64>,
-    /// The same without zeros, if there are many and [`Rows::thin`] has been asked to look.
+    /// Fixed-effects rows without their zeros, if there are many and [`Rows::thin`] has been asked
+    /// to look.
     pub(crate) sparse: Option<SparseRows>,
     /// Fixed effects.
     pub p: usize,

@@ -75,7 +75,8 @@ impl Eigen {
         decomposed
     }
 
-    // Of `[a b; b d]`, by the rotation that makes it diagonal (Golub and Van Loan 2013, 8.5.2).
+    // Decomposes `[a b; b d]` by the rotation that makes it diagonal (Golub and Van Loan 2013,
+    // 8.5.2).
     fn decompose_two(&mut self, a: f64, b: f64, d: f64) -> bool {
         let tau = (d - a) / (2.0 * b);
         let tangent = match b {

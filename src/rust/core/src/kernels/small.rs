@@ -482,6 +482,21 @@ mod tests {
         assert_eq!(gram, [-10.0, -14.0, 0.0, -20.0]);
     }
 
+    #[test]
+    fn columns_in_fours_and_the_rest_add_up() {
+        // Five columns [1 2]', [2 4]', ... [5 10]': their squares add up to 55.
+        let b: Vec<f64> =
+            (1..6).flat_map(|c| [c as f64, 2.0 * c as f64]).collect();
+        let mut gram = [0.0; 4];
+        subtract_gram(2, &b, &mut gram);
+        assert_eq!(gram, [-55.0, -110.0, 0.0, -220.0]);
+        let x = [1.0, 1.0, 1.0, 1.0, 2.0];
+        let mut out = [0.0; 2];
+        subtract_product(&b, &x, &mut out);
+        assert_eq!(out, [-20.0, -40.0]);
+        assert_eq!(take_squares_off(60.0, &[1.0, 2.0, 3.0, 4.0, 5.0]), 5.0);
+    }
+
     // L = [2 . .; 1 4 .; 3 1 5], whose inverse is that of the rows above, transposed.
     #[test]
     fn inverse_of_a_square_is_the_square_of_the_inverse() {
