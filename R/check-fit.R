@@ -14,15 +14,16 @@ check_fit <- function(x, arg = "x") {
   )
 }
 
-check_linear <- function(object) {
-  check_fit(object, "object")
+check_linear <- function(object, arg = "object", hint = NULL) {
+  check_fit(object, arg)
   if (isLMM.rlmm(object)) {
     return(invisible())
   }
   abort_rlmm(
     c(
-      "`object` must be a linear mixed model.",
-      i = "For generalized models the derivatives are those of `rglmm()`."
+      sprintf("`%s` must be a linear mixed model.", arg),
+      x = "It is a generalized one.",
+      i = hint
     ),
     "rlmm_error_not_available"
   )

@@ -25,6 +25,21 @@ refuse_dots <- function(..., lme4_only = NULL) {
   )
 }
 
+#' Refuse what stands among the further fits of a method's dots and is none
+#'
+#' Whatever has a class may have a `logLik()`, too: `logLik()` itself says where it hasn't.
+#' @param known The method's other arguments.
+#' @noRd
+refuse_no_fits <- function(..., known = character()) {
+  is_plain <- !vapply(list(...), is.object, NA)
+  if (any(is_plain)) {
+    name <- dots_names(...)[is_plain][1L]
+    fun <- method_name(parent.frame(), sys.call(sys.parent()))
+    hint <- suggestion(name, known) %||% c(i = "Further fits may stand there.")
+    abort_unknown_argument(fun, name, hint)
+  }
+}
+
 inform_without_effect <- function(names) {
   inform_rlmm(
     sprintf("Arguments without effect here: %s.", enumerate(tick(names))),
@@ -177,6 +192,22 @@ foreign_hint <- function(name, expr, fitter) {
       "Correlations stand in `formula`, in a random-effects term:",
       "`ar1(0 + time | group)`, for one."
     ),
+    covstruct = ,
+    cov_struct = ,
+    corstr = ,
+    structure = paste(
+      "A covariance structure stands in `formula`, around a random-effects term:",
+      "`ar1(0 + time | group)`, for one. See `?covariance_structures`."
+    ),
+    rel_mat = ,
+    relmat = ,
+    pedigree = ,
+    ginverse = ,
+    cov_ranef = ,
+    data2 = paste(
+      "Relationships of the levels that are known aren't available;",
+      "`lme4qtl::relmatLmer()`, `pedigreemm::pedigreemm()` and `brms::brm()` have them."
+    ),
     varStruct = "Write `dispersion = ~x`, of factors.",
     nAGQ = "Quadrature is for generalized models, of `rglmm()`.",
     REML = paste0(always_ml, "leave `REML` out."),
@@ -185,6 +216,7 @@ foreign_hint <- function(name, expr, fitter) {
     prior = ,
     priors = ,
     chains = ,
+    warmup = ,
     iter = "Bayesian models are fitted by the packages brms and rstanarm.",
     optCtrl = "Limits of the optimizer: `control = rlmm_control(max_eval = , ftol_abs = )`.",
     maxfun = ,

@@ -19,14 +19,15 @@
 #' with different fixed effects can't be compared.
 #'
 #' `AICc()` is the AIC with the small-sample correction, `AIC + 2 k (k + 1) / (n - k - 1)` for k
-#' parameters and n observations. Its default method takes any object that has `logLik()`.
+#' parameters and n observations. Its default method takes any object that has `logLik()`. `AIC()`
+#' and `BIC()` are R's own, and compare several fits in a table.
 #'
 #' @param object,fit A fit.
 #' @param REML `TRUE`, `FALSE`, or `NULL` for the criterion that the model was fitted by.
 #' @param nAGQ For a generalized model: nodes of the quadrature, 1 for the Laplace approximation.
 #' @param scale,use.fallback Not used; arguments of R's own methods.
 #' @param k Weight of each parameter; 2 gives the AIC.
-#' @param ... Not used.
+#' @param ... Of `AIC()` and `BIC()`: further fits. Of the others: not used.
 #' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`; of a fit by
 #'   the iterative engine (see [rlmm_control()]) also `se`, the standard error of its estimate.
 #'   `extractAIC()`: the number of parameters and the AIC. The others: a number.
@@ -67,6 +68,22 @@ log_likelihoods <- function(fits) {
     value = vapply(found, as.double, 0),
     npar = vapply(found, \(x) as.double(attr(x, "df")), 0)
   )
+}
+
+#' @rdname logLik.rlmm
+#' @importFrom stats AIC
+#' @export
+AIC.rlmm <- function(object, ..., k = 2) {
+  refuse_no_fits(..., known = "k")
+  NextMethod()
+}
+
+#' @rdname logLik.rlmm
+#' @importFrom stats BIC
+#' @export
+BIC.rlmm <- function(object, ...) {
+  refuse_no_fits(...)
+  NextMethod()
 }
 
 #' @rdname logLik.rlmm

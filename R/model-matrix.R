@@ -1,18 +1,21 @@
 #' Model matrices
 #'
-#' Made again from the stored model frame.
+#' Made again from the stored model frame. `kappa()` is the condition number of X.
 #'
-#' @param object A fitted model.
+#' @param object,z A fitted model.
 #' @param type Which matrix: `"fixed"` is X, without columns that were dropped; `"random"` is Z,
 #'   sparse, its columns ordered by term, then level, then effect; `"randomListRaw"` is a list with
 #'   the n x k matrix of the left side of each random-effects term.
-#' @param ... Ignored.
+#' @param exact,norm Arguments of R's own method for a matrix.
+#' @param ... Not used.
 #' @return A matrix with the attributes `assign` and, if the model has factors, `contrasts`; for
 #'   `"random"` a `dgCMatrix`; or a list of matrices.
+#'   `kappa()`: a number.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' head(model.matrix(fit))
 #' dim(model.matrix(fit, "random"))
+#' kappa(fit, exact = TRUE)
 #' @importFrom stats model.matrix
 #' @export
 model.matrix.rlmm <- function(
@@ -38,6 +41,14 @@ model.matrix.rlmm <- function(
       )
     }
   )
+}
+
+#' @rdname model.matrix.rlmm
+#' @export
+kappa.rlmm <- function(z, exact = FALSE, norm = NULL, ...) {
+  refuse_dots(...)
+  abort_if_large(z, "The model matrix")
+  kappa(user_fixed_matrix(z), exact = exact, norm = norm)
 }
 
 user_fixed_matrix <- function(fit) {

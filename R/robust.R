@@ -51,10 +51,10 @@
 #'
 #' @section Package sandwich: `estfun()` and `bread()` have methods, with which
 #' `sandwich::sandwich()`, `sandwich::vcovCL()` and others take linear fits. `sandwich::vcovHC()`
-#' has `"HC0"` alone: the other types correct for leverages of models without random effects.
-#' Groups are given as a vector, `vcovCL(fit, cluster = data$g)`: for a formula, `cluster = ~ g`,
-#' sandwich computes the `x | g` of the model's own formula, which is an error of R where `g` is
-#' text.
+#' has `"HC0"` alone, `vcovCL()` `"HC0"` and `"HC1"`: the other types correct for leverages of
+#' models without random effects. Clusters are given as a vector, `vcovCL(fit, cluster = data$g)`:
+#' for a formula, `cluster = ~ g`, sandwich computes the `x | g` of the model's own formula, which R
+#' warns of where `g` is a factor; where that is an error, ours says what to write.
 #' @references
 #' Bell, R. M. and McCaffrey, D. F. (2002) Bias reduction in standard errors for linear regression
 #' with multi-stage samples. Survey Methodology 28, 169-181.
@@ -348,47 +348,3 @@ robust_note <- function(found) {
 }
 
 format_count_each <- function(n) vapply(n, format_count, "")
-
-# For package sandwich ------------------------------------------------------------
-
-#' @rawNamespace S3method(sandwich::estfun, rlmm)
-estfun.rlmm <- function(x, ...) {
-  check_linear(x)
-  parts <- marginal_scores(x)
-  out <- matrix(
-    0,
-    length(x$fitted),
-    sum(parts$free)
-  )
-  scores <- parts$c %*% parts$root * parts$residual
-  out[parts$kept, ] <- scores / x$sigma^2
-  dimnames(out) <- list(row.names(x$frame), names(x$beta)[parts$free])
-  out
-}
-
-#' @rawNamespace S3method(sandwich::bread, rlmm)
-bread.rlmm <- function(x, ...) {
-  check_linear(x)
-  free <- free_beta(x)
-  nobs.rlmm(x) * fixed_covariance(x)[free, free, drop = FALSE]
-}
-
-#' The types of `vcovHC()`, whose leverages and residuals are those of models without random effects
-#'
-#' sandwich would take the scores of a mixed model for products of a residual and a row of X.
-#' @noRd
-#' @rawNamespace S3method(sandwich::vcovHC, rlmm)
-vcovHC.rlmm <- function(x, type = "HC3", ...) {
-  refuse_dots(...)
-  if (!identical(type, "HC0") && !identical(type, "HC")) {
-    abort_rlmm(
-      c(
-        "`vcovHC()` of sandwich is for models without random effects, but for `type = \"HC0\"`.",
-        x = paste0("`type` is ", enumerate(type), "."),
-        i = "Take `vcov(fit, type = \"CR2\")`, or `vcovCL()` with `cluster`."
-      ),
-      "rlmm_error_not_available"
-    )
-  }
-  robust_by(x, "HC0", NULL)$covariance
-}

@@ -3,11 +3,18 @@
 tell_text <- function(terms, frame) {
   for (name in effect_names(terms, frame)) {
     x <- .subset2(frame, name)
-    kind <- if (is.character(x)) text_kind(x, more_than = 5L)
+    kind <- if (is.character(x)) unexpected_text(x)
     if (!is.null(kind)) {
       inform_text(name, kind, length(unique(x)))
     }
   }
+}
+
+# Few numbers as text are codes of groups by right; few dates rarely are. With two values there is
+# no difference.
+unexpected_text <- function(x) {
+  kind <- text_kind(x, more_than = 2L)
+  if (identical(kind, "dates")) kind else text_kind(x, more_than = 5L)
 }
 
 # The variables of a part of the formula that are in the frame, without the response.

@@ -162,6 +162,9 @@ registered_methods <- function() {
     # sandwich hands them what its own functions are given.
     "bread",
     "estfun",
+    # They refuse whatever they are given.
+    "vcovBS",
+    "vcovJK",
     # gtsummary's default takes and checks them.
     "tbl_regression",
     # knitr hands it the options of the chunk.

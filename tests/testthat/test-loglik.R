@@ -68,3 +68,25 @@ test_that("a given sigma is no parameter and is not profiled out", {
   expect_equal(deviance(fit, REML = TRUE), deviance(fit))
   expect_equal(deviance(fit, REML = FALSE), dense$objective, tolerance = 1e-10)
 })
+
+test_that("AIC() and BIC() compare fits, and refuse what is none", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+  smaller <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, REML = FALSE)
+  line <- lm(Reaction ~ Days, sleepstudy)
+  found <- AIC(fit, smaller, line, k = 3)
+  expect_identical(rownames(found), c("fit", "smaller", "line"))
+  # lme4: lmer() of the same models; stats: AIC(line).
+  expect_equal(found$df, c(6, 4, 3))
+  expect_equal(
+    found$AIC,
+    c(1751.9393 + 18, 1794.0786 + 12, AIC(line) + 3),
+    tolerance = 1e-6
+  )
+  expect_equal(BIC(fit, smaller)$BIC, c(BIC(fit), BIC(smaller)))
+  expect_equal(vapply(list(fit, smaller), AIC, 0), AIC(fit, smaller)$AIC)
+  expect_snapshot({
+    writeLines(error_lines(AIC(fit, kk = 3)))
+    writeLines(error_lines(AIC(fit, 3)))
+    writeLines(error_lines(BIC(fit, k = 3)))
+  })
+})

@@ -64,6 +64,8 @@ test_that("arguments of other programs are answered in the form they have here",
     show_conditions(rlmm(Reaction ~ Days, sleepstudy, groups = "Subject"))
     show_conditions(rlmm(Reaction ~ Days, sleepstudy, groups = Subject))
     show_conditions(rlmm(Reaction ~ Days, sleepstudy, re_formula = "~Days"))
+    show_conditions(fit(relmat = list(Subject = diag(18))))
+    show_conditions(fit(covstruct = "ar1"))
     show_conditions(fit(method = "ML"))
     show_conditions(fit(method = "REML"))
     show_conditions(fit(reml = FALSE))
@@ -143,10 +145,13 @@ test_that("dates and numbers that are stored as text", {
     when = format(as.Date("2020-01-01") + Days),
     number = format(Days + 0.5),
     few = as.character(Days %% 4),
+    phase = ifelse(Days < 5, "2020-01-01", "2020-06-01"),
+    visit = format(as.Date("2020-01-01") + Days %% 3),
     label = paste0("day", Days)
   )
   expect_snapshot({
     show_conditions(rlmm(Reaction ~ when + (1 | Subject), d))
+    show_conditions(rlmm(Reaction ~ visit + (1 | Subject), d))
     show_conditions(rlmm(Reaction ~ number + (1 | Subject), d))
     show_conditions(rlmm(
       Reaction ~ Days + (number | Subject),
@@ -157,6 +162,7 @@ test_that("dates and numbers that are stored as text", {
   # Labels, and grouping factors, are text by right.
   quiet <- rlmm_control(check_conv_singular = "ignore")
   expect_silent(rlmm(Reaction ~ few + (1 | Subject), d))
+  expect_silent(rlmm(Reaction ~ phase + (1 | Subject), d))
   expect_silent(rlmm(Reaction ~ label + (1 | Subject), d))
   expect_silent(rlmm(Reaction ~ Days + (1 | when), d, control = quiet))
 })

@@ -44,3 +44,11 @@ test_that("aliased columns are left out", {
   expect_equal(colnames(model.matrix(fit)), names(fixef(fit)))
   expect_length(attr(model.matrix(fit), "assign"), 2)
 })
+
+test_that("kappa() is the condition number of the fixed effects' matrix", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  line <- lm(Reaction ~ Days, sleepstudy)
+  expect_equal(kappa(fit), kappa(line))
+  values <- svd(model.matrix(line))$d
+  expect_equal(kappa(fit, exact = TRUE), values[1] / values[2])
+})

@@ -202,6 +202,10 @@ fits <- list(
 )
 theirs <- lapply(fits, as_merMod)
 
+# How many calls were compared, for the test at the end.
+compared <- new.env()
+compared$n <- 0L
+
 answer <- function(f, fit) {
   set.seed(1)
   answered <- NULL
@@ -212,6 +216,7 @@ answer <- function(f, fit) {
 }
 
 expect_same_answer <- function(package, name, model) {
+  compared$n <- compared$n + 1L
   f <- getExportedValue(package, name)
   expect_equal(
     answer(f, fits[[model]]),
@@ -296,6 +301,7 @@ expect_same_call <- function(package, call) {
     skip_if_not_installed(package)
     text <- sub("^([[:alnum:].]+)", paste0(package, "::\\1"), call)
     for (pair in pairs_of_fits()) {
+      compared$n <- compared$n + 1L
       f <- function(fit, smaller) {
         f_of_package <- getExportedValue(package, sub("[(].*", "", call))
         call <- str2lang(call)
@@ -425,4 +431,12 @@ test_that("tests of lmtest that don't see random effects are refused", {
   )
   # The value of lme4.
   expect_equal(compared$Chisq[2L], 23.5365, tolerance = 1e-5)
+})
+
+test_that("at least 250 calls were compared, where all packages are installed", {
+  packages <- unique(c(names(calls), calls_with_arguments))
+  for (package in packages) {
+    skip_if_not_installed(package)
+  }
+  expect_gte(compared$n, 250L)
 })

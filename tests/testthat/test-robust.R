@@ -271,35 +271,6 @@ test_that("tests and limits take the robust standard errors", {
   })
 })
 
-test_that("package sandwich takes the fits", {
-  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
-  # Its formulas: meat = crossprod(estfun) / n, sandwich = bread meat bread / n.
-  scores <- estfun.rlmm(fit)
-  expect_equal(
-    colSums(scores),
-    c(`(Intercept)` = 0, Days = 0),
-    tolerance = 1e-7
-  )
-  by_subject <- rowsum(scores, sleepstudy$Subject)
-  bread <- bread.rlmm(fit) / 180
-  expect_equal(
-    bread %*% crossprod(by_subject) %*% bread,
-    vcov(fit, type = "CR0"),
-    tolerance = 1e-10
-  )
-  skip_if_not_installed("sandwich")
-  sandwich <- getExportedValue("sandwich", "sandwich")
-  expect_equal(sandwich(fit), vcov(fit, type = "HC0"), tolerance = 1e-10)
-  by_row <- getExportedValue("sandwich", "vcovHC")
-  expect_equal(by_row(fit, "HC0"), sandwich(fit), tolerance = 1e-10)
-  expect_error(by_row(fit), class = "rlmm_error_not_available")
-  clustered <- getExportedValue("sandwich", "vcovCL")(
-    fit,
-    cluster = sleepstudy$Subject
-  )
-  expect_equal(clustered, vcov(fit, type = "CR1"), tolerance = 1e-10)
-})
-
 test_that("too few clusters have no test of many coefficients", {
   few <- subset(sleepstudy, Subject %in% levels(Subject)[1:4])
   fit <- rlmm(Reaction ~ factor(Days) + (1 | Subject), few)
