@@ -280,7 +280,7 @@ adds_theta <- function(fit, use) UseMethod("adds_theta")
 
 #' @export
 adds_theta.rlmm_lmm <- function(fit, use) {
-  any(lengths(use) > 0L) && !is.null(fit$frame)
+  any(lengths(use) > 0L) && has_spec(fit)
 }
 
 #' @export

@@ -266,7 +266,7 @@ test_that("errors and intervals of predictions from sums are those from data", {
     expect_equal(
       predict(found, new, allow.new.levels = TRUE, ...),
       predict(fit, new, allow.new.levels = TRUE, ...),
-      tolerance = 1e-4
+      tolerance = 1e-6
     )
   }
   expect_same(se.fit = TRUE, cov.fit = TRUE)
