@@ -318,6 +318,7 @@ abort_constant_group <- function(bar) {
       tick(paste0("(", deparse_one(bar), ")")),
       " must be a variable."
     ),
-    x = "It is a constant."
+    x = "It is a constant.",
+    i = if (is.character(bar[[3L]])) "Write its name without quotes."
   )
 }

@@ -7,35 +7,40 @@ is_number <- function(x) {
 # The number of rows of a data frame, faster than by nrow(), which dispatches.
 count_rows <- function(frame) .row_names_info(frame, 2L)
 
-check_flag <- function(x, arg) {
+check_flag <- function(x, arg, hint = NULL) {
   if (is.logical(x) && length(x) == 1L && !is.na(x)) {
     return(invisible(x))
   }
   problem <- sprintf("`%s` must be `TRUE` or `FALSE`.", arg)
-  abort_argument(problem, x = it_is(x), arg = arg)
+  abort_argument(problem, x = it_is(x), i = hint, arg = arg)
 }
 
 #' One of the allowed values, which may be abbreviated
 #' @param most How many of them a message lists.
 #' @param value What the user gave; the default of an argument is all of `allowed`, which means the
 #'   first.
+#' @param elsewhere What stands here for values of other programs, by value.
 #' @noRd
-one_of <- function(value, allowed, arg, most = 10L) {
+one_of <- function(value, allowed, arg, most = 10L, elsewhere = NULL) {
   if (identical(value, allowed)) {
     return(allowed[1])
   }
   is_text <- is.character(value) && length(value) == 1L
   found <- if (is_text) pmatch(value, allowed) else NA
   if (is.na(found)) {
-    abort_choice(value, allowed, arg, most)
+    abort_choice(value, allowed, arg, most, elsewhere)
   }
   allowed[found]
 }
 
-abort_choice <- function(value, allowed, arg, most) {
+abort_choice <- function(value, allowed, arg, most, elsewhere = NULL) {
   choices <- enumerate(dQuote(allowed, FALSE), max = most, last = "or")
   problem <- sprintf("`%s` must be %s.", arg, choices)
-  hint <- choice_hint(value, allowed)
+  hint <- if (is.character(value) && value[1L] %in% names(elsewhere)) {
+    c(i = elsewhere[[value[1L]]])
+  } else {
+    choice_hint(value, allowed)
+  }
   abort_argument(problem, x = it_is(value), hint, arg = arg)
 }
 

@@ -388,6 +388,9 @@ describe_vector <- function(x) {
     return(format(x))
   }
   n <- format_count(length(x))
+  if (is.language(x)) {
+    return("an expression that isn't evaluated")
+  }
   paste(with_article(typeof(x)), "vector of length", n)
 }
 

@@ -107,6 +107,9 @@ method_name <- function(frame, call) {
 }
 
 suggestion <- function(name, known) {
+  if (name == "level" && !name %in% known) {
+    return(c(i = level_hint))
+  }
   if (!nzchar(name) || length(known) == 0L) {
     return(NULL)
   }
@@ -117,6 +120,11 @@ suggestion <- function(name, known) {
   did_you_mean(name, known) %||%
     c(i = paste0("It knows ", enumerate(tick(known), max = 10L), "."))
 }
+
+level_hint <- paste(
+  "nlme's `level` is `re.form` here:",
+  "`predict(fit, re.form = NA)` has the fixed effects alone."
+)
 
 # What arguments of methods of other packages are called here.
 method_arguments_elsewhere <- c(

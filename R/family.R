@@ -193,6 +193,9 @@ family_hint <- function(name) {
       i = "For an ordered response see the package ordinal, with its `clmm()`."
     ))
   }
+  if (plain %in% c("multinomial", "categorical")) {
+    return(c(i = "For a response of several categories see the package mclogit."))
+  }
   did_you_mean(name, c(named_families(), "bernoulli"))
 }
 

@@ -114,10 +114,13 @@ join <- function(op, left, right) {
 
 # Errors --------------------------------------------------------------------
 
-#' The formula itself, from what the user gave: text is parsed in the caller's environment
+#' The formula itself, from what the user gave: text is parsed, and a formula that was quoted
+#' evaluated, in the caller's environment
 #' @noRd
 read_formula <- function(formula, env) {
-  if (is.character(formula)) {
+  is_quoted <- is.call(formula) && identical(formula[[1L]], quote(`~`))
+  is_text <- is.character(formula) && length(formula) == 1L
+  if (is_text || is_quoted) {
     formula <- tryCatch(
       stats::as.formula(formula, env = env),
       error = \(cnd) formula
@@ -143,6 +146,8 @@ abort_no_formula <- function(formula) {
     "It comes before `data`; behind a pipe name it, `formula = `."
   } else if (inherits(formula, "rlmm_sums")) {
     sums_hint
+  } else if (is.character(formula) && length(formula) > 1L) {
+    "Put the pieces together: `paste(formula, collapse = \" \")`."
   } else {
     "For example `y ~ x + (1 | group)`."
   }
@@ -186,9 +191,21 @@ abort_no_bars <- function(formula) {
       tick(deparse_one(formula)),
       "has no term of the form `(expr | group)`."
     ),
-    i = "Did you mean `lm()`, or is a term such as `(1 | group)` missing?",
+    i = tidy_hint(formula) %||%
+      "Did you mean `lm()`, or is a term such as `(1 | group)` missing?",
     class = "rlmm_error_no_bars"
   )
+}
+
+# Marks of tidy evaluation, which formulas don't know.
+tidy_hint <- function(formula) {
+  names <- all.names(formula)
+  if (sum(names == "!") > 1L || any(c("{", ".data", ".env") %in% names)) {
+    paste(
+      "A formula knows no `!!`, `{{` and `.data`: make it from names by",
+      "`reformulate(c(name, \"(1 | group)\"), response)`."
+    )
+  }
 }
 
 abort_bar_inside <- function(expr, op) {

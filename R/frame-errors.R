@@ -16,7 +16,9 @@ abort_frame <- function(cnd, terms, data, bars) {
     abort_if_structure(terms)
     abort_if_lengths_differ(terms, data)
   }
-  hint <- foreign_call_hint(terms) %||% list_column_hint(terms, data)
+  hint <- foreign_call_hint(terms) %||%
+    list_column_hint(terms, data) %||%
+    table_column_hint(cnd)
   abort_rlmm(
     c("Can't evaluate the variables of `formula`.", hint),
     "rlmm_error_variable",
@@ -33,6 +35,13 @@ list_column_hint <- function(terms, data) {
   nested <- Filter(is_nested, intersect(all.vars(terms), names(data)))
   if (length(nested) > 0L) {
     c(i = sprintf("The column %s is a list: use `unlist()`?", tick(nested[1L])))
+  }
+}
+
+# A tibble keeps being a table where one of its columns is taken by `[`. The message is R's.
+table_column_hint <- function(cnd) {
+  if (grepl("[(]list[)].*\\[", conditionMessage(cnd))) {
+    c(i = "Take a column of a table by two brackets: `x[[\"column\"]]`.")
   }
 }
 
@@ -113,15 +122,25 @@ abort_unknown <- function(name, data, bars = NULL) {
         tick(name),
         " doesn't exist."
       ),
-      if (in_data) {
-        did_you_mean(name, known)
-      } else {
-        c(i = "Is the argument `data` missing?")
-      }
+      unknown_hint(name, data, known)
     ),
     "rlmm_error_variable",
     variable = name
   )
+}
+
+unknown_hint <- function(name, data, known) {
+  if (length(known) == 0L) {
+    return(c(i = "Is the argument `data` missing?"))
+  }
+  if (!is.data.frame(data) && all(vapply(as.list(data), is.data.frame, NA))) {
+    fits <- "`data` is a list of data frames: write `lapply(data, \\(d) rlmm(formula, d))`?"
+    return(c(i = fits))
+  }
+  if (name %in% c(".data", ".env")) {
+    return(c(i = tidy_hint(as.name(name))))
+  }
+  did_you_mean(name, known)
 }
 
 unknown_role <- function(name, bars) {
@@ -149,10 +168,24 @@ abort_if_lengths_differ <- function(terms, data) {
   abort_rlmm(
     c(
       "The variables of `formula` must all have the same length.",
-      x = paste0(enumerate(paste0(tick(names), " has ", sizes)), ".")
+      x = paste0(enumerate(paste0(tick(names), " has ", sizes)), "."),
+      i = name_in_variable_hint(variables, data, env)
     ),
     "rlmm_error_variable"
   )
+}
+
+# A variable that holds the name of a column, as in a loop over names.
+name_in_variable_hint <- function(variables, data, env) {
+  for (variable in Filter(is.symbol, variables)) {
+    name <- as.character(variable)
+    value <- get0(name, env)
+    if (is.character(value) && length(value) == 1L && value %in% names(data)) {
+      text <- "`%s` holds the name of a column: write `reformulate(c(%s, \"(1 | group)\"), \"y\")`."
+      return(sprintf(text, name, name))
+    }
+  }
+  tidy_hint(as.call(c(quote(list), variables)))
 }
 
 variable_size <- function(expr, data, env) {

@@ -66,6 +66,13 @@ abort_newdata_class <- function(name, was, value) {
   )
 }
 
+abort_newdata_columns <- function(name, n, found) {
+  abort_newdata(
+    sprintf("%s must have %s in `newdata`, as it had in the fit.", tick(name), plural(n, "column")),
+    x = sprintf("It has %s.", plural(found, "column"))
+  )
+}
+
 abort_unknown_level <- function(name, unseen, levels) {
   abort_newdata(
     paste0(

@@ -121,10 +121,19 @@ as_fitted <- function(value, name, levels, class) {
     }
     value <- as.double(value)
   }
+  if (startsWith(class, "nmatrix.")) {
+    check_n_columns(value, name, as.integer(sub("nmatrix.", "", class)))
+  }
   if (class == "logical" && !is.logical(value)) {
     abort_newdata_class(name, "logical", value)
   }
   value
+}
+
+check_n_columns <- function(value, name, n) {
+  if (NCOL(value) != n) {
+    abort_newdata_columns(name, n, NCOL(value))
+  }
 }
 
 #' A date or time of the class, a duration in the units, that the fit saw

@@ -63,7 +63,7 @@ residuals.rlmm <- function(
   type <- if (missing(type)) {
     default_residuals(object)
   } else {
-    one_of(type, known, "type")
+    one_of(type, known, "type", elsewhere = residuals_elsewhere)
   }
   check_flag(scaled, "scaled")
   check_flag(allow.new.levels, "allow.new.levels")
@@ -76,6 +76,15 @@ residuals.rlmm <- function(
   r <- residuals_of_type(object, type, scaled, seed, fit_response(object))
   stats::naresid(object$na_action, row_named(object, r))
 }
+
+standardized_hint <- "\"scaled\" is divided by sigma; `rstandard(fit)` heeds leverages, too."
+
+# The types of nlme's and of glm's residuals that are functions of their own.
+residuals_elsewhere <- c(
+  standardized = standardized_hint,
+  normalized = standardized_hint,
+  studentized = "`rstudent(fit)` has them."
+)
 
 residuals_of_type <- function(fit, type, scaled, seed, observed) {
   if (is_quantile_type(type)) {

@@ -57,7 +57,10 @@ vcov.rlmm <- function(
   if (!is.null(cluster) && !type %in% robust_types) {
     abort_cluster_alone("type")
   }
-  check_flag(correlation, "correlation")
+  type_meant <- if (is.character(correlation)) {
+    sprintf("Write `type = \"%s\"`?", correlation[1L])
+  }
+  check_flag(correlation, "correlation", type_meant)
   check_flag(full, "full")
   check_flag(complete, "complete")
   check_nonnegative(sigm, "sigm")

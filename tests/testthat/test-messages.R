@@ -430,3 +430,63 @@ test_that("a column that is a list", {
   d$nested <- as.list(d$Days)
   expect_snapshot(show_conditions(rlmm(Reaction ~ nested + (1 | Subject), d)))
 })
+
+test_that("formulas in pieces, quoted, and by the marks of tidy evaluation", {
+  local_plain()
+  name <- "Days"
+  fit <- function(formula, data = sleepstudy) rlmm(formula, data)
+  quoted <- quote(Reaction ~ Days + (1 | Subject))
+  plain <- fit(Reaction ~ Days + (1 | Subject))
+  expect_equal(fixef(fit(quoted)), fixef(plain))
+  expect_equal(
+    fixef(fit(bquote(Reaction ~ .(as.name(name)) + (1 | Subject)))),
+    fixef(plain)
+  )
+  expect_snapshot({
+    show_conditions(fit(c("Reaction ~ Days", "+ (1 | Subject)")))
+    show_conditions(fit(expression(Reaction ~ Days + (1 | Subject))))
+    show_conditions(fit(Reaction ~ name + (1 | Subject)))
+    show_conditions(fit(Reaction ~ .data[[name]] + (1 | Subject)))
+    show_conditions(fit(Reaction ~ !!name + (1 | Subject)))
+    show_conditions(fit(Reaction ~ Days + (1 | "Subject")))
+  })
+})
+
+test_that("tables within tables, and lists of tables", {
+  local_plain()
+  skip_if_not_installed("tibble")
+  table <- tibble::as_tibble(sleepstudy)
+  by_day <- split(sleepstudy, sleepstudy$Days > 4)
+  expect_snapshot({
+    show_conditions(rlmm(Reaction ~ table[, "Days"] + (1 | Subject), table))
+    show_conditions(rlmm(table["Reaction"] ~ Days + (1 | Subject), table))
+    show_conditions(rlmm(Reaction ~ Days + (1 | Subject), by_day))
+  })
+})
+
+test_that("a matrix in new data has the columns that it had in the fit", {
+  local_plain()
+  data <- sleepstudy
+  data$m <- cbind(data$Days, data$Days^2)
+  fit <- rlmm(Reaction ~ m + (1 | Subject), data)
+  expect_equal(predict(fit, data[1:3, ]), fitted(fit)[1:3], tolerance = 1e-9)
+  expect_snapshot(show_conditions(
+    predict(fit, data.frame(m = 1, Subject = "308"))
+  ))
+})
+
+test_that("values and arguments of nlme's methods, and types by their place", {
+  local_plain()
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_snapshot({
+    show_conditions(fitted(fit, level = 0))
+    show_conditions(residuals(fit, level = 0))
+    show_conditions(residuals(fit, type = "normalized"))
+    show_conditions(vcov(fit, "CR2"))
+    show_conditions(rglmm(
+      incidence ~ period + (1 | herd),
+      cbpp,
+      family = "multinomial"
+    ))
+  })
+})
