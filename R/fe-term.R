@@ -177,7 +177,7 @@ fixed_without_lost <- function(fixed, beside) {
   fixed$dropped <- c(fixed$dropped, lost_beside(fixed, beside))
   fixed$names <- fixed$names[beside$keep]
   fixed$assign <- fixed$assign[beside$keep]
-  fixed$large$is_column <- beside$is_column
+  fixed$large[c("is_column", "has_moved")] <- beside[c("is_column", "has_moved")]
   fixed
 }
 

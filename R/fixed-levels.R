@@ -78,29 +78,56 @@ level_errors <- function(fit) {
 #' @noRd
 large_tests <- function(fit, type, tests) {
   check_large_type(fit, type, tests$ddf)
-  table <- as.data.frame(term_tests(without_large(fit), "III", tests))
-  factors <- fit$fixed$large$factors
-  own <- lapply(seq_along(factors), test_of_levels, fit = fit)
+  tested <- tested_type(fit, type)
+  table <- as.data.frame(term_tests(without_large(fit), tested, tests))
+  own <- lapply(factors_tested(fit), test_of_levels, fit = fit)
   own <- do.call(rbind, own)
-  rownames(own) <- large_labels(fit$fixed$large)
+  rownames(own) <- large_labels(fit$fixed$large)[factors_tested(fit)]
   table <- rbind(table, own)
   labels <- fixed_labels(fit)
   table <- table[intersect(labels, rownames(table)), , drop = FALSE]
-  heading <- large_heading(fit, tested_type(fit, type), tests)
-  if (tested_type(fit, type) != type) {
-    heading <- c(
-      heading,
-      "(Type III isn't available for large factors beside dropped coefficients)"
-    )
-  }
+  heading <- c(
+    large_heading(fit, tested, tests),
+    type_note(fit, type, tested)
+  )
   as_anova(table, heading)
 }
 
+# The numbers of the large factors that have coefficients left.
+factors_tested <- function(fit) {
+  large <- fit$fixed$large
+  has_left <- \(own) any(large$is_column[own$at])
+  which(vapply(large$factors, has_left, NA))
+}
+
 # Where coefficients were dropped, what a factor explains beside all others is its hypothesis of
-# type II, which is no longer that of type III.
+# type II, which is no longer that of type III. The other terms have both alike, but for those
+# with interactions.
 tested_type <- function(fit, type) {
-  dropped <- setdiff(fit$fixed$dropped, "(Intercept)")
-  if (type == "III" && length(dropped) > 0L) "II" else type
+  is_same <- !has_dropped(fit) || has_interactions(fit)
+  if (type == "III" && !is_same) "II" else type
+}
+
+type_note <- function(fit, type, tested) {
+  if (type != "III" || !has_dropped(fit)) {
+    return(NULL)
+  }
+  if (tested == "II") {
+    return(
+      "(Type III isn't available for large factors beside dropped coefficients)"
+    )
+  }
+  names <- enumerate(tick(each_large(fit$fixed$large, "variable")))
+  paste0("(", names, ": type II, beside dropped coefficients)")
+}
+
+has_dropped <- function(fit) {
+  length(setdiff(fit$fixed$dropped, "(Intercept)")) > 0L
+}
+
+# Whether some of the terms beside the large factors are interactions.
+has_interactions <- function(fit) {
+  any(attr(fit$fixed$ordinary, "order") > 1L)
 }
 
 large_heading <- function(fit, type, tests) UseMethod("large_heading")
@@ -186,11 +213,23 @@ df_left <- function(fit) {
 }
 
 check_large_type <- function(fit, type, ddf) {
-  crossed <- any(attr(fit$fixed$ordinary, "order") > 1L)
   if (ddf == "none" || type == "I") {
     abort_if_large(fit, "A sequential table")
   }
-  if (type == "II" && crossed) {
+  if (type == "II" && has_interactions(fit)) {
     abort_if_large(fit, "Type II beside interactions")
   }
+  if (has_interactions(fit) && has_lost_columns(fit)) {
+    lost <- enumerate(tick(setdiff(fit$fixed$dropped, "(Intercept)")))
+    what <- paste("A table of tests beside interactions and dropped", lost)
+    abort_if_large(fit, what)
+  }
+}
+
+# Whether columns depend on the levels or on each other. Levels alone depend on those of another
+# factor where the two have several connected parts, which other columns don't notice.
+has_lost_columns <- function(fit) {
+  large <- fit$fixed$large
+  dropped <- setdiff(fit$fixed$dropped, c(large$names, "(Intercept)"))
+  length(dropped) > 0L || isTRUE(large$has_moved)
 }

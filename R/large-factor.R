@@ -207,16 +207,24 @@ is_first_category <- function(label, terms) {
 #' The formula of the fixed part without the large factors
 #'
 #' Without an intercept the others have the contrasts that they have beside it: they are made with
-#' one, which [ordinary_columns()] takes away.
+#' one, which [ordinary_columns()] takes away. Variables come and go before the terms, so that
+#' interactions name them in the order that they have in the whole formula.
 #' @noRd
 ordinary_formula <- function(formula, large, terms) {
-  labels <- setdiff(attr(terms, "term.labels"), large_labels(large))
-  right <- Reduce(
-    \(left, label) call("+", left, str2lang(label)),
-    labels,
-    1
-  )
+  factors <- attr(terms, "factors")
+  labels <- setdiff(colnames(factors), large_labels(large))
+  right <- 1
+  if (length(labels) > 0L) {
+    is_used <- rowSums(factors[, labels, drop = FALSE] > 0) > 0
+    variables <- call("(", sum_of_terms(rownames(factors)[is_used]))
+    none <- call("-", call("+", 1, variables), variables)
+    right <- call("+", none, sum_of_terms(labels))
+  }
   rlang::new_formula(formula[[2L]], right, env = environment(formula))
+}
+
+sum_of_terms <- function(labels) {
+  Reduce(\(left, right) call("+", left, right), lapply(labels, str2lang))
 }
 
 ordinary_columns <- function(columns, large) {

@@ -8,7 +8,8 @@
 #' the levels of a part add up to those of the first factor in it.
 #' @param x The ordinary columns, of full rank.
 #' @param places For each of them, the number of its term.
-#' @return A list: `keep` (columns) and `is_column` (levels).
+#' @return A list: `keep` (columns), `is_column` (levels), and `has_moved`: do levels have no
+#'   coefficient because of columns before them?
 #' @noRd
 beside_large <- function(x, places, large, counts) {
   used <- if (is.null(counts)) rep(TRUE, nrow(x)) else counts > 0
@@ -18,12 +19,14 @@ beside_large <- function(x, places, large, counts) {
   is_kept <- rep(TRUE, ncol(x))
   # The intercept depends on the levels that occur.
   left <- which(large$drops_intercept | colnames(x) != "(Intercept)")
+  has_moved <- FALSE
   for (i in seq_along(refs)) {
     own <- large$factors[[i]]
     beside <- beside_factors(x[, left, drop = FALSE], refs[seq_len(i)], large)
     is_after <- places[left] > own$position
     is_kept[left[beside$dependent & is_after]] <- FALSE
     moves <- beside$moves[, !is_after[beside$dependent], drop = FALSE]
+    has_moved <- has_moved || ncol(moves) > 0L
     parts <- level_parts(refs, i, large)
     is_column[own$at] <- levels_kept(
       is_column[own$at] & !is.na(parts),
@@ -33,7 +36,7 @@ beside_large <- function(x, places, large, counts) {
     )
     left <- left[!beside$dependent]
   }
-  list(keep = which(is_kept), is_column = is_column)
+  list(keep = which(is_kept), is_column = is_column, has_moved = has_moved)
 }
 
 # Which columns depend on factors and other columns, and the last factor's levels in each
@@ -188,7 +191,8 @@ two_way_effects <- function(x, refs, n_levels) {
     counts[[1L]] * v - as.matrix(cells %*% beside)
   }
   right <- sums[[1L]] - as.matrix(cells %*% (sums[[2L]] / counts[[2L]]))
-  few <- conjugate_gradients(product, right, counts[[1L]])
+  least <- 1e-26 * colSums(x^2)
+  few <- conjugate_gradients(product, right, counts[[1L]], least)
   many <- (sums[[2L]] - as.matrix(Matrix::crossprod(cells, few))) / counts[[2L]]
   list(few, many)[order(order)]
 }
@@ -196,20 +200,21 @@ two_way_effects <- function(x, refs, n_levels) {
 #' Solutions of a semidefinite system, one for each column of the right-hand side
 #' @param product A function that multiplies a matrix by that of the system.
 #' @param scale The diagonal by which it is preconditioned.
+#' @param least Squares of residuals that are rounding, of which a step would be made.
 #' @noRd
-conjugate_gradients <- function(product, right, scale) {
+conjugate_gradients <- function(product, right, scale, least) {
   found <- matrix(0, nrow(right), ncol(right))
   residual <- right
   direction <- solved <- residual / scale
   size <- colSums(residual * solved)
-  least <- 1e-26 * size
   for (i in seq_len(min(5000L, 20L + 2L * nrow(right)))) {
-    if (all(size <= least)) {
+    is_found <- size <= least
+    if (all(is_found)) {
       break
     }
     moved <- product(direction)
     curvature <- colSums(direction * moved)
-    step <- ifelse(curvature > 0, size / curvature, 0)
+    step <- ifelse(!is_found & curvature > 0, size / curvature, 0)
     found <- found + sweep(direction, 2L, step, `*`)
     residual <- residual - sweep(moved, 2L, step, `*`)
     solved <- residual / scale

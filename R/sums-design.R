@@ -150,7 +150,8 @@ ranks_of_sums <- function(numbers, fixed) {
       moves,
       ifelse(occurs, 1L, NA),
       own$has_base
-    )
+    ),
+    has_moved = any(before)
   )
 }
 

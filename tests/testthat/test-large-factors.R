@@ -251,6 +251,72 @@ test_that("both are told of", {
   })
 })
 
+test_that("conjugate gradients stay where a solution is found", {
+  for (seed in 1:20) {
+    set.seed(seed)
+    a <- sample(9, 60, TRUE)
+    b <- if (seed %% 2L == 0L) a %% 4L + 1L else sample(7, 60, TRUE)
+    x <- cbind(rnorm(9)[a], rnorm(7)[b], rnorm(9)[a] + b, rnorm(60), b == 1)
+    dense <- cbind(outer(a, 1:9, `==`), outer(b, 1:7, `==`)) + 0
+    expect_equal(
+      explain_by_levels(x, list(a, b), c(9L, 7L))$rest,
+      qr.resid(qr(dense), x),
+      tolerance = 1e-9
+    )
+  }
+})
+
+test_that("columns that two factors explain are dropped, or levels after them", {
+  d <- two_factors(3)
+  d$kind <- as.numeric(d$firm) %% 2
+  d$both <- d$kind + rnorm(35)[factor(d$school)]
+  for (formula in c(
+    y ~ kind + both + firm + school + (1 | worker),
+    y ~ firm + school + kind + both + (1 | worker),
+    y ~ school + both + firm + kind + (1 | worker)
+  )) {
+    expect_equal_by_both(by_both_codings(rlmm(formula, d), d), 1e-5)
+  }
+})
+
+test_that("beside interactions and dropped levels the others are tested by type III", {
+  d <- two_factors(3)
+  d$h <- factor(sample(letters[1:3], nrow(d), TRUE))
+  fits <- by_both_codings(rlmm(y ~ firm + school + h * x + (1 | worker), d), d)
+  found <- anova(fits$levels)
+  right <- anova(fits$dummies)
+  others <- c("h", "x", "h:x")
+  expect_equal(found[others, "F value"], right[others, "F value"], tolerance = 1e-5)
+  expect_match(attr(found, "heading")[1L], "^Type III analysis")
+  expect_match(attr(found, "heading"), "type II, beside dropped", all = FALSE)
+})
+
+test_that("a factor or a column without a coefficient left isn't tested", {
+  d <- two_factors()
+  d$same <- d$firm
+  fits <- by_both_codings(rlmm(y ~ x + firm + size + same + (1 | worker), d), d)
+  found <- anova(fits$levels)
+  expect_equal(rownames(found), rownames(anova(fits$dummies, type = "II")))
+  d$twice <- 2 * d$x
+  d$h <- factor(sample(letters[1:3], nrow(d), TRUE))
+  fits <- by_both_codings(
+    rlmm(y ~ x + firm + twice + h:x + school + (1 | worker), d),
+    d
+  )
+  expect_error(
+    anova(fits$levels),
+    "interactions and dropped `twice`",
+    class = "rlmm_error_large_factor"
+  )
+})
+
+test_that("interactions have the names that they have beside dummy columns", {
+  d <- two_factors()
+  d$h <- factor(sample(letters[1:3], nrow(d), TRUE))
+  fits <- by_both_codings(rlmm(y ~ firm + school + h:x + x + (1 | worker), d), d)
+  expect_equal(fixef(fits$levels), fixef(fits$dummies), tolerance = 1e-5)
+})
+
 test_that("conjugate gradients tell what two factors explain", {
   d <- two_factors(3)
   refs <- list(as.integer(d$firm), as.integer(factor(d$school)))
