@@ -8,7 +8,7 @@
 #' than a number for each response, such as random effects, is had of one fit: `ranef(x[["name"]])`.
 #'
 #' @param object,x What [rlmm_many()] or [rglmm_many()] returned.
-#' @param i Names or numbers of responses.
+#' @param i Names or numbers of responses, negative ones to leave out, or logical values.
 #' @param ... Not used.
 #' @return `fixef()`, `coef()`: a matrix. `sigma()`, `nobs()`: a named vector. `logLik()`: a vector
 #'   of class `"logLik"`, with one number of parameters for all. `x[i]`: as `x`. `as.list()`: a

@@ -171,13 +171,19 @@ many_places <- function(which, x) {
   if (is.character(which)) {
     return(named_places(which, names))
   }
-  if (is.numeric(which) && all(which %in% seq_along(names))) {
-    return(as.integer(which))
+  all <- seq_along(names)
+  if (is.numeric(which) && all(abs(which) %in% all)) {
+    is_one_sign <- all(which > 0) || all(which < 0)
+    if (is_one_sign) return(all[which])
+  }
+  if (is.logical(which) && length(which) == length(all) && !anyNA(which)) {
+    return(all[which])
   }
   n <- format_count(length(names))
   abort_argument(
     sprintf("`which` must be names, or numbers from 1 to %s.", n),
     x = it_is(which),
+    i = "Negative numbers leave responses out; logical values are one for each.",
     arg = "which"
   )
 }

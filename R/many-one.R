@@ -58,9 +58,25 @@ response_design <- function(x, at) {
   if (estimates_parameter(design$spec$glmm)) {
     design$spec$glmm$shape <- x$shape[[at]]
   }
-  if (!all(keep)) {
-    design$spec <- spec_rows(design$spec, keep)
+  if (all(keep)) design else design_of_rows(design, keep)
+}
+
+# Some rows of a design, with the levels that they have.
+design_of_rows <- function(design, rows) {
+  spec <- spec_rows(design$spec, rows)
+  levels <- list()
+  for (i in seq_along(spec$terms)) {
+    term <- spec$terms[[i]]
+    present <- used_codes(term$refs, seq_len(term$n_levels))
+    levels[[i]] <- present$levels
+    spec$terms[[i]]$refs <- present$refs
+    spec$terms[[i]]$n_levels <- length(present$levels)
   }
+  design$spec <- spec
+  design$random <- lapply(design$random, \(term) {
+    term$levels <- term$levels[levels[[term$core_term]]]
+    term
+  })
   design
 }
 

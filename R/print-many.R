@@ -8,10 +8,14 @@ format.rlmm_many <- function(x, ...) {
     many_title(x),
     many_family_line(x$design$family),
     formula_lines(x$formula),
-    many_counts(x, failed),
-    if (any(failed)) reason_line(x$error[failed]),
-    "",
-    median_lines(x)
+    if (length(failed) > 0L) {
+      c(
+        many_counts(x, failed),
+        if (any(failed)) reason_line(x$error[failed]),
+        "",
+        median_lines(x)
+      )
+    }
   )
 }
 

@@ -37,6 +37,27 @@ test_that("some of the responses are kept with all that belongs to them", {
   expect_equal(logLik(by_list[2:1][[1]]), logLik(many[[2]]))
 })
 
+test_that("responses are chosen by signs and logical values, also none", {
+  many <- many_fits()
+  expect_identical(names(many[-2]), c("sim_1", "sim_3", "sim_4"))
+  expect_identical(many[c(TRUE, FALSE, FALSE, TRUE)], many[c(1, 4)])
+  expect_error(many[c(1, -2)], class = "rlmm_error_argument")
+  expect_error(many[c(TRUE, NA, TRUE, TRUE)], class = "rlmm_error_argument")
+  none <- expect_no_warning(format(many[integer()]))
+  expect_match(none[1L], "^0 linear mixed models")
+})
+
+test_that("a response without the rows of a group is fitted without that group", {
+  Y <- cbind(whole = sleepstudy$Reaction, part = sleepstudy$Reaction)
+  Y[sleepstudy$Subject == "310", "part"] <- NA
+  found <- rlmm_many(Y ~ Days + (Days | Subject), sleepstudy)[["part"]]
+  rows <- subset(sleepstudy, Subject != "310")
+  right <- rlmm(Reaction ~ Days + (Days | Subject), rows)
+  expect_equal(ngrps(found), ngrps(right))
+  expect_equal(as.data.frame(ranef(found)), as.data.frame(ranef(right)), tolerance = 1e-4)
+  expect_equal(coef(summary(found)), coef(summary(right)), tolerance = 1e-5)
+})
+
 test_that("all responses are fitted again by update()", {
   fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
   Y <- as.matrix(simulate(fit, 2, seed = 1))
