@@ -296,11 +296,11 @@ contents <- function(x) {
   numbers[lengths(numbers) > 0L]
 }
 
-expect_same_call <- function(package, call) {
+expect_same_call <- function(package, call, models = c("linear", "binomial")) {
   test_that(paste(package, "answers", call), {
     skip_if_not_installed(package)
     text <- sub("^([[:alnum:].]+)", paste0(package, "::\\1"), call)
-    for (pair in pairs_of_fits()) {
+    for (pair in pairs_of_fits()[models]) {
       compared$n <- compared$n + 1L
       f <- function(fit, smaller) {
         f_of_package <- getExportedValue(package, sub("[(].*", "", call))
@@ -337,10 +337,44 @@ calls_with_arguments <- c(
   "ggaverage(fit, \"x [1,2]\")" = "ggeffects",
   "ggemmeans(fit, \"x [1,2]\")" = "ggeffects",
   "predict_response(fit, \"x [1,2]\", margin = \"empirical\")" = "ggeffects",
-  "getcondLL(fit)" = "cAIC4"
+  "getcondLL(fit)" = "cAIC4",
+  "linearHypothesis(fit, \"x = 0\")" = "car",
+  "linearHypothesis(fit, c(\"x = 0\", \"fmid = 0\"))" = "car",
+  "vif(fit)" = "car",
+  "Anova(fit, type = 3)" = "car",
+  "deltaMethod(fit, \"x / fhi\")" = "car",
+  "matchCoefs(fit, \"f\")" = "car",
+  "get_model_data(fit, type = \"est\")" = "sjPlot",
+  "get_model_data(fit, type = \"re\")" = "sjPlot",
+  "AICctab(fit, smaller)" = "bbmle",
+  "prediction(fit)" = "prediction",
+  "r2(fit)" = "performance",
+  "icc(fit)" = "performance",
+  "model_performance(fit)" = "performance",
+  "check_collinearity(fit)" = "performance",
+  "model_parameters(fit)" = "parameters",
+  "tidy(fit, effects = \"fixed\", conf.int = TRUE)" = "broom.mixed",
+  "tidy(fit, effects = \"ran_vals\")" = "broom.mixed",
+  "avg_predictions(fit, by = \"f\", re.form = NA)" = "marginaleffects",
+  "avg_comparisons(fit, variables = \"f\", re.form = NA)" = "marginaleffects",
+  "model.sel(fit, smaller)" = "MuMIn",
+  "getSimulations(fit, nsim = 2)" = "DHARMa",
+  "esticon(fit, diag(length(fixef(fit))))" = "doBy",
+  "get_predicted(fit, data = trial[1:3, ])" = "insight",
+  "joint_tests(fit, lmer.df = \"asymptotic\")" = "emmeans"
 )
 for (call in names(calls_with_arguments)) {
   expect_same_call(calls_with_arguments[[call]], call)
+}
+
+calls_of_linear_fits <- c(
+  "vcovCR(fit, cluster = trial$g, type = \"CR2\")" = "clubSandwich",
+  "coef_test(fit, vcov = \"CR2\", cluster = trial$g)" = "clubSandwich",
+  "conf_int(fit, vcov = \"CR1\", cluster = trial$g)" = "clubSandwich",
+  "LSmeans(fit, effect = \"f\")" = "doBy"
+)
+for (call in names(calls_of_linear_fits)) {
+  expect_same_call(calls_of_linear_fits[[call]], call, "linear")
 }
 
 test_that("a grid within a call of marginaleffects knows the fit", {
@@ -433,10 +467,11 @@ test_that("tests of lmtest that don't see random effects are refused", {
   expect_equal(compared$Chisq[2L], 23.5365, tolerance = 1e-5)
 })
 
-test_that("at least 250 calls were compared, where all packages are installed", {
-  packages <- unique(c(names(calls), calls_with_arguments))
+test_that("at least 300 calls were compared, where all packages are installed", {
+  packages <- c(names(calls), calls_with_arguments, calls_of_linear_fits)
+  packages <- unique(packages)
   for (package in packages) {
     skip_if_not_installed(package)
   }
-  expect_gte(compared$n, 250L)
+  expect_gte(compared$n, 300L)
 })
