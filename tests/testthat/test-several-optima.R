@@ -55,6 +55,20 @@ test_that("a search for an optimum at infinity ends", {
   expect_equal(fit$separated, c("fb", "fc"))
 })
 
+# Newton's method went on from where the search ended for minutes.
+test_that("nothing is followed for long where the data are separated", {
+  data <- read.csv(test_path("optima", "glmm-18001452.csv"))
+  data[c("f", "g", "h")] <- lapply(data[c("f", "g", "h")], factor)
+  expect_warning(
+    fit <- suppressMessages(suppressWarnings(
+      rglmm(y ~ f + h + (x | g) + (1 | h), data, binomial("probit")),
+      classes = c("rlmm_warning_saturation", "rlmm_warning_convergence")
+    )),
+    class = "rlmm_warning_separation"
+  )
+  expect_lt(nrow(fit$optsum$fitlog), 2000)
+})
+
 # Few observations of a binary response: optima lie in the corners, as in whole random models of
 # tools/fuzz.R on which other starts ended up to 0.9 lower.
 corner_data <- function(seed) {

@@ -21,6 +21,9 @@ use crate::tolerances::{
 const MAX_SHRINKINGS: usize = 3;
 /// Evaluations of each stage of a first search before other starts are tried.
 const MOST_AT_FIRST: usize = 1000;
+/// Evaluations of Newton's method from where a search ended too early: near an optimum it needs
+/// few, and where parameters tend to infinity any number.
+const MOST_TO_GO_ON: usize = 300;
 
 /// Where to start and how to go on.
 #[derive(Debug, Clone, PartialEq)]
@@ -266,7 +269,8 @@ impl GeneralizedLinearMixedModel {
         self.pirls.reset();
     }
 
-    // Newton's method from where a fit ended too early.
+    // Newton's method from where a fit ended too early. If it doesn't get to an optimum either, the
+    // verdict says so; the search still ended of itself.
     fn go_on(
         &mut self,
         fit: &FitSettings,
@@ -277,10 +281,14 @@ impl GeneralizedLinearMixedModel {
         let settings = Settings {
             optimizer: NEWTON.into(),
             initial_step: Vec::new(),
-            ..fit.settings.clone()
+            ..limited(&fit.settings, MOST_TO_GO_ON)
         };
-        let next =
+        let mut next =
             self.minimize(&settings, fit.vary, &found.parameters, observe)?;
+        if next.status == Status::MaxEval && settings.max_eval == MOST_TO_GO_ON
+        {
+            next.status = found.summary.status;
+        }
         self.judged(fit.vary, continued(found.summary, next), inverse)
     }
 
