@@ -92,6 +92,16 @@ test_that("a fit with levels is that with dummy columns", {
   ))
 })
 
+test_that("the levels may be all of the fixed part", {
+  d <- made_data(600, 60, 20)
+  for (reml in c(TRUE, FALSE)) {
+    fits <- by_both_codings(rlmm(y ~ 0 + firm + (1 | worker), d, REML = reml), d)
+    expect_equal(logLik(fits$levels), logLik(fits$dummies), tolerance = 1e-10)
+    expect_equal(sigma(fits$levels), sigma(fits$dummies), tolerance = 1e-7)
+    expect_equal(fixef(fits$levels), fixef(fits$dummies), tolerance = 1e-7)
+  }
+})
+
 test_that("held parameters and a known sigma stay where they are", {
   d <- made_data()
   hold <- \(...) rlmm_control(fixed = list(...))

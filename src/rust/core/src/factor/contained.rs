@@ -62,9 +62,11 @@ impl Levels for Factor {
         let k = Factor::covs(self)[term].vsize();
         let p = Factor::p(self);
         let Some(block) = self.layout.block_of_term(term) else {
-            for (level, ax0) in self.leading.ax0.iter().enumerate() {
-                let square = self.leading.a00.block(level)[column * (k + 1)];
-                visit(level, square, &ax0[column * p..(column + 1) * p]);
+            // A level has a square without columns of X, too, where it has no products with them.
+            for (level, a00) in self.leading.a00.iter().enumerate() {
+                let ax0 = self.leading.ax0.block(level);
+                let products = &ax0[column * p..(column + 1) * p];
+                visit(level, a00[column * (k + 1)], products);
             }
             return;
         };
