@@ -40,6 +40,9 @@
 #' @name add1.rlmm
 NULL
 
+# What R's own methods for generalized linear models call "Chisq", too.
+tests_elsewhere <- c(LRT = "\"Chisq\" is the likelihood-ratio test.")
+
 #' @rdname add1.rlmm
 #' @importFrom stats drop1
 #' @export
@@ -56,7 +59,8 @@ drop1.rlmm <- function(
 ) {
   # Degrees of freedom are those of F tests.
   test <- if (missing(test) && !is.null(ddf)) "F" else test
-  test <- one_of(test, c("none", "Chisq", "F", "user"), "test")
+  tests <- c("none", "Chisq", "F", "user")
+  test <- one_of(test, tests, "test", elsewhere = tests_elsewhere)
   scope <- dropped_labels(object, scope)
   if (test == "user") {
     check_sum_function(sumFun)

@@ -44,7 +44,8 @@ abort_choice <- function(value, allowed, arg, most, elsewhere = NULL) {
   abort_argument(problem, x = it_is(value), hint, arg = arg)
 }
 
-# The allowed value that has other capitals, or whose initials were given: "wald", "KR".
+# The allowed value that has other capitals, or whose initials were given, "wald", "KR"; or the
+# nearest one.
 choice_hint <- function(value, allowed) {
   if (!is.character(value) || length(value) != 1L) {
     return(NULL)
@@ -52,9 +53,12 @@ choice_hint <- function(value, allowed) {
   initials <- gsub("([[:alnum:]])[[:alnum:]]*[- ]?", "\\1", allowed)
   meant <- tolower(value) == tolower(allowed) |
     (nchar(initials) > 1L & tolower(value) == tolower(initials))
+  in_quotes <- \(x) dQuote(x, FALSE)
   if (sum(meant) == 1L) {
-    c(i = paste0("Did you mean ", dQuote(allowed[meant], FALSE), "?"))
+    return(c(i = paste0("Did you mean ", in_quotes(allowed[meant]), "?")))
   }
+  # Codes such as "CR3" are all alike.
+  if (nchar(value) > 3L) did_you_mean(value, allowed, in_quotes)
 }
 
 #' One of the allowed values, which may be abbreviated and have capitals: lmerTest writes

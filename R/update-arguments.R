@@ -47,11 +47,11 @@ kept_contrasts <- function(fit, expr, places, change) {
 
 changed_arguments <- function(fit, args, data, caller) {
   lapply(rlang::set_names(names(args)), function(name) {
-    if (name %in% evaluated_in_data(fit)) {
-      eval(args[[name]], data, caller)
-    } else {
-      eval(args[[name]], caller)
-    }
+    known <- if (name %in% evaluated_in_data(fit)) data
+    tryCatch(
+      eval(args[[name]], known, caller),
+      error = \(cnd) abort_extra(args[[name]], name, cnd, known)
+    )
   })
 }
 

@@ -490,3 +490,15 @@ test_that("values and arguments of nlme's methods, and types by their place", {
     ))
   })
 })
+
+test_that("values that are nearly right, and names that update() can't find", {
+  local_plain()
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_snapshot({
+    show_conditions(residuals(fit, type = "pearsn"))
+    show_conditions(predict(fit, interval = "confidnce"))
+    show_conditions(drop1(fit, test = "LRT"))
+    show_conditions(update(fit, weights = Dayz))
+    show_conditions(update(fit, subset = Dayz > 1))
+  })
+})
