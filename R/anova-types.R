@@ -95,7 +95,7 @@ contains_term <- function(fit, larger, smaller) {
   }
   terms <- fit$fixed$terms
   variables <- attr(terms, "factors") > 0
-  is_factor <- attr(terms, "dataClasses")[rownames(variables)] %in%
+  is_factor <- variable_classes(rownames(variables), terms) %in%
     c("factor", "ordered", "character", "logical")
   inside <- variables[, smaller]
   outside <- variables[, larger]

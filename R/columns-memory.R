@@ -1,6 +1,9 @@
-# Columns of X that don't fit in the memory.
+# Columns of X that don't fit in the memory, or fill it.
 
-#' Refuse columns of X that can't be held, before they are made
+# So many bytes of columns are told of.
+most_untold_bytes <- 2^30
+
+#' Refuse columns of X that can't be held, before they are made, and tell of those that take long
 #' @noRd
 check_columns_fit <- function(terms, frame) {
   n <- as.double(count_rows(frame))
@@ -9,12 +12,28 @@ check_columns_fit <- function(terms, frame) {
     return(invisible())
   }
   columns <- columns_of_terms(terms, frame)
-  bytes <- 8 * n * sum(columns)
+  # X is made, and copied once.
+  bytes <- 2 * 8 * n * sum(columns)
   free <- if (bytes > 2^31) free_memory() else Inf
+  found <- sprintf(
+    "%s, most of them of %s, which take %s",
+    plural(sum(columns), "column"),
+    tick(labels[which.max(columns)]),
+    format_bytes(bytes)
+  )
   if (bytes > free) {
-    abort_too_wide(labels[which.max(columns)], columns, bytes, free)
+    abort_too_wide(found, free)
+  }
+  if (bytes > most_untold_bytes) {
+    inform_rlmm(
+      paste0("The fixed effects have ", found, ".\n", hint_of_columns),
+      "rlmm_message_columns"
+    )
   }
 }
+
+hint_of_columns <-
+  "A factor with treatment contrasts, in no interaction, needs no columns: see `?rlmm`."
 
 # About how many columns each term has: products of the numbers of levels.
 columns_of_terms <- function(terms, frame) {
@@ -23,25 +42,19 @@ columns_of_terms <- function(terms, frame) {
     rownames(factors),
     \(name) {
       x <- .subset2(frame, name)
-      if (is.factor(x)) nlevels(x) else 1L
+      length(category_levels(x))
     },
     1
   )
   apply(factors, 2L, \(has) prod(pmax(categories[has], 1)))
 }
 
-abort_too_wide <- function(label, columns, bytes, free) {
+abort_too_wide <- function(found, free) {
   abort_rlmm(
     c(
       "The columns of the fixed effects don't fit in the memory.",
-      x = sprintf(
-        "There are %s, most of them of %s, which take %s; %s are left.",
-        plural(sum(columns), "column"),
-        tick(label),
-        format_bytes(bytes),
-        format_bytes(free)
-      ),
-      i = "A factor needs no columns if it is in no interaction: see `?rlmm`."
+      x = sprintf("There are %s; %s are left.", found, format_bytes(free)),
+      i = hint_of_columns
     ),
     "rlmm_error_too_large"
   )

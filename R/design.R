@@ -49,23 +49,41 @@ large_part <- function(fit, new, effects = fit$levels) {
   if (is.null(fit$fixed$large)) {
     return(0)
   }
+  sum_of_levels(large_levels(fit, new), effects)
+}
+
+#' The sum over large factors of what the level of each row has, times the covariate of slopes
+#' @param levels What [large_levels()] returns.
+#' @noRd
+sum_of_levels <- function(levels, effects) {
   effects[is.na(effects)] <- 0
-  parts <- lapply(large_levels(fit, new), \(at) effects[at])
+  parts <- lapply(levels, \(own) effects[own$at] * own$values)
   Reduce(`+`, parts)
 }
 
-#' For each large factor the level of each row among those of all of them, of the data of the fit or
-#' of new data
+#' For each large factor the rows of the data of the fit, or of new data
+#' @return Lists: `at`, the level of each row among those of all factors; `column`, as in
+#'   [find_large_factors()]; and `values`, the covariate of slopes, or 1.
 #' @noRd
 large_levels <- function(fit, new) {
-  lapply(fit$fixed$large$factors, \(own) own$at[own_refs(own, new)])
+  lapply(fit$fixed$large$factors, \(own) {
+    rows <- rows_of_large(own, new)
+    list(
+      at = own$at[rows$refs],
+      column = own$column,
+      values = rows$values %||% rep(1, length(rows$refs))
+    )
+  })
 }
 
-#' The level of each row of one large factor
+#' The level of each row of one large factor, and the value of the covariate of slopes
 #' @noRd
-own_refs <- function(own, new) {
-  x <- part_frame(own$terms, own$xlevels, new)
-  combined_refs(unclass(x)[names(own$xlevels)], own$xlevels)
+rows_of_large <- function(own, new) {
+  x <- unclass(part_frame(own$terms, own$xlevels, new))
+  list(
+    refs = combined_refs(x[names(own$xlevels)], own$xlevels),
+    values = if (is_of_slopes(own)) as.double(x[[own$covariate]])
+  )
 }
 
 #' Columns of one random-effects term: n x k

@@ -1,25 +1,42 @@
 # Estimated marginal means beside fixed factors with many levels. Their levels are no columns of a
-# grid, unless they are asked for: the means of their coefficients, added up, stand for them, as one
-# coefficient more.
+# grid, unless they are asked for: the mean of the coefficients of each factor, and of its slopes,
+# stands for them, as one coefficient more.
 
 #' What [emmeans::emm_basis()] wants of a fit with large factors
 #' @param x The columns of the grid.
 #' @param ddf How degrees of freedom are found.
 #' @param notes What emmeans tells beside its tables.
 #' @noRd
-large_basis <- function(fit, x, ddf, notes) {
+large_basis <- function(fit, x, grid, ddf, notes) {
   check_level_mean(fit, colnames(x))
   x <- x[, names(fit$beta), drop = FALSE]
+  values <- lapply(fit$fixed$large$factors, grid_values, grid, fit)
   tests <- level_mean_tests(fit, ddf)
   list(
-    X = cbind(x, 1),
-    bhat = c(unname(fit$beta), level_mean(fit)),
+    X = cbind(x, do.call(cbind, values)),
+    bhat = c(unname(fit$beta), level_means(fit)),
     nbasis = matrix(NA),
     V = tests$covariance,
     dffun = \(k, dfargs) dfargs$df(k),
     dfargs = list(df = tests$df),
     misc = with_level_note(notes, fit)
   )
+}
+
+# The covariate of slopes in each row of a grid; otherwise ones.
+grid_values <- function(own, grid, fit) {
+  if (!is_of_slopes(own)) {
+    return(rep(1, nrow(grid)))
+  }
+  at <- match(own$covariate, variable_names(own$terms))
+  covariate <- attr(own$terms, "predvars")[[at + 1L]]
+  missing <- setdiff(all.vars(covariate), names(grid))
+  known <- vapply(missing, exists, NA, envir = environment(own$terms))
+  if (!all(known)) {
+    what <- paste("A reference grid without", enumerate(tick(missing[!known])))
+    abort_if_large(fit, what)
+  }
+  as.double(eval(covariate, grid, environment(own$terms)))
 }
 
 # The mean of all levels is known if each has a coefficient.
@@ -34,16 +51,20 @@ check_level_mean <- function(fit, columns) {
 
 with_level_note <- function(misc, fit, factors = fit$fixed$large$factors) {
   text <- "Averaged over all %s of `%s`"
-  for (own in factors) {
+  for (own in Filter(Negate(is_of_slopes), factors)) {
     levels <- plural(length(own$levels), "level")
     misc$initMesg <- c(misc$initMesg, sprintf(text, levels, own$variable))
   }
   misc
 }
 
-#' The sum over factors of the mean of their levels' coefficients, the base's zero among them
+#' The mean of the coefficients of each factor's levels, the base's zero among them
 #' @noRd
-level_mean <- function(fit) sum(fit$levels * level_weights(fit$fixed$large))
+level_means <- function(fit) means_by_factor(fit$levels, fit$fixed$large)
+
+means_by_factor <- function(effects, large) {
+  vapply(large$factors, \(own) mean(effects[own$at]), 1)
+}
 
 # The weight of each level in the mean of its factor.
 level_weights <- function(large) {
@@ -106,27 +127,44 @@ coefficients_of <- function(k, p) {
   matrix(own, 1L)
 }
 
-#' The covariance over sigma^2 as a function of theta: the solution of the normal equations whose
-#' right-hand side is the weight of each level in their mean
+#' The covariance over sigma^2 as a function of theta: solutions of the normal equations, for each
+#' factor with the weight of each level in the mean as the right-hand side
 #' @noRd
 level_mean_covariance <- function(fit) {
   spec <- linear_spec(fit)
   large <- fit$fixed$large
   system <- normal_equations(spec)
-  none <- list(at = matrix(0L, 0L, 2L), values = numeric())
-  z <- rep(list(none), length(spec$terms))
-  all <- seq_along(large$levels)
-  z <- with_level_values(z, large, all, level_weights(large))
   zero <- numeric(length(fit$beta))
+  sides <- lapply(large$factors, weights_of_factor, large, length(spec$terms))
   function(theta) {
-    found <- solve_normal_equations(system, theta, zero, z)
-    of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
-    variance <- sum(unlist(of_terms))
+    found <- lapply(sides, \(z) {
+      solve_normal_equations(system, theta, zero, z)
+    })
+    cross <- lapply(found, `[[`, "beta")
+    cross <- matrix(unlist(cross), length(zero), length(found))
+    among <- lapply(found, \(one) solved_means(one$b, large))
     rbind(
-      cbind(chol2inv(found$rx), found$beta),
-      c(found$beta, variance)
+      cbind(chol2inv(found[[1L]]$rx), cross),
+      cbind(t(cross), do.call(rbind, among))
     )
   }
+}
+
+# The right-hand side that has the weights of one factor's levels, and zeros for those of others.
+weights_of_factor <- function(own, large, n_terms) {
+  none <- list(at = matrix(0L, 0L, 2L), values = numeric())
+  all <- seq_along(large$levels)
+  weights <- level_weights(large) * all %in% own$at
+  with_level_values(rep(list(none), n_terms), large, all, weights)
+}
+
+# The means of each factor in a solution with an element for every level.
+solved_means <- function(b, large) {
+  blocks <- utils::tail(b, n_blocks(large))
+  blocks <- lapply(seq_along(blocks), \(block) {
+    matrix(blocks[[block]], length(of_block(large, block)), byrow = TRUE)
+  })
+  means_by_factor(by_factor(blocks, large), large)
 }
 
 #' Satterthwaite's degrees of freedom, by differences of the covariance in theta
@@ -184,7 +222,7 @@ refused_levels <- function(fit) {
   if (n <= most_levels_of_grid || length(asked_factors(fit)) == 0L) {
     return(NULL)
   }
-  is_one <- length(large$factors) == 1L
+  is_one <- n_blocks(large) == 1L
   text <- paste(
     "Marginal means of %s need a covariance matrix of all of %s %s levels, which takes %s;",
     "%s levels are taken at most. `fixed_levels()` has the coefficients and standard errors of all."
@@ -236,6 +274,9 @@ level_basis <- function(fit, x, grid, asked, ddf, notes) {
     refs <- combined_refs(grid[names(own$xlevels)], own$xlevels)
     weights[, own$at] <- outer(refs, seq_along(own$at), `==`) + 0
   }
+  for (own in large$factors) {
+    weights[, own$at] <- weights[, own$at] * grid_values(own, grid, fit)
+  }
   is_column <- which(large$is_column)
   tests <- level_tests(fit, ddf)
   list(
@@ -266,11 +307,17 @@ level_covariance <- function(fit) {
     )
   }
   spec <- linear_spec(fit)
-  levels <- lapply(spec$terms[fixed_term_numbers(spec)], sparse_z)
+  large <- fit$fixed$large
+  blocks <- lapply(spec$terms[fixed_term_numbers(spec)], sparse_z)
+  levels <- lapply(large$factors, \(own) {
+    k <- length(of_block(large, own$block))
+    own_columns <- own$column + k * (seq_along(own$levels) - 1L)
+    blocks[[own$block]][, own_columns, drop = FALSE]
+  })
   levels <- do.call(cbind, levels)
   x <- cbind(
     column_matrix(spec$x, length(spec$y)),
-    levels[, fit$fixed$large$is_column, drop = FALSE]
+    levels[, large$is_column, drop = FALSE]
   )
   weights <- working_weights(fit)
   wx <- weights * x

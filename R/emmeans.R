@@ -71,7 +71,7 @@ emm_basis.rlmm <- function(
     if (has_levels) {
       return(level_basis(object, x, grid, asked, ddf, notes))
     }
-    return(large_basis(object, x, ddf, notes))
+    return(large_basis(object, x, grid, ddf, notes))
   }
   tests <- mean_tests(object, ddf, vcov)
   list(

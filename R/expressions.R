@@ -139,3 +139,17 @@ given_expressions <- function(names, matched = NULL, frame = parent.frame()) {
   }
   given
 }
+
+# The variables of a term, as the terms object names them.
+term_variables <- function(label, terms) {
+  factors <- attr(terms, "factors")
+  rownames(factors)[factors[, label] > 0]
+}
+
+# A name as data have it; the terms object quotes names that are not syntactic.
+unquoted <- function(name) gsub("^`|`$", "", name)
+
+# The classes of variables, of which the terms object has the names that data have.
+variable_classes <- function(variables, terms) {
+  attr(terms, "dataClasses")[unquoted(variables)]
+}

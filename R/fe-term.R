@@ -48,14 +48,15 @@ fixed_design <- function(
   data,
   contrasts,
   control,
-  most_large = 0L
+  most_large = 0L,
+  with_slopes = FALSE
 ) {
   formula <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(formula, frame, data)
   check_contrasts(contrasts, frame)
   tell_text(terms, frame)
   large <- if (most_large > 0L) {
-    find_large_factors(terms, frame, contrasts, most_large)
+    find_large_factors(terms, frame, contrasts, most_large, with_slopes)
   }
   if (is.null(large)) {
     return(ordinary_design(terms, frame, contrasts, control))
@@ -134,8 +135,14 @@ with_variables <- function(own, terms, frame) {
   label <- str2lang(own$label)
   alone <- rlang::new_formula(NULL, label, environment(terms))
   own$terms <- part_terms(alone, frame)
-  names(own$xlevels) <- variable_names(own$terms)
-  own$variable <- paste(names(own$xlevels), collapse = ":")
+  variables <- variable_names(own$terms)
+  own$variable <- paste(variables, collapse = ":")
+  if (is_of_slopes(own)) {
+    is_covariate <- term_variables(own$label, own$terms) == own$covariate
+    own$covariate <- variables[is_covariate]
+    variables <- variables[!is_covariate]
+  }
+  names(own$xlevels) <- variables
   own
 }
 

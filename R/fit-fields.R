@@ -20,7 +20,7 @@ large_coefficients <- function(b, large) {
   if (is.null(large)) {
     return(NULL)
   }
-  effects <- unlist(utils::tail(b, length(large$factors)))
+  effects <- by_factor(utils::tail(b, n_blocks(large)), large)
   effects[!large$is_column] <- NA
   effects[level_bases(large)] <- 0
   effects
@@ -29,6 +29,21 @@ large_coefficients <- function(b, large) {
 # The levels that are the bases of the others of their factor.
 level_bases <- function(large) {
   unlist(lapply(large$factors, \(own) if (own$has_base) own$at[1L]))
+}
+
+#' The fit as if the terms beside its large factors were all that its formula has
+#' @noRd
+without_large <- function(fit) {
+  labels <- \(terms) attr(terms, "term.labels")
+  places <- match(labels(fit$fixed$ordinary), labels(fit$fixed$terms))
+  fit$fixed$assign <- match(fit$fixed$assign, c(0L, places)) - 1L
+  fit$fixed$terms <- fit$fixed$ordinary
+  fit$fixed$dropped <- setdiff(fit$fixed$dropped, fit$fixed$large$names)
+  if (fit$fixed$large$drops_intercept) {
+    fit$fixed$dropped <- c(fit$fixed$dropped, "(Intercept)")
+  }
+  fit$fixed$large <- NULL
+  fit
 }
 
 # Give each term its `scale`, the (weighted) root mean square of its columns of Z; `scales` are

@@ -38,7 +38,7 @@ with_large_levels <- function(spec, fit) {
   }
   new <- new_data(fit, NULL)
   large$factors <- lapply(large$factors, \(own) {
-    c(own, list(refs = own_refs(own, new)))
+    c(own, rows_of_large(own, new))
   })
   spec$terms <- c(spec$terms, large_core_terms(large))
   spec

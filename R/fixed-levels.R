@@ -81,9 +81,11 @@ large_tests <- function(fit, type, tests) {
   tested <- tested_type(fit, type)
   table <- as.data.frame(term_tests(without_large(fit), tested, tests))
   own <- lapply(factors_tested(fit), test_of_levels, fit = fit)
-  own <- do.call(rbind, own)
-  rownames(own) <- large_labels(fit$fixed$large)[factors_tested(fit)]
-  table <- rbind(table, own)
+  names(own) <- large_labels(fit$fixed$large)[factors_tested(fit)]
+  covariates <- covariates_with_slopes(fit)
+  own[covariates] <- lapply(covariates, test_of_covariate, fit, tested, tests)
+  table <- table[setdiff(rownames(table), covariates), , drop = FALSE]
+  table <- rbind(table, do.call(rbind, own))
   labels <- fixed_labels(fit)
   table <- table[intersect(labels, rownames(table)), , drop = FALSE]
   heading <- c(
@@ -100,29 +102,40 @@ factors_tested <- function(fit) {
   which(vapply(large$factors, has_left, NA))
 }
 
-# Where coefficients were dropped, what a factor explains beside all others is its hypothesis of
-# type II, which is no longer that of type III. The other terms have both alike, but for those
-# with interactions.
+# What a factor explains beside all others is its hypothesis of type II, which may not be that of
+# type III. The other terms have both alike, but for those with interactions.
 tested_type <- function(fit, type) {
-  is_same <- !has_dropped(fit) || has_interactions(fit)
+  is_same <- is.null(not_type_three(fit)) || has_interactions(fit)
   if (type == "III" && !is_same) "II" else type
 }
 
 type_note <- function(fit, type, tested) {
-  if (type != "III" || !has_dropped(fit)) {
+  why <- not_type_three(fit)
+  if (type != "III" || is.null(why)) {
     return(NULL)
   }
   if (tested == "II") {
-    return(
-      "(Type III isn't available for large factors beside dropped coefficients)"
-    )
+    return(paste0("(Type III isn't available for large factors ", why, ")"))
   }
   names <- enumerate(tick(each_large(fit$fixed$large, "variable")))
-  paste0("(", names, ": type II, beside dropped coefficients)")
+  paste0("(", names, ": type II, ", why, ")")
 }
 
-has_dropped <- function(fit) {
-  length(setdiff(fit$fixed$dropped, "(Intercept)")) > 0L
+#' Where the hypotheses of types II and III about large factors differ; `NULL` where they are one
+#' @noRd
+not_type_three <- function(fit) {
+  if (length(setdiff(fit$fixed$dropped, "(Intercept)")) > 0L) {
+    "beside dropped coefficients"
+  } else if (fit$fixed$large$drops_intercept && has_other_category(fit)) {
+    "beside others, without an intercept"
+  }
+}
+
+# Whether a factor beside the first large one is part of the formula.
+has_other_category <- function(fit) {
+  classes <- attr(fit$fixed$ordinary, "dataClasses")[-1L]
+  categories <- c("factor", "ordered", "character", "logical")
+  n_blocks(fit$fixed$large) > 1L || any(classes %in% categories)
 }
 
 # Whether some of the terms beside the large factors are interactions.
@@ -166,37 +179,23 @@ test_of_levels.rlmm_glmm <- function(fit, i) {
   large <- fit$fixed$large
   at <- large$factors[[i]]$at
   spec <- linear_spec(fit)
-  own <- fixed_term_numbers(spec)[i]
+  own <- fixed_term_numbers(spec)[large$factors[[i]]$block]
   levels <- fit$levels[at]
   levels[is.na(levels)] <- 0
   spec$y <- levels[spec$terms[[own]]$refs]
   spec["offset"] <- list(NULL)
-  spec$terms <- spec$terms[-own]
+  spec <- spec_without_factor(spec, large, i)
   left <- core_estimates(spec, fit$theta)$pwrss
   chisq_table(left / effects_sigma(fit)^2, sum(large$is_column[at]))
 }
 
-# The fit as if the other terms were all that its formula has.
-without_large <- function(fit) {
-  labels <- \(terms) attr(terms, "term.labels")
-  places <- match(labels(fit$fixed$ordinary), labels(fit$fixed$terms))
-  fit$fixed$assign <- match(fit$fixed$assign, c(0L, places)) - 1L
-  fit$fixed$terms <- fit$fixed$ordinary
-  fit$fixed$dropped <- setdiff(fit$fixed$dropped, fit$fixed$large$names)
-  if (fit$fixed$large$drops_intercept) {
-    fit$fixed$dropped <- c(fit$fixed$dropped, "(Intercept)")
-  }
-  fit$fixed$large <- NULL
-  fit
-}
-
 # What the levels of a large factor explain beside all other effects, at the same theta.
 level_test <- function(fit, i) {
+  large <- fit$fixed$large
   spec <- fit_spec(fit)
   with <- core_estimates(spec, fit$theta)$pwrss
-  spec <- spec_without_terms(spec, fixed_term_numbers(spec)[i])
+  spec <- spec_without_factor(spec, large, i)
   without <- core_estimates(spec, fit$theta)$pwrss
-  large <- fit$fixed$large
   num_df <- sum(large$is_column[large$factors[[i]]$at])
   list(
     f = (without - with) / (num_df * fit$sigma^2),

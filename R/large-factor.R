@@ -9,63 +9,82 @@ most_large <- 2L
 #'
 #' A large factor stands on its own, with treatment contrasts, or is the combinations of several
 #' whose other terms aren't in the formula, and has so many levels that its dummy columns cost more
-#' than a second, or the number that the option `rlmm.large_factor` says. Of several the largest are
-#' taken.
+#' than a second, or the number that the option `rlmm.large_factor` says. Its interactions with
+#' covariates, its slopes, stand apart with it. Of several the largest are taken.
 #' @param terms The terms of the fixed part.
-#' @param most So many factors at most.
+#' @param most So many factors at most; one with slopes stands apart alone.
+#' @param with_slopes May slopes stand apart?
 #' @return `NULL`, or a list: `drops_intercept` (has the formula none?); `factors`, in the order of
-#'   the formula: for each a list of `label` (of its term), `position` (the number of its term),
-#'   `xlevels` (of its variables), `levels`, `refs` (of each row), `has_base` (is the first level
-#'   without a column?), `names` (of the levels' columns) and `at` (where its levels are among those
-#'   of all factors); and of these all `levels`, `names` and `is_column` (has each level a column?).
+#'   the formula, the factors and each of their slopes: a list of `label` (of its term), `position`
+#'   (the number of its term), `covariate` (of slopes), `xlevels` (of its other variables),
+#'   `levels`, `refs` and `values` (of each row; the covariate's), `has_base` (is the first level
+#'   without a column?), `names` (of the levels' columns), `block` and `column` (its place in a
+#'   term of the spec, which a factor shares with its slopes) and `at` (where its levels are among
+#'   those of all factors); and of these all `levels`, `names` and `is_column` (has each level a
+#'   column?).
 #' @noRd
-find_large_factors <- function(terms, frame, contrasts, most = most_large) {
+find_large_factors <- function(
+  terms,
+  frame,
+  contrasts,
+  most = most_large,
+  with_slopes = FALSE
+) {
   labels <- attr(terms, "term.labels")
   n <- count_rows(frame)
   if (length(labels) == 0L || !is_large(n, n)) {
     return(NULL)
   }
   is_possible <- vapply(labels, can_stand_apart, NA, terms, contrasts)
-  possible <- labels[is_possible]
-  xlevels <- lapply(
-    rlang::set_names(possible),
-    term_levels,
-    terms = terms,
-    frame = frame
+  sets <- c(
+    as.list(labels[is_possible]),
+    if (with_slopes) sets_with_slopes(terms, contrasts)
   )
+  xlevels <- lapply(sets, \(set) term_levels(set[1L], terms, frame))
   sizes <- vapply(xlevels, count_combinations, 1)
   is_taken <- vapply(sizes, \(size) size < 1e8 && is_large(size, n), NA)
-  chosen <- largest_terms(sizes[is_taken], terms, most)
-  if (length(chosen) > 0L) {
-    large_factors(xlevels[chosen], terms, frame)
+  chosen <- largest_sets(sets[is_taken], sizes[is_taken], terms, most)
+  if (length(chosen) == 0L) {
+    return(NULL)
   }
+  of_terms <- rep(xlevels[match(chosen, sets)], lengths(chosen))
+  names(of_terms) <- unlist(chosen)
+  large_factors(of_terms[intersect(labels, names(of_terms))], terms, frame)
 }
 
-# The terms of the largest factors. Without an intercept the first factor of the formula, which has
-# a column for each level, is among them, or none is.
-largest_terms <- function(sizes, terms, most) {
-  by_size <- names(sizes)[order(-sizes)]
+# The sets of terms with most columns, one with slopes alone. Without an intercept the first factor
+# of the formula, which has a column for each level, is among them, or none is.
+largest_sets <- function(sets, sizes, terms, most) {
+  sets <- sets[order(-sizes * lengths(sets))]
   if (attr(terms, "intercept") == 0L) {
-    is_first <- vapply(by_size, is_first_category, NA, terms)
-    by_size <- if (any(is_first)) by_size[order(!is_first)]
+    is_first <- vapply(sets, \(set) any_first_category(set, terms), NA)
+    sets <- if (any(is_first)) sets[order(!is_first)]
   }
-  chosen <- utils::head(by_size, most)
-  intersect(attr(terms, "term.labels"), chosen)
+  has_slopes <- vapply(sets, \(set) any(is_slope(set, terms)), NA)
+  if (length(sets) > 0L && !has_slopes[1L]) {
+    sets <- sets[!has_slopes]
+  } else {
+    most <- min(most, 1L)
+  }
+  utils::head(sets, most)
 }
 
 large_factors <- function(xlevels, terms, frame) {
   has_intercept <- attr(terms, "intercept") == 1L
   labels <- names(xlevels)
-  has_base <- has_intercept | seq_along(labels) > 1L
+  slopes <- is_slope(labels, terms)
+  is_coded <- lengths(xlevels) == 1L &
+    (has_intercept | seq_along(labels) > 1L)
+  is_coded[slopes] <- vapply(labels[slopes], is_slope_coded, NA, terms)
   factors <- Map(
     \(label, xlevels, has_base) {
       large_factor(label, xlevels, has_base, terms, frame)
     },
     labels,
     xlevels,
-    has_base & lengths(xlevels) == 1L
+    is_coded
   )
-  beside_each_other(unname(factors), !has_intercept)
+  beside_each_other(in_blocks(unname(factors)), !has_intercept)
 }
 
 # All factors, and what there is of the levels of all.
@@ -88,21 +107,20 @@ beside_each_other <- function(factors, drops_intercept) {
 }
 
 can_stand_apart <- function(label, terms, contrasts) {
-  stands_alone(label, terms) && has_indicators(label, terms, contrasts)
+  !is_slope(label, terms) &&
+    stands_alone(label, terms) &&
+    has_indicators(label, terms, contrasts)
 }
 
 count_combinations <- function(xlevels) prod(lengths(xlevels))
 
-# The variables of a term, as the terms object names them.
-term_variables <- function(label, terms) {
-  factors <- attr(terms, "factors")
-  rownames(factors)[factors[, label] > 0]
-}
-
-# The levels of each variable of a term. Alone it must be an unordered factor or text, with no
-# contrasts of its own.
+# The levels of each variable of a term but of the covariate of slopes. Alone it must be an
+# unordered factor or text, with no contrasts of its own.
 term_levels <- function(label, terms, frame) {
-  variables <- term_variables(label, terms)
+  variables <- setdiff(
+    term_variables(label, terms),
+    slope_covariate(label, terms)
+  )
   is_alone <- length(variables) == 1L
   lapply(rlang::set_names(variables), \(name) {
     x <- frame_variable(name, frame)
@@ -116,8 +134,6 @@ frame_variable <- function(name, frame) {
   .subset2(frame, name) %||% .subset2(frame, unquoted(name))
 }
 
-unquoted <- function(name) gsub("^`|`$", "", name)
-
 # The levels of a factor or of text.
 category_levels <- function(x) {
   if (is.character(x)) {
@@ -128,8 +144,12 @@ category_levels <- function(x) {
 }
 
 large_factor <- function(label, xlevels, has_base, terms, frame) {
-  named <- Map(paste0, names(xlevels), xlevels)
-  list(
+  variables <- term_variables(label, terms)
+  covariate <- slope_covariate(label, terms)
+  named <- lapply(rlang::set_names(variables), \(name) {
+    if (name %in% covariate) name else paste0(name, xlevels[[name]])
+  })
+  own <- list(
     label = label,
     position = match(label, attr(terms, "term.labels")),
     xlevels = xlevels,
@@ -141,6 +161,11 @@ large_factor <- function(label, xlevels, has_base, terms, frame) {
     has_base = has_base,
     names = combined_labels(named)
   )
+  if (length(covariate) > 0L) {
+    own$covariate <- covariate
+    own$values <- as.double(frame_variable(covariate, frame))
+  }
+  own
 }
 
 # The combinations of labels, the first varying fastest.
@@ -188,20 +213,18 @@ has_indicators <- function(label, terms, contrasts) {
   if (length(variables) > 1L) {
     return(all(attr(terms, "factors")[variables, label] == 2L))
   }
-  usual <- getOption("contrasts")[[1L]]
-  is_given <- unquoted(variables) %in% names(contrasts)
-  identical(usual, "contr.treatment") && !is_given
+  has_usual_contrasts(variables, contrasts)
 }
 
-# Without an intercept the first factor, text or logical has a column for each level.
-is_first_category <- function(label, terms) {
-  classes <- attr(terms, "dataClasses")
+# Without an intercept the first factor, text or logical has a column for each level: is it among
+# these terms?
+any_first_category <- function(set, terms) {
   factors <- attr(terms, "factors")
   labels <- attr(terms, "term.labels")
-  is_category <- classes[rownames(factors)] %in%
+  is_category <- variable_classes(rownames(factors), terms) %in%
     c("factor", "ordered", "character", "logical")
   has_category <- colSums(factors[is_category, , drop = FALSE] > 0) > 0
-  match(label, labels) == which(has_category)[1L]
+  which(has_category)[1L] %in% match(set, labels)
 }
 
 #' The formula of the fixed part without the large factors
@@ -234,47 +257,9 @@ ordinary_columns <- function(columns, large) {
   select_columns(columns, which(column_names(columns) != "(Intercept)"))
 }
 
-#' The factors as terms of the spec
-#' @noRd
-large_core_terms <- function(large) {
-  lapply(large$factors, \(own) {
-    has_column <- as.double(large$is_column[own$at])
-    list(
-      refs = own$refs,
-      n_levels = length(own$levels),
-      z = level_indicator(has_column, own$refs),
-      columns = own$label,
-      part_kind = "fixed",
-      part_size = 1L,
-      part_theta = 0L
-    )
-  })
-}
-
-# One in the rows of a level with a column; sums have no rows.
-level_indicator <- function(has_column, refs) {
-  if (is.null(refs)) {
-    NULL
-  } else if (all(has_column == 1)) {
-    list(1)
-  } else {
-    list(has_column[refs])
-  }
-}
-
-#' Whether a term of a spec stands for the levels of a fixed factor
-#' @noRd
-is_fixed_term <- function(core_term) identical(core_term$part_kind, "fixed")
-
-#' The numbers of the terms of a spec that stand for the levels of fixed factors
-#' @noRd
-fixed_term_numbers <- function(spec) {
-  which(vapply(spec$terms, is_fixed_term, NA))
-}
-
 # What a fit keeps of them: nothing of the length of the data.
 kept_large <- function(large) {
-  kept <- \(own) own[names(own) != "refs"]
+  kept <- \(own) own[!names(own) %in% c("refs", "values")]
   large$factors <- lapply(large$factors, kept)
   large
 }

@@ -14,36 +14,59 @@
 beside_large <- function(x, places, large, counts) {
   used <- if (is.null(counts)) rep(TRUE, nrow(x)) else counts > 0
   x <- x[used, , drop = FALSE]
-  refs <- lapply(large$factors, \(own) own$refs[used])
+  factors <- lapply(large$factors, rows_of_factor, used)
   is_column <- large$is_column
   is_kept <- rep(TRUE, ncol(x))
   # The intercept depends on the levels that occur.
-  left <- which(large$drops_intercept | colnames(x) != "(Intercept)")
+  has_levels <- !large$drops_intercept && has_indicator(factors)
+  left <- which(!has_levels | colnames(x) != "(Intercept)")
   has_moved <- FALSE
-  for (i in seq_along(refs)) {
-    own <- large$factors[[i]]
-    beside <- beside_factors(x[, left, drop = FALSE], refs[seq_len(i)], large)
+  for (i in seq_along(factors)) {
+    own <- factors[[i]]
+    beside <- beside_factors(x[, left, drop = FALSE], factors[seq_len(i)])
     is_after <- places[left] > own$position
     is_kept[left[beside$dependent & is_after]] <- FALSE
     moves <- beside$moves[, !is_after[beside$dependent], drop = FALSE]
-    has_moved <- has_moved || ncol(moves) > 0L
-    parts <- level_parts(refs, i, large)
-    is_column[own$at] <- levels_kept(
-      is_column[own$at] & !is.na(parts),
+    # The base has no slope for the combination that the covariate of slopes is.
+    expected <- is_of_slopes(own) && own$has_base
+    has_moved <- has_moved || ncol(moves) > expected
+    is_column[own$at] <- columns_kept(
+      is_column[own$at],
       moves,
-      parts,
-      own$has_base
+      beside$varies,
+      factors[seq_len(i)],
+      large$drops_intercept
     )
     left <- left[!beside$dependent]
   }
   list(keep = which(is_kept), is_column = is_column, has_moved = has_moved)
 }
 
-# Which columns depend on factors and other columns, and the last factor's levels in each
-# combination that says so: a column of `moves` for each dependent one.
-beside_factors <- function(x, refs, large) {
-  n_levels <- lengths(lapply(large$factors, `[[`, "levels"))[seq_along(refs)]
-  found <- explain_by_levels(x, refs, n_levels)
+# A factor with those of its rows that count.
+rows_of_factor <- function(own, used) {
+  own$refs <- own$refs[used]
+  if (is_of_slopes(own)) {
+    own$values <- own$values[used]
+  }
+  own
+}
+
+# The levels of the last of some factors, or its slopes, that keep a column.
+columns_kept <- function(is_column, moves, varies, factors, drops_intercept) {
+  own <- factors[[length(factors)]]
+  if (is_of_slopes(own)) {
+    return(slopes_kept(is_column & varies, moves, own$has_base))
+  }
+  parts <- level_parts(factors, drops_intercept)
+  is_column <- is_column & !is.na(parts)
+  levels_kept(is_column, moves, parts, own$has_base)
+}
+
+# Which columns depend on factors and other columns; the last factor's levels in each combination
+# that says so, a column of `moves` for each dependent one; and in which of its levels that factor
+# varies beside those before it.
+beside_factors <- function(x, factors) {
+  found <- explain_by_levels(x, factors)
   dependent <- depends_on_earlier(found$rest, x)
   moves <- found$effects[, dependent, drop = FALSE]
   if (any(dependent) && !all(dependent)) {
@@ -51,12 +74,13 @@ beside_factors <- function(x, refs, large) {
     slopes <- qr.coef(basis, found$rest[, dependent, drop = FALSE])
     moves <- moves - found$effects[, !dependent, drop = FALSE] %*% slopes
   }
-  list(dependent = dependent, moves = moves)
+  list(dependent = dependent, moves = moves, varies = found$varies)
 }
 
 # Whether what columns leave within levels is a combination of those before them.
 depends_on_earlier <- function(within, x) {
-  whole <- sqrt(colSums(sweep(x, 2L, colMeans(x))^2))
+  is_intercept <- colnames(x) == "(Intercept)"
+  whole <- sqrt(colSums(sweep(x, 2L, colMeans(x) * !is_intercept)^2))
   left <- sqrt(colSums(within^2))
   constant <- left <= 1e-7 * whole
   varying <- which(!constant)
@@ -71,14 +95,14 @@ depends_on_earlier <- function(within, x) {
 #' All levels of the first factor are one part, as they add up to the intercept, if there is one.
 #' @return The part of each level: zero for one in none, `NA` for a level without rows.
 #' @noRd
-level_parts <- function(refs, i, large) {
-  n_levels <- length(large$factors[[i]]$levels)
-  own <- refs[[i]]
-  of <- rep(NA_integer_, n_levels)
-  if (i == 1L) {
-    of[unique(own)] <- as.integer(!large$drops_intercept)
+level_parts <- function(factors, drops_intercept) {
+  last <- factors[[length(factors)]]
+  own <- last$refs
+  of <- rep(NA_integer_, length(last$levels))
+  if (length(factors) == 1L) {
+    of[unique(own)] <- as.integer(!drops_intercept)
   } else {
-    cells <- unique(data.frame(own = own, other = refs[[1L]]))
+    cells <- unique(data.frame(own = own, other = factors[[1L]]$refs))
     levels <- unique(own)
     of[levels] <- part_labels(match(cells$own, levels), cells$other)
   }
@@ -114,12 +138,30 @@ without_last <- function(is_column, means) {
     size <- sqrt(rowSums(means^2))
     last <- max(which(is_column & size > 1e-9 * max(size)))
     is_column[last] <- FALSE
-    pivot <- which.max(abs(means[last, ]))
-    factor <- means[last, ] / means[last, pivot]
-    means <- means - outer(means[, pivot], factor)
-    means <- means[, -pivot, drop = FALSE]
+    means <- without_level(means, last)
   }
   is_column
+}
+
+# The combinations of columns that a level has no part in.
+without_level <- function(means, level) {
+  pivot <- which.max(abs(means[level, ]))
+  factor <- means[level, ] / means[level, pivot]
+  means <- means - outer(means[, pivot], factor)
+  means[, -pivot, drop = FALSE]
+}
+
+#' The slopes that keep a column so that no combination is left
+#'
+#' Columns before them, the covariate among them, may be combinations of the slopes of all levels.
+#' The base has no slope for these, unless the covariate doesn't vary there.
+#' @noRd
+slopes_kept <- function(is_column, moves, has_base) {
+  size <- sqrt(rowSums(moves^2))
+  if (has_base && ncol(moves) > 0L && size[1L] > 1e-9 * max(size)) {
+    moves <- without_level(moves, 1L)
+  }
+  without_last(is_column, moves)
 }
 
 #' Whether the levels of the factors, beside X, contain the random effects of a term
@@ -130,9 +172,7 @@ without_last <- function(is_column, means) {
 contains_effects <- function(x, large, z, core_term) {
   weights <- 0.5 + (seq_len(core_term$n_levels) * 0.6180339887498949) %% 1
   combined <- weights[core_term$refs] * z
-  refs <- lapply(large$factors, `[[`, "refs")
-  n_levels <- lengths(lapply(large$factors, `[[`, "levels"))
-  left <- explain_by_levels(cbind(combined, x), refs, n_levels)$rest
+  left <- explain_by_levels(cbind(combined, x), large$factors)$rest
   own <- seq_len(ncol(combined))
   rest <- left[, own, drop = FALSE]
   if (ncol(x) > 0L) {
@@ -143,22 +183,58 @@ contains_effects <- function(x, large, z, core_term) {
 
 # What levels explain ------------------------------------------------------------
 
-#' What the levels of one or two factors leave of columns, by least squares
-#' @param refs The level of each row, by factor.
-#' @return A list: `rest`, and `effects`, the coefficients of the last factor's levels.
+#' What the levels of a factor with its slopes, or of two factors, leave of columns
+#' @return A list: `rest`; `effects`, the coefficients of the last factor's levels; and `varies`, in
+#'   which levels it varies beside the factors before it.
 #' @noRd
-explain_by_levels <- function(x, refs, n_levels) {
-  if (length(refs) == 1L) {
-    means <- level_means(x, refs[[1L]], n_levels)
-    rest <- x - means[refs[[1L]], , drop = FALSE]
-    return(list(rest = rest, effects = means))
+explain_by_levels <- function(x, factors) {
+  refs <- lapply(factors, `[[`, "refs")
+  n_levels <- lengths(lapply(factors, `[[`, "levels"))
+  if (length(unique(vapply(factors, `[[`, 1L, "block"))) == 1L) {
+    return(explain_within(x, refs[[1L]], n_levels[1L], block_values(factors)))
   }
   x <- sweep(x, 2L, colMeans(x))
   effects <- two_way_effects(x, refs, n_levels)
   rest <- x -
     effects[[1L]][refs[[1L]], , drop = FALSE] -
     effects[[2L]][refs[[2L]], , drop = FALSE]
-  list(rest = rest, effects = effects[[2L]])
+  list(rest = rest, effects = effects[[2L]], varies = TRUE)
+}
+
+# Ones for the levels, and the covariates of slopes; beside ones their origin says nothing.
+block_values <- function(factors) {
+  lapply(factors, \(own) {
+    if (!is_of_slopes(own)) {
+      rep(1, length(own$refs))
+    } else if (has_indicator(factors)) {
+      own$values - own$values[1L]
+    } else {
+      own$values
+    }
+  })
+}
+
+#' What covariates leave of columns within each level
+#' @param values The covariates, each of which is made orthogonal to those before it.
+#' @noRd
+explain_within <- function(x, refs, n_levels, values) {
+  by_level <- \(x) level_sums(x, refs, n_levels)
+  rest <- x
+  before <- NULL
+  for (value in values) {
+    q <- as.matrix(value)
+    for (one in before) {
+      q <- q - one$q * (by_level(one$q * q) / one$size)[refs]
+    }
+    size <- drop(by_level(q^2))
+    varies <- size > 1e-14 * drop(by_level(as.matrix(value^2)))
+    q <- q * varies[refs]
+    size <- ifelse(varies, size, 1)
+    effects <- by_level(q[, 1L] * rest) / size
+    rest <- rest - q[, 1L] * effects[refs, , drop = FALSE]
+    before <- c(before, list(list(q = q, size = size)))
+  }
+  list(rest = rest, effects = effects, varies = varies)
 }
 
 level_sums <- function(x, refs, n_levels) {
@@ -166,11 +242,6 @@ level_sums <- function(x, refs, n_levels) {
   seen <- sort(unique(refs))
   sums[seen, ] <- rowsum(x, refs, reorder = TRUE)
   sums
-}
-
-level_means <- function(x, refs, n_levels) {
-  counts <- tabulate(refs, n_levels)
-  level_sums(x, refs, n_levels) / pmax(counts, 1L)
 }
 
 #' The effects of the levels of two factors on columns

@@ -4,17 +4,24 @@
 #'
 #' Given the other coefficients beta the levels have the conditional covariance C, and they move
 #' with beta by D = d levels / d beta: their covariance is C + D V D', with V that of beta.
-#' @return A list: `variance`, the diagonal of C over sigma^2, and `shift`, D with a column for each
-#'   coefficient that isn't held; both zero for levels without a column.
+#' @return A list: `within`, of each block of factors the part of C over sigma^2 that each level
+#'   has, as an array of columns, columns and levels; `variance`, the diagonal of it; and `shift`, D
+#'   with a column for each coefficient that isn't held; all zero for levels without a column.
 #' @noRd
 level_spread <- function(fit, spec) {
-  variances <- core_cond_var(spec, fit$theta)
-  variance <- unlist(variances[fixed_term_numbers(spec)])
+  large <- fit$fixed$large
+  within <- core_cond_var(spec, fit$theta)[fixed_term_numbers(spec)]
+  for (own in large$factors) {
+    without <- !large$is_column[own$at]
+    within[[own$block]][own$column, , without] <- 0
+    within[[own$block]][, own$column, without] <- 0
+  }
+  variances <- lapply(large$factors, \(own) {
+    within[[own$block]][own$column, own$column, ]
+  })
   shift <- level_shifts(fit, spec)
-  without <- !fit$fixed$large$is_column
-  variance[without] <- 0
-  shift[without, ] <- 0
-  list(variance = variance, shift = shift)
+  shift[!large$is_column, ] <- 0
+  list(within = within, variance = unlist(variances), shift = shift)
 }
 
 # D: minus the levels' coefficients of the columns of X, taken for responses.
@@ -29,9 +36,9 @@ level_shifts <- function(fit, spec) {
   spec$sigma <- 1
   shifts <- lapply(seq_len(ncol(x)), \(j) {
     b <- core_estimates(replace(spec, "y", list(x[, j])), fit$theta)$b
-    -unlist(b[at])
+    -by_factor(b[at], fit$fixed$large)
   })
-  matrix(unlist(shifts), length(fit$levels), ncol(x))
+  matrix(as.double(unlist(shifts)), length(fit$levels), ncol(x))
 }
 
 # D of a fit of sums: for one coefficient after the other as a right-hand side, the solutions for

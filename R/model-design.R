@@ -32,7 +32,15 @@ model_design <- function(
   }
   random <- random_design(parsed, frame, env, data)
   make_fixed <- \(most) {
-    fixed_design(parsed, frame, env, data, contrasts, control, most)
+    fixed_design(
+      parsed,
+      frame,
+      env,
+      data,
+      contrasts,
+      control,
+      most
+    )
   }
   most <- if (may_be_large) most_large else 0L
   fixed <- uncontained_fixed(make_fixed, random, count_rows(frame), most)
@@ -70,7 +78,7 @@ uncontained_fixed <- function(make_fixed, random, n, most) {
       return(fixed)
     }
     large <- fixed$fixed$large
-    n_factors <- length(large$factors)
+    n_factors <- n_blocks(large)
     if (n_factors == 1L) {
       check_affordable(large, random$random, contained, n)
     }

@@ -26,7 +26,7 @@ row_columns <- function(rows) {
   })
   c(
     split_columns(rows$x),
-    rows$levels,
+    unlist(lapply(rows$levels, `[`, c("at", "values")), recursive = FALSE),
     unlist(of_effects, recursive = FALSE)
   ) |>
     Filter(f = Negate(is.null))
@@ -34,12 +34,13 @@ row_columns <- function(rows) {
 
 solved_variance_of <- function(row, rows, parts) {
   x <- rows$x[row, parts$free]
-  levels <- vapply(rows$levels, `[`, 1L, row)
-  if (anyNA(levels)) {
+  levels <- vapply(rows$levels, \(own) own$at[row], 1L)
+  values <- vapply(rows$levels, \(own) own$values[row], 1)
+  if (anyNA(levels) || anyNA(values)) {
     return(NA_real_)
   }
   z <- right_hand_effects(row, rows$effects, parts)
-  z <- with_level_values(z, parts$large, levels, 1)
+  z <- with_level_values(z, parts$large, levels, values)
   found <- solve_normal_equations(parts$system, parts$theta, x, z)
   of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
   known <- sum(x * found$beta) + sum(unlist(of_terms))
@@ -69,14 +70,16 @@ right_hand_effects <- function(row, effects, parts) {
 #' @noRd
 with_level_values <- function(z, large, levels, values) {
   values <- values * large$is_column[levels]
-  n_random <- length(z) - length(large$factors)
-  for (i in seq_along(large$factors)) {
-    at <- large$factors[[i]]$at
-    own <- levels %in% at
-    if (any(own)) {
-      places <- cbind(1L, levels[own] - at[1L] + 1L)
-      z[[n_random + i]] <- list(at = places, values = values[own])
-    }
+  n_random <- length(z) - n_blocks(large)
+  for (own in large$factors) {
+    is_own <- levels %in% own$at
+    places <- cbind(
+      rep(own$column, sum(is_own)),
+      levels[is_own] - own$at[1L] + 1L
+    )
+    term <- n_random + own$block
+    z[[term]]$at <- rbind(z[[term]]$at, places)
+    z[[term]]$values <- c(z[[term]]$values, values[is_own])
   }
   z
 }

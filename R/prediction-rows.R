@@ -8,7 +8,7 @@
 #' @return A list: `n`; `x` (n x p; without the fixed part zeros); `effects`, for each term in use a
 #'   list: `i` (its number), `term`, `columns`, `refs` (n levels; `NA` for those that the fit didn't
 #'   see), `z` (n x columns), and where some are
-#'   `NA`, `labels`; `levels`, of each large factor, of each row; `left_out`, likewise for
+#'   `NA`, `labels`; `levels`, what [large_levels()] returns; `left_out`, likewise for
 #'   terms that aren't in use: `i`, `z`.
 #' @noRd
 prediction_rows <- function(

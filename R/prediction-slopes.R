@@ -134,12 +134,10 @@ moved_predictor <- function(rows, from, to) {
   difference <- Map(`-`, to$b, from$b)
   moved <- drop(rows$x %*% (to$beta - from$beta)) +
     random_part(rows, difference)
-  levels <- to$levels - from$levels
-  levels[is.na(levels)] <- 0
-  for (at in rows$levels) {
-    moved <- moved + levels[at]
+  if (is.null(rows$levels)) {
+    return(moved)
   }
-  moved
+  moved + sum_of_levels(rows$levels, to$levels - from$levels)
 }
 
 # Steps of forward differences, into the range of each parameter.

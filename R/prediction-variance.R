@@ -51,7 +51,7 @@ prediction_parts <- function(
 # otherwise the system that is solved for each row.
 large_parts <- function(fit, effects, spec) {
   large <- fit$fixed$large
-  if (length(effects) == 0L && length(large$factors) == 1L) {
+  if (length(effects) == 0L && n_blocks(large) == 1L) {
     return(list(levels = level_spread(fit, spec)))
   }
   list(
@@ -118,15 +118,26 @@ prediction_variance <- function(rows, parts, fixed = TRUE) {
   if (fixed) {
     total <- total + fixed_variance(shifted_rows(rows, parts), parts$rx)
   }
-  for (at in rows$levels) {
-    total <- total + parts$levels$variance[at]
-  }
+  total <- total + levels_variance(rows$levels, parts$levels)
   effects <- lapply(rows$effects, with_unknown_level)
   within <- lapply(effects, within_variance, parts = parts)
   if (any(vapply(within, is.null, NA))) {
     return(total + spherical_variance(effects, parts))
   }
   Reduce(`+`, within, total) + between_variance(effects, parts)
+}
+
+# The variance of the levels of one large factor and its slopes, given the other coefficients.
+levels_variance <- function(levels, spread) {
+  total <- 0
+  for (own in levels) {
+    for (other in levels) {
+      level <- (own$at - 1L) %% dim(spread$within[[1L]])[3L] + 1L
+      within <- spread$within[[1L]][own$column, other$column, ][level]
+      total <- total + own$values * other$values * within
+    }
+  }
+  total
 }
 
 # Twice the covariances of the effects of each two terms.
@@ -162,8 +173,8 @@ fixed_variance <- function(x, rx) {
 # products z' Lambda come first: those with D would lose digits where a covariate is far from zero.
 shifted_rows <- function(rows, parts) {
   s <- rows$x[, parts$free, drop = FALSE]
-  for (at in rows$levels) {
-    s <- s + parts$levels$shift[at, , drop = FALSE]
+  for (own in rows$levels) {
+    s <- s + own$values * parts$levels$shift[own$at, , drop = FALSE]
   }
   for (effect in lapply(rows$effects, with_unknown_level)) {
     effect$z <- spherical_rows(effect, parts)

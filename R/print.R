@@ -226,7 +226,8 @@ factor_note <- function(own, fit) {
     trim = TRUE
   )
   note <- sprintf(
-    "Fixed factor %s: %s from %s to %s%s; see `?fixed_levels`.",
+    "Fixed %s %s: %s from %s to %s%s; see `?fixed_levels`.",
+    if (is_of_slopes(own)) "slopes" else "factor",
     tick(own$variable),
     plural(sum(has_column), "coefficient"),
     range[1L],

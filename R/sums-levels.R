@@ -1,4 +1,4 @@
-# Specs of sums with terms for the levels of large factors, and without them.
+# Specs of sums with terms for the levels of large factors.
 
 #' A spec of sums with the levels of large factors as further terms
 #' @noRd
@@ -31,20 +31,4 @@ sums_without_levels <- function(sums, term, levels) {
     pair
   })
   sums
-}
-
-#' A spec without some of its terms, the last ones
-#' @noRd
-spec_without_terms <- function(spec, terms) {
-  if (length(terms) == 0L) {
-    return(spec)
-  }
-  spec$terms <- spec$terms[-terms]
-  if (!is.null(spec$sums)) {
-    is_left <- \(pair) !any(pair$terms %in% terms)
-    spec$sums$pairs <- Filter(is_left, spec$sums$pairs)
-    spec$sums$terms <- spec$sums$terms[-terms]
-    spec$sums$summed <- spec$sums$summed[-terms]
-  }
-  spec
 }

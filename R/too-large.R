@@ -55,7 +55,7 @@ crossed_terms <- function(random, large = NULL) {
   levels <- lengths(lapply(c(random, factors), `[[`, "levels"))
   columns <- lengths(lapply(random, `[[`, "columns"))
   effects <- as.double(levels) * c(columns, rep(1, length(factors)))
-  owners <- c(groups, each_large(large, "label"))
+  owners <- c(groups, vapply(factors, large_group, ""))
   totals <- tapply(effects, owners, sum)
   is_crossed <- owners != names(totals)[which.max(totals)]
   stats::setNames(levels, labels)[is_crossed]

@@ -11,3 +11,64 @@ by_both_codings <- function(call, data) {
   expect_false(is.null(fits$levels$fixed$large))
   fits
 }
+
+# Wages of workers in firms, with what depends on the firm: its `size` and its `town`.
+made_data <- function(n = 900, firms = 60, workers = 100) {
+  set.seed(20)
+  d <- data.frame(
+    firm = factor(sample(firms, n, TRUE)),
+    worker = factor(sample(workers, n, TRUE)),
+    year = factor(sample(8, n, TRUE)),
+    x = rnorm(n, 50, 3),
+    sex = sample(c("f", "m"), n, TRUE),
+    w = runif(n, 0.5, 2)
+  )
+  d$size <- rnorm(firms)[d$firm]
+  d$town <- factor(as.integer(d$firm) %% 7)
+  d$y <- 20 +
+    0.3 * d$x +
+    rnorm(firms)[d$firm] +
+    rnorm(workers, sd = 0.7)[d$worker] +
+    rnorm(8, sd = 0.4)[d$year] +
+    rnorm(n)
+  d
+}
+
+# That two fits of one model, by dummy columns and by levels, are the same.
+expect_same_fit <- function(fits, tolerance = 1e-6) {
+  a <- fits$dummies
+  b <- fits$levels
+  expect_equal(
+    as.numeric(logLik(b)),
+    as.numeric(logLik(a)),
+    tolerance = 1e-10
+  )
+  expect_equal(attributes(logLik(b)), attributes(logLik(a)))
+  expect_equal(fixef(b), fixef(a), tolerance = tolerance)
+  expect_identical(names(fixef(b, TRUE)), names(fixef(a, TRUE)))
+  expect_equal(fixef(b, TRUE), fixef(a, TRUE), tolerance = tolerance)
+  expect_equal(fitted(b), fitted(a), tolerance = tolerance)
+  expect_equal(sigma(b), sigma(a), tolerance = tolerance)
+  expect_equal(
+    ranef(b, condVar = FALSE),
+    ranef(a, condVar = FALSE),
+    tolerance = 1e-5,
+    ignore_attr = TRUE
+  )
+  expect_equal(df.residual(b), df.residual(a))
+  of_ordinary <- coef(summary(b))
+  of_all <- coef(summary(a))
+  expect_equal(
+    of_ordinary,
+    of_all[rownames(of_ordinary), , drop = FALSE],
+    tolerance = 1e-4
+  )
+  large <- b$fixed$large
+  errors <- stats::setNames(fixed_levels(b)$std.error, large$names)
+  errors <- errors[large$is_column]
+  expect_equal(
+    errors,
+    of_all[names(errors), "Std. Error"],
+    tolerance = tolerance
+  )
+}

@@ -23,6 +23,16 @@ two_factors <- function(parts = 1, n = 900) {
   d
 }
 
+# The levels of two factors as `explain_by_levels()` takes them.
+two_blocks <- function(refs, n_levels) {
+  Map(
+    \(refs, n, block) list(refs = refs, levels = seq_len(n), block = block),
+    refs,
+    n_levels,
+    1:2
+  )
+}
+
 expect_equal_by_both <- function(
   fits,
   tolerance = 1e-6,
@@ -165,6 +175,20 @@ test_that("tests beside dropped levels are called what they are: type II", {
   expect_match(attr(found, "heading"), "dropped coefficients", all = FALSE)
 })
 
+test_that("tests beside other factors without an intercept are type II", {
+  d <- two_factors()
+  for (formula in c(y ~ 0 + firm + school, y ~ 0 + firm + sex, y ~ 0 + firm)) {
+    mixed <- as.formula(paste(deparse1(formula), "+ x + (1 | worker)"))
+    fits <- by_both_codings(rlmm(mixed, d), d)
+    found <- anova(fits$levels)
+    type <- sub("^Type (I+) .*", "\\1", attr(found, "heading")[1L])
+    right <- anova(fits$dummies, type = type)
+    expect_equal(found$`F value`, right$`F value`, tolerance = 1e-5)
+    has_other <- length(attr(terms(formula), "term.labels")) > 1L
+    expect_identical(type, if (has_other) "II" else "III")
+  }
+})
+
 test_that("marginal means are averaged over the levels that aren't asked for", {
   skip_if_not_installed("emmeans")
   d <- two_factors()
@@ -259,7 +283,7 @@ test_that("conjugate gradients stay where a solution is found", {
     x <- cbind(rnorm(9)[a], rnorm(7)[b], rnorm(9)[a] + b, rnorm(60), b == 1)
     dense <- cbind(outer(a, 1:9, `==`), outer(b, 1:7, `==`)) + 0
     expect_equal(
-      explain_by_levels(x, list(a, b), c(9L, 7L))$rest,
+      explain_by_levels(x, two_blocks(list(a, b), c(9L, 7L)))$rest,
       qr.resid(qr(dense), x),
       tolerance = 1e-9
     )
@@ -319,12 +343,13 @@ test_that("interactions have the names that they have beside dummy columns", {
 
 test_that("conjugate gradients tell what two factors explain", {
   d <- two_factors(3)
+  columns <- cbind(d$x, d$w, d$both)
   refs <- list(as.integer(d$firm), as.integer(factor(d$school)))
-  found <- explain_by_levels(cbind(d$x, d$w, d$both), refs, c(60L, 35L))
+  found <- explain_by_levels(columns, two_blocks(refs, c(60L, 35L)))
   dense <- model.matrix(~ firm + school, d)
   expect_equal(
     found$rest,
-    qr.resid(qr(dense), cbind(d$x, d$w, d$both)),
+    qr.resid(qr(dense), columns),
     tolerance = 1e-10
   )
 })

@@ -1,0 +1,113 @@
+# Large factors as terms of the spec: a factor and its slopes share a term, a block, with a column
+# for each of them.
+
+#' Whether an entry of the large factors are slopes
+#' @noRd
+is_of_slopes <- function(own) !is.null(own$covariate)
+
+#' Whether some factors are in part the levels themselves, not only slopes
+#' @noRd
+has_indicator <- function(factors) {
+  !all(vapply(factors, is_of_slopes, NA))
+}
+
+# Factors and slopes of the same variables share a block.
+in_blocks <- function(factors) {
+  groups <- vapply(factors, large_group, "")
+  blocks <- match(groups, unique(groups))
+  columns <- stats::ave(blocks, blocks, FUN = seq_along)
+  Map(
+    \(own, block, column) c(own, list(block = block, column = column)),
+    factors,
+    blocks,
+    columns
+  )
+}
+
+#' The variables whose combinations are the levels of a large factor
+#' @noRd
+large_group <- function(own) paste(names(own$xlevels), collapse = ":")
+
+#' Number of terms of the spec that large factors are
+#' @noRd
+n_blocks <- function(large) {
+  max(vapply(large$factors, `[[`, 1L, "block"))
+}
+
+# The factor and the slopes of a block.
+of_block <- function(large, block) {
+  Filter(\(own) own$block == block, large$factors)
+}
+
+#' The large factors as terms of the spec
+#' @noRd
+large_core_terms <- function(large) {
+  lapply(seq_len(n_blocks(large)), \(block) {
+    factors <- of_block(large, block)
+    columns <- lapply(factors, level_column, large$is_column)
+    list(
+      refs = factors[[1L]]$refs,
+      n_levels = length(factors[[1L]]$levels),
+      z = if (!is.null(factors[[1L]]$refs)) columns,
+      columns = vapply(factors, `[[`, "", "label"),
+      part_kind = "fixed",
+      part_size = length(factors),
+      part_theta = 0L
+    )
+  })
+}
+
+# The covariate, or one, in the rows of a level with a column; sums have no rows.
+level_column <- function(own, is_column) {
+  has_column <- is_column[own$at]
+  values <- own$values %||% 1
+  if (all(has_column)) values else has_column[own$refs] * values
+}
+
+#' What is known of the levels of blocks, matrices of columns and levels, by factor
+#' @noRd
+by_factor <- function(blocks, large) {
+  unlist(lapply(large$factors, \(own) blocks[[own$block]][own$column, ]))
+}
+
+#' A spec without the columns of one large factor, or of its slopes
+#' @param i Its number.
+#' @noRd
+spec_without_factor <- function(spec, large, i) {
+  own <- large$factors[[i]]
+  at <- fixed_term_numbers(spec)[own$block]
+  term <- spec$terms[[at]]
+  if (term$part_size == 1L) {
+    return(spec_without_terms(spec, at))
+  }
+  term$z <- term$z[-own$column]
+  term$part_size <- term$part_size - 1L
+  spec$terms[[at]] <- term
+  spec
+}
+
+#' Whether a term of a spec stands for the levels of a fixed factor
+#' @noRd
+is_fixed_term <- function(core_term) identical(core_term$part_kind, "fixed")
+
+#' The numbers of the terms of a spec that stand for the levels of fixed factors
+#' @noRd
+fixed_term_numbers <- function(spec) {
+  which(vapply(spec$terms, is_fixed_term, NA))
+}
+
+#' A spec without some of its terms, the last ones
+#' @noRd
+spec_without_terms <- function(spec, terms) {
+  if (length(terms) == 0L) {
+    return(spec)
+  }
+  spec$terms <- spec$terms[-terms]
+  if (!is.null(spec$sums)) {
+    is_left <- \(pair) !any(pair$terms %in% terms)
+    spec$sums$pairs <- Filter(is_left, spec$sums$pairs)
+    spec$sums$terms <- spec$sums$terms[-terms]
+    spec$sums$summed <- spec$sums$summed[-terms]
+  }
+  spec
+}

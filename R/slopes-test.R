@@ -1,0 +1,102 @@
+# Tests of covariates whose slopes by the levels of a large factor stand apart.
+
+#' The terms that are a covariate whose slopes stand apart
+#' @noRd
+covariates_with_slopes <- function(fit) {
+  covariates <- unlist(lapply(fit$fixed$large$factors, `[[`, "covariate"))
+  labels <- attr(fit$fixed$ordinary, "term.labels")
+  labels[unquoted(labels) %in% unquoted(covariates)]
+}
+
+#' The row of a covariate in a table of tests: that of a mean of its slopes
+#'
+#' Type III weighs all levels alike; type II by what the covariate has to tell in each of them, as
+#' the sequential hypothesis of a model without slopes does.
+#' @param label Of its term.
+#' @noRd
+test_of_covariate <- function(label, fit, type, tests) {
+  own <- slopes_of(fit, label)
+  check_slopes_known(fit, own, label, type)
+  x <- covariate_contrast(fit, label, type)
+  weights <- if (type == "II") {
+    slope_weights(fit, own, x)
+  } else {
+    rep(1 / length(own$at), length(own$at))
+  }
+  slope <- sum(x * fit$beta) + sum(weights * fit$levels[own$at], na.rm = TRUE)
+  variance_at <- slope_variance(fit, own, x, weights)
+  variance <- effects_sigma(fit)^2 * variance_at(fit$theta)
+  df <- if (tests$ddf == "satterthwaite") {
+    satterthwaite_beside_levels(fit, variance, variance_at)(1)
+  } else {
+    Inf
+  }
+  f_table(slope^2 / drop(variance), 1L, df, fit$sigma)
+}
+
+# The slopes of a covariate, among the large factors.
+slopes_of <- function(fit, label) {
+  Find(
+    \(own) identical(own$covariate, unquoted(label)),
+    fit$fixed$large$factors
+  )
+}
+
+check_slopes_known <- function(fit, own, label, type) {
+  if (!all(free_beta(fit))) {
+    abort_if_large(fit, "A test of slopes beside coefficients that are held")
+  }
+  if (type == "III" && anyNA(fit$levels[own$at])) {
+    what <- sprintf("A test of %s beside interactions", tick(unquoted(label)))
+    abort_if_large(fit, paste(what, "and dropped slopes"))
+  }
+}
+
+# What is tested of the ordinary coefficients: that of the covariate, and of type III a mean of its
+# other interactions.
+covariate_contrast <- function(fit, label, type) {
+  if (type == "III") {
+    return(drop(term_contrasts(without_large(fit), type)[[label]]))
+  }
+  place <- match(label, attr(fit$fixed$terms, "term.labels"))
+  as.double(fit$fixed$assign == place)
+}
+
+# The share that the slope of each level has in the coefficient of a covariate, in a model without
+# slopes of it.
+slope_weights <- function(fit, own, x) {
+  spec <- fit_spec(fit)
+  used <- rows_that_count(fit)
+  large <- fit$fixed$large
+  is_other <- \(one) one$block == own$block && one$column != own$column
+  rows <- \(one) {
+    found <- rows_of_large(one, new_data(fit, NULL))
+    rows_of_factor(c(one, found), used)
+  }
+  columns <- column_matrix(spec$x, length(spec$y))[used, , drop = FALSE]
+  colnames(columns) <- names(fit$beta)
+  others <- columns[, x == 0, drop = FALSE]
+  covariate <- columns[, x == 1, drop = FALSE]
+  factors <- lapply(Filter(is_other, large$factors), rows)
+  if (length(factors) > 0L) {
+    covariate <- explain_by_levels(covariate, factors)$rest
+    others <- explain_by_levels(others, factors)$rest
+  }
+  rest <- qr.resid(qr(others), covariate)
+  values <- drop(rest) * columns[, x == 1]
+  by_level <- level_sums(as.matrix(values), rows(own)$refs, length(own$at))
+  large$is_column[own$at] * drop(by_level) / sum(by_level)
+}
+
+# The variance over sigma^2 of a coefficient and weighted slopes, as a function of theta.
+slope_variance <- function(fit, own, x, weights) {
+  system <- normal_equations(fit_spec(fit))
+  none <- list(at = matrix(0L, 0L, 2L), values = numeric())
+  z <- rep(list(none), length(system$terms))
+  z <- with_level_values(z, fit$fixed$large, own$at, weights)
+  function(theta) {
+    found <- solve_normal_equations(system, theta, x, z)
+    of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
+    matrix(sum(x * found$beta) + sum(unlist(of_terms)))
+  }
+}
