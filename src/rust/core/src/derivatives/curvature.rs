@@ -4,19 +4,13 @@
 //! With one grouping factor `W` is block diagonal (and of low rank beside it for the restricted
 //! likelihood); with several it is formed as a whole, so that this is for few random effects only.
 
-use faer::{MatMut, MatRef};
-
 use crate::covariance::RelCov;
 use crate::derivatives::moments::{weight, Element, Moments};
 use crate::derivatives::scores::{LevelScores, Scores};
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile};
 use crate::factor::Factor;
-use crate::kernels::gemm::add_lower_product;
+use crate::kernels::gemm::subtract_gram;
 use crate::kernels::small::{self, set_zeros};
-
-/// Up to so many products, of both triangles, a plain loop takes less time than faer's
-/// preparations.
-const FEW_PRODUCTS: usize = 2048;
 
 /// Memory of [`FactorDerivatives::add_curvature`].
 #[derive(Debug, Default)]
@@ -113,7 +107,7 @@ impl FactorDerivatives {
         self.fill_trailing_columns(factor, work);
         factor.scale_columns(q, &mut work.rows);
         factor.trailing.right_solve(q, &mut work.rows);
-        subtract_gram((q, m), &work.rows, &mut work.w);
+        subtract_gram(q, &work.rows, &mut work.w);
         work.subtract_fixed(q, &self.scores);
     }
 
@@ -171,7 +165,7 @@ impl Workspace {
                 self.t.extend(row);
             }
         }
-        subtract_gram((q, p), &self.t, &mut self.w);
+        subtract_gram(q, &self.t, &mut self.w);
     }
 
     // The moments of the blocks of W that belong to the levels of terms t and u.
@@ -234,16 +228,6 @@ fn double_information(profile: Profile, omega: &mut OmegaDerivatives) {
             h[j * n + i] = 2.0 * h[j * n + i] + rank_one * s[i] * s[j];
         }
     }
-}
-
-// The lower triangle of `out -= x x'` for some columns of `q` numbers.
-fn subtract_gram((q, columns): (usize, usize), x: &[f64], out: &mut [f64]) {
-    if q * q * columns <= FEW_PRODUCTS {
-        return small::subtract_gram(q, x, out);
-    }
-    let x = MatRef::from_column_major_slice(x, q, columns);
-    let out = MatMut::from_column_major_slice_mut(out, q, q);
-    add_lower_product(out, x, x.transpose(), -1.0);
 }
 
 fn levels_in_w(factor: &Factor) -> Vec<LevelsInW> {

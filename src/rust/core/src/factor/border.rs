@@ -3,17 +3,12 @@
 //! With `B` what the random effects explain, the border holds the Cholesky factor of `X'WX - B B' =
 //! X'V^-1X`.
 
-use faer::{MatMut, MatRef};
-
 use crate::error::{Error, Result};
-use crate::kernels::gemm::add_lower_product;
-use crate::kernels::small::{self, for_size};
+use crate::kernels::gemm::subtract_gram;
+use crate::kernels::small;
 use crate::tolerances::{
     CENTRED_PIVOT, INDEFINITE, KEPT_PIVOT, RANK_PIVOT, ROUNDED_PIVOT,
 };
-
-/// Up to so many fixed effects a plain loop beats a matrix product.
-const FEW: usize = 4;
 
 /// Cross-products of X, and after [`Border::factor`] the factor of `X'V^-1X` at one theta.
 #[derive(Debug, Clone)]
@@ -84,14 +79,7 @@ impl Border {
 
     /// Takes off `B B'`, what some random effects explain; `b` has `p` rows.
     pub(crate) fn subtract_gram(&mut self, b: &[f64]) {
-        let p = self.p;
-        if p <= FEW {
-            let l = &mut self.l;
-            return for_size!(p, p => small::subtract_gram(p, b, l));
-        }
-        let b = MatRef::from_column_major_slice(b, p, b.len() / p);
-        let out = MatMut::from_column_major_slice_mut(&mut self.l, p, p);
-        add_lower_product(out, b, b.transpose(), -1.0);
+        subtract_gram(self.p, b, &mut self.l);
     }
 
     /// Factors what is left; `before` pivots of random effects come first.

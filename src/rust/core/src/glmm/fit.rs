@@ -3,7 +3,6 @@
 
 use super::elsewhere::limited;
 use super::matrix_free::FEWEST;
-use super::search::Search;
 use super::GeneralizedLinearMixedModel;
 use crate::error::{Error, Result};
 use crate::glmm::pirls::{Modes, Vary};
@@ -12,10 +11,7 @@ use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{
     start_or_default, Observer, OptSummary, Settings, Status, NEWTON,
 };
-use crate::tolerances::{
-    ENOUGH_PROBES, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, NOISE_SHARE,
-    NO_GAIN, ZERO_COST, ZERO_SD,
-};
+use crate::tolerances::{ENOUGH_PROBES, NO_GAIN, ZERO_COST, ZERO_SD};
 
 /// How often Lambda is made a tenth of what it was where the start can't be evaluated.
 const MAX_SHRINKINGS: usize = 3;
@@ -292,7 +288,8 @@ impl GeneralizedLinearMixedModel {
         self.judged(fit.vary, continued(found.summary, next), inverse)
     }
 
-    fn start_at(&mut self, beta: &[f64]) {
+    /// Starts from fixed effects of X as it is.
+    pub(super) fn start_at(&mut self, beta: &[f64]) {
         self.pirls.beta.copy_from_slice(beta);
         self.pirls.centring.centre(&mut self.pirls.beta);
     }
@@ -308,140 +305,6 @@ impl GeneralizedLinearMixedModel {
             summary: found.summary.mapped(&natural),
             ..found
         }
-    }
-
-    // The search over theta and the shape, where PIRLS finds the fixed effects; quadrature would
-    // only make it slower.
-    pub(super) fn fast_stage(
-        &mut self,
-        start: &[f64],
-        settings: &Settings,
-        observe: &mut Observer,
-    ) -> Result<BfgsSummary> {
-        let rule = self.rule.take();
-        self.pirls.set_theta(&start[..self.n_theta()]);
-        let inverse = self.inverse_guess(Vary::Jointly);
-        let stage = self.bfgs(
-            settings,
-            FAST_GAIN,
-            Vary::Jointly,
-            start,
-            inverse,
-            observe,
-        );
-        self.rule = rule;
-        stage
-    }
-
-    fn last_stage(
-        &mut self,
-        fit: &FitSettings,
-        start: &[f64],
-        learnt: Option<&[f64]>,
-        observe: &mut Observer,
-    ) -> Result<(BfgsSummary, String)> {
-        // Evaluated where the fast stage ended: R_X belongs to these parameters.
-        let own = self.objective(Vary::Jointly, start);
-        if fit.vary == Vary::Modes && !fit.beta.is_empty() {
-            self.start_at(&fit.beta);
-        }
-        own?;
-        let parameters = self.parameters(fit.vary);
-        let inverse = self.inverse_with(fit.vary, start.len(), learnt);
-        let mut settings = fit.settings.clone();
-        if settings.optimizer == bfgs::NAME
-            && self.is_bounded(fit.vary, &parameters)
-        {
-            settings.optimizer = NEWTON.into();
-        }
-        if settings.optimizer == bfgs::NAME {
-            let gain = 0.1 * settings.ftol_abs;
-            let found = self.bfgs(
-                &settings,
-                gain,
-                fit.vary,
-                &parameters,
-                inverse,
-                observe,
-            )?;
-            return Ok((found, settings.optimizer));
-        }
-        let n = parameters.len();
-        if settings.optimizer != NEWTON && settings.initial_step.len() != n {
-            settings.initial_step = first_steps(n, &inverse);
-        }
-        let found = BfgsSummary {
-            summary: self.minimize(
-                &settings,
-                fit.vary,
-                &parameters,
-                observe,
-            )?,
-            gradient: Vec::new(),
-            inverse,
-        };
-        Ok((found, settings.optimizer))
-    }
-
-    // Whether a free parameter has a bound, of which BFGS knows nothing.
-    fn is_bounded(&mut self, vary: Vary, parameters: &[f64]) -> bool {
-        let search = Search::new(self, vary, parameters);
-        search.at.is_bounded().contains(&true)
-    }
-
-    /// Minimizes by BFGS. `inverse` and that of the summary are in all parameters, as the summary's
-    /// points are.
-    pub(super) fn bfgs(
-        &mut self,
-        settings: &Settings,
-        tolerance: f64,
-        vary: Vary,
-        start: &[f64],
-        mut inverse: Vec<f64>,
-        observe: &mut Observer,
-    ) -> Result<BfgsSummary> {
-        let n = start.len();
-        let natural = self.to_natural(vary);
-        let tolerance = tolerance.max(NOISE_SHARE * self.search_noise());
-        let mut search = Search::new(self, vary, start);
-        let at = search.at.clone();
-        let guess = block_of(n, &inverse, at.free());
-        let mut see = |count: usize, value: f64, x: &[f64]| {
-            let parameters = natural(&at.to_theta(x));
-            observe(count, value, &parameters)
-        };
-        let x = at.start();
-        let mut found = bfgs::minimize(
-            settings,
-            tolerance,
-            &x,
-            guess,
-            &mut search,
-            &mut see,
-        )?;
-        at.make_canonical(&mut found.summary.best);
-        set_block_of(n, &mut inverse, at.free(), &found.inverse);
-        Ok(BfgsSummary {
-            summary: found.summary.mapped(|x| at.to_theta(x)),
-            gradient: found.gradient,
-            inverse,
-        })
-    }
-
-    // Minimizes by an optimizer other than BFGS.
-    fn minimize(
-        &mut self,
-        settings: &Settings,
-        vary: Vary,
-        start: &[f64],
-        observe: &mut Observer,
-    ) -> Result<OptSummary> {
-        let natural = self.to_natural(vary);
-        let mut search = Search::new(self, vary, start);
-        let at = search.at.clone();
-        at.minimize(settings, &mut search, &mut |count, value, x| {
-            observe(count, value, &natural(x))
-        })
     }
 
     // The best point, at zero where it is close to it, and what to make of it; `inverse` is of the
@@ -504,22 +367,6 @@ impl GeneralizedLinearMixedModel {
             }
         }
     }
-
-    // The guess at the inverse Hessian, with what the fast stage has learnt of theta and the shape.
-    fn inverse_with(
-        &mut self,
-        vary: Vary,
-        n_fast: usize,
-        learnt: Option<&[f64]>,
-    ) -> Vec<f64> {
-        let mut inverse = self.inverse_guess(vary);
-        let n = self.n_parameters(vary);
-        for (at, value) in learnt.unwrap_or(&[]).iter().enumerate() {
-            inverse[self.place(vary, at / n_fast) * n
-                + self.place(vary, at % n_fast)] = *value;
-        }
-        inverse
-    }
 }
 
 impl GlmmFit {
@@ -534,14 +381,6 @@ impl GlmmFit {
     }
 }
 
-// First step of a derivative-free optimizer in each parameter: about a standard error.
-fn first_steps(n: usize, inverse: &[f64]) -> Vec<f64> {
-    let diagonal = inverse.iter().step_by(n + 1);
-    let step =
-        |h: &f64| (2.0 * h).sqrt().clamp(FIRST_STEP_LOW, FIRST_STEP_HIGH);
-    diagonal.map(step).collect()
-}
-
 // The summary of two searches of which the second went on where the first ended.
 fn continued(first: OptSummary, mut second: OptSummary) -> OptSummary {
     let mut log = first.log;
@@ -551,31 +390,5 @@ fn continued(first: OptSummary, mut second: OptSummary) -> OptSummary {
         initial_value: first.initial_value,
         log,
         ..second
-    }
-}
-
-// Rows and columns of the `n x n` matrix.
-fn block_of(n: usize, matrix: &[f64], elements: &[usize]) -> Vec<f64> {
-    let mut block = Vec::with_capacity(elements.len().pow(2));
-    for &j in elements {
-        block.extend(elements.iter().map(|&i| matrix[j * n + i]));
-    }
-    block
-}
-
-// Overwrites rows and columns of the `n x n` matrix.
-fn set_block_of(
-    n: usize,
-    matrix: &mut [f64],
-    elements: &[usize],
-    block: &[f64],
-) {
-    for (&j, column) in elements
-        .iter()
-        .zip(block.chunks_exact(elements.len().max(1)))
-    {
-        for (&i, value) in elements.iter().zip(column) {
-            matrix[j * n + i] = *value;
-        }
     }
 }

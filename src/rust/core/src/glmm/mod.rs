@@ -20,7 +20,8 @@
 //! | searches whose values are noisy | `noise` |
 //! | parameters of the objective: order, centring | `parameters` |
 //! | gradient of `d`; `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
-//! | start values; the objective in free coordinates; the fit | `start`, `search`, `fit` |
+//! | start values; the objective in free coordinates | `start`, `search` |
+//! | the fit; its stages | `fit`, `stages` |
 //! | other starts, those at random | `elsewhere`, `at_random` |
 //! | fixed factors with many levels | `fixed_levels` |
 //! | effects that the fixed ones contain | `redundant` |
@@ -47,6 +48,7 @@ pub mod pirls;
 mod quadrature;
 mod redundant;
 mod search;
+mod stages;
 mod start;
 
 pub use fit::{FitSettings, GlmmFit};

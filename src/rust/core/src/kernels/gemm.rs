@@ -5,6 +5,13 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 
 use crate::kernels::simd::leave_wide_registers;
+use crate::kernels::small::{self, for_size};
+
+/// Up to so many rows a plain loop beats faer's product, however many columns there are.
+const FEW_ROWS: usize = 4;
+/// Up to so many products, of both triangles, a plain loop takes less time than faer's
+/// preparations.
+const FEW_PRODUCTS: usize = 2048;
 
 /// `out += alpha a b`.
 pub(crate) fn add_product(
@@ -38,6 +45,16 @@ pub(crate) fn add_lower_product(
         Par::Seq,
     );
     leave_wide_registers();
+}
+
+/// `out -= b b'`, lower triangle `rows x rows`, by a plain loop or by faer, whichever is faster.
+pub(crate) fn subtract_gram(rows: usize, b: &[f64], out: &mut [f64]) {
+    if rows <= FEW_ROWS || rows * b.len() <= FEW_PRODUCTS {
+        return for_size!(rows, rows => small::subtract_gram(rows, b, out));
+    }
+    let b = MatRef::from_column_major_slice(b, rows, b.len() / rows);
+    let out = MatMut::from_column_major_slice_mut(out, rows, rows);
+    add_lower_product(out, b, b.transpose(), -1.0);
 }
 
 /// `out += x a` for a symmetric `a` with zeros on the diagonal, of which the triangle above it is

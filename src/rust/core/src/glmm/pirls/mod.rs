@@ -398,6 +398,12 @@ impl Pirls {
     /// # Errors
     /// `NotPositiveDefinite`.
     pub(crate) fn refactor(&mut self, vary: Vary) -> Result<()> {
+        let (engine, rows, problem) = self.problem(vary);
+        engine.refactor(rows, problem)
+    }
+
+    // What solves the penalized problem, the rows, and the problem at the present weights.
+    fn problem(&mut self, vary: Vary) -> (&mut Engine, &mut Rows, Problem<'_>) {
         let problem = Problem {
             vary,
             weights: &self.response.weight,
@@ -406,7 +412,7 @@ impl Pirls {
             beta: &self.beta,
             tilt: &self.tilt,
         };
-        self.engine.refactor(&mut self.rows, problem)
+        (&mut self.engine, &mut self.rows, problem)
     }
 
     // Keeps the Laplace deviance at the present modes.

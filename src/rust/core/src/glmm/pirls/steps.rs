@@ -4,7 +4,6 @@
 use super::{Pirls, Vary};
 use crate::error::Result;
 use crate::factor::Solution;
-use crate::glmm::engine::Problem;
 use crate::glmm::families::Link;
 use crate::kernels::small;
 use crate::parallel::team::{share, share_pass, PASS};
@@ -107,17 +106,8 @@ impl Pirls {
         });
         self.refactor(vary)?;
         self.push_trace(vary)?;
-        let mut point = self.engine.solution(
-            &self.rows,
-            Problem {
-                vary,
-                weights: &self.response.weight,
-                working: &self.working,
-                u: &self.u,
-                beta: &self.beta,
-                tilt: &self.tilt,
-            },
-        )?;
+        let (engine, rows, problem) = self.problem(vary);
+        let mut point = engine.solution(rows, problem)?;
         if is_change && vary == Vary::Jointly {
             small::axpy(1.0, &self.beta, &mut point.beta);
         }
