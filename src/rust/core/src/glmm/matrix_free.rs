@@ -67,7 +67,7 @@ impl MatrixFree {
             probes: Probes {
                 count: 0,
                 seed: SEED,
-                with_norm: false,
+                closely: false,
                 keep: true,
             },
             tolerance: EXACT_SOLVE,
@@ -81,7 +81,7 @@ impl MatrixFree {
     /// Takes so many random vectors for a search.
     pub fn search(&mut self, count: usize) {
         self.probes.count = count;
-        self.probes.with_norm = false;
+        self.probes.closely = false;
         self.tolerance = SEARCH_SOLVE;
         self.forget();
     }
@@ -89,7 +89,7 @@ impl MatrixFree {
     /// Takes so many random vectors, or more, for values that are reported.
     pub fn report(&mut self, count: usize) {
         self.probes.count = count.max(REPORTED);
-        self.probes.with_norm = true;
+        self.probes.closely = true;
         self.tolerance = EXACT_SOLVE;
         self.forget();
     }

@@ -1,4 +1,10 @@
 //! `log|I + E|`: exact along the constants of each effect, a mean over random signs elsewhere.
+//!
+//! The outlying eigenvectors of E are near the constants, but not among them. What random signs say
+//! of such a remainder is its eigenvalue times a chi-squared variable of one degree of freedom: few
+//! of them mislead about the mean and its standard error alike. So a reported value takes the
+//! images of the constants by `(I + E)^-1` exactly, too; in the plane of both the outliers lie up
+//! to the square of what the constants missed.
 
 use crate::iterative::border::Border;
 use crate::iterative::gradients::{products, Solver};
@@ -29,9 +35,9 @@ pub struct Probes {
     pub count: usize,
     /// Where they start.
     pub seed: u64,
-    /// Whether the norm of E is computed, too: less noise in the log-determinant, for a pass over
-    /// the rows of K.
-    pub with_norm: bool,
+    /// Whether the norm of E and the images of the constants are taken, too: less noise in the
+    /// log-determinant, for a pass over the rows of K and some solves.
+    pub closely: bool,
     /// Whether the vectors and their solutions are kept.
     pub keep: bool,
 }
@@ -82,6 +88,15 @@ struct Solutions {
     iterations: usize,
 }
 
+impl Solutions {
+    // `(I + E)^-1 z = F'x` of the first columns.
+    fn images(&self, solver: &Solver, count: usize) -> Vec<Vec<f64>> {
+        let mut images = self.x.clone();
+        solver.preconditioner.times_transposed(&mut images);
+        (0..count).map(|c| column(&images, c)).collect()
+    }
+}
+
 /// What eight random vectors say.
 #[derive(Default)]
 struct Told {
@@ -116,14 +131,14 @@ impl Probes {
         let mut iterations = border.iterations;
         let mut kept = Vec::new();
         let constants =
-            Constants::new(solver, vectors, border, &mut |found, count| {
+            self.constants(solver, vectors, border, &mut |found, count| {
                 iterations = iterations.max(found.iterations);
                 if self.keep {
                     kept.push(Kept::new(&found, false));
                 }
                 tally.add_exact(&found.z, (found.x, found.product), count);
             });
-        let norm = self.with_norm.then(|| squared_norm(solver));
+        let norm = self.closely.then(|| squared_norm(solver));
         let mut stream = Stream::new(self.seed, 0);
         let mut values = Vec::new();
         let mut left = self.count.div_ceil(WIDTH);
@@ -152,6 +167,34 @@ impl Probes {
 }
 
 impl Probes {
+    // The constants solved for, and their images where these are wanted; `see` is shown solutions
+    // with their number.
+    fn constants(
+        &self,
+        solver: &Solver,
+        vectors: Vec<Vec<f64>>,
+        border: &Border,
+        see: &mut impl FnMut(Solutions, usize),
+    ) -> Constants {
+        let mut constants = Constants::of(solver, vectors);
+        let mut images = Vec::new();
+        let mut look = |found: Solutions, count: usize| {
+            if self.closely {
+                images.extend(found.images(solver, count));
+            }
+            see(found, count);
+        };
+        constants.take_from(border, &mut look);
+        constants.solve_rest(solver, border.beside.count, &mut look);
+        let done = constants.vectors.len();
+        for image in images {
+            let direction = orthonormal(image, &constants.vectors);
+            constants.vectors.extend(direction);
+        }
+        constants.solve_rest(solver, done, see);
+        constants
+    }
+
     // What blocks of eight random vectors say, in several threads.
     fn ask(
         &self,
@@ -242,22 +285,15 @@ pub fn constants(solver: &Solver) -> Vec<Vec<f64>> {
 }
 
 impl Constants {
-    fn new(
-        solver: &Solver,
-        vectors: Vec<Vec<f64>>,
-        border: &Border,
-        see: &mut impl FnMut(Solutions, usize),
-    ) -> Self {
-        let mut constants = Self {
+    // Vectors that haven't been solved for.
+    fn of(solver: &Solver, vectors: Vec<Vec<f64>>) -> Self {
+        Self {
             n_rows: solver.system().m,
             vectors,
             log: 0.0,
             first: 0.0,
             second: 0.0,
-        };
-        constants.take_from(border, see);
-        constants.solve_rest(solver, border.beside.count, see);
-        constants
+        }
     }
 
     // What the border has solved for.
@@ -290,6 +326,7 @@ impl Constants {
         see(found, beside.count);
     }
 
+    // Solves for all but the first `done` vectors.
     fn solve_rest(
         &mut self,
         solver: &Solver,

@@ -10,7 +10,8 @@
 //! exactly along the constants of each effect of each term, which are confounded with each other
 //! and outliers of the spectrum, and along all effects of terms that have few; and as a mean over
 //! random signs elsewhere. The means of the first two terms of its series, tr E = 0 and the square
-//! of E's norm, are known: they take most of the noise away.
+//! of E's norm, are known: they take most of the noise away. The outliers themselves lie beside the
+//! constants; [`log_det`] says how the rest of them is found.
 //!
 //! | quantity | file |
 //! |---|---|

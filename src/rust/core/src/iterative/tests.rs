@@ -220,7 +220,7 @@ fn some(count: usize, seed: u64) -> Probes {
     Probes {
         count,
         seed,
-        with_norm: true,
+        closely: true,
         keep: false,
     }
 }
@@ -439,6 +439,31 @@ fn the_log_determinant_is_within_its_errors() {
             // At 15 degrees of freedom 0.9 % of the errors are larger than three of them.
             assert!(outside <= 2, "{size} {outside}");
         }
+    }
+}
+
+// An outlying eigenvector near the constants leaves its remainder to random vectors: a chi-squared
+// variable, of whose mean 32 of them know little, and of its standard error less.
+#[test]
+fn standard_errors_tell_of_outliers() {
+    for shapes in [[(1, 90), (1, 45)], [(2, 60), (1, 60)]] {
+        let data = dense(600, &shapes);
+        let lambdas = lambdas(&data.shapes, 1.3);
+        let model = Iterative::new(&data.sums).unwrap();
+        let (expected, ..) = data.parts(&lambdas);
+        let (mut outside, mut squares) = (0, 0.0);
+        for seed in 0..200 {
+            let probes = some(32, seed);
+            let found =
+                model.at(&lambdas, &probes, 1e-11).unwrap().log_det_re();
+            let error = (found.value - expected).abs();
+            // Solves that end at 1e-4 leave a bias far below the noise.
+            let z = (error - 1e-7).max(0.0) / found.std_error;
+            outside += usize::from(z > 3.0);
+            squares += z * z;
+        }
+        assert!(outside <= 3, "{outside}");
+        assert!(squares < 1.3 * 200.0, "{squares}");
     }
 }
 

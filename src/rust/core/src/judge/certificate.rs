@@ -30,9 +30,15 @@ impl Certificate {
     /// Takes into account that slopes are estimates, which leave the objective this much above its
     /// minimum.
     pub(crate) fn weigh(&mut self, excess: f64) {
-        let above = self.predicted_decrease + 2.0 * excess;
-        let is_precise = above < PRECISE;
-        if self.verdict == Verdict::Optimal && !is_precise {
+        let predicted = self.predicted_decrease;
+        let is_precise = predicted + 2.0 * excess < PRECISE;
+        let is_doubtful = match self.verdict {
+            Verdict::Optimal => !is_precise,
+            // What is promised may be noise of the slopes.
+            Verdict::NotConverged => predicted <= 2.0 * excess,
+            _ => false,
+        };
+        if is_doubtful {
             self.verdict = Verdict::Imprecise;
         }
     }

@@ -15,6 +15,8 @@ const MAX_ESCAPES: usize = 20;
 /// After so many steps that change the objective by rounding errors only, nothing is left to
 /// follow.
 const MOST_IDLE_STEPS: usize = 3;
+/// Steps whose promise falls to this share of the last one's get on, whatever values can tell.
+const FADING: f64 = 0.9;
 /// After so many steps at a time their gain is looked at.
 const STALL: usize = 50;
 
@@ -49,8 +51,11 @@ struct Search<'a> {
     radius: f64,
     first_radius: f64,
     ftol: f64,
-    // Steps in a row that neither promised nor brought more than rounding errors.
+    // Steps in a row that neither promised nor brought more than rounding errors, and promised as
+    // much as the step before.
     idle_steps: usize,
+    // What the last step promised.
+    promised: f64,
 }
 
 enum Progress {
@@ -82,6 +87,7 @@ impl<'a> Search<'a> {
             first_radius: radius,
             ftol: FTOL_SHARE * settings.ftol_abs,
             idle_steps: 0,
+            promised: f64::INFINITY,
             x,
         }
     }
@@ -180,7 +186,11 @@ impl<'a> Search<'a> {
             }
             if ratio > SUFFICIENT {
                 self.accept();
-                self.idle_steps = if is_idle { self.idle_steps + 1 } else { 0 };
+                let is_stuck =
+                    is_idle && step.predicted > FADING * self.promised;
+                self.idle_steps =
+                    if is_stuck { self.idle_steps + 1 } else { 0 };
+                self.promised = step.predicted;
                 return Progress::Moved;
             }
         }
@@ -230,6 +240,7 @@ impl<'a> Search<'a> {
         if lower {
             self.radius = self.first_radius;
             self.idle_steps = 0;
+            self.promised = f64::INFINITY;
             self.accept();
         }
         lower
