@@ -32,8 +32,10 @@ check_columns_fit <- function(terms, frame) {
   }
 }
 
-hint_of_columns <-
-  "A factor with treatment contrasts, in no interaction, needs no columns: see `?rlmm`."
+hint_of_columns <- paste(
+  "A factor with treatment contrasts, in no interaction but with covariates, needs no columns:",
+  "see `?rlmm`."
+)
 
 # About how many columns each term has: products of the numbers of levels.
 columns_of_terms <- function(terms, frame) {

@@ -15,7 +15,8 @@
 #' @param object A fit of [rlmm()] or [rglmm()] with such a factor, or two.
 #' @return A data frame with the columns `level`, `estimate`, `std.error`, and `statistic`, the
 #'   ratio of the two. The base has an estimate of zero; a level that was dropped, as it depends on
-#'   columns before it, has `NA`. With two such factors the first column is `factor`.
+#'   columns before it, has `NA`. With two such factors, or slopes by level, the first column is
+#'   `factor`.
 #' @seealso `fixef()`, and [anova()][anova.rlmm] for a test of the factor as a whole.
 #' @examples
 #' # By default 24 levels are columns of X, which summary() shows

@@ -39,7 +39,8 @@ model_design <- function(
       data,
       contrasts,
       control,
-      most
+      most,
+      with_slopes = is.null(approximation)
     )
   }
   most <- if (may_be_large) most_large else 0L

@@ -139,6 +139,7 @@ impl TermSpec {
             .element("part_kind")
             .as_string_vector()
             .ok_or_else(|| missing("part_kind"))?;
+        let columns = sizes.iter().sum();
         let parts = kinds.iter().zip(sizes).zip(starts);
         let parts = parts.map(|((kind, size), theta_start)| {
             Structure::from_name(kind)
@@ -153,7 +154,7 @@ impl TermSpec {
                 as usize,
             z: columns_of(&term.element("z")),
             cov: match is_fixed {
-                true => RelCov::fixed(),
+                true => RelCov::fixed(columns),
                 false => RelCov::new(parts.collect::<Result<_>>()?),
             },
         })

@@ -23,36 +23,63 @@ struct Pair {
     dummies: Data,
     /// The factor as the last term.
     levels: Data,
+    /// Columns of each level: its indicator, and a slope.
+    k: usize,
 }
 
-// Treatment contrasts of a factor.
-fn add_factor(data: impl Fn() -> Data, refs: &[i32], name: String) -> Pair {
+// Treatment contrasts of a factor, and of its product with the first covariate if k is 2.
+fn add_factor(
+    data: impl Fn() -> Data,
+    refs: &[i32],
+    name: String,
+    k: usize,
+) -> Pair {
     let n_levels = *refs.iter().max().unwrap();
     let (mut dummies, mut levels) = (data(), data());
+    let mut values = vec![1.0; refs.len()];
+    values.extend_from_slice(&levels.x[refs.len()..k * refs.len()]);
+    let product = |values: &[f64], is_in: &dyn Fn(i32) -> bool| {
+        let rows = values.iter().zip(refs);
+        let rows = rows.map(|(v, &r)| if is_in(r) { *v } else { 0.0 });
+        rows.collect::<Vec<f64>>()
+    };
     for level in 2..=n_levels {
-        let column = refs.iter().map(|&r| f64::from(u8::from(r == level)));
-        dummies.x.extend(column);
+        for values in values.chunks_exact(refs.len()) {
+            dummies.x.extend(product(values, &|r| r == level));
+        }
     }
     for own in [&mut dummies, &mut levels] {
         for (y, level) in own.y.iter_mut().zip(refs) {
             *y += 0.3 * f64::from(*level % 7);
         }
     }
-    let z = refs.iter().map(|&r| f64::from(u8::from(r > 1)));
+    let z = values.chunks_exact(refs.len());
+    let z = z.flat_map(|values| product(values, &|r| r > 1));
     levels.terms.push(TermData {
         refs: refs.to_vec(),
         n_levels: n_levels as usize,
         z: Some(z.collect()),
-        cov: RelCov::fixed(),
+        cov: RelCov::fixed(k),
     });
     Pair {
         name,
         dummies,
         levels,
+        k,
     }
 }
 
 fn pair(n: usize, terms: &[(usize, usize)], levels: usize, odd: bool) -> Pair {
+    pair_with(n, terms, levels, odd, 1)
+}
+
+fn pair_with(
+    n: usize,
+    terms: &[(usize, usize)],
+    levels: usize,
+    odd: bool,
+    k: usize,
+) -> Pair {
     let data = || {
         let mut random = Random::new(5);
         let mut data = Data::new(&mut random, n, 3);
@@ -71,7 +98,7 @@ fn pair(n: usize, terms: &[(usize, usize)], levels: usize, odd: bool) -> Pair {
     };
     let mut random = Random::new(17);
     let refs = random_levels(&mut random, n, levels);
-    add_factor(data, &refs, format!("{terms:?} {levels} {odd}"))
+    add_factor(data, &refs, format!("{terms:?} {levels} {odd} {k}"), k)
 }
 
 fn pairs() -> Vec<Pair> {
@@ -81,6 +108,8 @@ fn pairs() -> Vec<Pair> {
         pair(900, &[(50, 2)], 40, true),
         pair(900, &[(40, 1), (25, 1)], 60, false),
         pair(900, &[(15, 3), (12, 1)], 45, true),
+        pair_with(900, &[(80, 1)], 30, false, 2),
+        pair_with(900, &[(20, 2), (12, 1)], 60, true, 2),
     ]
 }
 
@@ -139,8 +168,9 @@ fn both_ways_agree_at_a_theta() {
                 let beta = &expected.solution.beta;
                 close_to_largest(&name, &found.solution.beta, &beta[..3], 1e-9);
                 let of_levels = found.solution.b.last().unwrap();
-                assert_eq!(of_levels[0], 0.0);
-                close_to_largest(&name, &of_levels[1..], &beta[3..], 1e-9);
+                let (base, others) = of_levels.split_at(pair.k);
+                assert!(base.iter().all(|b| *b == 0.0));
+                close_to_largest(&name, others, &beta[3..], 1e-9);
                 let slopes = derivatives(&mut levels, &theta);
                 close_to_largest(
                     &name,
@@ -218,6 +248,7 @@ fn conjugate_gradients_agree_with_the_factor() {
     for pair in [
         pair(4000, &[(500, 1)], 150, false),
         pair(4000, &[(120, 1), (80, 1)], 300, true),
+        pair_with(4000, &[(400, 1)], 100, true, 2),
     ] {
         for by in CRITERIA {
             let mut factor = exact(&pair.levels, by);

@@ -75,7 +75,7 @@ fn pair(family: Family, terms: &[(usize, usize)]) -> Pair {
         refs: refs.clone(),
         n_levels: LEVELS as usize,
         z: Some(z.collect()),
-        cov: RelCov::fixed(),
+        cov: RelCov::fixed(1),
     });
     Pair { dummies, levels }
 }

@@ -13,8 +13,8 @@ pub struct RelCov {
     is_fixed: bool,
 }
 
-/// Lambda of the levels of a fixed factor: beside it the one that is added to their cross-products
-/// is far below rounding, so that they aren't penalized.
+/// The diagonal of Lambda of the levels of a fixed factor: beside it the one that is added to their
+/// cross-products is far below rounding, so that they aren't penalized.
 pub(crate) const UNPENALIZED: f64 = (1u64 << 40) as f64;
 
 impl RelCov {
@@ -28,11 +28,12 @@ impl RelCov {
         }
     }
 
-    /// The levels of a fixed factor, a column each: without parameters, and without a penalty.
-    pub fn fixed() -> Self {
+    /// The levels of a fixed factor, with so many columns each, such as its indicator and a
+    /// covariate: without parameters, and without a penalty.
+    pub fn fixed(columns: usize) -> Self {
         Self {
             parts: Vec::new(),
-            vsize: 1,
+            vsize: columns,
             is_fixed: true,
         }
     }
@@ -169,8 +170,14 @@ impl RelCov {
 
     /// Fills `lambda` (`vsize x vsize`, column by column) from `theta`.
     pub fn fill_lambda(&self, theta: &[f64], lambda: &mut [f64]) {
-        lambda.fill(if self.is_fixed { UNPENALIZED } else { 0.0 });
+        lambda.fill(0.0);
         let k = self.vsize;
+        if self.is_fixed {
+            lambda
+                .iter_mut()
+                .step_by(k + 1)
+                .for_each(|d| *d = UNPENALIZED);
+        }
         for (first, part) in self.placed() {
             let mut fill = |row, column, value| {
                 lambda[(first + column) * k + first + row] = value

@@ -24,12 +24,15 @@ pub(super) struct Alone {
     all: OmegaDerivatives,
 }
 
-/// Coefficients of the fixed factors: levels that occur, with a column that isn't zero.
+/// Coefficients of the fixed factors: of each level the columns that aren't zero in all its rows.
 pub(super) fn count_coefficients(engine: &Engine) -> usize {
     let mut count = 0;
     for (term, cov) in engine.covs().iter().enumerate() {
-        if cov.is_fixed() {
-            engine.visit_levels(term, 0, &mut |_, square, _| {
+        if !cov.is_fixed() {
+            continue;
+        }
+        for column in 0..cov.vsize() {
+            engine.visit_levels(term, column, &mut |_, square, _| {
                 count += usize::from(square > 0.0);
             });
         }
