@@ -214,6 +214,24 @@ fn fitted_values_agree(
 }
 
 #[test]
+fn all_levels_stand_for_x() {
+    for (n_random, n_levels) in [(20, 45), (80, 30)] {
+        let mut pair = pair(600, &[(n_random, 1)], n_levels, false);
+        let n = pair.dummies.n();
+        // The intercept and the contrasts span what the indicators of all levels do.
+        pair.dummies.x.drain(n..3 * n);
+        pair.levels.x.clear();
+        pair.levels.terms[1].z = None;
+        for by in CRITERIA {
+            let at = |data| exact(data, by).objective(&[0.7]).unwrap();
+            let (found, expected) = (at(&pair.levels), at(&pair.dummies));
+            let name = format!("{} {by:?}", pair.name);
+            close_to_largest(&name, &[found], &[expected], 1e-11);
+        }
+    }
+}
+
+#[test]
 fn both_ways_find_the_same_optimum() {
     for pair in pairs() {
         for by in CRITERIA {

@@ -458,11 +458,12 @@ fn standard_errors_tell_of_outliers() {
                 model.at(&lambdas, &probes, 1e-11).unwrap().log_det_re();
             let error = (found.value - expected).abs();
             // Solves that end at 1e-4 leave a bias far below the noise.
-            let z = (error - 1e-7).max(0.0) / found.std_error;
+            let z = (error - 1e-6).max(0.0) / found.std_error;
             outside += usize::from(z > 3.0);
             squares += z * z;
         }
-        assert!(outside <= 3, "{outside}");
+        // Of a normal variable three in a thousand are; of a remainder like this one up to 3 %.
+        assert!(outside <= 6, "{outside}");
         assert!(squares < 1.3 * 200.0, "{squares}");
     }
 }
