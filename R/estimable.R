@@ -8,7 +8,6 @@ rank_policies <- c("warnif", "simple", "NA", "NAwarn")
 judge_estimable <- function(eta, fit, new, rankdeficient) {
   if (
     length(fit$fixed$dropped) == 0L ||
-      has_large(fit) ||
       rankdeficient == "simple" ||
       is.null(fit$frame)
   ) {
@@ -32,25 +31,30 @@ inestimable_rows <- function(fit, new) {
   if (new$stored) {
     return(integer())
   }
-  fitted <- full_fixed_matrix(fit)
-  is_kept <- colnames(fitted) %in% fit$fixed$names
-  x <- column_matrix(full_fixed_columns(fit, new), new$n)
+  columns <- if (has_large(fit)) columns_beside_levels(fit, new) else ordinary_fixed(fit, new)
+  is_kept <- columns$is_kept
   which(is_off(
-    kept = x[, is_kept, drop = FALSE],
-    dropped = x[, !is_kept, drop = FALSE],
-    weights = combinations(fitted, is_kept)
+    kept = columns$new[, is_kept, drop = FALSE],
+    dropped = columns$new[, !is_kept, drop = FALSE],
+    weights = columns$combinations(columns$fitted, is_kept)
   ))
+}
+
+# All columns of X in the data of the fit and in new data, which of them are kept, and what computes
+# the others from these.
+ordinary_fixed <- function(fit, new) {
+  fitted <- full_fixed_matrix(fit)
+  list(
+    fitted = fitted,
+    new = column_matrix(full_fixed_columns(fit, new), new$n),
+    is_kept = colnames(fitted) %in% fit$fixed$names,
+    combinations = combinations
+  )
 }
 
 # All columns of X in the rows that count.
 full_fixed_matrix <- function(fit) {
   counted_matrix(full_fixed_columns(fit), fit_frame(fit))
-}
-
-# An index of the rows of a fit that count: all, but those of prior weight zero.
-rows_that_count <- function(fit) {
-  counts <- counted_rows(fit_frame(fit))
-  if (is.null(counts)) TRUE else counts > 0
 }
 
 # The weights of the kept columns in each of the others.
@@ -59,11 +63,12 @@ combinations <- function(x, is_kept) {
   qr.coef(kept, x[, !is_kept, drop = FALSE])
 }
 
-# Whether a row has a dropped column that isn't the combination of the kept ones.
+# Whether a row has a dropped column that isn't the combination of the kept ones. All matrices may
+# be sparse, and stay so.
 is_off <- function(kept, dropped, weights) {
   gap <- abs(dropped - kept %*% weights)
-  size <- 1 + abs(dropped) + abs(kept) %*% abs(weights)
-  rowSums(gap > 1e-7 * size) > 0
+  size <- abs(dropped) + abs(kept) %*% abs(weights)
+  Matrix::rowSums(gap - 1e-7 * size > 1e-7) > 0
 }
 
 warn_inestimable <- function(rows, dropped, is_na) {

@@ -245,3 +245,9 @@ working_weights.rlmm_lmm <- function(fit) {
 
 #' @export
 working_weights.rlmm_glmm <- function(fit) fit$working_weights
+
+# An index of the rows of a fit that count: all, but those of prior weight zero.
+rows_that_count <- function(fit) {
+  counts <- counted_rows(fit_frame(fit))
+  if (is.null(counts)) TRUE else counts > 0
+}

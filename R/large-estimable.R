@@ -1,0 +1,76 @@
+# Predictions that the data say nothing about, beside large factors: their levels are columns of a
+# sparse X.
+
+#' As `ordinary_fixed()`, with a column for each level and each slope
+#'
+#' A level that is the base has a column as well: it is a combination of the others in any data.
+#' @noRd
+columns_beside_levels <- function(fit, new) {
+  data <- new_data(fit, NULL)
+  origins <- column_origins(fit, data)
+  fitted <- sparse_fixed(fit, data, origins)
+  list(
+    fitted = fitted[rows_that_count(fit), , drop = FALSE],
+    new = sparse_fixed(fit, new, origins),
+    is_kept = c(origins$ordinary_is_kept, fit$fixed$large$is_column),
+    combinations = sparse_combinations
+  )
+}
+
+# What is taken off the columns, so that cross-products of covariates far from zero keep their
+# digits: a constant is a combination of the levels, but not of slopes alone.
+column_origins <- function(fit, data) {
+  large <- fit$fixed$large
+  ordinary <- column_matrix(full_fixed_columns(fit, data), data$n)
+  names <- colnames(ordinary)
+  means <- colMeans(ordinary) * (names != "(Intercept)")
+  list(
+    ordinary = if (has_indicator(large$factors)) means else 0 * means,
+    ordinary_is_kept = names %in% fit$fixed$names,
+    slopes = mapply(slope_origin, large$factors, large_levels(fit, data), list(large))
+  )
+}
+
+slope_origin <- function(own, rows, large) {
+  beside_levels <- is_of_slopes(own) && has_indicator(of_block(large, own$block))
+  if (beside_levels) mean(rows$values) else 0
+}
+
+#' All columns of X, sparse: the ordinary ones, then a column for each level or slope
+#' @param origins What [column_origins()] returns.
+#' @noRd
+sparse_fixed <- function(fit, new, origins) {
+  ordinary <- column_matrix(full_fixed_columns(fit, new), new$n)
+  ordinary <- sweep(ordinary, 2L, origins$ordinary)
+  n_levels <- length(fit$fixed$large$is_column)
+  levels <- Map(indicator_columns, large_levels(fit, new), origins$slopes, new$n, n_levels)
+  cbind(methods::as(ordinary, "CsparseMatrix"), Reduce(`+`, levels))
+}
+
+# The columns of one factor or its slopes among those of all; a row without a level has zeros.
+indicator_columns <- function(own, origin, n, n_levels) {
+  rows <- which(!is.na(own$at))
+  Matrix::sparseMatrix(
+    i = rows,
+    j = own$at[rows],
+    x = own$values[rows] - origin,
+    dims = c(n, n_levels)
+  )
+}
+
+#' As `combinations()`, of sparse columns, by their normal equations and one step of refinement
+#' @noRd
+sparse_combinations <- function(x, is_kept) {
+  size <- sqrt(Matrix::colSums(x^2))
+  unit <- Matrix::Diagonal(x = 1 / ifelse(size > 0, size, 1))
+  scaled <- x %*% unit
+  kept <- scaled[, is_kept, drop = FALSE]
+  dropped <- scaled[, !is_kept, drop = FALSE]
+  factor <- Matrix::Cholesky(Matrix::crossprod(kept))
+  solve_for <- \(right) Matrix::solve(factor, Matrix::crossprod(kept, right))
+  weights <- solve_for(dropped)
+  weights <- weights + solve_for(dropped - kept %*% weights)
+  # What is left of columns that have no part in a combination is rounding.
+  weights <- Matrix::drop0(weights, tol = 1e-9)
+  unit[is_kept, is_kept] %*% weights %*% Matrix::Diagonal(x = size[!is_kept])
+}
