@@ -7,7 +7,7 @@ rows_fetched <- 100000L
 #' @noRd
 as_reader <- function(data) {
   if (is.function(data)) {
-    return(data)
+    return(watched_reader(data))
   }
   if (is_batch_reader(data)) {
     return(batch_reader(data))
@@ -20,6 +20,37 @@ as_reader <- function(data) {
     at$start <- reset
     if (is_next) data
   }
+}
+
+#' A user's reader, whose same rows again and again are told of: it may not know where to end
+#' @noRd
+watched_reader <- function(reader, most = 100L) {
+  at <- new.env(parent = emptyenv())
+  at$repeats <- 0L
+  function(reset) {
+    chunk <- reader(reset)
+    if (!reset) {
+      is_same <- identical(chunk, at$last) && NROW(chunk) > 1L
+      at$repeats <- if (is_same) at$repeats + 1L else 0L
+      at$last <- chunk
+      if (at$repeats == most) {
+        inform_repeats(most)
+      }
+    }
+    chunk
+  }
+}
+
+inform_repeats <- function(most) {
+  inform_rlmm(
+    c(
+      "Does the function given as `data` come to an end?",
+      x = sprintf("It has returned the same rows %d times, one after the other.", most),
+      i = "It is called with `TRUE` to start anew, with `FALSE` for the next rows.",
+      i = "It returns `NULL` where there are no more."
+    ),
+    "rlmm_message_endless"
+  )
 }
 
 # A stream of record batches can be read once: those that were read are kept, to go back to them,

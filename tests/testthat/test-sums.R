@@ -539,3 +539,26 @@ test_that("a constant column that isn't where it was taken for is dropped", {
   names <- c("(Intercept)", "x")
   expect_identical(independent_sums(sums, names, "ignore"), 1L)
 })
+
+test_that("a reader that may never end is told of", {
+  count <- 0
+  endless <- function(reset) {
+    count <<- count + 1
+    if (count < 150) sleepstudy
+  }
+  expect_message(
+    rlmm_sums(Reaction ~ Days + (Days | Subject), endless),
+    class = "rlmm_message_endless"
+  )
+  # Rows that differ are more data, and so is one row, however often it comes.
+  rows <- sleepstudy[rep(1:3, each = 60), ]
+  at <- 0
+  by_row <- function(reset) {
+    at <<- if (reset) 0 else at + 1
+    if (at > 0 && at <= nrow(rows)) rows[at, ]
+  }
+  expect_no_message(
+    rlmm_sums(Reaction ~ 1 + (1 | Subject), by_row),
+    class = "rlmm_message_endless"
+  )
+})
