@@ -6,28 +6,33 @@
 #' A level that is the base has a column as well: it is a combination of the others in any data.
 #' @noRd
 columns_beside_levels <- function(fit, new) {
-  data <- new_data(fit, NULL)
-  origins <- column_origins(fit, data)
-  fitted <- sparse_fixed(fit, data, origins)
+  large <- fit$fixed$large
+  fitted <- parts_of_fixed(fit, new_data(fit, NULL))
+  origins <- column_origins(fitted, large)
+  n_levels <- length(large$is_column)
   list(
-    fitted = fitted[rows_that_count(fit), , drop = FALSE],
-    new = sparse_fixed(fit, new, origins),
-    is_kept = c(origins$ordinary_is_kept, fit$fixed$large$is_column),
+    fitted = sparse_fixed(fitted, origins, n_levels)[rows_that_count(fit), , drop = FALSE],
+    new = sparse_fixed(parts_of_fixed(fit, new), origins, n_levels),
+    is_kept = c(colnames(fitted$ordinary) %in% fit$fixed$names, large$is_column),
     combinations = sparse_combinations
+  )
+}
+
+# The ordinary columns of X, a matrix, and the rows of the large factors.
+parts_of_fixed <- function(fit, new) {
+  list(
+    ordinary = column_matrix(full_fixed_columns(fit, new), new$n),
+    levels = large_levels(fit, new)
   )
 }
 
 # What is taken off the columns, so that cross-products of covariates far from zero keep their
 # digits: a constant is a combination of the levels, but not of slopes alone.
-column_origins <- function(fit, data) {
-  large <- fit$fixed$large
-  ordinary <- column_matrix(full_fixed_columns(fit, data), data$n)
-  names <- colnames(ordinary)
-  means <- colMeans(ordinary) * (names != "(Intercept)")
+column_origins <- function(parts, large) {
+  is_shifted <- has_indicator(large$factors) & colnames(parts$ordinary) != "(Intercept)"
   list(
-    ordinary = if (has_indicator(large$factors)) means else 0 * means,
-    ordinary_is_kept = names %in% fit$fixed$names,
-    slopes = mapply(slope_origin, large$factors, large_levels(fit, data), list(large))
+    ordinary = colMeans(parts$ordinary) * is_shifted,
+    slopes = mapply(slope_origin, large$factors, parts$levels, list(large))
   )
 }
 
@@ -37,13 +42,12 @@ slope_origin <- function(own, rows, large) {
 }
 
 #' All columns of X, sparse: the ordinary ones, then a column for each level or slope
+#' @param parts What [parts_of_fixed()] returns.
 #' @param origins What [column_origins()] returns.
 #' @noRd
-sparse_fixed <- function(fit, new, origins) {
-  ordinary <- column_matrix(full_fixed_columns(fit, new), new$n)
-  ordinary <- sweep(ordinary, 2L, origins$ordinary)
-  n_levels <- length(fit$fixed$large$is_column)
-  levels <- Map(indicator_columns, large_levels(fit, new), origins$slopes, new$n, n_levels)
+sparse_fixed <- function(parts, origins, n_levels) {
+  ordinary <- sweep(parts$ordinary, 2L, origins$ordinary)
+  levels <- Map(indicator_columns, parts$levels, origins$slopes, nrow(ordinary), n_levels)
   cbind(methods::as(ordinary, "CsparseMatrix"), Reduce(`+`, levels))
 }
 

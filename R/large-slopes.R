@@ -3,7 +3,8 @@
 
 #' The sets of terms that can stand apart with slopes: those of one factor or text
 #'
-#' It is in no other term, and each of its interactions is with a covariate of one column.
+#' A factor with slopes is in no other term, and each of its interactions is with a covariate of one
+#' column.
 #' @return A list of vectors of labels.
 #' @noRd
 sets_with_slopes <- function(terms, contrasts) {

@@ -63,12 +63,25 @@ expect_same_fit <- function(fits, tolerance = 1e-6) {
     of_all[rownames(of_ordinary), , drop = FALSE],
     tolerance = 1e-4
   )
-  large <- b$fixed$large
-  errors <- stats::setNames(fixed_levels(b)$std.error, large$names)
+  expect_equal_errors(b, of_all, tolerance)
+}
+
+# That the levels' standard errors are those of the table of coefficients of dummy columns.
+expect_equal_errors <- function(fit, of_dummies, tolerance) {
+  large <- fit$fixed$large
+  errors <- stats::setNames(fixed_levels(fit)$std.error, large$names)
   errors <- errors[large$is_column]
   expect_equal(
     errors,
-    of_all[names(errors), "Std. Error"],
+    of_dummies[names(errors), "Std. Error"],
     tolerance = tolerance
+  )
+}
+
+# That a fit has no coefficient where `lm()` has none.
+expect_dropped_as_lm <- function(fit, formula, data) {
+  expect_identical(
+    is.na(fixef(fit, add.dropped = TRUE)),
+    is.na(coef(lm(formula, data)))
   )
 }

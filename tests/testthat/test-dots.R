@@ -162,7 +162,7 @@ registered_methods <- function() {
     # sandwich hands them what its own functions are given.
     "bread",
     "estfun",
-    # They refuse whatever they are given.
+    # vcovBS() and vcovJK() refuse whatever they are given.
     "vcovBS",
     "vcovJK",
     # gtsummary's default takes and checks them.

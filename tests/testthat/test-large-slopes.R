@@ -28,7 +28,6 @@ with_worker <- function(formula) {
 expect_equal_slopes <- function(fits, tolerance = 1e-6) {
   a <- fits$dummies
   b <- fits$levels
-  large <- b$fixed$large
   expect_equal(
     as.numeric(logLik(b)),
     as.numeric(logLik(a)),
@@ -48,13 +47,7 @@ expect_equal_slopes <- function(fits, tolerance = 1e-6) {
       tolerance = 1e-4
     )
   }
-  errors <- stats::setNames(fixed_levels(b)$std.error, large$names)
-  errors <- errors[large$is_column]
-  expect_equal(
-    errors,
-    of_all[names(errors), "Std. Error"],
-    tolerance = tolerance
-  )
+  expect_equal_errors(b, of_all, tolerance)
 }
 
 slope_forms <- list(
@@ -113,10 +106,7 @@ test_that("a level whose covariate is constant loses its slope, as in lm()", {
     )) {
       fits <- by_both_codings(rlmm(with_worker(formula), d), d)
       expect_equal_slopes(fits)
-      expect_identical(
-        is.na(fixef(fits$levels, add.dropped = TRUE)),
-        is.na(coef(lm(formula, d)))
-      )
+      expect_dropped_as_lm(fits$levels, formula, d)
     }
   }
 })

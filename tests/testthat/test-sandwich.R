@@ -1,6 +1,6 @@
 test_that("package sandwich takes the fits", {
   fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
-  # Its formulas: meat = crossprod(estfun) / n, sandwich = bread meat bread / n.
+  # Formulas of package sandwich: meat = crossprod(estfun) / n, sandwich = bread meat bread / n.
   scores <- estfun.rlmm(fit)
   expect_equal(
     colSums(scores),

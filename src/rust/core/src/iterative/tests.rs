@@ -462,7 +462,8 @@ fn standard_errors_tell_of_outliers() {
             outside += usize::from(z > 3.0);
             squares += z * z;
         }
-        // Of a normal variable three in a thousand are; of a remainder like this one up to 3 %.
+        // Three in a thousand values of a normal variable are outside, and up to 3 % of remainders
+        // such as these.
         assert!(outside <= 6, "{outside}");
         assert!(squares < 1.3 * 200.0, "{squares}");
     }
