@@ -27,9 +27,7 @@ model_design <- function(
   parsed <- parse_formula(formula, data)
   env <- formula_env(formula)
   frame <- build_frame(parsed, env, data, extras, na_action)
-  if (weights_type == "frequency") {
-    frame <- repeat_rows(frame)
-  }
+  frame <- weighed_frame(frame, weights_type)
   random <- random_design(parsed, frame, env, data)
   make_fixed <- \(most) {
     fixed_design(
@@ -55,19 +53,17 @@ model_design <- function(
   )
   design["held"] <- list(held_beta(design$control, design$fixed))
   sigma <- known_sigma(sigma, design$control)
-  design$spec <- model_spec(
-    design,
-    fixed$x,
-    random$terms,
-    REML,
-    sigma,
-    approximation
-  )
+  design$spec <- model_spec(design, fixed, random, REML, sigma, approximation)
   design <- with_large_term(design)
   design$spec$glmm <- with_residual_df(design$spec)
   checks <- design$control$checks
   check_model(design$spec, design$random, design$fixed, checks)
   design
+}
+
+# The rows that count: each as often as its weight says, where weights are frequencies.
+weighed_frame <- function(frame, weights_type) {
+  if (weights_type == "frequency") repeat_rows(frame) else frame
 }
 
 # The fixed part, with so many large factors, `most` at most, that they don't contain a random term.
@@ -135,10 +131,12 @@ check_design_arguments <- function(data, REML, sigma, control, approximation) {
   check_data(data)
 }
 
-model_spec <- function(design, x, terms, REML, sigma, approximation) {
+# The spec from a design and its parts: what fixed_design() and random_design() return.
+model_spec <- function(design, fixed, random, REML, sigma, approximation) {
   frame <- design$frame
   y <- if (is.null(approximation)) response(frame)
-  spec <- design_spec(frame, x, y, terms, REML, sigma, design$held)
+  held <- design$held
+  spec <- design_spec(frame, fixed$x, y, random$terms, REML, sigma, held)
   if (is.null(approximation)) {
     spec
   } else {

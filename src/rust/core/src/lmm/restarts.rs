@@ -91,40 +91,49 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             let found = self.where_little_is_said(found);
             return self.or_without_effects(found);
         }
-        let mut found = self.at_scales(found);
-        let start = found.initial.clone();
-        for scale in STARTS {
-            found =
-                self.from(&self.search.model().scaled(&start, scale), found);
-            for share in [-1.0, 1.0] {
-                if let Some(point) =
-                    self.search.model().dependent(&start, scale, share)
-                {
-                    found = self.from(&point, found);
-                }
-            }
-        }
-        for j in self.search.model().deviations() {
-            let here =
-                found.best[j].abs() / self.search.model().step_sizes()[j];
-            let mut ray = Vec::new();
-            for scale in [0.0].into_iter().chain(ALONE) {
-                ray.push((
-                    scale,
-                    self.search.model().with_deviation(&found.best, j, scale),
-                ));
-            }
-            found = self.along(found, here, ray);
-            found = self.from(
-                &self.search.model().with_deviation(&found.best, j, 0.0),
-                found,
-            );
-        }
+        let found = self.at_scales(found);
+        let found = self.from_dependent_effects(found);
+        let mut found = self.along_each_deviation(found);
         if has_few_data {
             found = self.from_random_starts(found);
         }
         for _ in 0..SCALINGS {
             found = self.at_best_scale(found);
+        }
+        found
+    }
+
+    // What was found, or what is found from other scales of the start, and from there with effects
+    // that depend on the first one altogether.
+    fn from_dependent_effects(&mut self, mut found: OptSummary) -> OptSummary {
+        let start = found.initial.clone();
+        for scale in STARTS {
+            found =
+                self.from(&self.search.model().scaled(&start, scale), found);
+            for share in [-1.0, 1.0] {
+                let model = self.search.model();
+                if let Some(point) = model.dependent(&start, scale, share) {
+                    found = self.from(&point, found);
+                }
+            }
+        }
+        found
+    }
+
+    // What was found, or what is found where one standard deviation alone has another size, or
+    // is zero.
+    fn along_each_deviation(&mut self, mut found: OptSummary) -> OptSummary {
+        for j in self.search.model().deviations() {
+            let model = self.search.model();
+            let here = found.best[j].abs() / model.step_sizes()[j];
+            let mut ray = Vec::new();
+            for scale in [0.0].into_iter().chain(ALONE) {
+                ray.push((scale, model.with_deviation(&found.best, j, scale)));
+            }
+            found = self.along(found, here, ray);
+            let without =
+                self.search.model().with_deviation(&found.best, j, 0.0);
+            found = self.from(&without, found);
         }
         found
     }
