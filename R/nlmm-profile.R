@@ -117,9 +117,8 @@ nonlinear_refitter <- function(problem, name) {
     at <- state$natural %||% problem$values
     place <- \(x) replace(replace(at, name, value), free, x * scale)
     objective <- \(x) natural_deviance(problem, place(x), memory)
-    ahead <- at + (value - at[[name]]) * (state$slope %||% 0)
-    is_inside <- ahead > problem$lower & ahead < problem$upper
-    start <- ifelse(is_inside, ahead, at)[free] / scale
+    start <- start_ahead(problem, at, value - at[[name]], state$slope)
+    start <- start[free] / scale
     found <- stats::nlminb(
       if (is.finite(objective(start))) start else at[free] / scale,
       objective,
@@ -132,6 +131,14 @@ nonlinear_refitter <- function(problem, name) {
     point <- nonlinear_state(problem, reached, slope, found$objective)
     if (!is.null(point)) c(point, list(modes = memory$u))
   }
+}
+
+# The parameters a step along their slope from where they are, but for those that would leave
+# their range.
+start_ahead <- function(problem, at, step, slope) {
+  ahead <- at + step * (slope %||% 0)
+  is_inside <- ahead > problem$lower & ahead < problem$upper
+  ifelse(is_inside, ahead, at)
 }
 
 # Far finer than what limits read off a profile need.

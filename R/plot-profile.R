@@ -107,33 +107,24 @@ zeta_panel <- function(quantiles, absolute) {
     lattice::panel.grid(h = -1, v = -1)
     lattice::panel.abline(h = 0, col = plot_grey)
     lattice::panel.lines(x, y, col = plot_blue)
-    signed <- if (absolute) {
-      y * ifelse(seq_along(y) <= which.min(y), -1, 1)
-    } else {
-      y
-    }
+    is_below <- absolute & seq_along(y) <= which.min(y)
+    signed <- ifelse(is_below, -y, y)
     inside <- quantiles[quantiles < min(max(signed), -min(signed))]
-    if (length(inside) == 0L) {
-      return(invisible())
+    if (length(inside) > 0L) {
+      at <- stats::approx(signed, x, c(-inside, inside))$y
+      draw_limits(at, inside, absolute)
     }
-    at <- stats::approx(signed, x, c(-inside, inside))$y
-    height <- if (absolute) c(inside, inside) else c(-inside, inside)
-    lattice::panel.segments(
-      at,
-      0,
-      at,
-      height,
-      col = plot_red
-    )
-    if (absolute) {
-      n <- length(inside)
-      lattice::panel.segments(
-        at[seq_len(n)],
-        inside,
-        at[n + seq_len(n)],
-        inside,
-        col = plot_red
-      )
-    }
+  }
+}
+
+# The limits of intervals: up to zeta, or with its absolute value a bracket from one to the other.
+draw_limits <- function(at, inside, absolute) {
+  segments <- \(...) lattice::panel.segments(..., col = plot_red)
+  lower <- seq_along(inside)
+  if (absolute) {
+    segments(at, 0, at, c(inside, inside))
+    segments(at[lower], inside, at[-lower], inside)
+  } else {
+    segments(at, 0, at, c(-inside, inside))
   }
 }

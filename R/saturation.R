@@ -35,8 +35,13 @@ saturating_terms <- function(fit, spec, eta) {
   if (is.null(distance)) {
     return(numeric())
   }
-  sd <- term_sds(fit, which(bounds > distance / 2), blocks, spec)
-  sd <- sd[sd > distance / 2]
+  far_terms(fit, spec, blocks, which(bounds > distance / 2), distance / 2)
+}
+
+# The standard deviations above a bound of some terms, marked as of the second kind.
+far_terms <- function(fit, spec, blocks, suspects, bound) {
+  sd <- term_sds(fit, suspects, blocks, spec)
+  sd <- sd[sd > bound]
   if (length(sd) > 0L) structure(sd, typical = TRUE) else numeric()
 }
 

@@ -78,14 +78,19 @@ slope_weights <- function(fit, own, x) {
   others <- columns[, x == 0, drop = FALSE]
   covariate <- columns[, x == 1, drop = FALSE]
   factors <- lapply(Filter(is_other, large$factors), rows)
-  if (length(factors) > 0L) {
-    covariate <- explain_by_levels(covariate, factors)$rest
-    others <- explain_by_levels(others, factors)$rest
-  }
-  rest <- qr.resid(qr(others), covariate)
+  rest <- rest_beside(covariate, others, factors)
   values <- drop(rest) * columns[, x == 1]
   by_level <- level_sums(as.matrix(values), rows(own)$refs, length(own$at))
   large$is_column[own$at] * drop(by_level) / sum(by_level)
+}
+
+# What columns and the levels of factors leave of a covariate.
+rest_beside <- function(covariate, columns, factors) {
+  if (length(factors) > 0L) {
+    covariate <- explain_by_levels(covariate, factors)$rest
+    columns <- explain_by_levels(columns, factors)$rest
+  }
+  qr.resid(qr(columns), covariate)
 }
 
 # The variance over sigma^2 of a coefficient and weighted slopes, as a function of theta.

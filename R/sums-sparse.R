@@ -57,26 +57,28 @@ product_cells <- function(fit, sums, i, j) {
 #' @noRd
 pair_products <- function(one, other, sums) {
   cores <- c(one$core_term, other$core_term)
-  if (cores[1L] == cores[2L]) {
-    zz <- sums$terms[[cores[1L]]]$zz
-    levels <- seq_len(dim(zz)[3L])
-    zz <- zz[one$core_cols, other$core_cols, , drop = FALSE]
-    return(list(a = levels, b = levels, zz = zz))
+  pair <- if (cores[1L] == cores[2L]) {
+    products_within(sums$terms[[cores[1L]]])
+  } else {
+    products_between(cores, sums$pairs)
   }
-  pair <- Find(\(pair) setequal(pair$terms, cores), sums$pairs)
-  if (pair$terms[1L] != cores[1L]) {
-    pair <- list(
-      a = pair$b,
-      b = pair$a,
-      zz = aperm(pair$zz, c(2L, 1L, 3L))
-    )
+  pair$zz <- pair$zz[one$core_cols, other$core_cols, , drop = FALSE]
+  pair
+}
+
+# The products of a core term's columns with themselves.
+products_within <- function(term) {
+  levels <- seq_len(dim(term$zz)[3L])
+  list(a = levels, b = levels, zz = term$zz)
+}
+
+# The products of two core terms' columns, the first of `cores` in the rows of each matrix.
+products_between <- function(cores, pairs) {
+  pair <- Find(\(pair) setequal(pair$terms, cores), pairs)
+  if (pair$terms[1L] == cores[1L]) {
+    return(pair[c("a", "b", "zz")])
   }
-  zz <- pair$zz[one$core_cols, other$core_cols, , drop = FALSE]
-  list(
-    a = pair$a,
-    b = pair$b,
-    zz = zz
-  )
+  list(a = pair$b, b = pair$a, zz = aperm(pair$zz, c(2L, 1L, 3L)))
 }
 
 # Z'W X of one term: rows by level, then by effect.

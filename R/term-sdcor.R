@@ -27,24 +27,17 @@ factor_variances <- function(theta, roles, k) {
   rows <- lapply(rows, matrix, nrow = nrow(theta))
   sd <- vapply(rows, \(row) sqrt(rowSums(row^2)), theta[, 1L])
   sd <- matrix(sd, nrow(theta))
-  one <- \(r, s) {
-    if (r == s) {
-      sd[, r]
-    } else {
-      row_cosines(
-        rows[[r]],
-        rows[[s]],
-        sd[, r] * sd[, s]
-      )
-    }
-  }
-  columns <- mapply(
-    one,
-    roles$row,
-    roles$col,
-    SIMPLIFY = FALSE
-  )
+  columns <- Map(\(r, s) sd_or_cor(rows, sd, r, s), roles$row, roles$col)
   matrix(unlist(columns), nrow(theta))
+}
+
+# The standard deviation of effect r, or its correlation with effect s.
+sd_or_cor <- function(rows, sd, r, s) {
+  if (r == s) {
+    sd[, r]
+  } else {
+    row_cosines(rows[[r]], rows[[s]], sd[, r] * sd[, s])
+  }
 }
 
 # The correlations of two rows of Lambda; `size` is the product of their lengths.

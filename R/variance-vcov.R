@@ -408,23 +408,15 @@ free_element_maps <- function(roles, value) {
   sd <- which(roles$row == roles$col)
   cor <- setdiff(seq_along(value), sd)
   cells <- cell_index(roles, max(roles$row))
-  vcov <- sdcor <- matrix(
-    0,
-    max(roles$row)^2,
-    length(value)
-  )
-  sdcor[cbind(cells, seq_along(value))] <- 1
   row <- sd[roles$row[cor]]
   col <- sd[roles$col[cor]]
+  vcov <- sdcor <- matrix(0, max(roles$row)^2, length(value))
+  sdcor[cbind(cells, seq_along(value))] <- 1
   vcov[cbind(cells[sd], sd)] <- 2 * value[sd]
   vcov[cbind(cells[cor], cor)] <- value[row] * value[col]
   vcov[cbind(cells[cor], row)] <- value[col] * value[cor]
   vcov[cbind(cells[cor], col)] <- value[row] * value[cor]
   involved <- sdcor != 0
   involved[cbind(rep(cells[cor], 2L), c(row, col))] <- TRUE
-  list(
-    vcov = vcov,
-    sdcor = sdcor,
-    involved = involved
-  )
+  list(vcov = vcov, sdcor = sdcor, involved = involved)
 }

@@ -88,7 +88,7 @@ impl Sums {
 
     /// The sums of some of the terms, which are named in increasing order.
     pub(crate) fn of_terms(&self, kept: &[usize]) -> Self {
-        let place = |term| kept.iter().position(|&t| t == term);
+        let place = |term| kept.binary_search(&term).ok();
         let moved = |pair: &PairSums| {
             let (a, b) = pair.terms;
             Some(PairSums {
