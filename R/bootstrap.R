@@ -8,8 +8,8 @@
 #'
 #' Each replicate has a stream of random numbers of its own, which depends on the seed and on the
 #' number of the replicate alone. So equal seeds give equal results, for any number of threads, and
-#' `update(b, n = )` goes on where a bootstrap ended, or was interrupted: it then has the replicates
-#' that one of that size would have had.
+#' `update(b, n = )` goes on where a bootstrap ended, or was interrupted ([last_rlmm()] returns what
+#' was done): it then has the replicates that one of that size would have had.
 #'
 #' The random effects of a replicate are drawn anew, as by [simulate()][simulate.rlmm]; `use.u =
 #' TRUE` holds them at their conditional modes. A search starts at the estimates of the fit, unless
@@ -73,7 +73,7 @@ bootstrap.rlmm <- function(
   seed <- seed %||% draw_seed()
   object <- with_all_rows(object)
   drawn <- run_bootstrap(object, seq_len(n), seed, how, progress)
-  new_bootstrap(drawn, object, seed, how)
+  whole_bootstrap(new_bootstrap(drawn, object, seed, how), n)
 }
 
 # How replicates are to be drawn, in the form of `drawing()`.
@@ -100,7 +100,20 @@ update.rlmm_bootstrap <- function(object, n, progress = NULL, ...) {
   }
   how <- drawing(object)
   drawn <- run_bootstrap(object$fit, wanted, seed, how, progress)
-  c(object, new_bootstrap(drawn, object$fit, seed, how))
+  whole_bootstrap(c(object, new_bootstrap(drawn, object$fit, seed, how)), n)
+}
+
+#' A bootstrap, if it has all of its replicates
+#'
+#' Otherwise the user interrupted it, and whatever waits for it ends as well.
+#' @param n How many there are to be, at least.
+#' @noRd
+whole_bootstrap <- function(b, n) {
+  if (length(b$replicate) < n) {
+    hint <- "`update(b, n = )` of the bootstrap `b` goes on from there."
+    end_interrupted(\() b, hint)
+  }
+  b
 }
 
 # The number of replicates that there are to be in all.
@@ -160,9 +173,6 @@ run_bootstrap.rlmm <- function(fit, replicates, seed, how, progress = NULL) {
 # What was found of the replicates whose fits came to their end, in rows.
 finished_replicates <- function(found, replicates) {
   is_whole <- whole_fits(found)
-  if (!all(is_whole)) {
-    warn_interrupted(sum(is_whole), length(replicates))
-  }
   rows <- \(values) {
     if (is.matrix(values)) {
       t(values[, is_whole, drop = FALSE])
@@ -171,16 +181,6 @@ finished_replicates <- function(found, replicates) {
     }
   }
   lapply(c(found, list(replicate = replicates)), rows)
-}
-
-# Fits that came to their end. A search that was interrupted says so, or has no verdict.
-whole_fits <- function(found) {
-  was_stopped <- found$status %in% "FORCED_STOP"
-  if (all(found$done) && !any(was_stopped)) {
-    return(found$done)
-  }
-  has_outcome <- !is.na(found$verdict) | !is.na(found$error)
-  found$done & !was_stopped & has_outcome
 }
 
 bootstrap_plan <- function(fit, replicates, seed, use_u) {
@@ -313,20 +313,6 @@ abort_drawn_twice <- function(n) {
       i = "`update(b, n = )` adds replicates to a bootstrap."
     ),
     "rlmm_error_bootstrap"
-  )
-}
-
-warn_interrupted <- function(done, wanted) {
-  warn_rlmm(
-    c(
-      sprintf(
-        "The bootstrap was interrupted after %s of %s.",
-        format_count(done),
-        plural(wanted, "replicate")
-      ),
-      i = "`update(b, n = )` goes on from there."
-    ),
-    "rlmm_warning_interrupted"
   )
 }
 

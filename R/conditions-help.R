@@ -57,8 +57,7 @@
 #'   Satterthwaite's.
 #' * `rlmm_message_wald`, `rlmm_warning_profile`: [confint()][confint.rlmm]: no profile, so Wald
 #'   limits; or a profile that found a better fit.
-#' * `rlmm_warning_bootstrap`, `rlmm_warning_interrupted`, `rlmm_warning_power`: Replicates that
-#'   failed or weren't drawn.
+#' * `rlmm_warning_bootstrap`, `rlmm_warning_power`: Replicates that failed.
 #' * `rlmm_warning_influence`, `rlmm_warning_lmlist`: Groups without which, or in which alone, a
 #'   model can't be fitted.
 #' * `rlmm_warning_inestimable`, `rlmm_warning_marginal`: Predictions about which the data say

@@ -95,7 +95,9 @@ core_fit_many <- function(spec, y, start = NULL, control = list()) {
     control,
     n_threads(control)
   ))
-  end_if_interrupted(many$status, NULL)
+  if (!all(whole_fits(many))) {
+    end_interrupted()
+  }
   names <- colnames(y)
   if (!is.null(names)) {
     many <- lapply(many, name_columns, names)

@@ -6,11 +6,7 @@ rank_policies <- c("warnif", "simple", "NA", "NAwarn")
 #' @param rankdeficient One of [rank_policies], as of `predict.lm()`.
 #' @noRd
 judge_estimable <- function(eta, fit, new, rankdeficient) {
-  if (
-    length(fit$fixed$dropped) == 0L ||
-      rankdeficient == "simple" ||
-      is.null(fit$frame)
-  ) {
+  if (length(fit$fixed$dropped) == 0L || rankdeficient == "simple") {
     return(eta)
   }
   bad <- inestimable_rows(fit, new)
@@ -31,25 +27,39 @@ inestimable_rows <- function(fit, new) {
   if (new$stored) {
     return(integer())
   }
-  columns <- if (has_large(fit)) columns_beside_levels(fit, new) else ordinary_fixed(fit, new)
-  is_kept <- columns$is_kept
+  found <- fit$fixed$combinations %||% column_combinations(fit)
+  columns <- if (has_large(fit)) columns_beside_levels else ordinary_columns_of
+  x <- columns(fit, new, found$origins)
   which(is_off(
-    kept = columns$new[, is_kept, drop = FALSE],
-    dropped = columns$new[, !is_kept, drop = FALSE],
-    weights = columns$combinations(columns$fitted, is_kept)
+    kept = x[, found$is_kept, drop = FALSE],
+    dropped = x[, !found$is_kept, drop = FALSE],
+    weights = found$weights
   ))
 }
 
-# All columns of X in the data of the fit and in new data, which of them are kept, and what computes
-# the others from these.
-ordinary_fixed <- function(fit, new) {
-  fitted <- full_fixed_matrix(fit)
+#' How the dropped columns of X depend on the kept ones
+#'
+#' A fit that holds no rows has it in its field `fixed$combinations`, if columns were dropped.
+#' @return A list: `origins`, what is taken off the columns; `is_kept`; `weights`, a column for each
+#'   dropped one.
+#' @noRd
+column_combinations <- function(fit) {
+  if (has_large(fit)) {
+    return(combinations_beside_levels(fit))
+  }
+  x <- full_fixed_matrix(fit)
+  is_kept <- colnames(x) %in% fit$fixed$names
   list(
-    fitted = fitted,
-    new = column_matrix(full_fixed_columns(fit, new), new$n),
-    is_kept = colnames(fitted) %in% fit$fixed$names,
-    combinations = combinations
+    origins = numeric(ncol(x)),
+    is_kept = is_kept,
+    weights = combinations(x, is_kept)
   )
+}
+
+# All columns of X in new data.
+ordinary_columns_of <- function(fit, new, origins) {
+  x <- column_matrix(full_fixed_columns(fit, new), new$n)
+  sweep(x, 2L, origins)
 }
 
 # All columns of X in the rows that count.

@@ -35,6 +35,10 @@ new_fit <- function(design, est, call, control) {
   fit$optsum$certificate$noise <- est$noise
   fit$sums <- design$sums %||% design$spec$sums
   fit$strata <- design$strata
+  if (slim && length(fit$fixed$dropped) > 0L) {
+    with_rows <- replace(fit, "frame", list(design$frame))
+    fit$fixed$combinations <- column_combinations(with_rows)
+  }
   fit <- without_empty(fit)
   class(fit) <- c("rlmm_lmm", "rlmm")
   fit

@@ -1,21 +1,28 @@
 # Predictions that the data say nothing about, beside large factors: their levels are columns of a
 # sparse X.
 
-#' As `ordinary_fixed()`, with a column for each level and each slope
+#' As [column_combinations()], with a column for each level and each slope
 #'
 #' A level that is the base has a column as well: it is a combination of the others in any data.
 #' @noRd
-columns_beside_levels <- function(fit, new) {
+combinations_beside_levels <- function(fit) {
   large <- fit$fixed$large
-  fitted <- parts_of_fixed(fit, new_data(fit, NULL))
-  origins <- column_origins(fitted, large)
-  n_levels <- length(large$is_column)
+  parts <- parts_of_fixed(fit, new_data(fit, NULL))
+  origins <- column_origins(parts, large)
+  x <- sparse_fixed(parts, origins, length(large$is_column))
+  x <- x[rows_that_count(fit), , drop = FALSE]
+  is_kept <- c(colnames(parts$ordinary) %in% fit$fixed$names, large$is_column)
   list(
-    fitted = sparse_fixed(fitted, origins, n_levels)[rows_that_count(fit), , drop = FALSE],
-    new = sparse_fixed(parts_of_fixed(fit, new), origins, n_levels),
-    is_kept = c(colnames(fitted$ordinary) %in% fit$fixed$names, large$is_column),
-    combinations = sparse_combinations
+    origins = origins,
+    is_kept = is_kept,
+    weights = sparse_combinations(x, is_kept)
   )
+}
+
+# All columns of X in new data, and one for each level and each slope.
+columns_beside_levels <- function(fit, new, origins) {
+  n_levels <- length(fit$fixed$large$is_column)
+  sparse_fixed(parts_of_fixed(fit, new), origins, n_levels)
 }
 
 # The ordinary columns of X, a matrix, and the rows of the large factors.

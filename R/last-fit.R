@@ -6,12 +6,15 @@
 #' anywhere in R: also the loop or the function that called for the fit. The estimates found until
 #' then are kept, and `last_rlmm()` returns them.
 #'
-#' The optimum wasn't reached: the fit's [opt_summary()] and its print say so, and `update(fit,
+#' Of [bootstrap()] these are the replicates that were done, of [rlmm_many()] the responses, and of
+#' [allFit()] the optimizers.
+#'
+#' The optimum of a fit wasn't reached: its [opt_summary()] and its print say so, and `update(fit,
 #' start = )` goes on from there (see the examples). To bound the time of a fit beforehand, use
 #' [rlmm_control(max_time = )][rlmm_control].
 #'
-#' @return The last fit of this session that was interrupted; of [allFit()] all that its optimizers
-#'   had found. An error if there is none.
+#' @return The last fit of this session that was interrupted, or what [bootstrap()], [rlmm_many()] or
+#'   [allFit()] return. An error if there is none.
 #' @examples
 #' # After an interrupt:
 #' \dontrun{
@@ -44,15 +47,34 @@ interrupted <- new.env(parent = emptyenv())
 #'   a step of something else.
 #' @noRd
 end_if_interrupted <- function(statuses, keep) {
-  if (!"FORCED_STOP" %in% statuses) {
-    return(invisible())
+  if ("FORCED_STOP" %in% statuses) {
+    end_interrupted(keep)
   }
+}
+
+#' Ends what is running, as the user wished
+#' @param keep As of [end_if_interrupted()].
+#' @param hint How to go on with what is kept.
+#' @noRd
+end_interrupted <- function(keep = NULL, hint = NULL) {
   if (!is.null(keep)) {
     interrupted$fit <- keep()
-    inform_rlmm(
-      "Interrupted. `last_rlmm()` returns what was found so far.",
-      "rlmm_message_interrupted"
-    )
+    found <- "Interrupted. `last_rlmm()` returns what was found so far."
+    inform_rlmm(c(found, i = hint), "rlmm_message_interrupted")
   }
   rlang::interrupt()
+}
+
+#' Which of many fits came to their end
+#'
+#' A search that was interrupted says so, or has no verdict.
+#' @param found What the core returns of many fits, with `done`.
+#' @noRd
+whole_fits <- function(found) {
+  was_stopped <- found$status %in% "FORCED_STOP"
+  if (all(found$done) && !any(was_stopped)) {
+    return(found$done)
+  }
+  has_outcome <- !is.na(found$verdict) | !is.na(found$error)
+  found$done & !was_stopped & has_outcome
 }

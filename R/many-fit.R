@@ -10,7 +10,7 @@
 #' @param start Where the searches start: a list that may hold `theta` and `beta`.
 #' @return A list of matrices with a row, and vectors with an element, for each response: `beta`,
 #'   `std_error`, `df` (of a linear model), `theta`, `sigma`, `shape`, `objective`, `verdict`,
-#'   `error`, `nobs`.
+#'   `error`, `nobs`, `done` (`FALSE`: the user didn't wait for it).
 #' @noRd
 fit_responses <- function(design, y, control, start = list()) {
   is_missing <- is.na(y)
@@ -18,21 +18,32 @@ fit_responses <- function(design, y, control, start = list()) {
   each <- as.list(seq_len(ncol(y)))
   groups <- if (is.null(weights)) missing_patterns(is_missing) else each
   spec <- design$spec
-  parts <- lapply(groups, \(columns) {
+  parts <- until_interrupted(groups, \(columns, is_ended) {
     keep <- !is_missing[, columns[1L]]
     spec$weights <- if (is.null(weights)) spec$weights else weights[, columns]
-    fit_pattern(
-      spec,
-      y[, columns, drop = FALSE],
-      keep,
-      control,
-      start
-    )
+    own <- y[, columns, drop = FALSE]
+    if (is_ended) {
+      not_begun(spec, ncol(own), control)
+    } else {
+      fit_pattern(spec, own, keep, control, start)
+    }
   })
   order <- order(unlist(groups))
   lapply(bind_parts(parts), \(value) {
     if (is.matrix(value)) value[order, , drop = FALSE] else value[order]
   })
+}
+
+# What a function returns of each group, which it is told with whether the user has interrupted.
+until_interrupted <- function(groups, fit_group) {
+  parts <- list()
+  is_ended <- FALSE
+  for (columns in groups) {
+    part <- fit_group(columns, is_ended)
+    parts <- c(parts, list(part))
+    is_ended <- is_ended || !all(part$done)
+  }
+  parts
 }
 
 # Columns with the same missing values, group by group.
@@ -61,18 +72,36 @@ fit_pattern <- function(spec, y, keep, control, start) {
   } else {
     no_fits(spec, ncol(y), "All its values are missing.")
   }
-  found <- in_rows(found, has_df = is.null(spec$glmm) && control$df)
-  found$nobs <- rep(spec_nobs(spec), ncol(y))
-  found
+  found$done <- whole_fits(found)
+  in_rows(found, spec, control)
+}
+
+# What fit_pattern() makes of responses that the user didn't wait for.
+not_begun <- function(spec, n, control) {
+  found <- no_fits(spec, n, "Interrupted before it was begun.")
+  found$done <- rep(FALSE, n)
+  in_rows(found, spec, control)
 }
 
 # What is wanted of the core's answer, a row for each response instead of a column.
-in_rows <- function(found, has_df) {
+in_rows <- function(found, spec, control) {
+  has_df <- is.null(spec$glmm) && control$df
   rows <- c("beta", "std_error", "theta", if (has_df) "df")
   found[rows] <- lapply(found[rows], t)
-  kept <- c(rows, "sigma", "shape", "objective", "verdict", "error")
+  found$nobs <- rep(spec_nobs(spec), length(found$error))
+  kept <- c(rows, kept_of_responses)
   found[intersect(kept, names(found))]
 }
+
+kept_of_responses <- c(
+  "sigma",
+  "shape",
+  "objective",
+  "verdict",
+  "error",
+  "done",
+  "nobs"
+)
 
 # The reason of a failure, in a line.
 core_reason <- function(cnd) {
@@ -98,7 +127,8 @@ no_fits <- function(spec, n, reason) {
     shape = if (!is.null(spec$glmm)) missing,
     objective = missing,
     verdict = rep(NA_character_, n),
-    error = rep(reason, n)
+    error = rep(reason, n),
+    done = rep(TRUE, n)
   ))
 }
 

@@ -116,7 +116,7 @@ bootstrap.rlmm_nlmm <- function(
   how <- list(use.u = use.u, resampled = FALSE)
   fit <- bootstrapped_nonlinear(object)
   drawn <- run_bootstrap(fit, seq_len(n), seed, how, progress)
-  new_bootstrap(drawn, fit, seed, how)
+  whole_bootstrap(new_bootstrap(drawn, fit, seed, how), n)
 }
 
 #' @rdname rnlmm

@@ -124,6 +124,9 @@ generalized_columns <- function(fit, y) {
   control <- refit_control(fit, design)
   control$progress <- FALSE
   found <- fit_responses(design, responses, control, many_start(fit))
+  if (!all(found$done)) {
+    end_interrupted()
+  }
   named_responses(found, design, colnames(responses))
 }
 

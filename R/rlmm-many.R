@@ -171,8 +171,9 @@ new_many <- function(
   } else {
     fit_matrix(responses, design, control, start)
   }
+  is_whole <- all(found$done)
   made <- c(
-    found,
+    found[names(found) != "done"],
     list(
       responses = responses,
       design = design,
@@ -181,6 +182,9 @@ new_many <- function(
     )
   )
   made <- structure(made, class = "rlmm_many")
+  if (!is_whole) {
+    end_interrupted(\() made)
+  }
   if (df) with_all_df(made) else made
 }
 
@@ -217,6 +221,9 @@ fit_chunks <- function(reader, design, control, start) {
     }
     part <- fit_matrix(y, design, control, start)
     parts <- c(parts, list(part))
+    if (!all(part$done)) {
+      break
+    }
   }
   if (length(parts) == 0L) {
     abort_responses(

@@ -24,6 +24,10 @@ sums_design <- function(sums, REML, control, sigma) {
     fixed <- found$fixed
     numbers <- found$numbers
   }
+  if (length(fixed$dropped) > 0L) {
+    all <- sums_of_random(sums$sums, plan$random, terms)
+    fixed$combinations <- combinations_of_sums(all, names, fixed)
+  }
   numbers$n <- sums$n
   for (name in c("template", "arguments")) {
     numbers[[name]] <- plan[[name]] %||% numbers[[name]]
@@ -79,6 +83,28 @@ check_sums <- function(n, random, fixed, checks, sigma) {
       known_sigma = !is.null(sigma)
     )
   }
+}
+
+#' What [column_combinations()] tells, from sums
+#' @param numbers Sums with all columns, of the given names.
+#' @param fixed The fixed part with the columns that are kept.
+#' @noRd
+combinations_of_sums <- function(numbers, names, fixed) {
+  products <- Matrix::Matrix(numbers$xx, sparse = TRUE)
+  is_kept <- names %in% fixed$names
+  origins <- numbers$shift
+  if (!is.null(fixed$large)) {
+    xz <- by_levels(numbers, "xz")
+    counts <- Matrix::Diagonal(x = by_levels(numbers, "zz")[1L, ])
+    products <- rbind(cbind(products, xz), cbind(t(xz), counts))
+    is_kept <- c(is_kept, fixed$large$is_column)
+    origins <- list(ordinary = origins, slopes = 0)
+  }
+  list(
+    origins = origins,
+    is_kept = is_kept,
+    weights = weights_of_products(products, is_kept)
+  )
 }
 
 # A large factor ----------------------------------------------------------------
@@ -172,6 +198,20 @@ by_levels <- function(numbers, field) {
   sums <- numbers$terms[[length(numbers$terms)]][[field]]
   n_levels <- dim(sums)[length(dim(sums))]
   matrix(sums, ncol = n_levels)
+}
+
+# The weights of the kept columns in each of the others, by their products.
+weights_of_products <- function(products, is_kept) {
+  size <- sqrt(Matrix::diag(products))
+  size[size == 0] <- 1
+  unit <- Matrix::Diagonal(x = 1 / size)
+  scaled <- unit %*% products %*% unit
+  factor <- Matrix::Cholesky(Matrix::forceSymmetric(scaled[is_kept, is_kept]))
+  weights <- Matrix::solve(factor, scaled[is_kept, !is_kept, drop = FALSE])
+  # What is left of columns that have no part in a combination is rounding.
+  weights <- Matrix::drop0(weights, tol = 1e-9)
+  dropped <- Matrix::Diagonal(x = size[!is_kept])
+  unit[is_kept, is_kept] %*% weights %*% dropped
 }
 
 # Which columns aren't combinations of those before them, from products of what levels leave.

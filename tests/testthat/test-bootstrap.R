@@ -276,7 +276,6 @@ test_that("what can't be bootstrapped is said", {
     writeLines(error_lines(c(b, other)))
     writeLines(error_lines(c(b, 1)))
     writeLines(error_lines(simulate(b, which = 6)))
-    writeLines(condition_lines(warn_interrupted(3, 1000)))
   })
 })
 

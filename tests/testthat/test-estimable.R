@@ -87,3 +87,51 @@ test_that("rows of weight zero leave the answers of a fit without them", {
     ignore_attr = TRUE
   )
 })
+
+test_that("fits without rows know as well what they say nothing of", {
+  withr::local_seed(2)
+  d <- empty_cell()
+  d$x <- rnorm(nrow(d))
+  d$day <- 19000 + d$x
+  d$twice <- 2 * d$day
+  d$firm <- factor(rep_len(1:8, nrow(d)))
+  d$size <- (1:8)[d$firm]^2
+  new <- expand.grid(
+    a = c("a", "b"),
+    b = c("u", "v"),
+    day = 19001,
+    firm = c("1", "7"),
+    off = 0:1
+  )
+  new$twice <- 2 * new$day + new$off
+  new$size <- as.integer(as.character(new$firm))^2 + new$off
+  cases <- list(
+    list(y ~ a * b + (1 | g), c(4, 8, 12, 16)),
+    list(y ~ 0 + a:b + (1 | g), c(4, 8, 12, 16)),
+    list(y ~ day + twice + (1 | g), 9:16),
+    list(y ~ firm + size + (1 | g), 9:16),
+    list(y ~ size + firm + (1 | g), 9:16),
+    list(y ~ firm + a * b + day + twice + (1 | g), c(4, 8:16))
+  )
+  slim <- rlmm_control(slim = TRUE)
+  for (case in cases) {
+    for (many in c(5, 1000)) {
+      withr::local_options(rlmm.large_factor = many)
+      suppressMessages({
+        of_sums <- rlmm(rlmm_sums(case[[1]], d))
+        without_data <- rlmm(case[[1]], d, control = slim)
+      })
+      for (fit in list(of_sums, without_data)) {
+        p <- predict(fit, new, re.form = NA, rankdeficient = "NA")
+        expect_identical(unname(which(is.na(p))), as.integer(case[[2]]))
+        expect_warning(
+          predict(fit, new, re.form = NA),
+          class = "rlmm_warning_inestimable"
+        )
+      }
+    }
+  }
+  counts <- suppressMessages(rglmm(n ~ a * b + (1 | g), d, poisson, slim))
+  p <- predict(counts, new, re.form = NA, rankdeficient = "NA")
+  expect_identical(unname(which(is.na(p))), c(4L, 8L, 12L, 16L))
+})

@@ -7,8 +7,9 @@ endless <- rlmm_control(
   check_conv_singular = "ignore"
 )
 
-# What a child process has seen that fits in a loop and is interrupted by a signal, as by Ctrl-C.
-interrupted_child <- function(fit) {
+# What a child process has seen that fits in a loop and is interrupted by a signal, as by Ctrl-C,
+# some seconds after it has printed lines.
+interrupted_child <- function(fit, seconds = 0) {
   folder <- withr::local_tempdir()
   files <- file.path(folder, c("script.R", "pid", "result.rds", "log"))
   body <- bquote({
@@ -40,6 +41,7 @@ interrupted_child <- function(fit) {
   wait_until(\() length(readLines(files[4], warn = FALSE)) > 5)
   pid <- as.integer(readLines(files[2]))
   skip_if(ignores_interrupts(pid), "the child process ignores interrupts")
+  Sys.sleep(seconds)
   tools::pskill(pid, tools::SIGINT)
   wait_until(\() file.exists(files[3]))
   if (file.exists(files[3])) readRDS(files[3]) else readLines(files[4])
@@ -129,6 +131,51 @@ test_that("so does that of a generalized model", {
   expect_identical(found$ended, "interrupt")
   expect_s3_class(found$last, "rlmm_glmm")
   expect_identical(found$last$optsum$status, "FORCED_STOP")
+})
+
+test_that("an interrupt ends what waits for a bootstrap or many responses", {
+  skip_on_cran()
+  skip_on_os("windows")
+  skip_if_not(
+    "rlmm" %in% rownames(utils::installed.packages()),
+    "the package isn't installed"
+  )
+  found <- interrupted_child(
+    quote({
+      model <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
+      message(strrep("begun\n", 6))
+      bootstrap(model, 1e7)
+    }),
+    seconds = 1
+  )
+  expect_identical(found$ended, "interrupt")
+  expect_identical(found$loops, 0)
+  expect_s3_class(found$last, "rlmm_bootstrap")
+  n_done <- length(found$last$replicate)
+  expect_true(n_done > 0L && n_done < 1e7)
+  longer <- update(found$last, n_done + 5)
+  expect_true(all(seq_len(n_done + 5) %in% longer$replicate))
+  found <- interrupted_child(
+    quote({
+      responses <- matrix(sin(seq_len(30 * 2e5)^1.5), 30)
+      responses[1, 7] <- NA
+      message(strrep("begun\n", 6))
+      rlmm_many(responses ~ 1 + (1 | Batch), Dyestuff)
+    }),
+    seconds = 1
+  )
+  expect_identical(found$ended, "interrupt")
+  expect_identical(found$loops, 0)
+  expect_s3_class(found$last, "rlmm_many")
+})
+
+test_that("groups of responses after an interrupted one are not begun", {
+  fit_group <- \(i, is_ended) list(i = i, is_ended = is_ended, done = i != 2L)
+  found <- until_interrupted(1:4, fit_group)
+  expect_identical(
+    vapply(found, `[[`, NA, "is_ended"),
+    c(FALSE, FALSE, TRUE, TRUE)
+  )
 })
 
 test_that("without an interrupt there is no such fit", {

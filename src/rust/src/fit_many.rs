@@ -7,7 +7,7 @@ use rlmm_core::glmm::GeneralizedLinearMixedModel;
 use rlmm_core::judge::Verdict;
 use rlmm_core::kernels::small::inverse_row_lengths;
 use rlmm_core::lmm::many::{ManySettings, OneOfMany};
-use rlmm_core::{Basis, LinearMixedModel, Result};
+use rlmm_core::{Basis, Error, LinearMixedModel, Result};
 
 use crate::convert::{array, held, list, settings, Pairs, Spec};
 use crate::error::guard;
@@ -197,7 +197,10 @@ fn outcomes<T>(fits: &Fits<T>) -> Pairs {
         _ => Rstr::na(),
     };
     let errors = Strings::from_values(fits.iter().map(error));
-    let done: Vec<bool> = fits.iter().map(Option::is_some).collect();
+    let is_done = |fit: &Option<Result<T>>| {
+        !matches!(fit, None | Some(Err(Error::Interrupted)))
+    };
+    let done: Vec<bool> = fits.iter().map(is_done).collect();
     vec![("error", Robj::from(errors)), ("done", Robj::from(done))]
 }
 
