@@ -26,7 +26,7 @@
 #' * `rlmm_message_poisson`: The counts of [rglmm_nb()] show no overdispersion: fit a Poisson model.
 #'
 #' @section About the data and the formula:
-#' * `rlmm_message_nan`: Rows are left out because of `NaN`, which a computation has made.
+#' * `rlmm_message_nan`: Rows or values are left out because of `NaN`, which a computation has made.
 #' * `rlmm_message_text`: A text column that holds numbers or dates is a factor, with a level for
 #'   each.
 #' * `rlmm_message_bare_bar`: Without parentheses a bar takes all of the formula's right side;
@@ -62,6 +62,7 @@
 #'   model can't be fitted.
 #' * `rlmm_warning_inestimable`, `rlmm_warning_marginal`: Predictions about which the data say
 #'   nothing, or whose mean over the groups doesn't exist.
+#' * `rlmm_warning_simulate`: Responses that can't be drawn, as the family has no such mean.
 #' * `rlmm_warning_negative_variance`: Too few clusters for [robust] standard errors by several
 #'   factors.
 #' * `rlmm_warning_as_rlmm`: [as_rlmm()] couldn't make the same model.

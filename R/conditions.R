@@ -402,7 +402,8 @@ with_article <- function(type) {
 # Say what was found where an argument must be something else: "It is a list."
 it_is <- function(x) paste0("It is ", describe_type(x), ".")
 
-# The candidate nearest to `x`, or nothing: for "Did you mean ...?".
+# The candidate nearest to `x`, or nothing: for "Did you mean ...?". Names with no letter in common
+# are no mistakes for each other, however short.
 nearest <- function(x, candidates) {
   candidates <- candidates[nzchar(candidates)]
   if (length(candidates) == 0L) {
@@ -410,7 +411,9 @@ nearest <- function(x, candidates) {
   }
   distance <- utils::adist(x, candidates, ignore.case = TRUE)[1, ]
   # Letters in another order are one mistake.
-  distance[sorted_letters(candidates) == sorted_letters(x)] <- 1
+  is_same <- sorted_letters(candidates) == sorted_letters(x)
+  distance[is_same] <- pmin(distance[is_same], 1)
+  distance[distance >= pmax(nchar(x), nchar(candidates))] <- Inf
   if (min(distance) > max(1, nchar(x) / 3)) {
     return(NULL)
   }

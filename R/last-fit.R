@@ -13,8 +13,8 @@
 #' start = )` goes on from there (see the examples). To bound the time of a fit beforehand, use
 #' [rlmm_control(max_time = )][rlmm_control].
 #'
-#' @return The last fit of this session that was interrupted, or what [bootstrap()], [rlmm_many()] or
-#'   [allFit()] return. An error if there is none.
+#' @return The last fit of this session that was interrupted, or what [bootstrap()], [rlmm_many()]
+#'   or [allFit()] return. An error if there is none.
 #' @examples
 #' # After an interrupt:
 #' \dontrun{

@@ -116,6 +116,28 @@ as.list.rlmm_many <- function(x, ...) {
 #' @export
 getCall.rlmm_many <- function(x, ...) x$call
 
+#' @export
+update.rlmm_many <- function(object, formula., ..., evaluate = TRUE) {
+  call <- NextMethod(evaluate = FALSE)
+  if (!evaluate) {
+    return(call)
+  }
+  made_in <- formula_env(object$formula)
+  eval(call, with_variables_of(made_in, all.vars(call), parent.frame()))
+}
+
+# An environment with the variables that only the function knows in which a call was made.
+with_variables_of <- function(made_in, names, caller) {
+  find <- \(name, env) rlang::env_get(env, name, NULL, inherit = TRUE)
+  is_variable <- \(value) !is.null(value) && !is.function(value)
+  is_only_there <- \(name) {
+    !is_variable(find(name, caller)) && is_variable(find(name, made_in))
+  }
+  names <- Filter(is_only_there, names)
+  known <- lapply(names, find, made_in)
+  list2env(stats::setNames(known, names), parent = caller)
+}
+
 # What only one fit has -------------------------------------------------------
 
 #' @export

@@ -19,7 +19,7 @@ abort_missing_column <- function(name, expr, new, hint = NULL) {
   abort_newdata(
     paste0("Can't find the variable ", tick(name), " in `newdata`."),
     i = if (use != tick(name)) paste0("The model uses it in ", use, "."),
-    if (nchar(name) > 1L) did_you_mean(name, names(new$data)),
+    did_you_mean(name, names(new$data)),
     i = hint,
     class = "rlmm_error_variable"
   )

@@ -206,10 +206,29 @@ with_all_df <- function(x) {
 
 fit_matrix <- function(responses, design, control, start) {
   y <- fitted_responses(responses, design)
+  tell_nan_responses(y)
   check_own_weights(design$weights, NULL, ncol(y))
   design$spec <- with_typical_shape(design$spec, y)
   found <- fit_responses(design, y, control, start)
   named_responses(found, design, colnames(y))
+}
+
+#' Tell of values that are `NaN`: they are missing, but often by a mistake
+#' @noRd
+tell_nan_responses <- function(y) {
+  n_nan <- if (anyNA(y)) colSums(is.nan(y)) else 0
+  if (all(n_nan == 0)) {
+    return(invisible())
+  }
+  names <- tick(colnames(y)[n_nan > 0])
+  inform_rlmm(
+    c(
+      "Some values of the responses are NaN, which counts as missing.",
+      x = sprintf("%s in %s.", plural(sum(n_nan), "value"), enumerate(names)),
+      i = "Are they computed from values outside of the domain, such as `log(-1)`?"
+    ),
+    "rlmm_message_nan"
+  )
 }
 
 fit_chunks <- function(reader, design, control, start) {

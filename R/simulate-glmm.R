@@ -31,11 +31,29 @@ simulation_table <- function(columns) {
 draw_family <- function(mu, weights, sigma, glmm) {
   # What is drawn for an observation of weight 0 doesn't count, but must be a number.
   dispersion <- sigma^2 / ifelse(weights == 0, 1, weights)
-  family_row(glmm$family)$draw(
-    mu,
-    weights,
-    dispersion,
-    glmm$shape
+  draw <- family_row(glmm$family)$draw
+  drawn <- suppressWarnings(draw(mu, weights, dispersion, glmm$shape))
+  warn_not_drawn(mu[is.na(drawn) & !is.na(mu)], length(mu), glmm)
+  drawn
+}
+
+# Means that aren't means of the family: some links don't keep them within its range.
+warn_not_drawn <- function(mu, n, glmm) {
+  if (length(mu) == 0L) {
+    return(invisible())
+  }
+  warn_rlmm(
+    c(
+      "Some responses can't be drawn, and are missing: the family has no such mean.",
+      x = sprintf(
+        "%s of %s means are outside of its range, such as %s.",
+        format_count(length(mu)),
+        format_count(n),
+        signif(mu[which.max(abs(mu))], 3L)
+      ),
+      i = sprintf("The link `%s` doesn't keep means within it.", glmm$link)
+    ),
+    "rlmm_warning_simulate"
   )
 }
 

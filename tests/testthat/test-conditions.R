@@ -165,3 +165,10 @@ test_that("?rlmm_conditions names every message and warning of the package", {
   told <- words_of(files[is_help])
   expect_setequal(told, unique(signalled))
 })
+
+test_that("short names are suggested where they have a letter in common", {
+  expect_null(nearest("q", c("y", "f")))
+  expect_identical(nearest("F", c("y", "f")), "f")
+  expect_identical(nearest("x1", c("y", "x2")), "x2")
+  expect_identical(nearest("ab", c("ba", "f")), "ba")
+})

@@ -66,6 +66,23 @@ test_that("all responses are fitted again by update()", {
   expect_equal(smaller$beta, rlmm_many(Y ~ 1 + (1 | Subject), sleepstudy)$beta)
 })
 
+test_that("update() finds what only the function knew in which the fits were made", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  Y <- as.matrix(simulate(fit, 2, seed = 1))
+  # A name that is a function elsewhere.
+  made <- \(responses) {
+    df <- sleepstudy
+    twos <- rep(2, 180)
+    rlmm_many(responses ~ Days + (1 | Subject), df, weights = twos)
+  }
+  many <- made(Y)
+  smaller <- update(many, . ~ . - Days)
+  right <- rlmm_many(Y ~ 1 + (1 | Subject), sleepstudy, weights = rep(2, 180))
+  expect_equal(smaller$beta, right$beta)
+  expect_equal(smaller$sigma, right$sigma)
+  expect_true(is.call(update(many, REML = FALSE, evaluate = FALSE)))
+})
+
 test_that("what is of one fit says so", {
   withr::local_options(cli.unicode = FALSE)
   many <- many_fits()

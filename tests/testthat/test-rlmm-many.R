@@ -4,7 +4,7 @@ sleep_responses <- function(n = 6) {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   y <- as.matrix(simulate(fit, 6, seed = 1))
   y[3, 2] <- NA
-  y[7:9, 4] <- NaN
+  y[7:9, 4] <- NA
   y[, seq_len(n), drop = FALSE]
 }
 
@@ -381,4 +381,17 @@ test_that("responses without values or with too few fail alone, also the first o
     unname(rglmm_many(counts ~ x + (1 | g), data, family = nbinom2())$error[1]),
     "All its values are missing."
   )
+})
+
+test_that("NaN among responses counts as missing, and is told of", {
+  Y <- sleep_responses()
+  missing <- rlmm_many(Y ~ Days + (Days | Subject), sleepstudy)
+  Y[7:9, 4] <- c(NaN, NA, NaN)
+  expect_message(
+    many <- rlmm_many(Y ~ Days + (Days | Subject), sleepstudy),
+    "2 values in `sim_4`",
+    class = "rlmm_message_nan"
+  )
+  expect_equal(many$beta, missing$beta)
+  expect_equal(many$nobs, missing$nobs)
 })

@@ -89,3 +89,18 @@ test_that("families that can't be drawn are told", {
     error_lines(simulate(herds, family = poisson))
   })
 })
+
+test_that("means outside of the family's range are told of, once", {
+  withr::local_seed(3)
+  d <- data.frame(g = gl(20, 20), x = rnorm(400))
+  d$y <- rbinom(400, 1, pmin(0.9, exp(-1 + 0.2 * d$x + 0.2 * rnorm(20)[d$g])))
+  fit <- rglmm(y ~ x + (1 | g), d, binomial("log"))
+  wide <- list(theta = 2)
+  told <- expect_warning(
+    y <- simulate(fit, seed = 1, newparams = wide)[[1]],
+    "outside of its range.*link `log`",
+    class = "rlmm_warning_simulate"
+  )
+  expect_true(anyNA(y))
+  expect_silent(simulate(fit, seed = 1, newparams = list(theta = 0)))
+})
