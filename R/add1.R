@@ -49,13 +49,13 @@ tests_elsewhere <- c(LRT = "\"Chisq\" is the likelihood-ratio test.")
 drop1.rlmm <- function(
   object,
   scope,
-  scale = 0,
   test = c("none", "Chisq", "F", "user"),
   k = 2,
-  trace = FALSE,
-  sumFun = NULL,
   ddf = NULL,
-  ...
+  ...,
+  scale = 0,
+  trace = FALSE,
+  sumFun = NULL
 ) {
   # Degrees of freedom are those of F tests.
   test <- if (missing(test) && !is.null(ddf)) "F" else test
@@ -88,11 +88,11 @@ deletion_names <- function() {
 add1.rlmm <- function(
   object,
   scope,
-  scale = 0,
   test = c("none", "Chisq"),
   k = 2,
-  trace = FALSE,
-  ...
+  ...,
+  scale = 0,
+  trace = FALSE
 ) {
   refuse_dots(...)
   test <- one_of(test, c("none", "Chisq"), "test")

@@ -38,12 +38,12 @@ backward <- function(object, ...) {
 backward.rlmm <- function(
   object,
   ddf = NULL,
+  ...,
   alpha.random = 0.1,
   alpha.fixed = 0.05,
   reduce.fixed = TRUE,
   reduce.random = TRUE,
-  keep = NULL,
-  ...
+  keep = NULL
 ) {
   refuse_dots(...)
   alpha_random <- elimination_limit(alpha.random, reduce.random, "random")

@@ -74,9 +74,9 @@ bootMer.rlmm <- function(
   .progress = NULL,
   PBargs = list(),
   parallel = c("no", "multicore", "snow", "future"),
+  ...,
   ncpus = getOption("boot.ncpus", 1L),
-  cl = NULL,
-  ...
+  cl = NULL
 ) {
   refuse_dots(..., lme4_only = "call.env")
   FUN <- statistic_function(if (!missing(FUN)) FUN)

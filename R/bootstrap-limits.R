@@ -9,9 +9,9 @@ confint.rlmm_bootstrap <- function(
   parm = NULL,
   level = 0.95,
   type = c("percentile", "basic", "normal", "shortest"),
+  ...,
   signames = TRUE,
-  scale = c("sdcor", "vcov"),
-  ...
+  scale = c("sdcor", "vcov")
 ) {
   refuse_dots(...)
   check_confidence(level)

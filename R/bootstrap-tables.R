@@ -180,8 +180,8 @@ as.data.frame.rlmm_bootstrap <- function(
   row.names = NULL,
   optional = FALSE,
   what = "all",
-  wide = FALSE,
-  ...
+  ...,
+  wide = FALSE
 ) {
   check_flag(wide, "wide")
   what <- check_what(what)

@@ -426,10 +426,9 @@ sorted_letters <- function(x) {
 }
 
 did_you_mean <- function(x, candidates, quote = tick) {
-  found <- nearest(x, candidates)
-  if (is.null(found)) {
-    NULL
-  } else {
-    c(i = paste0("Did you mean ", quote(found), "?"))
+  begun <- candidates[nzchar(x) & startsWith(candidates, x)]
+  found <- if (length(begun) > 0L) begun else nearest(x, candidates)
+  if (length(found) > 0L) {
+    c(i = paste0("Did you mean ", enumerate(quote(found), last = "or"), "?"))
   }
 }

@@ -63,19 +63,19 @@ confint.rlmm <- function(
   parm = NULL,
   level = 0.95,
   method = c("profile", "Wald", "boot"),
-  oldNames = TRUE,
-  signames = oldNames,
   quiet = FALSE,
   nsim = 500,
-  boot.type = c("perc", "basic", "norm", "shortest"),
   FUN = NULL,
-  seed = NULL,
   vcov = NULL,
   cluster = NULL,
   ddf = NULL,
+  ...,
+  oldNames = TRUE,
+  signames = oldNames,
+  boot.type = c("perc", "basic", "norm", "shortest"),
+  seed = NULL,
   boot.scale = c("sdcor", "vcov"),
-  prof.scale = c("sdcor", "varcov"),
-  ...
+  prof.scale = c("sdcor", "varcov")
 ) {
   refuse_dots(...)
   check_confidence(level)
@@ -137,7 +137,14 @@ boot_confint <- function(drawn, parm, level, type, signames, scale) {
   if (inherits(drawn, "rlmm_boot")) {
     return(confint.rlmm_boot(drawn, parm, level, type))
   }
-  confint.rlmm_bootstrap(drawn, parm, level, type, signames, scale)
+  confint.rlmm_bootstrap(
+    drawn,
+    parm,
+    level,
+    type,
+    signames = signames,
+    scale = scale
+  )
 }
 
 #' The method that was asked for; by default the profile, where there is one

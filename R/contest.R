@@ -94,10 +94,10 @@ contest.rlmm <- function(
   confint = TRUE,
   level = 0.95,
   vcov = NULL,
+  ...,
   cluster = NULL,
   collect = TRUE,
-  check_estimability = FALSE,
-  ...
+  check_estimability = FALSE
 ) {
   refuse_dots(...)
   check_flag(joint, "joint")
@@ -178,8 +178,8 @@ contest1D.rlmm <- function(
   confint = FALSE,
   level = 0.95,
   vcov = NULL,
-  cluster = NULL,
-  ...
+  ...,
+  cluster = NULL
 ) {
   refuse_dots(...)
   L <- contrast_matrix(L, model)

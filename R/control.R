@@ -106,6 +106,7 @@
 #' @export
 rlmm_control <- function(
   optimizer = NULL,
+  ...,
   ftol_rel = 1e-12,
   ftol_abs = 1e-8,
   xtol_rel = 0,
@@ -121,8 +122,7 @@ rlmm_control <- function(
   fixed = NULL,
   pirls_tol = 1e-9,
   pirls_max_iter = 100,
-  pirls_max_halvings = 30,
-  ...
+  pirls_max_halvings = 30
 ) {
   structure(
     list(

@@ -1,4 +1,8 @@
 # Arguments that a function doesn't have: nobody's dots swallow them.
+#
+# Of arguments that begin alike one at most stands before the dots: where R finds two that an
+# abbreviation may mean, it stops before the function is called, and names neither. Those after the
+# dots have to be written out, and are suggested here to who didn't.
 
 #' Refuse what stands in a method's dots
 #'
@@ -50,6 +54,7 @@ inform_without_effect <- function(names) {
 
 #' Warn of what stands in a method's dots, where R's own methods let anything through
 #'
+#' The beginning of an argument's name isn't let through: who wrote it means that argument.
 #' @param also Names that the method understands besides its arguments.
 #' @noRd
 warn_of_dots <- function(..., also = character()) {
@@ -59,6 +64,12 @@ warn_of_dots <- function(..., also = character()) {
     return(invisible())
   }
   known <- known_arguments(sys.function(sys.parent()))
+  is_begun <- vapply(unknown, \(name) abbreviates(name, known), NA)
+  if (any(is_begun)) {
+    name <- unknown[is_begun][1L]
+    fun <- method_name(parent.frame(), sys.call(sys.parent()))
+    abort_unknown_argument(fun, name, suggestion(name, known))
+  }
   labels <- ifelse(nzchar(unknown), tick(unknown), "an unnamed one")
   named <- enumerate(unique(labels))
   warn_rlmm(
@@ -79,6 +90,10 @@ data_frame_arguments <- c(
   "make.names",
   "nm"
 )
+
+abbreviates <- function(name, known) {
+  nzchar(name) && any(startsWith(known, name))
+}
 
 dots_names <- function(...) {
   names <- ...names() %||% character(...length())

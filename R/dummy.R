@@ -8,6 +8,7 @@
 #' @param f A factor, or what [factor()] makes one of.
 #' @param levelsToKeep Levels that get a column; by default all but the first.
 #' @param levels The levels of `f`; on new data those of the fit.
+#' @param ... Not used.
 #' @return A matrix with a row for each element of `f` and a column for each level kept.
 #' @examples
 #' dummy(factor(c("a", "b", "c", "a")), "a")
@@ -15,8 +16,10 @@
 dummy <- function(
   f,
   levelsToKeep = levels[-1L],
+  ...,
   levels = base::levels(as.factor(f))
 ) {
+  refuse_dots(...)
   unknown <- setdiff(levelsToKeep, levels)
   if (length(unknown) > 0L) {
     abort_argument(

@@ -62,8 +62,9 @@ emm_basis.rlmm <- function(
   x <- grid_matrix(object, own %||% trms, xlev, grid)
   is_kept <- colnames(x) %in% names(object$beta)
   # ggeffects asks all models that it doesn't know for "link": normal limits.
+  argument <- if (missing(mode)) "lmer.df" else "mode"
   mode <- if (identical(mode, "link")) "asymptotic" else mode
-  ddf <- mean_ddf(object, mode)
+  ddf <- mean_ddf(object, mode, argument)
   vcov <- covariance_asked(vcov., ...)
   if (has_large(object)) {
     check_no_covariance(object, vcov)
@@ -93,17 +94,17 @@ with_note <- function(misc, note) {
 
 #' The method of a mode of emmeans, which for generalized models passes over those of linear ones
 #' @noRd
-mean_ddf <- function(fit, mode) UseMethod("mean_ddf")
+mean_ddf <- function(fit, mode, arg) UseMethod("mean_ddf")
 
 #' @export
-mean_ddf.rlmm_lmm <- function(fit, mode) choose_ddf(fit, mode)
+mean_ddf.rlmm_lmm <- function(fit, mode, arg) choose_ddf(fit, mode, arg = arg)
 
 #' @export
-mean_ddf.rlmm_glmm <- function(fit, mode) {
+mean_ddf.rlmm_glmm <- function(fit, mode, arg) {
   of_linear <- c("satterthwaite", "kenward-roger")
   is_word <- is.character(mode) && length(mode) == 1L
   is_of_linear <- is_word && !is.na(pmatch(tolower(mode), of_linear))
-  if (is_of_linear) "asymptotic" else choose_ddf(fit, mode)
+  if (is_of_linear) "asymptotic" else choose_ddf(fit, mode, arg = arg)
 }
 
 # The tests, for Kenward and Roger's method those of the fit by REML: emmeans and pbkrtest take that

@@ -3,7 +3,7 @@
 
 #' @param vcov What the user gave as `vcov`.
 #' @noRd
-choose_ddf <- function(fit, ddf = NULL, vcov = NULL) {
+choose_ddf <- function(fit, ddf = NULL, vcov = NULL, arg = "ddf") {
   if (is.null(ddf)) {
     return(if (is.null(vcov)) default_ddf(fit) else robust_ddf(fit, vcov))
   }
@@ -11,7 +11,7 @@ choose_ddf <- function(fit, ddf = NULL, vcov = NULL) {
   if (identical(ddf, "lme4")) {
     return("none")
   }
-  ddf <- one_of_words(ddf, ddf_methods, "ddf")
+  ddf <- one_of_words(ddf, ddf_methods, arg)
   if (ddf == "satterthwaite") {
     check_satterthwaite(fit)
   }

@@ -128,8 +128,8 @@ confint.rlmm_lmList <- function(
   object,
   parm = NULL,
   level = 0.95,
-  pool = attr(object, "pool"),
-  ...
+  ...,
+  pool = attr(object, "pool")
 ) {
   refuse_dots(...)
   check_confidence(level)

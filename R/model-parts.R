@@ -33,7 +33,7 @@ NULL
 #' @rdname model-parts
 #' @importFrom stats model.frame
 #' @export
-model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
+model.frame.rlmm <- function(formula, ..., fixed.only = FALSE) {
   warn_of_dots(...)
   refuse_test_of_lm(parent.frame())
   check_flag(fixed.only, "fixed.only")

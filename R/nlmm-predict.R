@@ -239,8 +239,8 @@ simulate.rlmm_nlmm <- function(
   seed = NULL,
   use.u = FALSE,
   re.form = NA,
-  newdata = NULL,
-  ...
+  ...,
+  newdata = NULL
 ) {
   refuse_dots(...)
   nsim <- check_replicates(nsim, "nsim")

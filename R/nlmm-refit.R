@@ -4,7 +4,12 @@
 #' @export
 #' @rawNamespace S3method(lme4::refit, rlmm_nlmm)
 #'   S3method(generics::refit, rlmm_nlmm)
-refit.rlmm_nlmm <- function(object, newresp = NULL, newweights = NULL, ...) {
+refit.rlmm_nlmm <- function(
+  object,
+  newresp = NULL,
+  ...,
+  newweights = NULL
+) {
   refuse_dots(...)
   if (!is.null(newresp)) {
     object$frame[[1L]] <- new_values(newresp, object, "newresp")

@@ -45,9 +45,9 @@ plot.rlmm <- function(
   form = resid(., type = "pearson") ~ fitted(.),
   abline = NULL,
   id = NULL,
+  ...,
   idLabels = NULL,
-  grid = TRUE,
-  ...
+  grid = TRUE
 ) {
   need_package("lattice", "plot()")
   check_flag(grid, "grid")

@@ -78,12 +78,12 @@ simulate_power.rlmm <- function(
   test = NULL,
   nsim = 1000,
   extend = NULL,
-  newparams = NULL,
   alpha = 0.05,
   level = 0.95,
   ddf = NULL,
   seed = NULL,
-  ...
+  ...,
+  newparams = NULL
 ) {
   refuse_dots(...)
   nsim <- check_replicates(nsim, "nsim")
@@ -112,11 +112,11 @@ simulate_power.formula <- function(
   object,
   test = NULL,
   nsim = 1000,
-  newdata = data,
-  newparams = NULL,
   family = "gaussian",
   data = NULL,
-  ...
+  ...,
+  newdata = data,
+  newparams = NULL
 ) {
   env <- parent.frame()
   given <- list(weights = NULL, offset = NULL)

@@ -29,12 +29,12 @@ format.rlmm <- function(
   x,
   digits = max(3, getOption("digits") - 3),
   correlation = FALSE,
+  ...,
   symbolic.cor = FALSE,
   signif.stars = FALSE,
   ranef.comp = c("Variance", "Std.Dev."),
   ranef.corr = TRUE,
-  ddf = NULL,
-  ...
+  ddf = NULL
 ) {
   warn_of_dots(...)
   ddf <- choose_ddf(x, ddf)

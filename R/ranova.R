@@ -52,10 +52,10 @@ ranova.default <- function(model, ...) to_lmertest("ranova", model, ...)
 ranova.rlmm <- function(
   model,
   reduce.terms = TRUE,
+  ...,
   method = c("LRT", "RLRT"),
   nsim = NULL,
-  seed = NULL,
-  ...
+  seed = NULL
 ) {
   refuse_dots(...)
   check_flag(reduce.terms, "reduce.terms")

@@ -27,10 +27,10 @@
 refit.rlmm <- function(
   object,
   newresp = NULL,
+  ...,
   newweights = NULL,
   rename.response = FALSE,
-  control = NULL,
-  ...
+  control = NULL
 ) {
   refuse_dots(...)
   expr <- substitute(newresp)

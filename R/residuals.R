@@ -53,10 +53,10 @@ residuals.rlmm <- function(
     "dunn-smyth"
   ),
   scaled = FALSE,
-  seed = NULL,
   newdata = NULL,
   allow.new.levels = FALSE,
-  ...
+  ...,
+  seed = NULL
 ) {
   refuse_dots(..., lme4_only = "verbose")
   known <- eval(formals()$type)

@@ -13,9 +13,9 @@
 #' The objective is computed anew at the estimates: where it isn't that of the file, the data or the
 #' model are others, which is an error.
 #'
-#' @param fit A fit.
 #' @param file The file's name.
-#' @param object The formula of the model, or a fit of it, for example one that was stopped early.
+#' @param object A fit; of `restore_optimum()` the formula of the model, or a fit of it, for
+#'   example one that was stopped early.
 #' @param data The data, where `object` is a formula.
 #' @param ... Of `restore_optimum()`, other arguments of the call that fitted the model, such as
 #'   `family` or `weights`. `REML` is that of the file, unless it is given. The search starts where
@@ -31,11 +31,11 @@
 #' identical(fixef(again), fixef(fit))
 #' opt_summary(again)
 #' @export
-save_optimum <- function(fit, file, ...) {
+save_optimum <- function(object, file, ...) {
   refuse_dots(...)
-  check_restorable(fit, "fit")
+  check_restorable(object, "object")
   check_file(file)
-  text <- json_text(optimum_content(fit))
+  text <- json_text(optimum_content(object))
   is_written <- tryCatch(
     is.null(writeLines(text, file)),
     error = \(cnd) FALSE,

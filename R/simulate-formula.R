@@ -51,15 +51,15 @@ simulate_formula <- function(
   object,
   nsim = 1,
   seed = NULL,
-  newdata = data,
-  newparams = NULL,
   family = "gaussian",
   weights = NULL,
-  offset = NULL,
   data = NULL,
   cluster.rand = stats::rnorm,
-  contrasts = NULL,
-  ...
+  ...,
+  newdata = data,
+  newparams = NULL,
+  offset = NULL,
+  contrasts = NULL
 ) {
   refuse_dots(...)
   model <- unfitted_model(

@@ -42,13 +42,13 @@ simulate.rlmm <- function(
   seed = NULL,
   use.u = FALSE,
   re.form = NA,
-  newdata = NULL,
-  newparams = NULL,
   family = NULL,
   cluster.rand = stats::rnorm,
   allow.new.levels = FALSE,
-  na.action = stats::na.pass,
-  ...
+  ...,
+  newdata = NULL,
+  newparams = NULL,
+  na.action = stats::na.pass
 ) {
   nsim <- check_replicates(nsim, "nsim")
   check_seed(seed)

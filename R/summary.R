@@ -76,11 +76,11 @@ summary.rlmm <- function(
   object,
   correlation = NULL,
   ddf = NULL,
-  conf.int = FALSE,
   level = 0.95,
   vcov = NULL,
-  cluster = NULL,
-  ...
+  ...,
+  conf.int = FALSE,
+  cluster = NULL
 ) {
   refuse_dots(...)
   ddf <- choose_ddf(object, ddf, vcov)
@@ -208,12 +208,12 @@ format.summary.rlmm <- function(
   x,
   digits = max(3, getOption("digits") - 3),
   correlation = x$correlation,
+  ...,
   symbolic.cor = FALSE,
   signif.stars = getOption("show.signif.stars"),
   ranef.comp = c("Variance", "Std.Dev."),
   ranef.corr = TRUE,
-  show.resids = TRUE,
-  ...
+  show.resids = TRUE
 ) {
   warn_of_dots(...)
   check_digits(digits)

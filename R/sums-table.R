@@ -220,8 +220,8 @@ rlmm_sums_sql <- function(
   dialect = "ansi",
   weights,
   offset,
-  contrasts = NULL,
-  ...
+  ...,
+  contrasts = NULL
 ) {
   refuse_dots(...)
   # Older versions quote names for all engines alike.

@@ -67,8 +67,8 @@ rlmm_sums <- function(
   weights,
   offset,
   contrasts = NULL,
-  weights_type = c("precision", "frequency"),
-  ...
+  ...,
+  weights_type = c("precision", "frequency")
 ) {
   refuse_dots(...)
   if (inherits(formula, "rlmm_sums_sql")) {

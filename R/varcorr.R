@@ -26,7 +26,12 @@
 #' as.data.frame(VarCorr(fit, std.error = TRUE))
 #' @importFrom nlme VarCorr
 #' @export
-VarCorr.rlmm <- function(x, sigma = stats::sigma(x), std.error = FALSE, ...) {
+VarCorr.rlmm <- function(
+  x,
+  sigma = stats::sigma(x),
+  ...,
+  std.error = FALSE
+) {
   refuse_dots(...)
   check_nonnegative(sigma, "sigma")
   check_flag(std.error, "std.error")
@@ -97,10 +102,10 @@ covariance_component <- function(term, template, found, sigma) {
 format.VarCorr.rlmm <- function(
   x,
   digits = max(3L, getOption("digits") - 2L),
+  ...,
   comp = c("Variance", "Std.Dev."),
   corr = TRUE,
-  formatter = format_column,
-  ...
+  formatter = format_column
 ) {
   warn_of_dots(...)
   check_digits(digits)
@@ -153,10 +158,10 @@ beside_errors <- function(values, blocks, residual) {
 print.VarCorr.rlmm <- function(
   x,
   digits = max(3L, getOption("digits") - 2L),
+  ...,
   comp = c("Variance", "Std.Dev."),
   corr = TRUE,
-  formatter = format_column,
-  ...
+  formatter = format_column
 ) {
   table <- format(
     x,
@@ -182,8 +187,8 @@ as.data.frame.VarCorr.rlmm <- function(
   x,
   row.names = NULL,
   optional = FALSE,
-  order = c("cov.last", "lower.tri"),
-  ...
+  ...,
+  order = c("cov.last", "lower.tri")
 ) {
   warn_of_dots(..., also = c(data_frame_arguments, "std.error"))
   order <- one_of(order, c("cov.last", "lower.tri"), "order")

@@ -45,11 +45,11 @@ vcov.rlmm <- function(
   correlation = FALSE,
   sigm = effects_sigma(object),
   full = FALSE,
-  complete = FALSE,
   use.hessian = NULL,
   type = "model",
-  cluster = NULL,
-  ...
+  ...,
+  complete = FALSE,
+  cluster = NULL
 ) {
   refuse_dots(...)
   types <- c("model", "kenward-roger", robust_types)

@@ -312,7 +312,25 @@ utils::globalVariables(c(".Generic", ".GenericDefEnv"))
 via_lme4 <- function(...) {
   is_of_fixed <- .Generic %in% unlist(fixed_generics)
   convert <- if (is_of_fixed) as_merMod_for_fixed else as_merMod
+  if (.Generic == "Effect") {
+    convert <- as_merMod_with_data
+  }
   call_again(.Generic, .GenericDefEnv, convert)(...)
+}
+
+#' lme4's object, with the fitted rows as `data` in its call
+#'
+#' effects evaluates the call where the data of a fit that was made in a function aren't known, or
+#' others have their name. Rows that the call evaluates more of than the formula are left to it.
+#' @noRd
+as_merMod_with_data <- function(fit) {
+  object <- as_merMod_for_fixed(fit)
+  in_call <- c("weights", "subset", "offset", "na.action")
+  is_held <- all(all.vars(fit$formula) %in% names(fit$frame))
+  if (is_held && !any(in_call %in% names(object@call))) {
+    object@call$data <- as.data.frame(fit$frame)
+  }
+  object
 }
 
 via_broom_mixed <- function(...) {

@@ -132,6 +132,46 @@ test_that("arguments that R's own functions hand on are known", {
   expect_equal(BIC(linear), -2 * as.numeric(logLik(linear)) + 6 * log(180))
 })
 
+test_that("no two arguments before the dots begin alike, so that R can't confuse them", {
+  file <- parseNamespaceFile("rlmm", dirname(find.package("rlmm")))
+  methods <- file$S3methods
+  methods <- paste(sub(".*::", "", methods[, 1]), methods[, 2], sep = ".")
+  names <- unique(c(getNamespaceExports("rlmm"), methods))
+  functions <- mget(names, asNamespace("rlmm"), ifnotfound = list(NULL))
+  names <- names[vapply(functions, is.function, NA)]
+  # No user calls the generics of rlmm's own.
+  inner <- c("job_start", "large_heading", "prediction_errors", "term_tests")
+  is_inner <- sub("[.].*", "", names) %in% inner
+  # Fitting functions have the arguments of lmer(), glmer() and glm(), in order; of allFit() only
+  # the letter "o" is that of two arguments.
+  fitting <- c("rlmm", "rglmm", "rlmm_many", "rglmm_many", "rnlmm", "lmList")
+  is_other <- names %in% c(fitting, "preview", "allFit.rlmm")
+  for (name in names[!is_inner & !is_other]) {
+    arguments <- names(formals(functions[[name]]))
+    dots <- match("...", arguments, length(arguments) + 1L)
+    before <- arguments[seq_len(dots - 1L)]
+    written <- unlist(lapply(before, \(x) substring(x, 1L, seq_len(nchar(x)))))
+    short <- setdiff(written, before)
+    meant <- vapply(short, \(x) sum(startsWith(before, x)), 1)
+    expect_length(short[meant > 1], 0)
+  }
+})
+
+test_that("an abbreviation is understood, or answered by what it may mean", {
+  expect_length(simulate(linear, n = 3, seed = 1), 3)
+  expect_equal(predict(linear, new = sleepstudy[1:3, ]), predict(linear)[1:3])
+  expect_equal(nrow(bootMer(linear, fixef, n = 2, seed = 1)$t), 2)
+  withr::local_options(cli.unicode = FALSE)
+  show <- \(expr) writeLines(error_lines(expr)[-1])
+  expect_snapshot({
+    show(backward(linear, alpha = 5))
+    show(rlmm_control(ftol = 1e-8))
+    show(predict(linear, rand = TRUE))
+    show(simulate(linear, newp = list()))
+    show(summary(linear, conf = 0.9))
+  })
+})
+
 # Every method of ours that the namespace registers, but for those whose dots go elsewhere: to
 # graphics, to the elements of a list, to emmeans.
 registered_methods <- function() {
@@ -167,6 +207,13 @@ registered_methods <- function() {
     "vcovJK",
     # gtsummary's default takes and checks them.
     "tbl_regression",
+    # These have no answer, whatever they are given.
+    "TukeyHSD",
+    "alias",
+    "dummy.coef",
+    "effects",
+    "model.tables",
+    "se.contrast",
     # knitr hands it the options of the chunk.
     "knit_print"
   )

@@ -195,3 +195,11 @@ test_that("generalized models pass over the modes of linear ones, as with lme4",
     expect_identical(means$df, rep(Inf, 4))
   }
 })
+
+test_that("an unknown method is answered under the name of the argument that was given", {
+  skip_if_not_installed("emmeans")
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  means <- \(...) emmeans::emmeans(fit, "Days", ...)
+  expect_error(means(lmer.df = "foo"), "`lmer.df` must be", class = "rlmm_error_argument")
+  expect_error(means(mode = "foo"), "`mode` must be", class = "rlmm_error_argument")
+})

@@ -137,19 +137,7 @@ test_that("arguments that aren't used are reported, named or not", {
     class = "rlmm_warning_unused_argument"
   )
   expect_warning(
-    predict(
-      fit,
-      NULL,
-      NULL,
-      NULL,
-      FALSE,
-      NULL,
-      "link",
-      FALSE,
-      na.pass,
-      FALSE,
-      1
-    ),
+    predict(fit, NULL, NULL, "link", FALSE, FALSE, 1),
     class = "rlmm_warning_unused_argument"
   )
   expect_error(

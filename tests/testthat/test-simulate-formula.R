@@ -14,7 +14,7 @@ test_that("equal parameters and seeds give lme4's draws", {
     sigma = 1.5
   )
   expect_equal(
-    simulate_formula(~ time + (time | id), 2, 1, d, parameters),
+    simulate_formula(~ time + (time | id), 2, 1, newdata = d, newparams = parameters),
     suppressMessages(theirs(
       ~ time + (time | id),
       nsim = 2,
@@ -28,7 +28,14 @@ test_that("equal parameters and seeds give lme4's draws", {
   parameters$sigma <- NULL
   for (family in list(poisson, binomial, binomial("cloglog"))) {
     expect_equal(
-      simulate_formula(~ time + (time | id), 2, 1, d, parameters, family),
+      simulate_formula(
+        ~ time + (time | id),
+        2,
+        1,
+        newdata = d,
+        newparams = parameters,
+        family = family
+      ),
       suppressMessages(theirs(
         ~ time + (time | id),
         nsim = 2,
@@ -53,7 +60,7 @@ test_that("R's generic comes here when no other package has a method", {
     "d <- data.frame(g = gl(3, 2))",
     "p <- list(beta = 1, theta = 0.5, sigma = 2)",
     "a <- simulate(~ 1 + (1 | g), seed = 1, newdata = d, newparams = p)",
-    "b <- rlmm::simulate_formula(~ 1 + (1 | g), 1, 1, d, p)",
+    "b <- rlmm::simulate_formula(~ 1 + (1 | g), 1, 1, newdata = d, newparams = p)",
     "cat(identical(a, b))",
     sep = "; "
   )
@@ -77,8 +84,8 @@ test_that("draws have the moments of the model", {
     ~ time + (1 | id) + (1 | site),
     4000,
     1,
-    d,
-    parameters
+    newdata = d,
+    newparams = parameters
   ))
   expect_equal(
     rowMeans(draws),
@@ -102,9 +109,9 @@ test_that("all families, and structures, are drawn from", {
       ~ time + (1 | id),
       500,
       2,
-      d,
-      parameters,
-      family,
+      newdata = d,
+      newparams = parameters,
+      family = family,
       ...
     ))
   }
@@ -129,8 +136,8 @@ test_that("all families, and structures, are drawn from", {
     ~ 1 + ar1(0 + factor(time) | id),
     1000,
     1,
-    d,
-    list(beta = 0, theta = c(1, 0.7), sigma = 1)
+    newdata = d,
+    newparams = list(beta = 0, theta = c(1, 0.7), sigma = 1)
   )
   correlation <- cov(t(as.matrix(series)))[1:4, 1:4]
   expect_equal(
@@ -149,8 +156,8 @@ test_that("random effects may have another distribution", {
     ~ 1 + (1 | id),
     1,
     1,
-    d,
-    parameters,
+    newdata = d,
+    newparams = parameters,
     cluster.rand = one
   )
   expect_equal(draws$sim_1, rep(3e-6, 40), tolerance = 1)
@@ -178,7 +185,7 @@ test_that("rows with missing covariates are missing", {
   parameters <- list(beta = c(0, 1), theta = 1)
   expect_identical(
     which(is.na(
-      simulate_formula(~ time + (1 | id), 1, 1, d, parameters)$sim_1
+      simulate_formula(~ time + (1 | id), 1, 1, newdata = d, newparams = parameters)$sim_1
     )),
     2L
   )
@@ -188,7 +195,7 @@ test_that("what is missing is named", {
   d <- plan()
   draw <- \(parameters, formula = ~ time + (1 | id), data = d, ...) {
     writeLines(error_lines(
-      simulate_formula(formula, 1, 1, data, parameters, ...)
+      simulate_formula(formula, 1, 1, newdata = data, newparams = parameters, ...)
     ))
   }
   expect_snapshot({

@@ -388,3 +388,20 @@ test_that("arguments with the names of ours arrive at other packages", {
     c(n = 1, env = 2, convert = 3, place = 4, name = 5)
   )
 })
+
+test_that("effects finds the rows of fits that were made in a function", {
+  skip_if_not_installed("lme4")
+  skip_if_not_installed("effects")
+  # The name of the data within the function is that of others outside.
+  s <- data.frame(Reaction = 1:3, Days = 1:3, Subject = 1:3)
+  parts <- split(sleepstudy, as.integer(sleepstudy$Subject) %% 2)
+  formula <- Reaction ~ Days + (1 | Subject)
+  fits <- c(
+    lapply(parts, \(s) rlmm(formula, s)),
+    lapply(parts, rlmm, formula = formula)
+  )
+  for (fit in fits) {
+    found <- as.data.frame(effects::allEffects(fit)$Days)
+    expect_equal(found$fit, predict(fit, found, re.form = NA), ignore_attr = TRUE)
+  }
+})
