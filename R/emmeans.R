@@ -78,7 +78,7 @@ emm_basis.rlmm <- function(
   list(
     X = x,
     bhat = unname(object$beta[colnames(x)]),
-    nbasis = inestimable(object, is_kept, colnames(x)),
+    nbasis = inestimable(object, is_kept, x),
     V = tests$covariance,
     # emmeans takes the function out of its environment.
     dffun = \(k, dfargs) dfargs$df(k),
@@ -193,14 +193,39 @@ emm_ddf.rlmm_lmm <- function(fit) getOption("emmeans")$lmer.df
 emm_ddf.rlmm_glmm <- function(fit) NULL
 
 #' A basis of the combinations of the coefficients that the data say nothing of
+#'
+#' emmeans takes for zero what is small beside a row of the grid. Beside a date or another covariate
+#' far from zero that would be an empty cell too: the basis is as much longer as such rows are, but
+#' for what rounding errors take.
+#' @param x The columns of the grid.
 #' @noRd
-inestimable <- function(object, is_kept, columns) {
+inestimable <- function(object, is_kept, x) {
   # A matrix of `NA` is emmeans's sign that every combination can be estimated.
   if (all(is_kept)) {
     return(matrix(NA))
   }
+  size <- sqrt(max(1, rowSums(x^2), na.rm = TRUE))
+  size^0.75 * null_combinations(object, is_kept, colnames(x))
+}
+
+null_combinations <- function(object, is_kept, columns) {
+  if (!is.null(object$fixed$combinations)) {
+    return(null_of_combinations(object$fixed$combinations, columns))
+  }
   x <- full_fixed_matrix(object)
   null_space(x[, columns, drop = FALSE], sum(is_kept))
+}
+
+# The same of the columns of a fit without rows, by what [column_combinations()] tells: a dropped
+# column less the combination of kept ones that it is, where all have their origins off.
+null_of_combinations <- function(found, columns) {
+  is_kept <- found$is_kept
+  basis <- matrix(0, length(is_kept), sum(!is_kept))
+  basis[is_kept, ] <- -as.matrix(found$weights)
+  basis[!is_kept, ] <- diag(ncol(basis))
+  constant <- which(found$names == "(Intercept)")
+  basis[constant, ] <- basis[constant, ] - rep(found$origins %*% basis, length(constant))
+  qr.Q(qr(basis[match(columns, found$names), , drop = FALSE]))
 }
 
 # An orthonormal basis of what a matrix of this rank takes to zero, with its columns scaled alike.

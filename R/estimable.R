@@ -40,8 +40,8 @@ inestimable_rows <- function(fit, new) {
 #' How the dropped columns of X depend on the kept ones
 #'
 #' A fit that holds no rows has it in its field `fixed$combinations`, if columns were dropped.
-#' @return A list: `origins`, what is taken off the columns; `is_kept`; `weights`, a column for each
-#'   dropped one.
+#' @return A list: `names` of the ordinary columns; `origins`, what is taken off the columns;
+#'   `is_kept`; `weights`, a column for each dropped one.
 #' @noRd
 column_combinations <- function(fit) {
   if (has_large(fit)) {
@@ -50,6 +50,7 @@ column_combinations <- function(fit) {
   x <- full_fixed_matrix(fit)
   is_kept <- colnames(x) %in% fit$fixed$names
   list(
+    names = colnames(x),
     origins = numeric(ncol(x)),
     is_kept = is_kept,
     weights = combinations(x, is_kept)

@@ -41,7 +41,7 @@ fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
 
 # All fixed effects, those of the levels of large factors too, in the order of the formula.
 all_coefficients_of <- function(fit, add.dropped) {
-  names <- fit$fixed$columns %||% column_names(full_fixed_columns(fit))
+  names <- fit$fixed$columns %||% full_column_names(fit)
   parts <- list(stats::setNames(fit$beta[names], names))
   for (own in fit$fixed$large$factors) {
     ordinary <- parts[[length(parts)]]
@@ -67,7 +67,7 @@ full_column_names <- function(fit) {
   if (length(fit$fixed$dropped) == 0) {
     return(fit$fixed$names)
   }
-  column_names(full_fixed_columns(fit))
+  fit$fixed$combinations$names %||% column_names(full_fixed_columns(fit))
 }
 
 #' @rdname fixef.rlmm

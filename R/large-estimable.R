@@ -13,6 +13,7 @@ combinations_beside_levels <- function(fit) {
   x <- x[rows_that_count(fit), , drop = FALSE]
   is_kept <- c(colnames(parts$ordinary) %in% fit$fixed$names, large$is_column)
   list(
+    names = colnames(parts$ordinary),
     origins = origins,
     is_kept = is_kept,
     weights = sparse_combinations(x, is_kept)

@@ -101,6 +101,7 @@ combinations_of_sums <- function(numbers, names, fixed) {
     origins <- list(ordinary = origins, slopes = 0)
   }
   list(
+    names = names,
     origins = origins,
     is_kept = is_kept,
     weights = weights_of_products(products, is_kept)

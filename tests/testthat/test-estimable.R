@@ -135,3 +135,42 @@ test_that("fits without rows know as well what they say nothing of", {
   p <- predict(counts, new, re.form = NA, rankdeficient = "NA")
   expect_identical(unname(which(is.na(p))), c(4L, 8L, 12L, 16L))
 })
+
+test_that("dropped coefficients and means of empty cells are known without rows", {
+  d <- empty_cell()
+  d$x <- as.integer(d$a) + 19000 + sin(seq_len(nrow(d)))
+  formula <- y ~ a * b + x + I(2 * x) + (1 | g)
+  suppressMessages({
+    fit <- rlmm(formula, d)
+    of_sums <- rlmm(rlmm_sums(formula, d))
+    slim <- rlmm(formula, d, control = rlmm_control(slim = TRUE))
+  })
+  for (other in list(of_sums, slim)) {
+    expect_equal(
+      fixef(other, add.dropped = TRUE),
+      fixef(fit, add.dropped = TRUE),
+      tolerance = 1e-6
+    )
+  }
+  skip_if_not_installed("emmeans")
+  means <- \(fit) {
+    as.data.frame(emmeans::emmeans(fit, ~ a | b, data = d, at = list(x = 19001)))
+  }
+  expect_identical(which(is.na(means(fit)$emmean)), 5L)
+  expect_equal(means(of_sums)$emmean, means(fit)$emmean, tolerance = 1e-6)
+})
+
+test_that("emmeans is told of empty cells beside covariates far from zero", {
+  skip_if_not_installed("emmeans")
+  d <- empty_cell()
+  x <- sin(seq_len(nrow(d)))
+  for (origin in c(0, 19000, 2.4e6, 1.7e9)) {
+    d$day <- origin + x
+    fit <- suppressMessages(rlmm(y ~ a * b + day + (1 | g), d))
+    means <- as.data.frame(emmeans::emmeans(fit, ~ a | b))
+    expect_identical(which(is.na(means$emmean)), 5L)
+    grid <- emmeans::emmeans(fit, ~a, at = list(b = "u"))
+    differences <- as.data.frame(emmeans::contrast(grid, "pairwise"))
+    expect_false(anyNA(differences$estimate))
+  }
+})
