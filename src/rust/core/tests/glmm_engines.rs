@@ -1,5 +1,5 @@
 //! Generalized models by both engines: fits agree within what the iterative one says of itself.
-//! Values and gradients of every family are compared in `glmm_gradient.rs`.
+//! Values and gradients of every family are compared in `glmm_gradient`.
 
 mod common;
 
