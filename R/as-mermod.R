@@ -79,12 +79,35 @@ mermod_of.rlmm_glmm <- function(fit) {
     frame$resp$setOffset(frame$baseOffset)
   }
   made <- new_mermod(fit, deviance, parts, at, value)
+  check_same_dispersion(fit, made)
   found <- if (isTRUE(fit$unstructured)) {
     unstructured_derivatives(fit)
   } else {
     glmm_derivatives(fit)
   }
   with_derivatives(made, found)
+}
+
+# lme4 profiles the dispersion itself (from 2.0 on), and leaves it at 1 where its steps fail:
+# everything else that its object says would be wrong.
+check_same_dispersion <- function(fit, made) {
+  is_profiled <- "dispProfile" %in% names(made@devcomp$dims)
+  ours <- sigma.rlmm(fit)
+  theirs <- stats::sigma(made)
+  if (!is_profiled || abs(theirs - ours) <= 0.01 * ours) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "lme4 doesn't find the dispersion of this fit.",
+      x = sprintf(
+        "At the same parameters its sigma is %s, that of the fit %s.",
+        format(theirs, digits = 4L),
+        format(ours, digits = 4L)
+      )
+    ),
+    "rlmm_error_as_mermod"
+  )
 }
 
 # The model was checked, by the user's own choice of checks, when it was fitted.

@@ -52,8 +52,8 @@ is_lasting <- function(env) nzchar(environmentName(env))
 
 #' A copy of an environment, and of those around it that pass, that has some of their objects
 #'
-#' Functions that were made there are copied with what they name, as their environment would bring
-#' all of it back.
+#' Functions and formulas that were made there, in lists too, are copied with what they name, as
+#' their environment would bring all of it back.
 #' @noRd
 reduced_environment <- function(env, wanted) {
   frames <- passing_frames(env)
@@ -64,12 +64,9 @@ reduced_environment <- function(env, wanted) {
     name <- wanted[[1L]]
     wanted <- wanted[-1L]
     value <- passing_object(name, frames)
-    if (is_made_in(value, frames)) {
-      known <- ls(reduced, all.names = TRUE)
-      wanted <- union(wanted, setdiff(names_in_function(value), known))
-      value <- utils::removeSource(value)
-      environment(value) <- reduced
-    }
+    known <- ls(reduced, all.names = TRUE)
+    wanted <- union(wanted, setdiff(names_made_in(value, frames), known))
+    value <- moved_to(reduced, value, frames)
     if (!is.null(value)) {
       assign(name, value, envir = reduced)
     }
@@ -77,9 +74,32 @@ reduced_environment <- function(env, wanted) {
   reduced
 }
 
-names_in_function <- function(f) {
-  c(all.names(body(f)), unlist(lapply(formals(f), all.names)))
+# The names in functions and formulas that were made in the frames.
+names_made_in <- function(value, frames) {
+  if (is_bare_list(value)) {
+    unlist(lapply(value, names_made_in, frames))
+  } else if (!is_made_in(value, frames)) {
+    NULL
+  } else if (is.function(value)) {
+    c(all.names(body(value)), unlist(lapply(formals(value), all.names)))
+  } else {
+    all.names(value)
+  }
 }
+
+# A value whose functions and formulas have the environment in place of one of the frames.
+moved_to <- function(env, value, frames) {
+  if (is_bare_list(value)) {
+    return(lapply(value, \(element) moved_to(env, element, frames)))
+  }
+  if (is_made_in(value, frames)) {
+    value <- if (is.function(value)) utils::removeSource(value) else value
+    environment(value) <- env
+  }
+  value
+}
+
+is_bare_list <- function(value) is.list(value) && !is.object(value)
 
 passing_frames <- function(env) {
   frames <- list()
@@ -101,7 +121,7 @@ passing_object <- function(name, frames) {
 }
 
 is_made_in <- function(value, frames) {
-  is.function(value) &&
-    !is.primitive(value) &&
+  is_formula <- inherits(value, "formula")
+  (is_formula || is.function(value) && !is.primitive(value)) &&
     any(vapply(frames, identical, NA, environment(value)))
 }

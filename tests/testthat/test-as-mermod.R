@@ -452,3 +452,13 @@ test_that("other packages predict with an offset that is an argument", {
     tolerance = 1e-6
   )
 })
+
+test_that("a dispersion that lme4 doesn't find is told", {
+  skip_if_not_installed("lme4", "2.0")
+  fit <- rglmm(weight ~ Time + (1 | Chick), ChickWeight, Gamma("log"))
+  object <- as_merMod(fit)
+  expect_equal(sigma(object), sigma(fit), tolerance = 1e-3)
+  expect_no_error(check_same_dispersion(fit, object))
+  object@devcomp$cmp[["sigmaML"]] <- 1
+  expect_error(check_same_dispersion(fit, object), class = "rlmm_error_as_mermod")
+})
