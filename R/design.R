@@ -79,10 +79,10 @@ large_levels <- function(fit, new) {
 #' The level of each row of one large factor, and the value of the covariate of slopes
 #' @noRd
 rows_of_large <- function(own, new) {
-  x <- unclass(part_frame(own$terms, own$xlevels, new))
+  x <- unclass(part_frame(own$terms, c(own$xlevels, own$beside), new))
   list(
     refs = combined_refs(x[names(own$xlevels)], own$xlevels),
-    values = if (is_of_slopes(own)) as.double(x[[own$covariate]])
+    values = if (is_of_slopes(own)) slope_values(x[own$covariate], own$columns)
   )
 }
 

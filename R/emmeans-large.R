@@ -23,20 +23,21 @@ large_basis <- function(fit, x, grid, ddf, notes) {
   )
 }
 
-# The covariate of slopes in each row of a grid; otherwise ones.
+# The values of slopes' covariates in each row of a grid; otherwise ones.
 grid_values <- function(own, grid, fit) {
   if (!is_of_slopes(own)) {
     return(rep(1, nrow(grid)))
   }
   at <- match(own$covariate, variable_names(own$terms))
-  covariate <- attr(own$terms, "predvars")[[at + 1L]]
-  missing <- setdiff(all.vars(covariate), names(grid))
+  covariates <- as.list(attr(own$terms, "predvars"))[at + 1L]
+  missing <- setdiff(unlist(lapply(covariates, all.vars)), names(grid))
   known <- vapply(missing, exists, NA, envir = environment(own$terms))
   if (!all(known)) {
     what <- paste("A reference grid without", enumerate(tick(missing[!known])))
     abort_if_large(fit, what)
   }
-  as.double(eval(covariate, grid, environment(own$terms)))
+  values <- lapply(covariates, eval, grid, environment(own$terms))
+  slope_values(values, own$columns)
 }
 
 # The mean of all levels is known if each has a coefficient.
@@ -241,7 +242,7 @@ refused_levels <- function(fit) {
 #' @noRd
 terms_with <- function(fit, asked) {
   terms <- stats::terms(fit)
-  others <- large_labels(fit$fixed$large)[-asked]
+  others <- each_large(fit$fixed$large, "label")[-asked]
   if (length(others) == 0L) {
     return(terms)
   }
@@ -259,7 +260,7 @@ terms_with <- function(fit, asked) {
 #' @return Their numbers.
 #' @noRd
 asked_of_terms <- function(fit, terms) {
-  which(large_labels(fit$fixed$large) %in% attr(terms, "term.labels"))
+  which(each_large(fit$fixed$large, "label") %in% attr(terms, "term.labels"))
 }
 
 #' What [emmeans::emm_basis()] wants where the levels of some large factors are rows of the grid

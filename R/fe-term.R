@@ -48,15 +48,14 @@ fixed_design <- function(
   data,
   contrasts,
   control,
-  most_large = 0L,
-  with_slopes = FALSE
+  most_large = 0L
 ) {
   formula <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(formula, frame, data)
   check_contrasts(contrasts, frame)
   tell_text(terms, frame)
   large <- if (most_large > 0L) {
-    find_large_factors(terms, frame, contrasts, most_large, with_slopes)
+    find_large_factors(terms, frame, contrasts, most_large)
   }
   if (is.null(large)) {
     return(ordinary_design(terms, frame, contrasts, control))
@@ -138,9 +137,11 @@ with_variables <- function(own, terms, frame) {
   variables <- variable_names(own$terms)
   own$variable <- paste(variables, collapse = ":")
   if (is_of_slopes(own)) {
-    is_covariate <- term_variables(own$label, own$terms) == own$covariate
-    own$covariate <- variables[is_covariate]
-    variables <- variables[!is_covariate]
+    at <- match(own$covariate, term_variables(own$label, own$terms))
+    own$covariate <- variables[at]
+    own$variable <- text_of_slopes(own, variables, frame)
+    names(own$beside) <- unquoted(names(own$beside))
+    variables <- variables[-at]
   }
   names(own$xlevels) <- variables
   own

@@ -81,26 +81,52 @@ large_tests <- function(fit, type, tests) {
   check_large_type(fit, type, tests$ddf)
   tested <- tested_type(fit, type)
   table <- as.data.frame(term_tests(without_large(fit), tested, tests))
-  own <- lapply(factors_tested(fit), test_of_levels, fit = fit)
-  names(own) <- large_labels(fit$fixed$large)[factors_tested(fit)]
+  untested <- untested_terms(fit)
+  own <- setdiff(tested_labels(fit), untested)
+  own <- lapply(rlang::set_names(own), test_of_levels, fit = fit)
   covariates <- covariates_with_slopes(fit)
+  table <- table[setdiff(rownames(table), c(covariates, untested)), , drop = FALSE]
+  covariates <- setdiff(covariates, untested)
   own[covariates] <- lapply(covariates, test_of_covariate, fit, tested, tests)
-  table <- table[setdiff(rownames(table), covariates), , drop = FALSE]
   table <- rbind(table, do.call(rbind, own))
   labels <- fixed_labels(fit)
   table <- table[intersect(labels, rownames(table)), , drop = FALSE]
   heading <- c(
     large_heading(fit, tested, tests),
-    type_note(fit, type, tested)
+    type_note(fit, type, tested),
+    note_of_untested(untested)
   )
   as_anova(table, heading)
 }
 
-# The numbers of the large factors that have coefficients left.
-factors_tested <- function(fit) {
+# The large factors, and terms of slopes, that have coefficients left.
+tested_labels <- function(fit) {
   large <- fit$fixed$large
   has_left <- \(own) any(large$is_column[own$at])
-  which(vapply(large$factors, has_left, NA))
+  unique(vapply(Filter(has_left, large$factors), `[[`, "", "label"))
+}
+
+#' The terms that slopes by level contain, of whose hypotheses they are a part
+#'
+#' A covariate alone has a test beside its own slopes, see [test_of_covariate()].
+#' @return Their labels.
+#' @noRd
+untested_terms <- function(fit) {
+  labels <- fixed_labels(fit)
+  slopes <- Filter(is_of_slopes, fit$fixed$large$factors)
+  contained <- lapply(slopes, \(own) {
+    is_inside <- vapply(seq_along(labels), \(i) contains_term(fit, own$position, i), NA)
+    is_own <- !are_of_categories(own) & unquoted(labels) %in% own$covariate
+    labels[is_inside & !is_own]
+  })
+  unique(unlist(contained))
+}
+
+note_of_untested <- function(untested) {
+  if (length(untested) > 0L) {
+    terms <- enumerate(tick(gsub("`", "", untested)))
+    sprintf("(%s: no test beside slopes by level that contain it)", terms)
+  }
 }
 
 # What a factor explains beside all others is its hypothesis of type II, which may not be that of
@@ -118,7 +144,7 @@ type_note <- function(fit, type, tested) {
   if (tested == "II") {
     return(paste0("(Type III isn't available for large factors ", why, ")"))
   }
-  names <- enumerate(tick(each_large(fit$fixed$large, "variable")))
+  names <- enumerate(tick(gsub("`", "", tested_labels(fit))))
   paste0("(", names, ": type II, ", why, ")")
 }
 
@@ -148,7 +174,8 @@ large_heading <- function(fit, type, tests) UseMethod("large_heading")
 
 #' @export
 large_heading.rlmm_lmm <- function(fit, type, tests) {
-  name <- enumerate(tick(each_large(fit$fixed$large, "variable")))
+  tested <- setdiff(tested_labels(fit), untested_terms(fit))
+  name <- enumerate(tick(gsub("`", "", tested)))
   method <- ddf_label(tests$ddf)
   c(
     paste0("Type ", type, " analysis of variance with ", method),
@@ -161,14 +188,14 @@ large_heading.rlmm_glmm <- function(fit, type, tests) {
   paste0("Type ", type, " analysis of deviance with Wald chi-squared tests")
 }
 
-#' The row of a large factor in a table of tests
-#' @param i The number of the factor.
+#' The row of a large factor, or of its slopes, in a table of tests
+#' @param label Of its term.
 #' @noRd
-test_of_levels <- function(fit, i) UseMethod("test_of_levels")
+test_of_levels <- function(fit, label) UseMethod("test_of_levels")
 
 #' @export
-test_of_levels.rlmm_lmm <- function(fit, i) {
-  own <- level_test(fit, i)
+test_of_levels.rlmm_lmm <- function(fit, label) {
+  own <- level_test(fit, label)
   f_table(own$f, own$num_df, own$den_df, fit$sigma)
 }
 
@@ -176,28 +203,41 @@ test_of_levels.rlmm_lmm <- function(fit, i) {
 #' coefficients, taken for a response
 #' @noRd
 #' @export
-test_of_levels.rlmm_glmm <- function(fit, i) {
+test_of_levels.rlmm_glmm <- function(fit, label) {
   large <- fit$fixed$large
-  at <- large$factors[[i]]$at
+  of_term <- factors_of_label(large, label)
   spec <- linear_spec(fit)
-  own <- fixed_term_numbers(spec)[large$factors[[i]]$block]
-  levels <- fit$levels[at]
-  levels[is.na(levels)] <- 0
-  spec$y <- levels[spec$terms[[own]]$refs]
+  term <- spec$terms[[fixed_term_numbers(spec)[of_term[[1L]]$block]]]
+  parts <- lapply(of_term, \(own) {
+    levels <- fit$levels[own$at]
+    levels[is.na(levels)] <- 0
+    levels[term$refs] * term$z[[own$column]]
+  })
+  spec$y <- Reduce(`+`, parts)
   spec["offset"] <- list(NULL)
-  spec <- spec_without_factor(spec, large, i)
+  spec <- spec_without_factors(spec, of_term)
   left <- core_estimates(spec, fit$theta)$pwrss
-  chisq_table(left / effects_sigma(fit)^2, sum(large$is_column[at]))
+  chisq_table(left / effects_sigma(fit)^2, count_coefficients(large, of_term))
+}
+
+# The factors, one for each column of slopes, that are a term of the formula.
+factors_of_label <- function(large, label) {
+  Filter(\(own) own$label == label, large$factors)
+}
+
+# Number of coefficients of some factors.
+count_coefficients <- function(large, factors) {
+  sum(vapply(factors, \(own) sum(large$is_column[own$at]), 1L))
 }
 
 # What the levels of a large factor explain beside all other effects, at the same theta.
-level_test <- function(fit, i) {
-  large <- fit$fixed$large
+level_test <- function(fit, label) {
+  of_term <- factors_of_label(fit$fixed$large, label)
   spec <- fit_spec(fit)
   with <- core_estimates(spec, fit$theta)$pwrss
-  spec <- spec_without_factor(spec, large, i)
+  spec <- spec_without_factors(spec, of_term)
   without <- core_estimates(spec, fit$theta)$pwrss
-  num_df <- sum(large$is_column[large$factors[[i]]$at])
+  num_df <- count_coefficients(fit$fixed$large, of_term)
   list(
     f = (without - with) / (num_df * fit$sigma^2),
     num_df = num_df,

@@ -43,15 +43,28 @@ fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
 all_coefficients_of <- function(fit, add.dropped) {
   names <- fit$fixed$columns %||% full_column_names(fit)
   parts <- list(stats::setNames(fit$beta[names], names))
-  for (own in fit$fixed$large$factors) {
+  factors <- fit$fixed$large$factors
+  for (label in large_labels(fit$fixed$large)) {
+    of_term <- Filter(\(own) own$label == label, factors)
     ordinary <- parts[[length(parts)]]
-    is_before <- names(ordinary) %in% own$before
+    is_before <- names(ordinary) %in% of_term[[1L]]$before
     parts[[length(parts)]] <- ordinary[is_before]
-    of_levels <- level_coefficients(fit, own)
+    of_levels <- coefficients_of_term(fit, of_term)
     parts <- c(parts, list(of_levels, ordinary[!is_before]))
   }
   all <- unlist(parts)
   if (add.dropped) all else all[!is.na(all)]
+}
+
+# The coefficients of the slopes that a term is, or of its factor: columns of variables that stand
+# before the factor in the term change faster than its levels do.
+coefficients_of_term <- function(fit, of_term) {
+  coefficients <- lapply(of_term, level_coefficients, fit = fit)
+  all <- unlist(coefficients)
+  inner <- unlist(lapply(of_term, \(own) own$inner %||% 0L))
+  outer <- cumsum(inner == 0L)
+  each <- lengths(coefficients)
+  all[order(rep(outer, each), sequence(each), rep(inner, each))]
 }
 
 # The coefficients of one large factor's levels but of its base, with their names.

@@ -70,18 +70,17 @@ by_factor <- function(blocks, large) {
   unlist(lapply(large$factors, \(own) blocks[[own$block]][own$column, ]))
 }
 
-#' A spec without the columns of one large factor, or of its slopes
-#' @param i Its number.
+#' A spec without the columns of some large factors, or of slopes, of one block
 #' @noRd
-spec_without_factor <- function(spec, large, i) {
-  own <- large$factors[[i]]
-  at <- fixed_term_numbers(spec)[own$block]
+spec_without_factors <- function(spec, factors) {
+  at <- fixed_term_numbers(spec)[factors[[1L]]$block]
+  columns <- vapply(factors, `[[`, 1L, "column")
   term <- spec$terms[[at]]
-  if (term$part_size == 1L) {
+  if (term$part_size == length(columns)) {
     return(spec_without_terms(spec, at))
   }
-  term$z <- term$z[-own$column]
-  term$part_size <- term$part_size - 1L
+  term$z <- term$z[-columns]
+  term$part_size <- term$part_size - length(columns)
   spec$terms[[at]] <- term
   spec
 }

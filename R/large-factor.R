@@ -2,91 +2,6 @@
 # of X. The levels of each are a term of the spec with a part of kind "fixed", which the core
 # eliminates like random effects, without a penalty. All else of the fixed part is "ordinary".
 
-# So many factors have levels apart from X at most.
-most_large <- 2L
-
-#' The factors of the fixed part whose levels are no columns of X
-#'
-#' A large factor stands on its own, with treatment contrasts, or is the combinations of several
-#' whose other terms aren't in the formula, and has so many levels that its dummy columns cost more
-#' than a second, or the number that the option `rlmm.large_factor` says. Its interactions with
-#' covariates, its slopes, stand apart with it. Of several the largest are taken.
-#' @param terms The terms of the fixed part.
-#' @param most So many factors at most; one with slopes stands apart alone.
-#' @param with_slopes May slopes stand apart?
-#' @return `NULL`, or a list: `drops_intercept` (has the formula none?); `factors`, in the order of
-#'   the formula, the factors and each of their slopes: a list of `label` (of its term), `position`
-#'   (the number of its term), `covariate` (of slopes), `xlevels` (of its other variables),
-#'   `levels`, `refs` and `values` (of each row; the covariate's), `has_base` (is the first level
-#'   without a column?), `names` (of the levels' columns), `block` and `column` (its place in a
-#'   term of the spec, which a factor shares with its slopes) and `at` (where its levels are among
-#'   those of all factors); and of these all `levels`, `names` and `is_column` (has each level a
-#'   column?).
-#' @noRd
-find_large_factors <- function(
-  terms,
-  frame,
-  contrasts,
-  most = most_large,
-  with_slopes = FALSE
-) {
-  labels <- attr(terms, "term.labels")
-  n <- count_rows(frame)
-  if (length(labels) == 0L || !is_large(n, n)) {
-    return(NULL)
-  }
-  is_possible <- vapply(labels, can_stand_apart, NA, terms, contrasts)
-  sets <- c(
-    as.list(labels[is_possible]),
-    if (with_slopes) sets_with_slopes(terms, contrasts)
-  )
-  xlevels <- lapply(sets, \(set) term_levels(set[1L], terms, frame))
-  sizes <- vapply(xlevels, count_combinations, 1)
-  is_taken <- vapply(sizes, \(size) size < 1e8 && is_large(size, n), NA)
-  chosen <- largest_sets(sets[is_taken], sizes[is_taken], terms, most)
-  if (length(chosen) == 0L) {
-    return(NULL)
-  }
-  of_terms <- rep(xlevels[match(chosen, sets)], lengths(chosen))
-  names(of_terms) <- unlist(chosen)
-  large_factors(of_terms[intersect(labels, names(of_terms))], terms, frame)
-}
-
-# The sets of terms with most columns, one with slopes alone. Without an intercept the first factor
-# of the formula, which has a column for each level, is among them, or none is.
-largest_sets <- function(sets, sizes, terms, most) {
-  sets <- sets[order(-sizes * lengths(sets))]
-  if (attr(terms, "intercept") == 0L) {
-    is_first <- vapply(sets, \(set) any_first_category(set, terms), NA)
-    sets <- if (any(is_first)) sets[order(!is_first)]
-  }
-  has_slopes <- vapply(sets, \(set) any(is_slope(set, terms)), NA)
-  if (length(sets) > 0L && !has_slopes[1L]) {
-    sets <- sets[!has_slopes]
-  } else {
-    most <- min(most, 1L)
-  }
-  utils::head(sets, most)
-}
-
-large_factors <- function(xlevels, terms, frame) {
-  has_intercept <- attr(terms, "intercept") == 1L
-  labels <- names(xlevels)
-  slopes <- is_slope(labels, terms)
-  is_coded <- lengths(xlevels) == 1L &
-    (has_intercept | seq_along(labels) > 1L)
-  is_coded[slopes] <- vapply(labels[slopes], is_slope_coded, NA, terms)
-  factors <- Map(
-    \(label, xlevels, has_base) {
-      large_factor(label, xlevels, has_base, terms, frame)
-    },
-    labels,
-    xlevels,
-    is_coded
-  )
-  beside_each_other(in_blocks(unname(factors)), !has_intercept)
-}
-
 # All factors, and what there is of the levels of all.
 beside_each_other <- function(factors, drops_intercept) {
   of_all <- \(field) unlist(lapply(factors, `[[`, field))
@@ -107,20 +22,14 @@ beside_each_other <- function(factors, drops_intercept) {
 }
 
 can_stand_apart <- function(label, terms, contrasts) {
-  !is_slope(label, terms) &&
-    stands_alone(label, terms) &&
-    has_indicators(label, terms, contrasts)
+  stands_alone(label, terms) && has_indicators(label, terms, contrasts)
 }
 
 count_combinations <- function(xlevels) prod(lengths(xlevels))
 
-# The levels of each variable of a term but of the covariate of slopes. Alone it must be an
-# unordered factor or text, with no contrasts of its own.
-term_levels <- function(label, terms, frame) {
-  variables <- setdiff(
-    term_variables(label, terms),
-    slope_covariate(label, terms)
-  )
+# The levels of some variables. One alone must be an unordered factor or text, with no contrasts of
+# its own.
+levels_of_variables <- function(variables, frame) {
   is_alone <- length(variables) == 1L
   lapply(rlang::set_names(variables), \(name) {
     x <- frame_variable(name, frame)
@@ -144,28 +53,16 @@ category_levels <- function(x) {
 }
 
 large_factor <- function(label, xlevels, has_base, terms, frame) {
-  variables <- term_variables(label, terms)
-  covariate <- slope_covariate(label, terms)
-  named <- lapply(rlang::set_names(variables), \(name) {
-    if (name %in% covariate) name else paste0(name, xlevels[[name]])
-  })
-  own <- list(
+  variables <- names(xlevels)
+  list(
     label = label,
     position = match(label, attr(terms, "term.labels")),
     xlevels = xlevels,
     levels = combined_labels(xlevels),
-    refs = combined_refs(
-      lapply(names(xlevels), frame_variable, frame),
-      xlevels
-    ),
+    refs = combined_refs(lapply(variables, frame_variable, frame), xlevels),
     has_base = has_base,
-    names = combined_labels(named)
+    names = combined_labels(Map(paste0, variables, xlevels))
   )
-  if (length(covariate) > 0L) {
-    own$covariate <- covariate
-    own$values <- as.double(frame_variable(covariate, frame))
-  }
-  own
 }
 
 # The combinations of labels, the first varying fastest.
@@ -216,15 +113,11 @@ has_indicators <- function(label, terms, contrasts) {
   has_usual_contrasts(variables, contrasts)
 }
 
-# Without an intercept the first factor, text or logical has a column for each level: is it among
-# these terms?
-any_first_category <- function(set, terms) {
-  factors <- attr(terms, "factors")
-  labels <- attr(terms, "term.labels")
-  is_category <- variable_classes(rownames(factors), terms) %in%
-    c("factor", "ordered", "character", "logical")
-  has_category <- colSums(factors[is_category, , drop = FALSE] > 0) > 0
-  which(has_category)[1L] %in% match(set, labels)
+# Whether a factor is coded by treatment contrasts, whatever its levels.
+has_usual_contrasts <- function(variable, contrasts) {
+  usual <- getOption("contrasts")[[1L]]
+  is_given <- unquoted(variable) %in% names(contrasts)
+  identical(usual, "contr.treatment") && !is_given
 }
 
 #' The formula of the fixed part without the large factors
@@ -272,7 +165,7 @@ each_large <- function(large, field) {
 
 #' The labels of the factors' terms
 #' @noRd
-large_labels <- function(large) each_large(large, "label")
+large_labels <- function(large) unique(each_large(large, "label"))
 
 #' Number of coefficients that the levels have
 #' @noRd

@@ -37,8 +37,7 @@ model_design <- function(
       data,
       contrasts,
       control,
-      most,
-      with_slopes = is.null(approximation)
+      most
     )
   }
   most <- if (may_be_large) most_large else 0L

@@ -5,15 +5,16 @@
 most_rows_solved <- 500L
 
 #' Variances of the errors of x' beta, the levels' coefficients and z' b, over sigma^2
+#' @param fixed Does beta vary, or is it given?
 #' @noRd
-solved_variance <- function(rows, parts) {
+solved_variance <- function(rows, parts, fixed) {
   columns <- row_columns(rows)
   code <- code_of_rows(columns, rows$n)
   first <- which(!duplicated(code))
   if (length(first) > most_rows_solved) {
     abort_many_solves(length(first))
   }
-  one <- \(row) solved_variance_of(row, rows, parts)
+  one <- \(row) solved_variance_of(row, rows, parts, fixed)
   vapply(first, one, 1)[match(code, code[first])]
 }
 
@@ -32,7 +33,7 @@ row_columns <- function(rows) {
     Filter(f = Negate(is.null))
 }
 
-solved_variance_of <- function(row, rows, parts) {
+solved_variance_of <- function(row, rows, parts, fixed) {
   x <- rows$x[row, parts$free]
   levels <- vapply(rows$levels, \(own) own$at[row], 1L)
   values <- vapply(rows$levels, \(own) own$values[row], 1)
@@ -44,6 +45,10 @@ solved_variance_of <- function(row, rows, parts) {
   found <- solve_normal_equations(parts$system, parts$theta, x, z)
   of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
   known <- sum(x * found$beta) + sum(unlist(of_terms))
+  if (!fixed) {
+    # The solution for beta is V s, and beta's share of the variance s' V s.
+    known <- known - sum((parts$rx %*% found$beta)^2)
+  }
   known + unknown_variance(row, rows$effects, parts)
 }
 

@@ -259,7 +259,8 @@ glmm_modes_at <- function(fit, spec, parameters) {
   est <- core_glmm_estimates(spec, parameters)
   list(
     beta = with_held(est$beta, fit$fixed$names, fit$held),
-    b = by_term(est$b, fit$random)
+    b = by_term(est$b, fit$random),
+    levels = large_coefficients(est$b, fit$fixed$large)
   )
 }
 

@@ -113,7 +113,7 @@ term_shifts <- function(term, first, all) {
 prediction_variance <- function(rows, parts, fixed = TRUE) {
   total <- drawn_variance(rows$drawn, parts)
   if (!is.null(parts$system)) {
-    return(total + solved_variance(rows, parts))
+    return(total + solved_variance(rows, parts, fixed))
   }
   if (fixed) {
     total <- total + fixed_variance(shifted_rows(rows, parts), parts$rx)

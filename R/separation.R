@@ -20,23 +20,40 @@ separated_effects <- function(fit, spec) {
   names(fit$beta)[size > 1e5 | (size > 3 & is_uncertain)]
 }
 
-#' Names of the levels of large factors whose coefficients tend to infinity
+#' Names of the levels of large factors, and of slopes, whose coefficients tend to infinity
 #'
 #' By the same rule: given all else the variance of a coefficient is at least one over the sum of
-#' the weights of its level.
+#' the weights of its level, times the squares of the covariate of a slope.
 #' @noRd
 separated_levels <- function(fit, spec, weights) {
   if (!has_large(fit) || !can_separate(fit)) {
     return(character())
   }
   large <- fit$fixed$large
-  known <- lapply(spec$terms[fixed_term_numbers(spec)], \(term) {
-    level_sums(as.matrix(weights), term$refs, term$n_levels)
+  core_terms <- spec$terms[fixed_term_numbers(spec)]
+  known <- lapply(large$factors, \(own) {
+    known_of_levels(own, core_terms[[own$block]], large, weights)
   })
-  sums <- unlist(known)
-  size <- abs(fit$levels)
-  is_uncertain <- size < 0.05 / sqrt(sums)
-  large$names[which(large$is_column & size > 3 & is_uncertain)]
+  of_all <- \(field) unlist(lapply(known, `[[`, field))
+  slopes <- abs(fit$levels)
+  is_long <- slopes * of_all("size") > 3
+  is_uncertain <- slopes < 0.05 / sqrt(of_all("weight"))
+  large$names[which(large$is_column & is_long & is_uncertain)]
+}
+
+# How large the column of each level is, and what the weights tell of its coefficient: beside the
+# levels a covariate does so by what it varies in each.
+known_of_levels <- function(own, core_term, large, weights) {
+  sums <- \(x) drop(level_sums(as.matrix(x), core_term$refs, core_term$n_levels))
+  values <- rep_len(core_term$z[[own$column]], length(weights))
+  if (is_of_slopes(own) && has_indicator(of_block(large, own$block))) {
+    means <- sums(weights * values) / sums(weights)
+    values <- values - means[core_term$refs]
+  }
+  list(
+    size = sqrt(sums(values^2) / sums(rep(1, length(values)))),
+    weight = sums(weights * values^2)
+  )
 }
 
 #' Whether a coefficient that `vcov()` has a row for tends to infinity

@@ -26,6 +26,9 @@ test_of_covariate <- function(label, fit, type, tests) {
   slope <- sum(x * fit$beta) + sum(weights * fit$levels[own$at], na.rm = TRUE)
   variance_at <- slope_variance(fit, own, x, weights)
   variance <- effects_sigma(fit)^2 * variance_at(fit$theta)
+  if (inherits(fit, "rlmm_glmm")) {
+    return(chisq_table(slope^2 / drop(variance), 1L))
+  }
   df <- if (tests$ddf == "satterthwaite") {
     satterthwaite_beside_levels(fit, variance, variance_at)(1)
   } else {
@@ -88,14 +91,16 @@ slope_weights <- function(fit, own, x) {
 rest_beside <- function(covariate, columns, factors) {
   if (length(factors) > 0L) {
     covariate <- explain_by_levels(covariate, factors)$rest
-    columns <- explain_by_levels(columns, factors)$rest
+    left <- explain_by_levels(columns, factors)$rest
+    # What the levels explain of a column altogether leaves rounding errors.
+    columns <- left[, !depends_on_earlier(left, columns), drop = FALSE]
   }
   qr.resid(qr(columns), covariate)
 }
 
 # The variance over sigma^2 of a coefficient and weighted slopes, as a function of theta.
 slope_variance <- function(fit, own, x, weights) {
-  system <- normal_equations(fit_spec(fit))
+  system <- normal_equations(linear_spec(fit))
   none <- list(at = matrix(0L, 0L, 2L), values = numeric())
   z <- rep(list(none), length(system$terms))
   z <- with_level_values(z, fit$fixed$large, own$at, weights)

@@ -28,7 +28,7 @@ label_apart <- function(formula, rows, extras, contrasts, has_many) {
 
 # Whether a term is one unordered factor, or text.
 is_one_category <- function(label, terms, frame) {
-  levels <- term_levels(label, terms, frame)
+  levels <- levels_of_variables(term_variables(label, terms), frame)
   length(levels) == 1L && !is.null(levels[[1L]])
 }
 

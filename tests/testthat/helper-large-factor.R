@@ -85,3 +85,9 @@ expect_dropped_as_lm <- function(fit, formula, data) {
     is.na(coef(lm(formula, data)))
   )
 }
+
+# A formula of fixed effects with random ones of workers.
+with_worker <- function(formula) {
+  with_random <- paste(deparse1(formula), "+ (1 | worker)")
+  as.formula(with_random, env = parent.frame())
+}

@@ -14,15 +14,13 @@ sloped_data <- function(n = 900) {
     w = runif(n, 0.5, 2)
   )
   d$size <- rnorm(40)[firm]
+  d$kind <- factor(d$year %% 3)
+  d$late <- d$year > 2012
   d$y <- rnorm(40)[firm] +
     rnorm(40, 1, 0.4)[firm] * d$x +
     rnorm(60, sd = 0.6)[d$worker] +
     rnorm(n)
   d
-}
-
-with_worker <- function(formula) {
-  as.formula(paste(deparse1(formula), "+ (1 | worker)"))
 }
 
 expect_equal_slopes <- function(fits, tolerance = 1e-6) {
@@ -62,7 +60,22 @@ slope_forms <- list(
   y ~ firm * (x + u),
   y ~ size + firm * x + u,
   y ~ firm * year,
-  y ~ firm * log(x)
+  y ~ firm * log(x),
+  y ~ firm * sex,
+  y ~ sex * firm + u,
+  y ~ firm + firm:sex,
+  y ~ sex + firm:sex,
+  y ~ firm * kind,
+  y ~ kind * firm,
+  y ~ 0 + firm * kind,
+  y ~ firm * late,
+  y ~ firm * poly(x, 2) + sex,
+  y ~ poly(x, 2) * firm,
+  y ~ firm * x * u,
+  y ~ sex * x * firm,
+  y ~ kind:firm + firm:x,
+  y ~ x + firm:x:sex,
+  y ~ firm * cbind(x, u)
 )
 
 test_that("a fit with slopes by level is that with dummy columns", {
@@ -107,6 +120,26 @@ test_that("a level whose covariate is constant loses its slope, as in lm()", {
       fits <- by_both_codings(rlmm(with_worker(formula), d), d)
       expect_equal_slopes(fits)
       expect_dropped_as_lm(fits$levels, formula, d)
+    }
+  }
+})
+
+test_that("a level without rows of a category loses its column, as in lm()", {
+  d <- sloped_data()
+  for (left_out in list("7", "1", "40", c("1", "40"), c("1", "2", "39"))) {
+    is_out <- d$firm %in% left_out & (d$kind == "2" | d$sex == "m")
+    own <- d[!is_out, ]
+    for (formula in c(
+      y ~ firm * kind,
+      y ~ kind * firm,
+      y ~ firm + kind:firm,
+      y ~ firm * kind * sex,
+      y ~ 0 + firm * kind + x,
+      y ~ firm * x * kind
+    )) {
+      fits <- by_both_codings(rlmm(with_worker(formula), d), own)
+      expect_equal_slopes(fits)
+      expect_dropped_as_lm(fits$levels, formula, own)
     }
   }
 })
@@ -222,6 +255,61 @@ test_that("a covariate beside its slopes is tested by a mean of these", {
   expect_equal(found$`F value`, right$`F value`, tolerance = 1e-5)
 })
 
+test_that("what slopes by level contain has no test, the rest that of dummy columns", {
+  d <- sloped_data()
+  expect_tests <- function(formula, tested, type) {
+    fits <- by_both_codings(rlmm(with_worker(formula), d), d)
+    found <- anova(fits$levels, type = type)
+    expect_identical(rownames(found), tested)
+    right <- anova(fits$dummies, type = type)[tested, ]
+    expect_equal(found$`F value`, right$`F value`, tolerance = 1e-5)
+    expect_identical(found$NumDF, right$NumDF)
+    found
+  }
+  for (type in c("II", "III")) {
+    found <- expect_tests(y ~ firm * kind + x, c("x", "firm:kind"), type)
+    expect_match(
+      attr(found, "heading"),
+      "`firm` and `kind`: no test",
+      all = FALSE
+    )
+    expect_tests(y ~ firm * poly(x, 2), c("firm", "firm:poly(x, 2)"), type)
+    expect_tests(y ~ firm * (x + u), c("firm", "x", "u", "firm:x", "firm:u"), type)
+  }
+  expect_tests(y ~ firm * x * sex, c("firm:sex", "firm:x:sex"), "III")
+})
+
+test_that("methods agree with those of dummy columns beside categories and matrices", {
+  d <- sloped_data()
+  for (formula in c(y ~ firm * kind + x, y ~ firm * poly(x, 2) + kind)) {
+    fits <- by_both_codings(rlmm(with_worker(formula), d), d)
+    expect_same <- function(f, tolerance = 1e-5) {
+      found <- lapply(fits, f)
+      expect_equal(
+        found$levels,
+        found$dummies,
+        tolerance = tolerance,
+        ignore_attr = TRUE
+      )
+    }
+    new <- d[c(3, 20, 401), ]
+    expect_same(\(fit) predict(fit, new, se.fit = TRUE))
+    expect_same(\(fit) predict(fit, new, re.form = NA, interval = "prediction"))
+    expect_same(\(fit) fixef(refit(fit, rev(d$y))))
+    expect_same(\(fit) simulate(fit, 1, seed = 1))
+    expect_same(\(fit) drop1(fit)$AIC)
+    unseen <- transform(new, kind = "new")
+    expect_error(
+      predict(fits$levels, unseen),
+      class = "rlmm_error_unknown_level"
+    )
+    skip_if_not_installed("emmeans")
+    expect_same(\(fit) as.data.frame(emmeans::emmeans(fit, ~kind)), 1e-4)
+    expect_same(\(fit) as.data.frame(emmeans::emmeans(fit, ~firm)), 1e-4)
+    expect_same(\(fit) as.data.frame(emmeans::emtrends(fit, ~kind, "x")), 1e-4)
+  }
+})
+
 test_that("marginal means and trends are averaged over slopes", {
   skip_if_not_installed("emmeans")
   d <- sloped_data()
@@ -280,17 +368,16 @@ test_that("names with blanks are as they are elsewhere", {
 
 test_that("slopes stand apart where their factor is in nothing else", {
   d <- sloped_data()
-  d$kind <- factor(d$year %% 3)
   rlang::local_options(rlmm.large_factor = 20)
   apart <- function(formula, ...) {
     fit <- suppressMessages(suppressWarnings(rlmm(formula, d, ...)))
     vapply(fit$fixed$large$factors, `[[`, "", "label")
   }
   expect_identical(apart(y ~ firm * x + (1 | worker)), c("firm", "firm:x"))
-  expect_length(apart(y ~ firm * kind + (1 | worker)), 0L)
-  expect_length(apart(y ~ firm * poly(x, 2) + (1 | worker)), 0L)
-  expect_length(apart(y ~ firm * x + firm:kind + (1 | worker)), 0L)
-  expect_length(apart(y ~ firm * x * u + (1 | worker)), 0L)
+  expect_length(apart(y ~ firm * kind + (1 | worker)), 3L)
+  expect_length(apart(y ~ firm * ordered(kind) + (1 | worker)), 0L)
+  # A level has 20 columns at most.
+  expect_length(apart(y ~ firm * poly(year, 20) + (1 | worker)), 0L)
   expect_length(apart(y ~ firm * x + (x | firm)), 0L)
   sums <- list(firm = "contr.sum")
   expect_length(apart(y ~ firm * x + (1 | worker), contrasts = sums), 0L)

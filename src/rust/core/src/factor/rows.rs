@@ -139,6 +139,32 @@ impl RowsOfTerm {
         }
         out
     }
+
+    /// The diagonal of `Z_t' W Z_t`, `k x n_levels`.
+    pub(crate) fn weighted_squares(&self, weights: &[f64]) -> Vec<f64> {
+        if self.z.is_empty() {
+            return self.transposed_product(weights);
+        }
+        let k = self.k;
+        let mut out = vec![0.0; k * self.n_levels];
+        for (i, &weight) in weights.iter().enumerate() {
+            let l = self.level[i] as usize;
+            let own = &mut out[l * k..(l + 1) * k];
+            for (sum, z) in own.iter_mut().zip(self.z(i)) {
+                *sum += weight * z * z;
+            }
+        }
+        out
+    }
+
+    /// The mean over the levels of each column of a `k x n_levels` matrix.
+    pub(crate) fn column_means(&self, of_levels: &[f64]) -> Vec<f64> {
+        let mut means = vec![0.0; self.k];
+        for level in of_levels.chunks_exact(self.k) {
+            small::axpy(1.0 / self.n_levels as f64, level, &mut means);
+        }
+        means
+    }
 }
 
 impl Rows {

@@ -228,11 +228,13 @@ impl GeneralizedLinearMixedModel {
                 continue;
             }
             let mut slope = term.transposed_product(&rho);
-            let known = term.transposed_product(&weights);
-            let mean = known.iter().sum::<f64>() / known.len() as f64;
-            for (slope, known) in slope.iter_mut().zip(known) {
-                if known <= SEPARATED_LEVEL * mean {
-                    *slope = 0.0;
+            let known = term.weighted_squares(&weights);
+            for (column, mean) in term.column_means(&known).iter().enumerate() {
+                let of_column = (column..slope.len()).step_by(term.k);
+                for at in of_column {
+                    if known[at] <= SEPARATED_LEVEL * mean {
+                        slope[at] = 0.0;
+                    }
                 }
             }
             slopes[term.term] = slope;
