@@ -33,7 +33,7 @@ check_columns_fit <- function(terms, frame) {
 }
 
 hint_of_columns <- paste(
-  "A factor with treatment contrasts, in no interaction but with covariates, needs no columns:",
+  "A factor with treatment contrasts needs no columns, alone or with slopes by its levels:",
   "see `?rlmm`."
 )
 
