@@ -180,6 +180,14 @@ pub(crate) const FTOL_SHARE: f64 = 1e-3;
 /// The fast stage of a generalized fit ends when a step promises less: another stage follows.
 pub(crate) const FAST_GAIN: f64 = 1e-3;
 
+/// The fast stage of the iterative engine ends when a step promises less: the next one needs no
+/// nearer start, as it moves the fixed effects by more.
+pub(crate) const ROUGH_GAIN: f64 = 0.1;
+
+/// From where a step promises more than this the Hessian at its end is computed anew, if that is
+/// cheap; nearer the optimum what BFGS learns is better.
+pub(crate) const FAR_GAIN: f64 = 1.0;
+
 /// Another start of a generalized fit leads to another optimum if its fast stage ends lower by
 /// more.
 pub(crate) const BETTER_START: f64 = 3e-3;
@@ -461,6 +469,10 @@ pub(crate) const EXACT_SOLVE: f64 = 1e-11;
 
 /// The residual of solves for the fixed effects during a search, beside that at the start.
 pub(crate) const SEARCH_SOLVE: f64 = 1e-8;
+
+/// The residual of solves for slopes during a search of a generalized model: random vectors leave
+/// more doubt of these.
+pub(crate) const SLOPE_SOLVE: f64 = 1e-6;
 
 /// The residual of a step to the conditional modes, beside that at its start.
 pub(crate) const STEP_SOLVE: f64 = 1e-5;

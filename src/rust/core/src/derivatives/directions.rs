@@ -76,6 +76,16 @@ impl Directions {
         self.of_term(term).zip(pairs)
     }
 
+    /// Term, row and column of each direction.
+    pub(crate) fn all(&self) -> Vec<(usize, usize, usize)> {
+        let terms = 0..self.n_terms();
+        let of_term = |term: usize| {
+            let pairs = self.pairs(term).iter();
+            pairs.map(move |&(r, s)| (term, r, s))
+        };
+        terms.flat_map(of_term).collect()
+    }
+
     /// Index of the direction of element `(r, s)` of a term's Omega.
     pub fn index(&self, term: usize, k: usize, r: usize, s: usize) -> usize {
         self.index[term][s * k + r]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::leverage::Leverage;
 use crate::covariance::RelCov;
+use crate::derivatives::OmegaDerivatives;
 use crate::error::Result;
 use crate::factor::rows::Rows;
 use crate::factor::Solution;
@@ -12,13 +13,16 @@ use crate::glmm::pirls::Vary;
 use crate::iterative::border::Border;
 use crate::iterative::cond_var;
 use crate::iterative::gradients::Solver;
+use crate::iterative::information::information;
 use crate::iterative::leverage::leverages;
 use crate::iterative::log_det::{constants, LogDet, Probed, Probes};
 use crate::iterative::reweigh::Reweigh;
+use crate::iterative::scores::Scores;
 use crate::iterative::solve::{solve, Sides, Solutions};
 use crate::iterative::system::System;
+use crate::iterative::wide::WIDTH;
 use crate::kernels::small;
-use crate::tolerances::{EXACT_SOLVE, SEARCH_SOLVE, STEP_SOLVE};
+use crate::tolerances::{SEARCH_SOLVE, SLOPE_SOLVE, STEP_SOLVE};
 
 /// Random vectors that a search starts with.
 pub(super) const FEWEST: usize = 8;
@@ -70,7 +74,7 @@ impl MatrixFree {
                 closely: false,
                 keep: true,
             },
-            tolerance: EXACT_SOLVE,
+            tolerance: SEARCH_SOLVE,
             here: None,
             covs,
         };
@@ -82,7 +86,7 @@ impl MatrixFree {
     pub fn search(&mut self, count: usize) {
         self.probes.count = count;
         self.probes.closely = false;
-        self.tolerance = SEARCH_SOLVE;
+        self.tolerance = SLOPE_SOLVE;
         self.forget();
     }
 
@@ -90,7 +94,7 @@ impl MatrixFree {
     pub fn report(&mut self, count: usize) {
         self.probes.count = count.max(REPORTED);
         self.probes.closely = true;
-        self.tolerance = EXACT_SOLVE;
+        self.tolerance = SEARCH_SOLVE;
         self.forget();
     }
 
@@ -133,6 +137,18 @@ impl MatrixFree {
             border: None,
             probed: None,
         });
+        Ok(())
+    }
+
+    /// Takes fixed effects as given that have been varied, at the same weights: what random vectors
+    /// have told stays.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn hold_fixed(&mut self, rows: &Rows, weights: &[f64]) -> Result<()> {
+        let probed = self.here().probed.take();
+        self.reweigh(rows, weights, Vary::Modes)?;
+        self.here().probed = probed;
         Ok(())
     }
 
@@ -184,7 +200,7 @@ impl MatrixFree {
     /// # Errors
     /// `NotPositiveDefinite`.
     pub fn solve(&mut self, rz: &[Vec<f64>], rx: &[f64]) -> Result<Solution> {
-        self.solve_within(SEARCH_SOLVE, (rz, rx), None)
+        self.solve_within(self.tolerance, (rz, rx), None)
     }
 
     fn solve_within(
@@ -277,6 +293,44 @@ impl MatrixFree {
             rows: leverages(&here.solver, rows, &probed.kept),
             terms: traces.map(times_lambda).collect(),
         })
+    }
+
+    /// Derivatives in Omega of the linear mixed model that has the present weights and these
+    /// scores `Z'V^-1 r`: the average information, and the slopes.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn fill_information(
+        &mut self,
+        scores: &[Vec<f64>],
+        omega: &mut OmegaDerivatives,
+    ) -> Result<()> {
+        self.probed()?;
+        self.border()?;
+        let here = self.here();
+        let (Some(probed), Some((border, _))) = (&here.probed, &here.border)
+        else {
+            return Ok(());
+        };
+        let solver = &here.solver;
+        let mut wide = Sides::<WIDTH>::zeros(solver);
+        wide.put(solver, 0, (scores, &[]));
+        let scores = Scores {
+            leading: wide.leading,
+            trailing: wide.trailing,
+        };
+        let directions = omega.directions().all();
+        let found = information(solver, border, &scores, &directions);
+        omega.second_mut().0.copy_from_slice(&found);
+        let squares = scores.squares(solver);
+        let traces = probed.traces.mean.iter().zip(&squares);
+        for (g, (traces, squares)) in omega.g_mut().iter_mut().zip(traces) {
+            for (g, (w, square)) in g.iter_mut().zip(traces.iter().zip(squares))
+            {
+                *g = w - square[0];
+            }
+        }
+        Ok(())
     }
 
     pub fn times_lambda(&self, term: usize, u: &[f64]) -> Vec<f64> {

@@ -326,6 +326,9 @@ impl GeneralizedLinearMixedModel {
                 return Ok(reached.parts);
             }
         }
+        if let Some(parts) = self.parts_at_held(vary, parameters)? {
+            return Ok(parts);
+        }
         self.reached = None;
         self.set_parameters(vary, parameters)?;
         let parts = self.evaluate(vary)?;
@@ -337,6 +340,35 @@ impl GeneralizedLinearMixedModel {
             });
         }
         Ok(parts)
+    }
+
+    // The parts where the fixed effects that PIRLS has found become parameters: the modes are known.
+    fn parts_at_held(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<Option<Parts>> {
+        let is_held = self.is_reached(Vary::Jointly)
+            && vary == Vary::Modes
+            && self.parameters(vary) == parameters;
+        let weights = &self.pirls.response.weight;
+        let rows = &self.pirls.rows;
+        let Some(iterative) = self.pirls.engine.as_iterative_mut() else {
+            return Ok(None);
+        };
+        let Some(reached) = self.reached.as_mut().filter(|_| is_held) else {
+            return Ok(None);
+        };
+        iterative.hold_fixed(rows, weights)?;
+        reached.vary = vary;
+        reached.parameters = parameters.to_vec();
+        Ok(Some(reached.parts))
+    }
+
+    // Whether the engine is at modes that were found this way.
+    fn is_reached(&self, vary: Vary) -> bool {
+        let reached = self.reached.as_ref();
+        reached.is_some_and(|reached| reached.vary == vary)
     }
 
     /// Finds the modes at the present parameters and evaluates the deviance there.

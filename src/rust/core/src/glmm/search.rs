@@ -3,12 +3,13 @@
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
 use crate::covariance::WayOut;
-use crate::derivatives::HessianKind;
+use crate::derivatives::{HessianKind, OmegaDerivatives};
 use crate::error::Result;
 use crate::factor::column_scales::step_sizes_of;
 use crate::glmm::families::response::Information;
 use crate::glmm::pirls::Vary;
 use crate::judge::Judged;
+use crate::kernels::small;
 use crate::optimize::{Geometry, Objective};
 use crate::tolerances::{DIFFERENCE_STEP, FINE_DECREMENT};
 
@@ -117,6 +118,23 @@ impl Objective for Search<'_> {
         Ok(())
     }
 
+    // That of the linear mixed model with the working responses at the modes, where the engine has
+    // it at hand.
+    fn metric(&mut self) -> Option<Vec<f64>> {
+        let of_theta = self.model.working_hessian(self.vary)?;
+        let n = self.at.free().len();
+        let mut hessian = vec![0.0; n * n];
+        self.at.hessian(&self.gradient, &of_theta, &mut hessian);
+        small::cholesky(n, &mut hessian)?;
+        let mut inverse = vec![0.0; n * n];
+        for (j, column) in inverse.chunks_exact_mut(n.max(1)).enumerate() {
+            column[j] = 1.0;
+            small::forward_solve(n, &hessian, column);
+            small::backward_solve(n, &hessian, column);
+        }
+        Some(inverse)
+    }
+
     // Central differences of the exact gradient; `NaN` where it has none.
     fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
         let guess = self.model.inverse_guess(self.vary);
@@ -206,6 +224,24 @@ impl GeneralizedLinearMixedModel {
         step_sizes
     }
 
+    // The Hessian in theta of the linear mixed model that has the weights and the residuals of the
+    // modes, which PIRLS has found with the fixed effects; none where it would take a factor, or
+    // there is a shape beside theta.
+    fn working_hessian(&mut self, vary: Vary) -> Option<Vec<f64>> {
+        if !vary.fixed() || self.shape_is_estimated() {
+            return None;
+        }
+        let pirls = &mut self.pirls;
+        let iterative = pirls.engine.as_iterative_mut()?;
+        let scores = pirls.rows.transposed(&pirls.response.score, false).0;
+        let mut omega = OmegaDerivatives::new(&self.covs);
+        iterative.fill_information(&scores, &mut omega).ok()?;
+        let theta = pirls.theta();
+        let mut hessian = vec![0.0; theta.len() * theta.len()];
+        omega.hessian(&self.covs, theta, &mut hessian);
+        Some(hessian)
+    }
+
     // Sums of squares of the columns of X, weighted.
     fn fixed_squares(&self) -> Vec<f64> {
         let p = self.pirls.beta.len();
@@ -277,13 +313,21 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
+    // The factor with fixed effects, if it isn't there.
+    fn factor_for_fixed(&mut self) -> Result<()> {
+        let is_expected = self.options.information == Information::Expected
+            || self.is_canonical();
+        if is_expected && self.is_reached(Vary::Jointly) {
+            return Ok(());
+        }
+        self.reached = None;
+        let kind = Information::Expected;
+        self.pirls.factor_at_modes(Vary::Jointly, kind)
+    }
+
     fn fixed_covariance(&mut self) -> Vec<f64> {
         let p = self.pirls.beta.len();
-        self.reached = None;
-        let factored = self
-            .pirls
-            .factor_at_modes(Vary::Jointly, Information::Expected);
-        if factored.is_ok() {
+        if self.factor_for_fixed().is_ok() {
             let c_xx = self.pirls.engine.fixed_inverse().unwrap_or_default();
             if c_xx.len() == p * p && c_xx.iter().all(|c| c.is_finite()) {
                 return c_xx;

@@ -9,7 +9,7 @@ use crate::glmm::pirls::Vary;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{Observer, OptSummary, Settings, NEWTON};
 use crate::tolerances::{
-    FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, NOISE_SHARE,
+    FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, NOISE_SHARE, ROUGH_GAIN,
 };
 
 impl GeneralizedLinearMixedModel {
@@ -24,14 +24,12 @@ impl GeneralizedLinearMixedModel {
         let rule = self.rule.take();
         self.pirls.set_theta(&start[..self.n_theta()]);
         let inverse = self.inverse_guess(Vary::Jointly);
-        let stage = self.bfgs(
-            settings,
-            FAST_GAIN,
-            Vary::Jointly,
-            start,
-            inverse,
-            observe,
-        );
+        let gain = match self.is_iterative() {
+            true => ROUGH_GAIN,
+            false => FAST_GAIN,
+        };
+        let stage =
+            self.bfgs(settings, gain, Vary::Jointly, start, inverse, observe);
         self.rule = rule;
         stage
     }

@@ -168,7 +168,7 @@ impl MatrixFree {
     /// `H = (Q - s s' / r^2) / sigma^2`, as of [`crate::derivatives`].
     pub fn hessian(&self, profile: Profile, omega: &mut OmegaDerivatives) {
         let at = self.here();
-        let directions = elements(omega.directions());
+        let directions = omega.directions().all();
         let q = information(&at.solver, &at.border, &at.scores, &directions);
         let s = self.quadratic_scores(omega.directions());
         let n = directions.len();
@@ -307,16 +307,6 @@ impl MatrixFree {
     }
 }
 
-// Term, row and column of each direction.
-fn elements(directions: &Directions) -> Vec<Direction> {
-    let terms = 0..directions.n_terms();
-    let of_term = |term: usize| {
-        let elements = directions.elements(term);
-        elements.map(move |(_, (r, s))| (term, r, s))
-    };
-    terms.flat_map(of_term).collect()
-}
-
 // Sums over the levels of `v'E_d v`, for column c of v.
 fn along(directions: &Directions, squares: &[Vec<Row>], c: usize) -> Vec<f64> {
     let of = |(term, r, s): Direction| {
@@ -324,7 +314,7 @@ fn along(directions: &Directions, squares: &[Vec<Row>], c: usize) -> Vec<f64> {
         let counts = if r == s { 1.0 } else { 2.0 };
         counts * squares[term][s * k + r][c]
     };
-    elements(directions).into_iter().map(of).collect()
+    directions.all().into_iter().map(of).collect()
 }
 
 // `g -= by squares`, summed over the first `count` columns.

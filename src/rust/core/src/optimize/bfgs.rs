@@ -6,7 +6,9 @@ use std::time::Instant;
 use super::{Flow, Objective, Observer, OptSummary, Settings, Status};
 use crate::error::{Error, Result};
 use crate::kernels::small;
-use crate::tolerances::{LEAST_COSINE, STALLED, SUFFICIENT, VALUE_NOISE};
+use crate::tolerances::{
+    FAR_GAIN, LEAST_COSINE, STALLED, SUFFICIENT, VALUE_NOISE,
+};
 
 /// Name of this optimizer in [`Settings`].
 pub const NAME: &str = "bfgs";
@@ -62,6 +64,7 @@ pub(crate) fn minimize(
     };
     search.record(value, start);
     search.objective.gradient(&mut search.gradient)?;
+    search.measure();
     let status = search.run(tolerance);
     Ok(search.finish(status))
 }
@@ -127,10 +130,22 @@ impl Search<'_, '_> {
         let change = self.next.iter().zip(&self.gradient);
         let y: Vec<f64> = change.map(|(a, b)| a - b).collect();
         small::axpy(length, step, &mut self.x);
-        self.learn(&s, &y);
+        // Curvatures that change along the step tell little of those at its end.
+        let is_far = -0.5 * slope > FAR_GAIN;
+        if !(is_far && self.measure()) {
+            self.learn(&s, &y);
+        }
         std::mem::swap(&mut self.gradient, &mut self.next);
         self.value = reached;
         true
+    }
+
+    // Takes the inverse Hessian that the objective knows at its last point, if any.
+    fn measure(&mut self) -> bool {
+        let metric = self.objective.metric();
+        let is_known = metric.is_some();
+        self.inverse = metric.unwrap_or_else(|| self.inverse.clone());
+        is_known
     }
 
     fn finish(self, status: Status) -> BfgsSummary {

@@ -29,6 +29,12 @@ pub trait Objective {
         0.0
     }
 
+    /// The inverse of an approximate Hessian at the last point, where [`Objective::gradient`] has
+    /// been called, if it costs less than an evaluation.
+    fn metric(&mut self) -> Option<Vec<f64>> {
+        None
+    }
+
     /// The Hessian or an approximation, symmetric, at a point where [`Objective::gradient`] has
     /// been called.
     ///
