@@ -100,7 +100,7 @@ orthogonal_columns <- function(x) {
 centred_columns <- function(x, names) {
   shift <- intercept_shift(x, names)
   centred <- x %*% (2 * diag(ncol(x)) - shift)
-  list(shift = shift, largest = apply(abs(centred), 2L, max))
+  list(shift = shift, largest = apply(abs(column_ranges(centred)), 2L, max))
 }
 
 # Standard errors of the shifted coefficients at fixed theta: the factor of their precision is that
@@ -125,14 +125,16 @@ intercept_shift <- function(x, names) {
     return(shift)
   }
   mean <- colMeans(x)
-  spread <- apply(
-    abs(sweep(x, 2L, mean)),
-    2L,
-    max
-  )
+  from_mean <- sweep(column_ranges(x), 2L, mean)
+  spread <- apply(abs(from_mean), 2L, max)
   is_far <- abs(mean) > 3 * spread & spread > 0
   shift[constant, is_far] <- mean[is_far]
   shift
+}
+
+# The least and the largest value of each column, without a copy of them all.
+column_ranges <- function(x) {
+  vapply(seq_len(ncol(x)), \(j) range(x[, j]), numeric(2L))
 }
 
 report_separation <- function(fit) {

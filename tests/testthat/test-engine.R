@@ -70,6 +70,24 @@ test_that("slopes on both factors, weights, an offset, structures", {
   expect_agreement(by_both(y ~ 1 + offset(x) + (1 | g) + (x | h), d))
 })
 
+test_that("a correlation parameter has other optima, where both engines look", {
+  withr::with_seed(1, {
+    d <- data.frame(
+      k = gl(4, 1, 3000),
+      a = sample(300, 3000, TRUE),
+      b = sample(80, 3000, TRUE)
+    )
+    # One effect against the others, which equal correlations can't tell.
+    signs <- c(0.5, 0.5, -0.5, 0.5)
+    d$y <- stats::rnorm(300)[d$a] * signs[d$k] + 0.5 * stats::rnorm(80)[d$b]
+    d$y <- d$y + stats::rnorm(3000)
+  })
+  fits <- suppressMessages(by_both(y ~ k + cs(0 + k | a) + (1 | b), d))
+  logs <- vapply(fits, \(fit) as.numeric(logLik(fit)), 0)
+  # The search from the start ends 13 units lower.
+  expect_equal(logs[["iterative"]], logs[["exact"]], tolerance = 1e-6)
+})
+
 # Levels of h are parts of 30 groups.
 within_crossed <- function() {
   d <- crossed()

@@ -21,6 +21,8 @@
 //! | [`FTOL_ABS`] | 1e-8 | has the optimizer converged | a hundredth of what counts |
 //! | [`FTOL_SHARE`] | 1e-3 | the same for Newton's method | six printed digits hold |
 //! | [`FAST_GAIN`] | 1e-3 | may the fast stage end | another stage follows |
+//! | [`ROUGH_GAIN`] | 0.1 | the same without a factor | the next stage moves it by more |
+//! | [`FAR_GAIN`] | 1.0 | is a Hessian too far away | steps within an s.e. see one curvature |
 //! | [`OTHER_MINIMUM`] | 1e-4 | does a restart count | more than an error of the search |
 //! | [`UNDISCOVERED`] | 5e-3 | have enough starts been tried | 21 searches if all ended in one |
 //! | [`BETTER_START`] | 3e-3 | is another start better | three times the fast stage's error |
@@ -62,6 +64,7 @@
 //! |---|---|---|---|
 //! | [`EXACT_SOLVE`] | 1e-11 | is the border solved | its errors are those of r^2, squared |
 //! | [`SEARCH_SOLVE`] | 1e-8 | the same during a search | slopes keep six digits |
+//! | [`SLOPE_SOLVE`] | 1e-6 | the same of generalized models | random vectors disagree by more |
 //! | [`STEP_SOLVE`] | 1e-5 | is a step to the modes known | the next one makes up for it |
 //! | [`SEARCH_NOISE`] | 1e-4 | does a step that promises little fall | random vectors disagree |
 //! | [`NOISE_SHARE`] | 1e-2 | has a noisy search converged | below [`NEGLIGIBLE_GAIN`] |
@@ -69,7 +72,7 @@
 //! | [`ENOUGH_PROBES`] | 1e-5 | the same of generalized models | a tenth of [`PRECISE`] |
 //! | [`PRECISE`] | 1e-4 | is a point an optimum as far as known | a hundredth of a standard error |
 //! | [`HESSIAN_SOLVE`] | 1e-6 | is the Hessian known | a step needs no more |
-//! | [`VARIANCE_SOLVE`] | 1e-7 | are conditional variances known | they are printed |
+//! | [`VARIANCE_SOLVE`] | 1e-5 | are conditional variances known | six digits are printed |
 //! | [`CONSTANT_SOLVE`] | 1e-7 | is log(I + E) known along a constant | it is counted as exact |
 //! | [`RANDOM_SOLVE`] | 1e-4 | the same along random signs | far below the noise |
 //! | [`SINGULAR_SOLVE`] | 1e-4 | is Lambda too small to divide by | half of the digits are left |
@@ -496,8 +499,9 @@ pub(crate) const PRECISE: f64 = 1e-4;
 /// The residual of solves for the average information, beside that at the start.
 pub(crate) const HESSIAN_SOLVE: f64 = 1e-6;
 
-/// The residual of solves for conditional variances, beside that at the start.
-pub(crate) const VARIANCE_SOLVE: f64 = 1e-7;
+/// The residual of solves for conditional variances, beside that at the start: what it leaves of
+/// error in a trailing level's own variance is its square.
+pub(crate) const VARIANCE_SOLVE: f64 = 1e-5;
 
 /// A solve along the constants of an effect ends at this residual.
 pub(crate) const CONSTANT_SOLVE: f64 = 1e-7;

@@ -20,7 +20,7 @@ use crate::iterative::reweigh::Reweigh;
 use crate::iterative::scores::Scores;
 use crate::iterative::solve::{solve, Sides, Solutions};
 use crate::iterative::system::System;
-use crate::iterative::wide::WIDTH;
+use crate::iterative::wide::{Row, WIDTH};
 use crate::kernels::small;
 use crate::tolerances::{SEARCH_SOLVE, SLOPE_SOLVE, STEP_SOLVE};
 
@@ -44,6 +44,8 @@ pub(crate) struct MatrixFree {
     probes: Probes,
     tolerance: f64,
     here: Option<Here>,
+    /// Solutions of the last border: those with other weights are near.
+    near: Vec<Vec<Row>>,
 }
 
 /// What is known with the present weights.
@@ -76,6 +78,7 @@ impl MatrixFree {
             },
             tolerance: SEARCH_SOLVE,
             here: None,
+            near: Vec::new(),
             covs,
         };
         engine.report(FEWEST);
@@ -105,13 +108,23 @@ impl MatrixFree {
 
     // Forgets what random vectors and borders of another accuracy have told.
     fn forget(&mut self) {
+        self.keep_near();
         if let Some(here) = &mut self.here {
-            here.border = None;
             here.probed = None;
         }
     }
 
+    // Takes the border away, and keeps where its solutions are.
+    fn keep_near(&mut self) {
+        let here = self.here.as_mut();
+        let border = here.and_then(|here| here.border.take());
+        if let (Some((border, _)), true) = (border, self.system.p > 0) {
+            self.near = border.into_near();
+        }
+    }
+
     pub fn set_theta(&mut self, theta: &[f64]) {
+        self.keep_near();
         self.here = None;
         for (cov, lambda) in self.covs.iter().zip(&mut self.lambdas) {
             cov.fill_lambda(theta, lambda);
@@ -128,6 +141,7 @@ impl MatrixFree {
         weights: &[f64],
         vary: Vary,
     ) -> Result<()> {
+        self.keep_near();
         self.here = None;
         let system = Arc::make_mut(&mut self.system);
         let with_fixed = vary == Vary::Jointly;
@@ -164,13 +178,28 @@ impl MatrixFree {
 
     // The fixed effects until residuals are below `tolerance`.
     fn border_within(&mut self, tolerance: f64) -> Result<&Here> {
-        let here = self.here();
-        let known = here.border.as_ref().map(|(_, within)| *within);
+        let known = self.here().border.as_ref().map(|(_, within)| *within);
         if !known.is_some_and(|known| known <= tolerance) {
-            let border = Border::new(&here.solver, tolerance, &[])?;
-            here.border = Some((border, tolerance));
+            self.keep_near();
+            self.border_beside(tolerance, &[])?;
         }
-        Ok(here)
+        Ok(self.here())
+    }
+
+    // Computes the fixed effects, and solves for some vectors beside them.
+    fn border_beside(
+        &mut self,
+        tolerance: f64,
+        vectors: &[Vec<f64>],
+    ) -> Result<()> {
+        let near: &[Vec<Row>] = match self.system.p {
+            0 => &[],
+            _ => &self.near,
+        };
+        let here = self.here.as_mut().expect("rows have been weighed");
+        let border = Border::new(&here.solver, tolerance, vectors, near)?;
+        here.border = Some((border, tolerance));
+        Ok(())
     }
 
     /// The fixed effects.
@@ -246,14 +275,17 @@ impl MatrixFree {
     /// `NotPositiveDefinite`.
     pub fn probed(&mut self) -> Result<&Probed> {
         let (probes, tolerance) = (self.probes, self.tolerance);
-        let here = self.here();
-        if here.probed.is_none() {
-            let vectors = constants(&here.solver);
-            let border = Border::new(&here.solver, tolerance, &vectors)?;
-            here.probed = Some(probes.probe(&here.solver, vectors, &border));
-            here.border = Some((border, tolerance));
+        if self.here().probed.is_none() {
+            self.keep_near();
+            let vectors = constants(self.solver());
+            self.border_beside(tolerance, &vectors)?;
+            let here = self.here();
+            here.probed = here
+                .border
+                .as_ref()
+                .map(|(border, _)| probes.probe(&here.solver, vectors, border));
         }
-        Ok(here.probed.as_ref().expect("it has just been found"))
+        Ok(self.here().probed.as_ref().expect("it has just been found"))
     }
 
     /// `log |H|`, with the standard error of its estimate.

@@ -342,7 +342,7 @@ impl GeneralizedLinearMixedModel {
         Ok(parts)
     }
 
-    // The parts where the fixed effects that PIRLS has found become parameters: the modes are known.
+    // The parts where fixed effects that PIRLS has found become parameters: the modes are known.
     fn parts_at_held(
         &mut self,
         vary: Vary,

@@ -57,7 +57,8 @@ impl Beside {
 
 impl Border {
     /// Solves until residuals are below `tolerance`; as many vectors z of `beside` as there is room
-    /// for are solved for, too, with `F z` on the right.
+    /// for are solved for, too, with `F z` on the right. `near` are the solutions with other weights,
+    /// or nothing.
     ///
     /// # Errors
     /// `NotPositiveDefinite` where columns of X depend on each other.
@@ -65,6 +66,7 @@ impl Border {
         solver: &Solver,
         tolerance: f64,
         beside: &[Vec<f64>],
+        near: &[Vec<Row>],
     ) -> Result<Self> {
         let system = solver.system();
         let width = system.p + 1;
@@ -78,7 +80,7 @@ impl Border {
         let count = beside.len().min(WIDTH - first);
         let mut shared = right[right.len() - 1].clone();
         put_beside(solver, first, &beside[..count], &mut shared);
-        let mut all = solve_all(solver, &right, shared, tolerance);
+        let mut all = solve_all(solver, &right, shared, near, tolerance);
         let most = all.iter().map(|found| found.alpha.len()).max();
         let iterations = most.unwrap_or(0);
         let last = all.pop().unwrap_or_default();
@@ -105,6 +107,15 @@ impl Border {
         };
         border.eliminate(system.p, &gram)?;
         Ok(border)
+    }
+
+    /// The solutions for X and r, where there are any: others with other weights are near them.
+    pub fn into_near(mut self) -> Vec<Vec<Row>> {
+        let first = self.beside.first;
+        for row in self.solved.iter_mut().skip(self.right.len() - 1).flatten() {
+            row[first..].fill(0.0);
+        }
+        self.solved
     }
 
     /// Upper triangular `R_X` of columns of which multiples of the first have been taken off.
@@ -210,16 +221,25 @@ fn solve_all(
     solver: &Solver,
     right: &[Vec<Row>],
     last: Vec<Row>,
+    near: &[Vec<Row>],
     tolerance: f64,
 ) -> Vec<Solved> {
     let mut sides: Vec<&[Row]> = right.iter().map(Vec::as_slice).collect();
     sides.pop();
     sides.push(&last);
+    let starts = match near.len() == sides.len() {
+        true => near.iter().map(|near| Some(&near[..])).collect(),
+        false => vec![None; sides.len()],
+    };
+    let sides: Vec<_> = sides.into_iter().zip(starts).collect();
     let mut solved = vec![Solved::default(); sides.len()];
     let some = solver.at_once();
     for (solved, sides) in solved.chunks_mut(some).zip(sides.chunks(some)) {
-        share(solved.iter_mut().zip(sides), |(solved, side)| {
-            *solved = solver.solve(side, tolerance);
+        share(solved.iter_mut().zip(sides), |(solved, (side, start))| {
+            *solved = match start {
+                Some(start) => solver.solve_from(start, side, tolerance),
+                None => solver.solve(side, tolerance),
+            };
         });
     }
     solved

@@ -5,6 +5,7 @@ use crate::iterative::gradients::Solver;
 use crate::iterative::traces::OfTerms;
 use crate::iterative::wide::{Row, WIDTH};
 use crate::kernels::small;
+use crate::parallel::team::share;
 use crate::tolerances::VARIANCE_SOLVE;
 
 /// Multiplications that conditional variances may take: a minute.
@@ -22,13 +23,19 @@ pub fn cond_var(solver: &Solver) -> OfTerms {
     for block in &system.trailing {
         found[block.term] = vec![0.0; block.n_levels * block.k * block.k];
     }
-    for first in (0..system.m).step_by(WIDTH) {
-        let columns = columns_of_c(solver, first);
-        for (c, row) in (first..system.m.min(first + WIDTH)).enumerate() {
-            add_trailing(solver, &columns, (c, row), &mut found);
+    let all: Vec<usize> = (0..system.m).step_by(WIDTH).collect();
+    for some in all.chunks(solver.at_once()) {
+        let mut solved = vec![Vec::new(); some.len()];
+        share(solved.iter_mut().zip(some), |(columns, first)| {
+            *columns = columns_of_c(solver, *first);
+        });
+        for (columns, &first) in solved.iter().zip(some) {
+            for (c, row) in (first..system.m.min(first + WIDTH)).enumerate() {
+                add_trailing(solver, columns, (c, row), &mut found);
+            }
+            let own = &mut found[system.leading];
+            add_leading(solver, columns, first, own);
         }
-        let own = &mut found[system.leading];
-        add_leading(solver, &columns, first, own);
     }
     finish_leading(solver, &mut found[system.leading]);
     found

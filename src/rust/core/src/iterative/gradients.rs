@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::iterative::precondition::Preconditioner;
 use crate::iterative::reduced::Reduced;
 use crate::iterative::system::System;
-use crate::iterative::wide::WIDTH;
+use crate::iterative::wide::{add_rows, WIDTH};
 use crate::kernels::simd::vectorized;
 use crate::parallel::team::threads;
 
@@ -70,6 +70,53 @@ impl Solver {
         rhs: &[[f64; W]],
         tolerance: f64,
     ) -> Solved<W> {
+        self.descend(rhs, self.goal(rhs, tolerance))
+    }
+
+    /// As [`Self::solve`], from a point that is near; the iterations are those for what it leaves.
+    pub fn solve_from<const W: usize>(
+        &self,
+        start: &[[f64; W]],
+        rhs: &[[f64; W]],
+        tolerance: f64,
+    ) -> Solved<W> {
+        let left = self.left(start, rhs);
+        let mut solved = self.descend(&left, self.goal(rhs, tolerance));
+        add_rows(start, &mut solved.x);
+        solved
+    }
+
+    /// `rhs - S x`.
+    pub fn left<const W: usize>(
+        &self,
+        x: &[[f64; W]],
+        rhs: &[[f64; W]],
+    ) -> Vec<[f64; W]> {
+        let (mut work, mut left) = (x.to_vec(), x.to_vec());
+        self.reduced.times_s(x, &mut work, &mut left);
+        for (left, rhs) in left.iter_mut().zip(rhs) {
+            left.iter_mut().zip(rhs).for_each(|(l, r)| *l = r - *l);
+        }
+        left
+    }
+
+    // Squared residuals that are small enough beside right-hand sides.
+    fn goal<const W: usize>(
+        &self,
+        rhs: &[[f64; W]],
+        tolerance: f64,
+    ) -> [f64; W] {
+        let mut z = rhs.to_vec();
+        self.preconditioner.solve(&mut z);
+        products(rhs, &z).map(|rz| rz * tolerance * tolerance)
+    }
+
+    // Solves `S x = rhs` until no squared residual is above its goal.
+    fn descend<const W: usize>(
+        &self,
+        rhs: &[[f64; W]],
+        goal: [f64; W],
+    ) -> Solved<W> {
         let m = rhs.len();
         let (mut x, mut r) = (vec![[0.0; W]; m], rhs.to_vec());
         let mut z = r.clone();
@@ -79,7 +126,6 @@ impl Solver {
         let (mut alpha, mut beta) = (Vec::new(), Vec::new());
         let mut first = Vec::new();
         let mut rz = products(&r, &z);
-        let goal = rz.map(|rz| rz * tolerance * tolerance);
         for _ in 0..MOST_ITERATIONS {
             if rz.iter().zip(&goal).all(|(rz, goal)| rz <= goal) {
                 break;

@@ -18,16 +18,18 @@ use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::parallel::team::share;
 
-/// Two rows side by side, which a gather finds together.
-const BOTH: usize = 2 * WIDTH;
+/// So many vectors and their starts side by side, which a gather finds together.
+const EIGHT: usize = 2 * WIDTH;
+/// The same of two vectors: exact ones are few.
+const TWO: usize = 4;
 
-/// Eight random vectors as the rows see them: `D (x - x0)`, and behind them `D x0`.
-struct Vectors {
+/// Vectors as the rows see them: `D (x - x0)`, and behind them as many `D x0`.
+struct Vectors<const BOTH: usize> {
     both: Vec<[f64; BOTH]>,
 }
 
 /// What the leading term takes off one of its levels, of vectors `D x`.
-struct Taken<'a> {
+struct Taken<'a, const BOTH: usize> {
     effects: &'a [[f64; BOTH]],
     /// `V A_0t D x` of the level.
     taken: Vec<[f64; BOTH]>,
@@ -52,15 +54,29 @@ pub(crate) fn leverages(
     let share = 1.0 / (WIDTH * n_random.max(1)) as f64;
     for kept in kept {
         let by = if kept.is_random { share } else { 1.0 };
-        let vectors = Vectors::new(solver, kept);
-        in_pieces(solver, rows, &mut h, |levels, h| {
-            let first = rows.of_level(levels.start).start;
-            vectors.each_row_of(solver, rows, levels, |i, products| {
-                h[i - first] += by * products.iter().sum::<f64>();
-            });
-        });
+        match 2 * kept.count <= TWO {
+            true => add_vectors::<TWO>(solver, rows, (kept, by), &mut h),
+            false => add_vectors::<EIGHT>(solver, rows, (kept, by), &mut h),
+        }
     }
     h
+}
+
+// Adds a multiple of what some vectors tell.
+fn add_vectors<const BOTH: usize>(
+    solver: &Solver,
+    rows: &Rows,
+    (kept, by): (&Kept, f64),
+    h: &mut [f64],
+) {
+    let vectors = Vectors::<BOTH>::new(solver, kept);
+    in_pieces(solver, rows, h, |levels, h| {
+        let first = rows.of_level(levels.start).start;
+        vectors.each_row_of(solver, rows, levels, |i, found| {
+            let (change, start) = found.split_at(BOTH / 2);
+            h[i - first] += by * small::dot(change, start);
+        });
+    });
 }
 
 /// Visits each row with the products `(c_i'(x - x0)) (c_i'x0)` of the eight vectors.
@@ -68,10 +84,13 @@ pub(crate) fn each_row(
     solver: &Solver,
     rows: &Rows,
     kept: &Kept,
-    visit: impl FnMut(usize, &Row),
+    mut visit: impl FnMut(usize, &Row),
 ) {
     let levels = 0..solver.system().n_leading();
-    Vectors::new(solver, kept).each_row_of(solver, rows, levels, visit);
+    let vectors = Vectors::<EIGHT>::new(solver, kept);
+    vectors.each_row_of(solver, rows, levels, |i, found| {
+        visit(i, &std::array::from_fn(|c| found[c] * found[WIDTH + c]));
+    });
 }
 
 // Gives pieces of the leading levels, with their part of `h`, to several threads.
@@ -96,7 +115,7 @@ fn in_pieces(
     share(jobs.into_iter(), |(levels, own)| add(levels, own));
 }
 
-impl Vectors {
+impl<const BOTH: usize> Vectors<BOTH> {
     fn new(solver: &Solver, kept: &Kept) -> Self {
         let mut start = kept.z.clone();
         solver.preconditioner.solve_transposed(&mut start);
@@ -108,9 +127,10 @@ impl Vectors {
         solver.reduced.scale(&mut start, false);
         let rows = change.iter().zip(&start);
         let both = rows.map(|(change, start)| {
-            std::array::from_fn(|c| match c < WIDTH {
+            let count = BOTH / 2;
+            std::array::from_fn(|c| match c < count {
                 true => change[c],
-                false => start[c - WIDTH],
+                false => start[c - count],
             })
         });
         Self {
@@ -123,7 +143,7 @@ impl Vectors {
         solver: &Solver,
         rows: &Rows,
         levels: Range<usize>,
-        mut visit: impl FnMut(usize, &Row),
+        mut visit: impl FnMut(usize, &[f64; BOTH]),
     ) {
         let k = solver.system().k0;
         let mut both = Taken::new(&self.both, k);
@@ -131,19 +151,14 @@ impl Vectors {
             for level in levels {
                 both.go_to(solver, level);
                 for i in rows.of_level(level) {
-                    let found = both.of_row(rows, i);
-                    let mut products = [0.0; WIDTH];
-                    for c in 0..WIDTH {
-                        products[c] = found[c] * found[WIDTH + c];
-                    }
-                    visit(i, &products);
+                    visit(i, &both.of_row(rows, i));
                 }
             }
         });
     }
 }
 
-impl<'a> Taken<'a> {
+impl<'a, const BOTH: usize> Taken<'a, BOTH> {
     fn new(effects: &'a [[f64; BOTH]], k: usize) -> Self {
         Self {
             effects,

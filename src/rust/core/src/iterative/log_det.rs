@@ -63,15 +63,18 @@ pub struct Kept {
     pub z: Vec<Row>,
     /// `S^-1 F z`.
     pub x: Vec<Row>,
+    /// How many there are.
+    pub count: usize,
     /// Whether they are random: then their mean counts, otherwise their sum.
     pub is_random: bool,
 }
 
 impl Kept {
-    fn new(found: &Solutions, is_random: bool) -> Self {
+    fn new(found: &Solutions, count: usize, is_random: bool) -> Self {
         Self {
             z: found.z.clone(),
             x: found.x.clone(),
+            count,
             is_random,
         }
     }
@@ -134,7 +137,7 @@ impl Probes {
             self.constants(solver, vectors, border, &mut |found, count| {
                 iterations = iterations.max(found.iterations);
                 if self.keep {
-                    kept.push(Kept::new(&found, false));
+                    kept.push(Kept::new(&found, count, false));
                 }
                 tally.add_exact(&found.z, (found.x, found.product), count);
             });
@@ -207,7 +210,7 @@ impl Probes {
         share(vectors.into_iter().zip(&mut all), |(z, told)| {
             let found = solutions(solver, z, RANDOM_SOLVE);
             *told = Told {
-                kept: self.keep.then(|| Kept::new(&found, true)),
+                kept: self.keep.then(|| Kept::new(&found, WIDTH, true)),
                 iterations: found.iterations,
                 sums: tally.columns(&found.z, (found.x, found.product)),
                 moments: found.moments,

@@ -134,7 +134,7 @@ impl Iterative {
     ) -> Result<At> {
         let solver = Solver::new(&self.system, lambdas)?;
         let vectors = constants(&solver);
-        let border = Border::new(&solver, tolerance, &vectors)?;
+        let border = Border::new(&solver, tolerance, &vectors, &[])?;
         border.check(&self.system)?;
         let probed = probes.probe(&solver, vectors, &border);
         let scores = Scores::new(&solver, &border, border.residual());

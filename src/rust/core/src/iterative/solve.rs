@@ -195,12 +195,7 @@ fn solve_near<const W: usize>(
     let Some(start) = start else {
         return solver.solve(right, tolerance).x;
     };
-    let mut work = start.to_vec();
-    let mut left = start.to_vec();
-    solver.reduced.times_s(start, &mut work, &mut left);
-    for (left, right) in left.iter_mut().zip(right) {
-        left.iter_mut().zip(right).for_each(|(l, r)| *l = r - *l);
-    }
+    let left = solver.left(start, right);
     let mut x = solver.solve(&left, tolerance).x;
     add_rows(start, &mut x);
     x

@@ -65,16 +65,12 @@ impl LinearMixedModel {
             let theta = &parameters[..n];
             observe(count, value, theta)
         };
-        let mut summary = if search.model().is_iterative() {
-            search.with_more_probes(&settings, &mut see)?
-        } else {
-            at.minimize(&settings, &mut search, &mut see)?
-        };
-        if is_default
-            && !search.model().is_iterative()
-            && settings.optimizer == NEWTON
-            && !search.is_well_determined(&summary)
-        {
+        let elsewhere = is_default && settings.optimizer == NEWTON;
+        if search.model().is_iterative() {
+            return search.with_more_probes(&settings, elsewhere, &mut see);
+        }
+        let mut summary = at.minimize(&settings, &mut search, &mut see)?;
+        if elsewhere && !search.is_well_determined(&summary) {
             search.keep_minimum(&summary);
             summary = search.or_from_elsewhere(summary, &settings, observe);
             summary =

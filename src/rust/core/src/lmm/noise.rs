@@ -9,6 +9,7 @@ use crate::lmm::engine::Engine;
 use crate::lmm::matrix_free::{MatrixFree, FEWEST, MOST};
 use crate::lmm::search::Search;
 use crate::lmm::{LinearMixedModel, Reached};
+use crate::optimize::minima::Minima;
 use crate::optimize::{Objective, Observer, OptSummary, Settings};
 use crate::tolerances::{LEAST_CURVATURE, NEGLIGIBLE_EXCESS, SEARCH_NOISE};
 
@@ -107,18 +108,27 @@ fn excess(n: usize, hessian: &[f64], deviations: &[Vec<f64>]) -> f64 {
 }
 
 impl Search<'_> {
-    /// Searches from the start with few random vectors, then with more from where that ended.
+    /// Searches from the start with few random vectors, and from other correlations if `elsewhere`,
+    /// then with more vectors from where that ended.
     ///
     /// # Errors
     /// Fails as [`LinearMixedModel::fit`] does.
     pub(super) fn with_more_probes(
         &mut self,
         settings: &Settings,
+        elsewhere: bool,
         observe: &mut Observer,
     ) -> Result<OptSummary> {
         let mut probes = FEWEST;
         let at = self.at.clone();
         let mut found = at.minimize(settings, self, observe)?;
+        if elsewhere && !self.is_well_determined(&found) {
+            self.keep_minimum(&found);
+            found = self.or_from_elsewhere(found, settings, observe);
+            // With more random vectors the minima move.
+            self.minima = Minima::default();
+            self.ended_in = None;
+        }
         while probes < MOST && found.status.has_converged() {
             let excess = self.excess_at(&found.best)?;
             if excess <= NEGLIGIBLE_EXCESS {
