@@ -241,3 +241,17 @@ test_that("quadrature and dispersions by moment have columns", {
     c(firm = 25L)
   )
 })
+
+test_that("a preview says that a generalized model with a large factor isn't iterative", {
+  set.seed(22)
+  n <- 20000L
+  d <- data.frame(
+    y = rpois(n, 1),
+    firm = factor(sample(3100, n, TRUE)),
+    worker = sample(5000, n, TRUE)
+  )
+  rlang::local_options(rlmm.large_factor = 20)
+  formula <- y ~ firm + (1 | worker)
+  expect_identical(preview(formula, d)$engine, "iterative")
+  expect_identical(preview(formula, d, family = poisson)$engine, "exact")
+})
