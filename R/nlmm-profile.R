@@ -64,7 +64,7 @@ nonlinear_profile_problem <- function(fit, signames) {
   problem$deviance <- fit$dev$objective
   problem$nonlinear <- fitted_problem(fit)
   names <- names(problem$values)
-  problem$scale <- vapply(names, \(name) first_step(problem, name), 0)
+  problem$scale <- vapply(names, first_step, 0, problem = problem)
   problem$plan <- \(problem, name) {
     list(search = nonlinear_refitter(problem, name))
   }

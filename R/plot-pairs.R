@@ -91,12 +91,12 @@ along_trace <- function(trace, other) {
   if (sum(inside) < 4L) {
     return(\(z) rep(NA_real_, length(z)))
   }
-  smooth <- stats::splinefun(
-    zeta,
-    other$zeta(at[inside]),
-    "natural"
-  )
-  \(z) ifelse(z < min(zeta) | z > max(zeta), NA, smooth(z))
+  within_range(stats::splinefun(zeta, other$zeta(at[inside]), "natural"), zeta)
+}
+
+# A function that is `NA` beyond the range of some values.
+within_range <- function(f, values) {
+  \(z) ifelse(z < min(values) | z > max(values), NA, f(z))
 }
 
 #' A contour in units of zeta: a matrix with two columns, or `NULL` if it leaves the profiles

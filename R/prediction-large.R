@@ -20,8 +20,6 @@ solved_variance <- function(rows, parts, fixed) {
 
 # All that makes a prediction unlike another.
 row_columns <- function(rows) {
-  column <- \(j, x) x[, j]
-  split_columns <- \(x) lapply(seq_len(ncol(x)), column, x)
   of_effects <- lapply(rows$effects, \(effect) {
     c(list(effect$refs), split_columns(effect$z))
   })
@@ -32,6 +30,9 @@ row_columns <- function(rows) {
   ) |>
     Filter(f = Negate(is.null))
 }
+
+# The columns of a matrix, in a list.
+split_columns <- function(x) lapply(seq_len(ncol(x)), \(j) x[, j])
 
 solved_variance_of <- function(row, rows, parts, fixed) {
   x <- rows$x[row, parts$free]

@@ -76,7 +76,7 @@ scaled_profile <- function(fit, which, pace, signames, scale, level = 0.95) {
   which <- called_here(which, problem$fit, signames)
   wanted <- select_parameters(which, labels, problem$n_variance, "which")
   wanted <- without_held(wanted, problem$held)
-  n <- max(1L, length(problem$values))
+  n <- max(1L, length(labels))
   limit <- sqrt(stats::qchisq(1 - pace$alphamax, n))
   profile_of(problem, wanted, limit, pace$cutoff, pace$maxpts, level)
 }

@@ -141,12 +141,16 @@ by_chunk <- function(table, names, one) {
     at$found <- c(at$found, list(one(chunk)))
   })
   if (at$rows == 0L) {
-    abort_rlmm(
-      "`newdata` must have at least one row.",
-      c("rlmm_error_newdata", "rlmm_error_no_rows")
-    )
+    abort_no_new_rows()
   }
   join_chunks(at$found)
+}
+
+abort_no_new_rows <- function() {
+  abort_rlmm(
+    "`newdata` must have at least one row.",
+    c("rlmm_error_newdata", "rlmm_error_no_rows")
+  )
 }
 
 # Vectors and matrices of one value, or row, per row; and lists of them.

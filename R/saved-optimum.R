@@ -181,7 +181,11 @@ json_text <- function(value) {
   if (is.null(names(value))) {
     return(json_array(parts))
   }
-  fields <- paste0(json_string(names(value)), ": ", parts)
+  json_object(names(value), parts)
+}
+
+json_object <- function(names, parts) {
+  fields <- paste0(json_string(names), ": ", parts)
   paste0("{", paste(fields, collapse = ",\n"), "}")
 }
 

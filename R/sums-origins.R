@@ -56,14 +56,19 @@ columns_summed <- function(random, origins) {
   }
   owner <- vapply(random, `[[`, 1L, "core_term")
   lapply(seq_len(max(owner)), \(core) {
-    own <- which(owner == core)
-    m <- diag(sum(lengths(origins[own])))
-    for (i in own) {
-      at <- random[[i]]$core_cols
-      m[at, at[1L]] <- m[at, at[1L]] + origins[[i]]
-    }
-    m
+    own <- owner == core
+    moving_matrix(random[own], origins[own])
   })
+}
+
+# The matrix that moves the columns of one core term by multiples of the first column of each part.
+moving_matrix <- function(terms, origins) {
+  m <- diag(sum(lengths(origins)))
+  for (i in seq_along(terms)) {
+    at <- terms[[i]]$core_cols
+    m[at, at[1L]] <- m[at, at[1L]] + origins[[i]]
+  }
+  m
 }
 
 #' The origins of the columns of each term, from M
