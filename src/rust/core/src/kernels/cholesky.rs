@@ -1,105 +1,253 @@
 //! The Cholesky factor of a large matrix, and the inverse, by blocks that several threads share.
+//!
+//! All but the triangles on the diagonal are products of matrices, which run at the processor's
+//! full speed. The inverse takes these triangles inverted. The factor must not: where a triangle is
+//! nearly singular, its product would no longer be the matrix.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt::factor::{
-    cholesky_in_place, cholesky_in_place_scratch, LltError,
-};
-use faer::linalg::triangular_solve::{
-    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
-};
-use faer::{Mat, MatMut, MatRef, Par};
+use std::ops::Range;
+
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::{MatMut, MatRef, Par};
 
 use crate::kernels::chunks::chunks;
-use crate::kernels::gemm::{add_lower_product, add_product};
-use crate::kernels::simd::leave_wide_registers;
+use crate::kernels::gemm::{add_lower_product, add_product, set_product};
+use crate::kernels::small;
 use crate::parallel::team::share;
 
+/// From this order on blocks beat plain loops.
+const SMALL_ORDER: usize = 40;
 /// Columns of a block.
 const BLOCK: usize = 192;
+/// Order of the triangles on the diagonal: larger ones take more plain loops, smaller ones make
+/// thin products.
+const TRIANGLE: usize = 32;
 
-/// What the factor of one block is computed in, beside cross-products above the diagonal.
-pub(crate) struct Workspace {
-    block: Mat<f64>,
-    memory: MemBuffer,
-}
-
-impl Workspace {
-    /// For matrices of an order.
-    pub fn new(m: usize) -> Self {
-        let order = m.min(BLOCK);
-        let of_order = cholesky_in_place_scratch::<f64>;
-        let scratch = of_order(order, Par::Seq, Default::default());
-        Self {
-            block: Mat::zeros(order, order),
-            memory: MemBuffer::new(scratch),
-        }
-    }
-
-    // Overwrites the lower triangle of one block with its factor, and returns a copy of that.
-    fn factor(
-        &mut self,
-        mut block: MatMut<'_, f64>,
-    ) -> Result<MatRef<'_, f64>, usize> {
-        let order = block.nrows();
-        let whole = self.block.as_mut();
-        let mut l = whole.submatrix_mut(0, 0, order, order);
-        copy_lower(l.as_mut(), block.as_ref());
-        let factored = cholesky_in_place(
-            l.as_mut(),
-            Default::default(),
-            Par::Seq,
-            MemStack::new(&mut self.memory),
-            Default::default(),
-        );
-        leave_wide_registers();
-        factored.map_err(pivot)?;
-        copy_lower(block.as_mut(), l.as_ref());
-        Ok(self.block.as_ref().submatrix(0, 0, order, order))
-    }
-}
-
-fn pivot(LltError::NonPositivePivot { index }: LltError) -> usize {
-    index
-}
-
-fn copy_lower(mut to: MatMut<'_, f64>, from: MatRef<'_, f64>) {
-    for j in 0..from.ncols() {
-        for i in j..from.nrows() {
-            to[(i, j)] = from[(i, j)];
-        }
-    }
+/// Whether plain loops are faster than blocks for matrices of an order.
+pub(crate) fn is_small(m: usize) -> bool {
+    m < SMALL_ORDER
 }
 
 /// Overwrites the lower triangle of `a`, `m x m`, with its factor; the upper one is left as it is.
 ///
 /// # Errors
 /// The index of a pivot that isn't positive.
-pub(crate) fn factor_lower(
-    m: usize,
-    a: &mut [f64],
-    workspace: &mut Workspace,
-) -> Result<(), usize> {
-    for columns in chunks(m, BLOCK) {
-        let (start, width) = (columns.start, columns.len());
-        let order = m - start;
-        let whole = MatMut::from_column_major_slice_mut(a, m, m);
-        let here = whole.submatrix_mut(start, start, order, order);
-        let (diagonal, _, mut below, rest) = here.split_at_mut(width, width);
-        let l = workspace.factor(diagonal).map_err(|index| start + index)?;
-        if order > width {
-            solve_below(below.as_mut(), l);
-            subtract_squares(rest, below.as_ref());
+pub(crate) fn factor_lower(m: usize, a: &mut [f64]) -> Result<(), usize> {
+    if is_small(m) {
+        return factor_plainly(m, a);
+    }
+    let mut whole = MatMut::from_column_major_slice_mut(a, m, m);
+    for block in chunks(m, BLOCK) {
+        let (mut own, mut below, rest) = split(whole.as_mut(), &block);
+        factor_block(own.as_mut()).map_err(|pivot| block.start + pivot)?;
+        let l = own.as_ref();
+        let rows = row_blocks(below.as_mut());
+        share(rows.into_iter(), |rows| solve_rows(l, rows));
+        subtract_squares(rest, below.as_ref());
+    }
+    Ok(())
+}
+
+// The same of one block.
+fn factor_block(mut a: MatMut<'_, f64>) -> Result<(), usize> {
+    for columns in chunks(a.nrows(), TRIANGLE) {
+        let (mut own, mut below, rest) = split(a.as_mut(), &columns);
+        factor_triangle(own.as_mut()).map_err(|pivot| columns.start + pivot)?;
+        solve_rows(own.as_ref(), below.as_mut());
+        let below = below.as_ref();
+        add_lower_product(rest, below, below.transpose(), -1.0);
+    }
+    Ok(())
+}
+
+// The square of some columns on the diagonal, what is below it, and the square that follows.
+fn split<'a>(
+    a: MatMut<'a, f64>,
+    columns: &Range<usize>,
+) -> (MatMut<'a, f64>, MatMut<'a, f64>, MatMut<'a, f64>) {
+    let start = columns.start;
+    let order = a.nrows() - start;
+    let here = a.submatrix_mut(start, start, order, order);
+    let (own, _, below, rest) = here.split_at_mut(columns.len(), columns.len());
+    (own, below, rest)
+}
+
+// x := x L^-T.
+fn solve_rows(l: MatRef<'_, f64>, mut x: MatMut<'_, f64>) {
+    for columns in chunks(l.nrows(), TRIANGLE) {
+        let (before, after) = x.as_mut().split_at_col_mut(columns.end);
+        let mut own = before.subcols_mut(columns.start, columns.len());
+        let triangle = on_diagonal(l, &columns);
+        let rows = own.as_mut().transpose_mut();
+        solve_lower_triangular_in_place(triangle, rows, Par::Seq);
+        let panel = below_diagonal(l, &columns).transpose();
+        add_product(after, own.as_ref(), panel, -1.0);
+    }
+}
+
+// The square of some columns on the diagonal.
+fn on_diagonal<'a>(
+    l: MatRef<'a, f64>,
+    columns: &Range<usize>,
+) -> MatRef<'a, f64> {
+    let (first, order) = (columns.start, columns.len());
+    l.submatrix(first, first, order, order)
+}
+
+// Some columns from where their square on the diagonal ends.
+fn below_diagonal<'a>(
+    l: MatRef<'a, f64>,
+    columns: &Range<usize>,
+) -> MatRef<'a, f64> {
+    let height = l.nrows() - columns.end;
+    l.submatrix(columns.end, columns.start, height, columns.len())
+}
+
+fn factor_triangle(mut a: MatMut<'_, f64>) -> Result<(), usize> {
+    let order = a.nrows();
+    let mut l = [0.0; TRIANGLE * TRIANGLE];
+    let l = &mut l[..order * order];
+    copy_lower(a.as_ref(), l);
+    factor_plainly(order, l)?;
+    a.copy_from_triangular_lower(square(l, order));
+    Ok(())
+}
+
+fn copy_lower(from: MatRef<'_, f64>, to: &mut [f64]) {
+    let order = from.nrows();
+    MatMut::from_column_major_slice_mut(to, order, order)
+        .copy_from_triangular_lower(from);
+}
+
+fn square(values: &[f64], order: usize) -> MatRef<'_, f64> {
+    MatRef::from_column_major_slice(values, order, order)
+}
+
+// The factor of a small matrix, or the pivot that isn't positive.
+fn factor_plainly(order: usize, l: &mut [f64]) -> Result<(), usize> {
+    for j in 0..order {
+        let (before, rest) = l.split_at_mut(j * order);
+        let column = &mut rest[j..order];
+        for other in before.chunks_exact(order) {
+            small::axpy(-other[j], &other[j..], column);
+        }
+        let pivot = column[0];
+        if !(pivot > 0.0 && pivot.is_finite()) {
+            return Err(j);
+        }
+        let root = pivot.sqrt();
+        column[0] = root;
+        for value in &mut column[1..] {
+            *value /= root;
         }
     }
     Ok(())
 }
 
-// `x := x L^-T`, some rows at a time.
-fn solve_below(x: MatMut<'_, f64>, l: MatRef<'_, f64>) {
-    share(row_blocks(x).into_iter(), |rows| {
-        solve_lower_triangular_in_place(l, rows.transpose_mut(), Par::Seq);
-        leave_wide_registers();
-    });
+// Some rows, and all below them.
+fn at_rows<'x>(
+    x: MatMut<'x, f64>,
+    rows: &Range<usize>,
+) -> (MatMut<'x, f64>, MatMut<'x, f64>) {
+    let (above, below) = x.split_at_row_mut(rows.end);
+    (above.subrows_mut(rows.start, rows.len()), below)
+}
+
+/// The inverses of the triangles on the diagonal of a factor, `TRIANGLE x m`, one beside the other,
+/// with zeros above the diagonals.
+#[derive(Debug, Default)]
+pub(crate) struct Triangles {
+    inverses: Vec<f64>,
+}
+
+impl Triangles {
+    /// Inverts those of a factor.
+    pub fn update(&mut self, l: MatRef<'_, f64>) {
+        let m = l.nrows();
+        self.inverses.resize(TRIANGLE * m, 0.0);
+        let triangles = self.inverses.chunks_mut(TRIANGLE * TRIANGLE);
+        let mut copy = [0.0; TRIANGLE * TRIANGLE];
+        for (columns, inverses) in chunks(m, TRIANGLE).zip(triangles) {
+            let order = columns.len();
+            let copy = &mut copy[..order * order];
+            copy_lower(on_diagonal(l, &columns), copy);
+            let columns = inverses.chunks_exact_mut(TRIANGLE);
+            for (j, inverse) in columns.enumerate() {
+                small::inverse_column(order, copy, j, &mut inverse[j..order]);
+            }
+        }
+    }
+
+    // The inverse of the triangle of some columns, the last ones of a triangle's or all.
+    fn inverse(&self, columns: Range<usize>) -> MatRef<'_, f64> {
+        let (start, order) = (columns.start, columns.len());
+        let values = &self.inverses[start * TRIANGLE + start % TRIANGLE..];
+        MatRef::from_column_major_slice_with_stride(
+            values, order, order, TRIANGLE,
+        )
+    }
+}
+
+/// Fills some columns of the inverse of `L L'` from the diagonal on: of columns `first..` the rows
+/// `first..`. What it leaves above the diagonal is of no use.
+pub(crate) fn inverse_columns(
+    l: MatRef<'_, f64>,
+    triangles: &Triangles,
+    first: usize,
+    mut out: MatMut<'_, f64>,
+) {
+    let (m, width) = (l.nrows(), out.ncols());
+    let order = m - first;
+    let l_here = l.submatrix(first, first, order, order);
+    out.fill(0.0);
+    for j in 0..width {
+        out[(j, j)] = 1.0;
+    }
+    // Columns beyond the rows at work are zero, or not asked for.
+    let reached = |rows: &Range<usize>| rows.end.min(width);
+    let triangle = |rows: &Range<usize>| {
+        triangles.inverse(first + rows.start..first + rows.end)
+    };
+    let ranges = triangles_from(first, m);
+    for rows in ranges.clone() {
+        let x = out.as_mut().subcols_mut(0, reached(&rows));
+        let (mut own, below) = at_rows(x, &rows);
+        multiply_in_place(triangle(&rows), own.as_mut());
+        add_product(below, below_diagonal(l_here, &rows), own.as_ref(), -1.0);
+    }
+    for rows in ranges.rev() {
+        let x = out.as_mut().subcols_mut(0, reached(&rows));
+        let (mut own, below) = at_rows(x, &rows);
+        let panel = below_diagonal(l_here, &rows).transpose();
+        add_product(own.as_mut(), panel, below.as_ref(), -1.0);
+        multiply_in_place(triangle(&rows).transpose(), own);
+    }
+}
+
+// The rows of the triangles of a factor of order `m` from a row on, counted from there: the first
+// ones may be the last of a triangle.
+fn triangles_from(
+    first: usize,
+    m: usize,
+) -> impl DoubleEndedIterator<Item = Range<usize>> + Clone {
+    (first / TRIANGLE..m.div_ceil(TRIANGLE)).map(move |at| {
+        let start = (at * TRIANGLE).max(first);
+        start - first..((at + 1) * TRIANGLE).min(m) - first
+    })
+}
+
+// Overwrites x by `a x`; a has at most as many rows as a triangle.
+fn multiply_in_place(a: MatRef<'_, f64>, x: MatMut<'_, f64>) {
+    let mut copy = [0.0; TRIANGLE * TRIANGLE];
+    let rows = x.nrows();
+    let mut x = x;
+    for columns in chunks(x.ncols(), TRIANGLE) {
+        let (first, width) = (columns.start, columns.len());
+        let x = x.as_mut().subcols_mut(first, width);
+        let copy = &mut copy[..rows * width];
+        let mut copy = MatMut::from_column_major_slice_mut(copy, rows, width);
+        copy.copy_from(x.as_ref());
+        set_product(x, a, copy.as_ref());
+    }
 }
 
 // The lower triangle of `rest -= b b'`, some columns at a time.
@@ -142,24 +290,6 @@ fn column_blocks(x: MatMut<'_, f64>) -> Vec<(usize, MatMut<'_, f64>)> {
     blocks
 }
 
-/// Fills some columns of the inverse of `L L'` from the diagonal on: of columns `first..` the rows
-/// `first..`.
-pub(crate) fn inverse_columns(
-    l: MatRef<'_, f64>,
-    first: usize,
-    mut out: MatMut<'_, f64>,
-) {
-    let order = l.nrows() - first;
-    let l = l.submatrix(first, first, order, order);
-    out.fill(0.0);
-    for j in 0..out.ncols() {
-        out[(j, j)] = 1.0;
-    }
-    solve_lower_triangular_in_place(l, out.as_mut(), Par::Seq);
-    solve_upper_triangular_in_place(l.transpose(), out, Par::Seq);
-    leave_wide_registers();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,10 +313,10 @@ mod tests {
 
     #[test]
     fn the_product_of_the_factor_is_the_matrix() {
-        for m in [1, 30, 192, 193, 400] {
+        for m in [1, 30, 40, 192, 193, 400] {
             let a = matrix(m);
             let mut l = a.clone();
-            factor_lower(m, &mut l, &mut Workspace::new(m)).unwrap();
+            factor_lower(m, &mut l).unwrap();
             for j in 0..m {
                 for i in 0..m {
                     let at = j * m + i;
@@ -208,7 +338,7 @@ mod tests {
         let factors = [1, 2, 3].map(|threads| {
             set_threads(threads);
             let mut l = matrix(m);
-            factor_lower(m, &mut l, &mut Workspace::new(m)).unwrap();
+            factor_lower(m, &mut l).unwrap();
             l
         });
         assert_eq!(factors[0], factors[1]);
@@ -216,11 +346,36 @@ mod tests {
     }
 
     #[test]
+    fn nearly_singular_triangles_cost_the_factor_nothing() {
+        let m = 100;
+        let scale = 1e10;
+        let value = |i: usize, j: usize| {
+            let distance = (i as f64 - j as f64) / 20.0;
+            let unit = if i == j { 1.0 } else { 0.0 };
+            scale * (-distance * distance).exp() + unit
+        };
+        let columns = 0..m;
+        let a: Vec<f64> = columns
+            .flat_map(|j| (0..m).map(move |i| value(i, j)))
+            .collect();
+        let mut l = a.clone();
+        factor_lower(m, &mut l).unwrap();
+        for j in 0..m {
+            for i in j..m {
+                let product: f64 =
+                    (0..=j).map(|k| l[k * m + i] * l[k * m + j]).sum();
+                let error = (product - a[j * m + i]).abs() / scale;
+                assert!(error < 1e-14, "{i}, {j}: {error}");
+            }
+        }
+    }
+
+    #[test]
     fn a_pivot_that_is_not_positive_is_told() {
         let m = 300;
         let mut a = matrix(m);
         a[250 * (m + 1)] = -1.0;
-        assert_eq!(factor_lower(m, &mut a, &mut Workspace::new(m)), Err(250));
+        assert_eq!(factor_lower(m, &mut a), Err(250));
     }
 
     #[test]
@@ -228,18 +383,20 @@ mod tests {
         let m = 150;
         let a = matrix(m);
         let mut l = a.clone();
-        factor_lower(m, &mut l, &mut Workspace::new(m)).unwrap();
+        factor_lower(m, &mut l).unwrap();
+        let l = MatRef::from_column_major_slice(&l, m, m);
+        let mut triangles = Triangles::default();
+        triangles.update(l);
         let mut inverse = vec![0.0; m * m];
         for columns in chunks(m, 64) {
             let (first, width) = (columns.start, columns.len());
             let mut found = vec![0.0; width * (m - first)];
-            let l = MatRef::from_column_major_slice(&l, m, m);
             let out = MatMut::from_column_major_slice_mut(
                 &mut found,
                 m - first,
                 width,
             );
-            inverse_columns(l, first, out);
+            inverse_columns(l, &triangles, first, out);
             for j in 0..width {
                 for i in j..m - first {
                     let value = found[j * (m - first) + i];

@@ -24,7 +24,17 @@ pub(crate) fn add_product(
     leave_wide_registers();
 }
 
-/// The lower triangle of the same; the upper one is left as it is.
+/// `out = a b`.
+pub(crate) fn set_product(
+    out: MatMut<'_, f64>,
+    a: MatRef<'_, f64>,
+    b: MatRef<'_, f64>,
+) {
+    matmul::matmul(out, Accum::Replace, a, b, 1.0, Par::Seq);
+    leave_wide_registers();
+}
+
+/// The lower triangle of `out += alpha a b`; the upper one is left as it is.
 pub(crate) fn add_lower_product(
     out: MatMut<'_, f64>,
     a: MatRef<'_, f64>,

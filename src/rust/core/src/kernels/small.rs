@@ -312,16 +312,28 @@ pub(crate) fn add_outer_products(
     }
 }
 
+/// Column `j` of `L^-1` from the diagonal on.
+#[inline(always)]
+pub(crate) fn inverse_column(
+    k: usize,
+    l: &[f64],
+    j: usize,
+    column: &mut [f64],
+) {
+    column.fill(0.0);
+    column[0] = 1.0;
+    let columns = l.chunks_exact(k).enumerate().skip(j);
+    for (at, (c, l)) in columns.enumerate() {
+        let (done, rest) = column.split_at_mut(at + 1);
+        done[at] /= l[c];
+        axpy(-done[at], &l[c + 1..], rest);
+    }
+}
+
 /// The lower triangle of the inverse of `L L'`, `k x k`.
 pub(crate) fn inverse_of_square(k: usize, l: &[f64], inverse: &mut [f64]) {
     for (j, column) in inverse.chunks_exact_mut(k.max(1)).enumerate() {
-        column[j..].fill(0.0);
-        column[j] = 1.0;
-        for (c, l) in l.chunks_exact(k).enumerate().skip(j) {
-            let (done, rest) = column.split_at_mut(c + 1);
-            done[c] /= l[c];
-            axpy(-done[c], &l[c + 1..], rest);
-        }
+        inverse_column(k, l, j, &mut column[j..]);
     }
     // L^-T L^-1, column by column: those to the right are still L^-1.
     for j in 0..k {

@@ -9,7 +9,9 @@ use faer::linalg::triangular_solve::{
 };
 use faer::{MatMut, MatRef, Par};
 
-use crate::kernels::cholesky::{factor_lower, inverse_columns, Workspace};
+use crate::kernels::cholesky::{
+    factor_lower, inverse_columns, is_small, Triangles,
+};
 use crate::kernels::chunks::chunks;
 use crate::kernels::gemm::{add_lower_product, add_off_diagonal_product};
 use crate::kernels::simd::leave_wide_registers;
@@ -23,11 +25,9 @@ use crate::factor::trailing::inverse::Inverse;
 use crate::factor::trailing::Scaling;
 use crate::kernels::small::{self, for_size};
 
-/// Below this order a plain loop beats the blocked factorisation.
-const SMALL_ORDER: usize = 24;
-/// Columns of the inverse that a thread holds at a time: fewer cost the triangular solves speed,
-/// more make bad use of the cache.
-const INVERTED: usize = 128;
+/// Columns of the inverse that a thread holds at a time: fewer make thin products, more take memory
+/// and soon gain nothing.
+const INVERTED: usize = 96;
 /// The order from which blocks and threads pay.
 const LARGE: usize = 256;
 /// Columns that one thread updates.
@@ -36,6 +36,7 @@ const UPDATED: usize = 128;
 const TILE: usize = 32;
 
 /// A matrix `m x m`, column by column, with two triangles.
+#[derive(Clone)]
 pub struct Dense {
     pub(super) m: usize,
     /// Cross-products above the diagonal; `S`, then `L`, from the diagonal on.
@@ -43,19 +44,6 @@ pub struct Dense {
     /// Cross-products on the diagonal.
     diagonal: Vec<f64>,
     buffer: Vec<f64>,
-    workspace: Workspace,
-}
-
-impl Clone for Dense {
-    fn clone(&self) -> Self {
-        Self {
-            m: self.m,
-            values: self.values.clone(),
-            diagonal: self.diagonal.clone(),
-            buffer: self.buffer.clone(),
-            workspace: Workspace::new(self.m),
-        }
-    }
 }
 
 /// Some columns of the inverse from the diagonal of the first one on.
@@ -68,7 +56,11 @@ pub(crate) struct InverseColumns {
 }
 
 impl InverseColumns {
-    fn solve(&mut self, l: MatRef<'_, f64>, columns: Range<usize>) {
+    fn solve(
+        &mut self,
+        (l, triangles): (MatRef<'_, f64>, &Triangles),
+        columns: Range<usize>,
+    ) {
         self.height = l.nrows() - columns.start;
         self.values.resize(self.height * columns.len(), 0.0);
         let out = MatMut::from_column_major_slice_mut(
@@ -76,7 +68,7 @@ impl InverseColumns {
             self.height,
             columns.len(),
         );
-        inverse_columns(l, columns.start, out);
+        inverse_columns(l, triangles, columns.start, out);
         self.columns = columns;
     }
 
@@ -160,7 +152,6 @@ impl Dense {
             values: zeros(m * m)?,
             diagonal: vec![0.0; m],
             buffer: vec![0.0; m],
-            workspace: Workspace::new(m),
         })
     }
 
@@ -381,13 +372,7 @@ impl Dense {
     /// # Errors
     /// `NotPositiveDefinite`.
     pub fn factor(&mut self) -> Result<()> {
-        let m = self.m;
-        if m < SMALL_ORDER {
-            return small::cholesky(m, &mut self.values)
-                .map(drop)
-                .ok_or(Error::NotPositiveDefinite { pivot: 0 });
-        }
-        factor_lower(m, &mut self.values, &mut self.workspace)
+        factor_lower(self.m, &mut self.values)
             .map_err(|pivot| Error::NotPositiveDefinite { pivot })
     }
 
@@ -421,25 +406,27 @@ impl Dense {
     pub(crate) fn invert(&self, inverse: &mut Inverse) {
         let m = self.m;
         inverse.values.resize(m * m, 0.0);
-        if self.is_large() {
-            return self.invert_by_columns(&mut inverse.values);
-        }
-        if m < SMALL_ORDER {
-            let inverse = &mut inverse.values;
-            small::inverse_of_square(m, &self.values, inverse);
-        } else {
-            inverse.of_small(self.l());
+        match is_small(m) {
+            true => {
+                small::inverse_of_square(m, &self.values, &mut inverse.values)
+            }
+            false => self.invert_by_columns(inverse),
         }
     }
 
-    fn invert_by_columns(&self, inverse: &mut [f64]) {
+    fn invert_by_columns(&self, inverse: &mut Inverse) {
         let m = self.m;
+        let Inverse {
+            values, triangles, ..
+        } = inverse;
+        triangles.update(self.l());
         let columns = chunks(m, INVERTED);
-        let values = inverse.chunks_mut(INVERTED * m);
+        let values = values.chunks_mut(INVERTED * m);
         share(columns.zip(values), |(columns, values)| {
             let (first, width) = (columns.start, columns.len());
             let out = MatMut::from_column_major_slice_mut(values, m, width);
-            inverse_columns(self.l(), first, out.subrows_mut(first, m - first));
+            let out = out.subrows_mut(first, m - first);
+            inverse_columns(self.l(), triangles, first, out);
         });
     }
 
@@ -451,12 +438,14 @@ impl Dense {
     ) {
         let of_thread = |_| InverseColumns::default();
         let mut there: Vec<_> = (0..threads()).map(of_thread).collect();
+        let mut triangles = Triangles::default();
+        triangles.update(self.l());
         let blocks = layout.blocks.iter();
         let columns: Vec<_> = blocks.flat_map(|b| b.spans(INVERTED)).collect();
         for columns in columns.chunks(there.len()) {
             let jobs = there.iter_mut().zip(columns.iter().cloned());
             share(jobs, |(there, columns)| {
-                there.solve(self.l(), columns);
+                there.solve((self.l(), &triangles), columns);
             });
             there[..columns.len()].iter().for_each(&mut visit);
         }

@@ -1,46 +1,21 @@
 //! The inverse of `S`, as much of it as the storage holds, and what derivatives and inference make
 //! of it.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt;
-use faer::{MatMut, MatRef, Par};
-
 use crate::factor::layout::{Layout, TrailingTerm};
 use crate::factor::leading::Touched;
 use crate::factor::trailing::{InverseColumns, Storage, Trailing};
-use crate::kernels::simd::leave_wide_registers;
+use crate::kernels::cholesky::Triangles;
 use crate::kernels::small::{mirror_lower, set_zeros};
 
 /// The inverse of a trailing block in the storage's order of elements (the sparse storage: on the
 /// pattern of the factor), with the memory that computing it takes.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Inverse {
     pub(super) values: Vec<f64>,
     /// Working values of the sparse storage.
     pub(super) work: Vec<f64>,
-    memory: Option<MemBuffer>,
-}
-
-impl Inverse {
-    // The lower triangle of the inverse of `L L'`, of an order for which one block is enough.
-    pub(super) fn of_small(&mut self, l: MatRef<'_, f64>) {
-        let m = l.nrows();
-        let out = MatMut::from_column_major_slice_mut(&mut self.values, m, m);
-        let memory = self.memory.get_or_insert_with(|| {
-            let scratch = llt::inverse::inverse_scratch::<f64>(m, Par::Seq);
-            MemBuffer::new(scratch)
-        });
-        llt::inverse::inverse(out, l, Par::Seq, MemStack::new(memory));
-        leave_wide_registers();
-    }
-}
-
-impl std::fmt::Debug for Inverse {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inverse")
-            .field("values", &self.values)
-            .finish_non_exhaustive()
-    }
+    /// What the dense storage inverts first.
+    pub(super) triangles: Triangles,
 }
 
 impl Trailing {
