@@ -7,7 +7,7 @@ use std::ops::Range;
 pub(crate) fn chunks(
     n: usize,
     size: usize,
-) -> impl ExactSizeIterator<Item = Range<usize>> + DoubleEndedIterator {
+) -> impl ExactSizeIterator<Item = Range<usize>> {
     let starts = (0..n).step_by(size);
     starts.map(move |start| start..(start + size).min(n))
 }
