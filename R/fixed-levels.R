@@ -85,7 +85,11 @@ large_tests <- function(fit, type, tests) {
   own <- setdiff(tested_labels(fit), untested)
   own <- lapply(rlang::set_names(own), test_of_levels, fit = fit)
   covariates <- covariates_with_slopes(fit)
-  table <- table[setdiff(rownames(table), c(covariates, untested)), , drop = FALSE]
+  table <- table[
+    setdiff(rownames(table), c(covariates, untested)),
+    ,
+    drop = FALSE
+  ]
   covariates <- setdiff(covariates, untested)
   own[covariates] <- lapply(covariates, test_of_covariate, fit, tested, tests)
   table <- rbind(table, do.call(rbind, own))
@@ -115,7 +119,11 @@ untested_terms <- function(fit) {
   labels <- fixed_labels(fit)
   slopes <- Filter(is_of_slopes, fit$fixed$large$factors)
   contained <- lapply(slopes, \(own) {
-    is_inside <- vapply(seq_along(labels), \(i) contains_term(fit, own$position, i), NA)
+    is_inside <- vapply(
+      seq_along(labels),
+      \(i) contains_term(fit, own$position, i),
+      NA
+    )
     is_own <- !are_of_categories(own) & unquoted(labels) %in% own$covariate
     labels[is_inside & !is_own]
   })

@@ -19,8 +19,8 @@ most_large <- 2L
 #'   slopes) and `at` (where its levels are among those of all factors); those of slopes have
 #'   `covariate` and `columns`, the other variables and which column of each is meant (see
 #'   [term_columns()]), `beside`, the levels of these variables, `values`, the product of the
-#'   columns in each row, and `inner`, the number of the column among those that change faster than the
-#'   levels; and of all factors `levels`, `names` and `is_column` (has each level a column?).
+#'   columns in each row, and `inner`, the number of the column among those that change faster than
+#'   the levels; and of all factors `levels`, `names` and `is_column` (has each level a column?).
 #' @noRd
 find_large_factors <- function(terms, frame, contrasts, most = most_large) {
   labels <- attr(terms, "term.labels")

@@ -16,7 +16,14 @@ sets_with_slopes <- function(terms, frame, contrasts) {
   sets <- lapply(groups[is_usual], \(group) {
     labels <- colnames(factors)[factors[group, ] > 0]
     others <- lapply(labels, other_variables, group, terms)
-    known <- vapply(unique(unlist(others)), has_slopes_of, NA, terms, frame, contrasts)
+    known <- vapply(
+      unique(unlist(others)),
+      has_slopes_of,
+      NA,
+      terms,
+      frame,
+      contrasts
+    )
     if (length(known) == 0L || !all(known)) {
       return(NULL)
     }
@@ -38,7 +45,8 @@ has_slopes_of <- function(name, terms, frame, contrasts) {
     return(TRUE)
   }
   has_own <- !is.null(attr(frame_variable(name, frame), "contrasts"))
-  class %in% c("factor", "character", "logical") &&
+  class %in%
+    c("factor", "character", "logical") &&
     !has_own &&
     has_usual_contrasts(name, contrasts)
 }
@@ -138,7 +146,11 @@ values_of_column <- function(x, column) {
 text_of_slopes <- function(own, variables, frame) {
   of_column <- \(name) {
     at <- match(name, own$covariate)
-    if (is.na(at)) name else column_name(name, own$columns[[at]], frame_variable(name, frame))
+    if (is.na(at)) {
+      name
+    } else {
+      column_name(name, own$columns[[at]], frame_variable(name, frame))
+    }
   }
   paste(vapply(variables, of_column, ""), collapse = ":")
 }

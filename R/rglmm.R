@@ -105,8 +105,8 @@
 #' where these are at most half of them; nothing else of it shows that.
 #'
 #' @section Fixed factors with many levels:
-#' As in [rlmm()], such a factor takes no dummy columns, nor do its slopes: the levels are found with
-#' the modes of the random effects, and where Laplace's approximation is largest.
+#' As in [rlmm()], such a factor takes no dummy columns, nor do its slopes: the levels are found
+#' with the modes of the random effects, and where Laplace's approximation is largest.
 #' [fixed_levels()] has their coefficients and standard errors, [anova()][anova.rlmm] a Wald test of
 #' all of them. With `nAGQ > 1`, `dispersion = "moment"` or `rlmm_control(engine = "iterative")`
 #' they are columns.

@@ -44,7 +44,9 @@ separated_levels <- function(fit, spec, weights) {
 # How large the column of each level is, and what the weights tell of its coefficient: beside the
 # levels a covariate does so by what it varies in each.
 known_of_levels <- function(own, core_term, large, weights) {
-  sums <- \(x) drop(level_sums(as.matrix(x), core_term$refs, core_term$n_levels))
+  sums <- \(x) {
+    drop(level_sums(as.matrix(x), core_term$refs, core_term$n_levels))
+  }
   values <- rep_len(core_term$z[[own$column]], length(weights))
   if (is_of_slopes(own) && has_indicator(of_block(large, own$block))) {
     means <- sums(weights * values) / sums(weights)

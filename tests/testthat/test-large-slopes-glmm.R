@@ -40,7 +40,10 @@ expect_same_generalized_slopes <- function(fits, tolerance = 1e-4) {
 test_that("a generalized fit with slopes by level is that with dummy columns", {
   d <- sloped_counts()
   same <- \(call) expect_same_generalized_slopes(call)
-  same(by_both_codings(rglmm(count ~ firm * x + sex + (1 | worker), d, poisson), d))
+  same(by_both_codings(
+    rglmm(count ~ firm * x + sex + (1 | worker), d, poisson),
+    d
+  ))
   same(by_both_codings(
     rglmm(cbind(died, 3 - died) ~ firm:z + sex + (z | worker), d, binomial),
     d
@@ -108,7 +111,9 @@ test_that("methods of a generalized fit with slopes agree with those of dummy co
   expect_same(\(fit) predict(fit, new, se.fit = TRUE))
   expect_same(\(fit) predict(fit, new, interval = "confidence"))
   expect_same(\(fit) predict(fit, new, interval = "confidence", re.form = NA))
-  expect_same(\(fit) predict(fit, new, interval = "prediction", type = "response"))
+  expect_same(\(fit) {
+    predict(fit, new, interval = "prediction", type = "response")
+  })
   expect_same(\(fit) as.data.frame(ranef(fit)))
   expect_same(hatvalues)
   expect_same(\(fit) simulate(fit, 2, seed = 1))
@@ -139,5 +144,9 @@ test_that("slopes without a finite coefficient are named", {
     binomial
   )
   # The workers' effects are those of the other firms.
-  expect_equal(VarCorr(fit)$worker[1L], VarCorr(rest)$worker[1L], tolerance = 0.2)
+  expect_equal(
+    VarCorr(fit)$worker[1L],
+    VarCorr(rest)$worker[1L],
+    tolerance = 0.2
+  )
 })

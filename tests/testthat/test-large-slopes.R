@@ -274,7 +274,11 @@ test_that("what slopes by level contain has no test, the rest that of dummy colu
       all = FALSE
     )
     expect_tests(y ~ firm * poly(x, 2), c("firm", "firm:poly(x, 2)"), type)
-    expect_tests(y ~ firm * (x + u), c("firm", "x", "u", "firm:x", "firm:u"), type)
+    expect_tests(
+      y ~ firm * (x + u),
+      c("firm", "x", "u", "firm:x", "firm:u"),
+      type
+    )
   }
   expect_tests(y ~ firm * x * sex, c("firm:sex", "firm:x:sex"), "III")
 })
