@@ -361,7 +361,18 @@ calls_with_arguments <- c(
   "getSimulations(fit, nsim = 2)" = "DHARMa",
   "esticon(fit, diag(length(fixef(fit))))" = "doBy",
   "get_predicted(fit, data = trial[1:3, ])" = "insight",
-  "joint_tests(fit, lmer.df = \"asymptotic\")" = "emmeans"
+  "joint_tests(fit, lmer.df = \"asymptotic\")" = "emmeans",
+  "coefTable(fit)" = "MuMIn",
+  "std.coef(fit, partial.sd = FALSE)" = "MuMIn",
+  "se.ranef(fit)" = "arm",
+  "REquantile(fit, 0.5, \"g\")" = "merTools",
+  "getSummary(fit)" = "memisc",
+  "model2restriction_matrix(fit, smaller)" = "pbkrtest",
+  "avg_slopes(fit, variables = \"x\")" = "marginaleffects",
+  "r2_nakagawa(fit, by_group = TRUE)" = "performance",
+  "tidy(fit, effects = \"ran_coefs\")" = "broom.mixed",
+  "Confint(fit, level = 0.9)" = "car",
+  "standard_error(fit, effects = \"random\")" = "parameters"
 )
 for (call in names(calls_with_arguments)) {
   expect_same_call(calls_with_arguments[[call]], call)
