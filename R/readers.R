@@ -22,14 +22,19 @@ as_reader <- function(data) {
   }
 }
 
-#' A user's reader, whose same rows again and again are told of: it may not know where to end
+#' A user's reader, which may not know where to begin or end
+#'
+#' Rows that it returns when it is to start anew would be lost: they are refused. The same rows
+#' again and again are told of.
 #' @noRd
 watched_reader <- function(reader, most = 100L) {
   at <- new.env(parent = emptyenv())
   at$repeats <- 0L
   function(reset) {
     chunk <- reader(reset)
-    if (!reset) {
+    if (reset) {
+      check_no_rows(chunk)
+    } else {
       is_same <- identical(chunk, at$last) && NROW(chunk) > 1L
       at$repeats <- if (is_same) at$repeats + 1L else 0L
       at$last <- chunk
@@ -38,6 +43,18 @@ watched_reader <- function(reader, most = 100L) {
       }
     }
     chunk
+  }
+}
+
+check_no_rows <- function(chunk) {
+  has_rows <- length(dim(chunk)) == 2L && nrow(chunk) > 0L
+  if (has_rows) {
+    abort_argument(
+      "`data(TRUE)` must start anew, and return no rows: they would be left out.",
+      x = sprintf("It returned %s.", plural(nrow(chunk), "row")),
+      i = "`data(FALSE)` returns the next rows, from the first on, and at the end `NULL`.",
+      arg = "data"
+    )
   }
 }
 

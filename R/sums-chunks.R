@@ -76,7 +76,12 @@ add_chunk <- function(total, chunk, extras) {
 collect_levels <- function(formula, extras, chunks, reader) {
   first <- chunks[[1L]]
   parsed <- parse_formula(formula, first)
-  of <- \(chunk) categories(formula, parsed, chunk, extras)
+  known <- names(categories(formula, parsed, first, extras))
+  of <- \(chunk) {
+    levels <- categories(formula, parsed, chunk, extras)
+    check_same_categories(names(levels), known)
+    levels
+  }
   found <- lapply(unname(chunks), of)
   if (length(found[[1L]]) == 0L) {
     return(NULL)
@@ -87,6 +92,15 @@ collect_levels <- function(formula, extras, chunks, reader) {
   levels <- lapply(do.call(Map, c(c, found)), unique)
   names <- rlang::set_names(names(levels))
   lapply(names, \(name) ordered_levels(levels[[name]], first[[name]]))
+}
+
+check_same_categories <- function(names, known) {
+  odd <- c(setdiff(known, names), setdiff(names, known))
+  if (length(odd) > 0L) {
+    kinds <- c("text or a factor", "neither text nor a factor")
+    kinds <- if (odd[1L] %in% known) kinds else rev(kinds)
+    abort_other_kind(odd[1L], kinds[1L], kinds[2L])
+  }
 }
 
 # Levels in the order of the factor, or of the alphabet.
@@ -122,6 +136,7 @@ categories <- function(formula, parsed, chunk, extras) {
 chunk_sums <- function(plan, chunk, extras, centre = NULL) {
   env <- formula_env(plan$formula)
   frame <- build_frame(plan$parsed, env, chunk, extras, stats::na.omit)
+  check_same_kinds(frame, plan)
   if (plan$frequency) {
     frame <- counted_frame(frame)
   }
@@ -141,6 +156,44 @@ chunk_sums <- function(plan, chunk, extras, centre = NULL) {
   sums$n_eff <- sum(frame[["(weights)"]])
   sums$sum_log_weights <- 0
   new_sums(plan, sums, keys, sums$n_eff)
+}
+
+#' Refuse a chunk with a variable of another kind: its columns, or their units, would be others
+#'
+#' Variables that only tell groups apart may be numbers here and text there.
+#' @noRd
+check_same_kinds <- function(frame, plan) {
+  grouping <- unlist(lapply(plan$random, `[[`, "group_vars"))
+  of_effects <- rownames(attr(plan$fixed$terms, "factors"))
+  names <- setdiff(names(plan$template), setdiff(grouping, of_effects))
+  for (name in intersect(names, names(frame))) {
+    known <- kind_of_column(plan$template[[name]])
+    found <- kind_of_column(frame[[name]])
+    if (known != found) {
+      abort_other_kind(name, known, found)
+    }
+  }
+}
+
+kind_of_column <- function(x) {
+  if (is.factor(x) || is.character(x)) {
+    "text or a factor"
+  } else if (is.numeric(x) && !is.object(x)) {
+    "numeric"
+  } else {
+    paste("of class", in_quotes(class(x)[1L]))
+  }
+}
+
+abort_other_kind <- function(name, known, found) {
+  abort_rlmm(
+    c(
+      "A variable must be of the same kind in all chunks.",
+      x = sprintf("%s is %s in the first chunk, and %s in another.", tick(name), known, found),
+      i = "Convert it in the function that reads the chunks."
+    ),
+    "rlmm_error_variable"
+  )
 }
 
 # The rows of a frame that count, whose weights are whole numbers.

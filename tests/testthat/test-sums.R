@@ -544,7 +544,7 @@ test_that("a reader that may never end is told of", {
   count <- 0
   endless <- function(reset) {
     count <<- count + 1
-    if (count < 150) sleepstudy
+    if (!reset && count < 150) sleepstudy
   }
   expect_message(
     rlmm_sums(Reaction ~ Days + (Days | Subject), endless),
@@ -561,4 +561,60 @@ test_that("a reader that may never end is told of", {
     rlmm_sums(Reaction ~ 1 + (1 | Subject), by_row),
     class = "rlmm_message_endless"
   )
+})
+
+test_that("rows that a reader returns when it starts anew are refused, not lost", {
+  at <- new.env()
+  chunks <- function(reset) {
+    at$last <- if (reset) 90 else at$last + 90
+    rows <- seq_len(nrow(sleepstudy))
+    rows <- rows[rows > at$last - 90 & rows <= at$last]
+    if (length(rows) > 0) sleepstudy[rows, ]
+  }
+  expect_error(
+    rlmm_sums(Reaction ~ Days + (Days | Subject), chunks),
+    "returned 90 rows",
+    class = "rlmm_error_argument"
+  )
+  expect_error(
+    rglmm(round(Reaction) ~ Days + (1 | Subject), chunks, poisson),
+    "returned 90 rows",
+    class = "rlmm_error_argument"
+  )
+})
+
+# A reader of some chunks.
+in_chunks <- function(parts) {
+  at <- new.env()
+  function(reset) {
+    at$place <- if (reset) 0L else at$place + 1L
+    if (at$place %in% seq_along(parts)) parts[[at$place]]
+  }
+}
+
+test_that("a variable that is of another kind in a later chunk is refused", {
+  formula <- Reaction ~ Days + (1 | Subject)
+  late <- sleepstudy[91:180, ]
+  changed <- list(
+    transform(late, Days = as.character(Days)),
+    transform(late, Days = as.Date(Days, origin = "2020-01-01")),
+    transform(late, Days = Days > 3)
+  )
+  for (chunk in changed) {
+    chunks <- in_chunks(list(sleepstudy[1:90, ], chunk))
+    expect_error(
+      rlmm_sums(formula, chunks),
+      "`Days` is (numeric|neither text nor a factor) in the first chunk",
+      class = "rlmm_error_variable"
+    )
+  }
+  chunks <- in_chunks(list(sleepstudy[1:90, ], transform(late, Subject = 1)))
+  expect_error(
+    rlmm_sums(Reaction ~ Subject + (1 | Days), chunks),
+    "`Subject` is text or a factor in the first chunk",
+    class = "rlmm_error_variable"
+  )
+  numbered <- transform(late, Subject = as.integer(as.character(Subject)))
+  same <- in_chunks(list(sleepstudy[1:90, ], numbered))
+  expect_equal(rlmm_sums(formula, same)$n, 180)
 })
