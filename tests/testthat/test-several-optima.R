@@ -40,6 +40,25 @@ test_that("a lower optimum at large random effects is found", {
   expect_lt(-2 * as.numeric(logLik(fit)), 38.6599)
 })
 
+# The two optima have the random effects on either side of zero: their intercepts are -0.909 and
+# 1.203. glmmTMB 1.1.14 finds the same two for the covariance of rank one, which both nearly have:
+# 275.736 and 266.588, the latter at the fixed effects below.
+test_that("the optimum with random effects of the other sign is found", {
+  data <- read.csv(test_path("optima", "glmm-8101001.csv"))
+  data[c("f", "g")] <- lapply(data[c("f", "g")], factor)
+  formula <- y ~ x + z + ar1(0 + f | g, hom = FALSE)
+  set.seed(2)
+  for (rows in list(1:250, sample(250), sample(250))) {
+    fit <- suppressMessages(rglmm(formula, data[rows, ], gaussian("log")))
+    expect_lt(-2 * as.numeric(logLik(fit)), 266.588)
+    expect_equal(
+      unname(fixef(fit)),
+      c(1.20268, 0.234596, 0.0486392),
+      tolerance = 1e-3
+    )
+  }
+})
+
 test_that("square roots don't get stuck at the wrong sign", {
   formula <- k ~ x + z + (1 | g) + (1 | h)
   for (start in list(NULL, c(1, 1), c(0.1, 0.1), c(0.03, 0.03), c(0.1, 1))) {

@@ -115,8 +115,8 @@ impl GeneralizedLinearMixedModel {
         )
     }
 
-    // Theta and the shape among all parameters.
-    fn start_of(&self, parameters: &[f64]) -> Vec<f64> {
+    /// Theta and the shape among all parameters.
+    pub(super) fn start_of(&self, parameters: &[f64]) -> Vec<f64> {
         let mut start = parameters[..self.n_theta()].to_vec();
         if self.shape_is_estimated() {
             start.extend(parameters.last());

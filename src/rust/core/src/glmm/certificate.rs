@@ -16,6 +16,8 @@ use crate::tolerances::{
 
 /// The Laplace approximation in Omega.
 struct InOmega {
+    /// The objective, of Laplace's approximation.
+    value: f64,
     omega: OmegaDerivatives,
     /// `sum_l W_ll` of each term.
     traces: Vec<Vec<f64>>,
@@ -130,13 +132,14 @@ impl GeneralizedLinearMixedModel {
         let laplace = self.laplace_in_omega(vary, parameters);
         self.rule = rule;
         let InOmega {
+            mut value,
             omega,
             traces,
             rms,
             mut gradient,
         } = laplace?;
-        let value = self.objective(vary, parameters)?;
         if self.rule.is_some() {
+            value = self.objective(vary, parameters)?;
             self.gradient(vary, &mut gradient)?;
         }
         // The second derivative, if all levels were alike.
@@ -163,12 +166,13 @@ impl GeneralizedLinearMixedModel {
         vary: Vary,
         parameters: &[f64],
     ) -> Result<InOmega> {
-        self.objective(vary, parameters)?;
+        let value = self.objective(vary, parameters)?;
         let rms = self.pirls.root_mean_squares(vary, self.n_eff);
         let mut omega = OmegaDerivatives::new(&self.covs);
         let mut gradient = vec![0.0; parameters.len()];
         let traces = self.gradient_in_omega(vary, &mut gradient, &mut omega)?;
         Ok(InOmega {
+            value,
             omega,
             traces,
             rms,

@@ -94,6 +94,7 @@ impl GeneralizedLinearMixedModel {
         if n <= FEW_ROWS || self.has_few_data() {
             best = self.or_at_random(fit, start, beta, best, observe);
         }
+        best = self.or_mirrored(fit, best, observe);
         self.left_at(fit, best)
     }
 
@@ -341,16 +342,22 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-/// Settings with so many evaluations at most; zero stands for any number.
+/// Settings with so many evaluations at most.
 pub(super) fn limited(settings: &Settings, most: usize) -> Settings {
-    let max_eval = match settings.max_eval {
-        0 => most,
-        given => given.min(most),
+    let max_eval = match is_shorter(most, settings) {
+        true => most,
+        false => settings.max_eval,
     };
     Settings {
         max_eval,
         ..settings.clone()
     }
+}
+
+/// Whether a search of at most so many evaluations ends before the limit of `settings`, where zero
+/// stands for none: it is our limit then that it meets, not the user's.
+pub(super) fn is_shorter(most: usize, settings: &Settings) -> bool {
+    settings.max_eval == 0 || most < settings.max_eval
 }
 
 /// The better one of a fit and another one that may have failed, or have been stopped.

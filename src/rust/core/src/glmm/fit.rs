@@ -1,7 +1,7 @@
 //! Fitting: a fast stage over the covariance parameters, with the fixed effects found by PIRLS,
 //! then all parameters.
 
-use super::elsewhere::limited;
+use super::elsewhere::{is_shorter, limited};
 use super::matrix_free::FEWEST;
 use super::GeneralizedLinearMixedModel;
 use crate::error::{Error, Result};
@@ -191,7 +191,7 @@ impl GeneralizedLinearMixedModel {
         if fit.settings.optimizer == bfgs::NAME && found.ended_too_early() {
             found = self.go_on(fit, found, &inverse, observe)?;
         }
-        self.find_anew();
+        self.pirls.return_to(&found.modes);
         self.objective(fit.vary, &found.parameters)?;
         self.weigh_noise(fit.vary, &inverse, &mut found)?;
         Ok(GlmmFit {
@@ -251,12 +251,18 @@ impl GeneralizedLinearMixedModel {
         Ok(())
     }
 
-    // Forgets the modes, so that what is found doesn't depend on the way there; conjugate gradients
-    // find them as they are, to the last digits that count.
-    fn find_anew(&mut self) {
+    // The objective and the modes, which are forgotten before, so that what is found doesn't depend
+    // on the way there; conjugate gradients find them as they are, to the last digits that count.
+    fn value_anew(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<(f64, Modes)> {
         if !self.is_iterative() {
             self.pirls.reset();
         }
+        let value = self.objective(vary, parameters)?;
+        Ok((value, self.pirls.modes()))
     }
 
     /// Forgets the modes.
@@ -281,8 +287,8 @@ impl GeneralizedLinearMixedModel {
         };
         let mut next =
             self.minimize(&settings, fit.vary, &found.parameters, observe)?;
-        if next.status == Status::MaxEval && settings.max_eval == MOST_TO_GO_ON
-        {
+        let is_ours = is_shorter(MOST_TO_GO_ON, &fit.settings);
+        if next.status == Status::MaxEval && is_ours {
             next.status = found.summary.status;
         }
         self.judged(fit.vary, continued(found.summary, next), inverse)
@@ -316,13 +322,14 @@ impl GeneralizedLinearMixedModel {
         inverse: &[f64],
     ) -> Result<GlmmFit> {
         let mut parameters = summary.best.clone();
-        self.find_anew();
-        let reached = self.objective(vary, &parameters)?;
         let mut summary = summary;
+        let (reached, mut modes) = self.value_anew(vary, &parameters)?;
         if self.is_iterative() {
             summary.best_value = reached;
         }
-        self.snap_to_zero(vary, reached, &mut parameters);
+        if self.snap_to_zero(vary, reached, &mut parameters) {
+            modes = self.value_anew(vary, &parameters)?.1;
+        }
         // Who stopped the fit doesn't want to wait for a verdict.
         let is_stopped =
             matches!(summary.status, Status::Interrupted | Status::MaxTime);
@@ -339,17 +346,19 @@ impl GeneralizedLinearMixedModel {
             certificate,
             iterations: 0,
             inverse: Vec::new(),
-            modes: Modes::default(),
+            modes,
         })
     }
 
-    // A minimum at zero is flat: the search ends near it. Zero itself is taken if it is as good.
+    // A minimum at zero is flat: the search ends near it. Zero itself is taken if it is as good;
+    // whether one was comes back.
     fn snap_to_zero(
         &mut self,
         vary: Vary,
         reached: f64,
         parameters: &mut [f64],
-    ) {
+    ) -> bool {
+        let mut is_changed = false;
         let step_sizes = self.step_sizes(vary);
         for j in 0..self.n_theta() {
             let is_free = !self.held[j] && self.lower[j] == 0.0;
@@ -359,13 +368,13 @@ impl GeneralizedLinearMixedModel {
                 continue;
             }
             let length = std::mem::take(&mut parameters[j]);
-            if !self
-                .objective(vary, parameters)
-                .is_ok_and(|value| value <= reached + ZERO_COST)
-            {
-                parameters[j] = length;
+            let value = self.objective(vary, parameters);
+            match value.is_ok_and(|value| value <= reached + ZERO_COST) {
+                true => is_changed = true,
+                false => parameters[j] = length,
             }
         }
+        is_changed
     }
 }
 

@@ -23,6 +23,7 @@
 //! | start values; the objective in free coordinates | `start`, `search` |
 //! | the fit; its stages | `fit`, `stages` |
 //! | other starts, those at random | `elsewhere`, `at_random` |
+//! | a start on the other side of the random effects | `mirrored` |
 //! | fixed factors with many levels | `fixed_levels` |
 //! | effects that the fixed ones contain | `redundant` |
 //! | responses drawn from a fit, and fitted | [`bootstrap`] |
@@ -42,6 +43,7 @@ mod gauss_hermite;
 mod gradient;
 mod leverage;
 mod matrix_free;
+mod mirrored;
 mod noise;
 mod parameters;
 pub mod pirls;

@@ -252,12 +252,24 @@ impl Pirls {
     /// `X beta + offset + Z Lambda u` of the present `u` and `beta`, and what follows from it.
     pub(crate) fn update_eta(&mut self) -> f64 {
         self.response.eta.copy_from_slice(&self.response.offset);
-        let u = self.u.iter().enumerate();
-        let b: Vec<Vec<f64>> =
-            u.map(|(t, u)| self.engine.times_lambda(t, u)).collect();
+        let b = self.effects();
         let eta = &mut self.response.eta;
         self.rows.add_predictor(&self.beta, &b, eta);
         self.response.update()
+    }
+
+    /// `X beta + Z Lambda u` of the present `u` and any `beta`, of centred columns.
+    pub(crate) fn predictor(&self, beta: &[f64]) -> Vec<f64> {
+        let mut predictor = vec![0.0; self.rows.n()];
+        self.rows
+            .add_predictor(beta, &self.effects(), &mut predictor);
+        predictor
+    }
+
+    // `Lambda u` of each term.
+    fn effects(&self) -> Vec<Vec<f64>> {
+        let u = self.u.iter().enumerate();
+        u.map(|(t, u)| self.engine.times_lambda(t, u)).collect()
     }
 
     /// `|u|^2`.
