@@ -291,6 +291,10 @@ impl GeneralizedLinearMixedModel {
         if next.status == Status::MaxEval && is_ours {
             next.status = found.summary.status;
         }
+        // Steps that promise less than random vectors tell are taken on trust, and may lead away.
+        if next.best_value > found.summary.best_value + self.search_noise() {
+            return Ok(found);
+        }
         self.judged(fit.vary, continued(found.summary, next), inverse)
     }
 
