@@ -224,7 +224,8 @@ null_of_combinations <- function(found, columns) {
   basis[is_kept, ] <- -as.matrix(found$weights)
   basis[!is_kept, ] <- diag(ncol(basis))
   constant <- which(found$names == "(Intercept)")
-  basis[constant, ] <- basis[constant, ] - rep(found$origins %*% basis, length(constant))
+  basis[constant, ] <- basis[constant, ] -
+    rep(found$origins %*% basis, length(constant))
   qr.Q(qr(basis[match(columns, found$names), , drop = FALSE]))
 }
 

@@ -194,7 +194,9 @@ family_hint <- function(name) {
     ))
   }
   if (plain %in% c("multinomial", "categorical")) {
-    return(c(i = "For a response of several categories see the package mclogit."))
+    return(c(
+      i = "For a response of several categories see the package mclogit."
+    ))
   }
   did_you_mean(name, c(named_families(), "bernoulli"))
 }

@@ -185,7 +185,10 @@ fixed_without_lost <- function(fixed, beside) {
   fixed$dropped <- c(fixed$dropped, lost_beside(fixed, beside))
   fixed$names <- fixed$names[beside$keep]
   fixed$assign <- fixed$assign[beside$keep]
-  fixed$large[c("is_column", "has_moved")] <- beside[c("is_column", "has_moved")]
+  fixed$large[c("is_column", "has_moved")] <- beside[c(
+    "is_column",
+    "has_moved"
+  )]
   fixed
 }
 

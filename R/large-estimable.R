@@ -37,7 +37,8 @@ parts_of_fixed <- function(fit, new) {
 # What is taken off the columns, so that cross-products of covariates far from zero keep their
 # digits: a constant is a combination of the levels, but not of slopes alone.
 column_origins <- function(parts, large) {
-  is_shifted <- has_indicator(large$factors) & colnames(parts$ordinary) != "(Intercept)"
+  is_shifted <- has_indicator(large$factors) &
+    colnames(parts$ordinary) != "(Intercept)"
   list(
     ordinary = colMeans(parts$ordinary) * is_shifted,
     slopes = mapply(slope_origin, large$factors, parts$levels, list(large))
@@ -45,7 +46,8 @@ column_origins <- function(parts, large) {
 }
 
 slope_origin <- function(own, rows, large) {
-  beside_levels <- is_of_slopes(own) && has_indicator(of_block(large, own$block))
+  beside_levels <- is_of_slopes(own) &&
+    has_indicator(of_block(large, own$block))
   if (beside_levels) mean(rows$values) else 0
 }
 
@@ -55,7 +57,13 @@ slope_origin <- function(own, rows, large) {
 #' @noRd
 sparse_fixed <- function(parts, origins, n_levels) {
   ordinary <- sweep(parts$ordinary, 2L, origins$ordinary)
-  levels <- Map(indicator_columns, parts$levels, origins$slopes, nrow(ordinary), n_levels)
+  levels <- Map(
+    indicator_columns,
+    parts$levels,
+    origins$slopes,
+    nrow(ordinary),
+    n_levels
+  )
   cbind(methods::as(ordinary, "CsparseMatrix"), Reduce(`+`, levels))
 }
 

@@ -68,7 +68,11 @@ abort_newdata_class <- function(name, was, value) {
 
 abort_newdata_columns <- function(name, n, found) {
   abort_newdata(
-    sprintf("%s must have %s in `newdata`, as it had in the fit.", tick(name), plural(n, "column")),
+    sprintf(
+      "%s must have %s in `newdata`, as it had in the fit.",
+      tick(name),
+      plural(n, "column")
+    ),
     x = sprintf("It has %s.", plural(found, "column"))
   )
 }

@@ -27,7 +27,9 @@ dummy.coef.rlmm <- function(object, ...) {
 
 #' @importFrom stats model.tables
 #' @export
-model.tables.rlmm <- function(x, ...) abort_of_aov("model.tables", means_of_levels)
+model.tables.rlmm <- function(x, ...) {
+  abort_of_aov("model.tables", means_of_levels)
+}
 
 #' @importFrom stats se.contrast
 #' @export

@@ -62,7 +62,10 @@ inform_repeats <- function(most) {
   inform_rlmm(
     c(
       "Does the function given as `data` come to an end?",
-      x = sprintf("It has returned the same rows %d times, one after the other.", most),
+      x = sprintf(
+        "It has returned the same rows %d times, one after the other.",
+        most
+      ),
       i = "It is called with `TRUE` to start anew, with `FALSE` for the next rows.",
       i = "It returns `NULL` where there are no more."
     ),

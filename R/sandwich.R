@@ -7,14 +7,11 @@ estfun.rlmm <- function(x, ...) {
     check_meat_arguments(x, parent.frame())
   }
   parts <- marginal_scores(x)
-  out <- matrix(
-    0,
-    length(x$fitted),
-    sum(parts$free)
-  )
+  free <- names(x$beta)[parts$free]
+  out <- matrix(0, length(x$fitted), length(free))
   scores <- parts$c %*% parts$root * parts$residual
   out[parts$kept, ] <- scores / x$sigma^2
-  dimnames(out) <- list(row.names(x$frame), names(x$beta)[parts$free])
+  dimnames(out) <- list(row.names(x$frame), free)
   out
 }
 
@@ -56,7 +53,10 @@ abort_cluster_formula <- function(formula) {
     c(
       "`vcovCL()` of sandwich can't read its `cluster` beside this model's formula.",
       x = sprintf("`cluster` is %s.", tick(text)),
-      i = sprintf("Take `vcov(fit, type = \"CR1\", cluster = %s)`, or a vector.", text)
+      i = sprintf(
+        "Take `vcov(fit, type = \"CR1\", cluster = %s)`, or a vector.",
+        text
+      )
     ),
     "rlmm_error_not_available"
   )

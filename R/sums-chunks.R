@@ -189,7 +189,12 @@ abort_other_kind <- function(name, known, found) {
   abort_rlmm(
     c(
       "A variable must be of the same kind in all chunks.",
-      x = sprintf("%s is %s in the first chunk, and %s in another.", tick(name), known, found),
+      x = sprintf(
+        "%s is %s in the first chunk, and %s in another.",
+        tick(name),
+        known,
+        found
+      ),
       i = "Convert it in the function that reads the chunks."
     ),
     "rlmm_error_variable"

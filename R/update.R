@@ -175,17 +175,16 @@ frame_as_data <- function(fit, plain) {
   if (plain) {
     return(data)
   }
-  atoms <- lapply(fit$random, \(term) {
-    exprs <- lapply(group_atoms(term$group_expr), \(expr) {
-      list(expr = expr, row_wise = term$row_wise)
-    })
-    rlang::set_names(exprs, term$group_vars)
+  atoms <- do.call(c, lapply(fit$random, named_atoms))
+  as_fitted_data(data, attr(fit$frame, "terms"), atoms)
+}
+
+# The expressions whose interaction is the grouping factor of a term, by the names of the frame.
+named_atoms <- function(term) {
+  exprs <- lapply(group_atoms(term$group_expr), \(expr) {
+    list(expr = expr, row_wise = term$row_wise)
   })
-  as_fitted_data(
-    data,
-    attr(fit$frame, "terms"),
-    do.call(c, atoms)
-  )
+  rlang::set_names(exprs, term$group_vars)
 }
 
 #' Whether the formula and the arguments need nothing but the stored frame

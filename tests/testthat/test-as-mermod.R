@@ -460,5 +460,8 @@ test_that("a dispersion that lme4 doesn't find is told", {
   expect_equal(sigma(object), sigma(fit), tolerance = 1e-3)
   expect_no_error(check_same_dispersion(fit, object))
   object@devcomp$cmp[["sigmaML"]] <- 1
-  expect_error(check_same_dispersion(fit, object), class = "rlmm_error_as_mermod")
+  expect_error(
+    check_same_dispersion(fit, object),
+    class = "rlmm_error_as_mermod"
+  )
 })

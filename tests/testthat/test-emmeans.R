@@ -200,6 +200,14 @@ test_that("an unknown method is answered under the name of the argument that was
   skip_if_not_installed("emmeans")
   fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
   means <- \(...) emmeans::emmeans(fit, "Days", ...)
-  expect_error(means(lmer.df = "foo"), "`lmer.df` must be", class = "rlmm_error_argument")
-  expect_error(means(mode = "foo"), "`mode` must be", class = "rlmm_error_argument")
+  expect_error(
+    means(lmer.df = "foo"),
+    "`lmer.df` must be",
+    class = "rlmm_error_argument"
+  )
+  expect_error(
+    means(mode = "foo"),
+    "`mode` must be",
+    class = "rlmm_error_argument"
+  )
 })

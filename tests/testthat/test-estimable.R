@@ -154,7 +154,12 @@ test_that("dropped coefficients and means of empty cells are known without rows"
   }
   skip_if_not_installed("emmeans")
   means <- \(fit) {
-    as.data.frame(emmeans::emmeans(fit, ~ a | b, data = d, at = list(x = 19001)))
+    as.data.frame(emmeans::emmeans(
+      fit,
+      ~ a | b,
+      data = d,
+      at = list(x = 19001)
+    ))
   }
   expect_identical(which(is.na(means(fit)$emmean)), 5L)
   expect_equal(means(of_sums)$emmean, means(fit)$emmean, tolerance = 1e-6)

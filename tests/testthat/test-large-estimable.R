@@ -69,8 +69,20 @@ test_that("what has no mean has none by dummy columns", {
   )
   for (i in seq_along(formulas)) {
     found <- parts_data(i)
-    by_levels <- predictions(formulas[[i]], found$data, found$new, 10, rankdeficient = "NA")
-    by_columns <- predictions(formulas[[i]], found$data, found$new, 1e6, rankdeficient = "NA")
+    by_levels <- predictions(
+      formulas[[i]],
+      found$data,
+      found$new,
+      10,
+      rankdeficient = "NA"
+    )
+    by_columns <- predictions(
+      formulas[[i]],
+      found$data,
+      found$new,
+      1e6,
+      rankdeficient = "NA"
+    )
     expect_equal(by_levels, by_columns, tolerance = 1e-6)
   }
 })

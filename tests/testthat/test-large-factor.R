@@ -36,7 +36,10 @@ test_that("a fit with levels is that with dummy columns", {
 test_that("the levels may be all of the fixed part", {
   d <- made_data(600, 60, 20)
   for (reml in c(TRUE, FALSE)) {
-    fits <- by_both_codings(rlmm(y ~ 0 + firm + (1 | worker), d, REML = reml), d)
+    fits <- by_both_codings(
+      rlmm(y ~ 0 + firm + (1 | worker), d, REML = reml),
+      d
+    )
     expect_equal(logLik(fits$levels), logLik(fits$dummies), tolerance = 1e-10)
     expect_equal(sigma(fits$levels), sigma(fits$dummies), tolerance = 1e-7)
     expect_equal(fixef(fits$levels), fixef(fits$dummies), tolerance = 1e-7)
@@ -169,7 +172,10 @@ test_that("a preview tells of it", {
 test_that("a factor with most levels and no other column is that with dummy columns", {
   d <- made_data(900, 120, 30)
   for (reml in c(TRUE, FALSE)) {
-    fits <- by_both_codings(rlmm(y ~ 0 + firm + (1 | worker), d, REML = reml), d)
+    fits <- by_both_codings(
+      rlmm(y ~ 0 + firm + (1 | worker), d, REML = reml),
+      d
+    )
     expect_equal(logLik(fits$levels), logLik(fits$dummies), tolerance = 1e-10)
     expect_equal(fixef(fits$levels), fixef(fits$dummies), tolerance = 1e-6)
     expect_equal(

@@ -307,7 +307,11 @@ test_that("beside interactions and dropped levels the others are tested by type 
   found <- anova(fits$levels)
   right <- anova(fits$dummies)
   others <- c("h", "x", "h:x")
-  expect_equal(found[others, "F value"], right[others, "F value"], tolerance = 1e-5)
+  expect_equal(
+    found[others, "F value"],
+    right[others, "F value"],
+    tolerance = 1e-5
+  )
   expect_match(attr(found, "heading")[1L], "^Type III analysis")
   expect_match(attr(found, "heading"), "type II, beside dropped", all = FALSE)
 })
@@ -334,7 +338,10 @@ test_that("a factor or a column without a coefficient left isn't tested", {
 test_that("interactions have the names that they have beside dummy columns", {
   d <- two_factors()
   d$h <- factor(sample(letters[1:3], nrow(d), TRUE))
-  fits <- by_both_codings(rlmm(y ~ firm + school + h:x + x + (1 | worker), d), d)
+  fits <- by_both_codings(
+    rlmm(y ~ firm + school + h:x + x + (1 | worker), d),
+    d
+  )
   expect_equal(fixef(fits$levels), fixef(fits$dummies), tolerance = 1e-5)
 })
 

@@ -160,7 +160,11 @@ test_that("an interrupt ends what waits for a bootstrap or many responses", {
       responses <- matrix(sin(seq_len(180 * 1000)^1.5), 180)
       responses[1, 7] <- NA
       message(strrep("begun\n", 6))
-      rlmm_many(responses ~ Days + (Days | Subject), sleepstudy, control = endless)
+      rlmm_many(
+        responses ~ Days + (Days | Subject),
+        sleepstudy,
+        control = endless
+      )
     }),
     seconds = 1
   )

@@ -54,7 +54,11 @@ test_that("a response without the rows of a group is fitted without that group",
   rows <- subset(sleepstudy, Subject != "310")
   right <- rlmm(Reaction ~ Days + (Days | Subject), rows)
   expect_equal(ngrps(found), ngrps(right))
-  expect_equal(as.data.frame(ranef(found)), as.data.frame(ranef(right)), tolerance = 1e-4)
+  expect_equal(
+    as.data.frame(ranef(found)),
+    as.data.frame(ranef(right)),
+    tolerance = 1e-4
+  )
   expect_equal(coef(summary(found)), coef(summary(right)), tolerance = 1e-5)
 })
 

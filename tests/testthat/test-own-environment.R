@@ -83,14 +83,20 @@ test_that("formulas in variables, and in lists, don't bring the function's objec
     known <- list(formula = Reaction ~ tenth(Days) + (1 | Subject))
     formula <- known$formula
     control <- rlmm_control(slim = slim)
-    list(rlmm(formula, d, control = control), rlmm(known$formula, d, control = control))
+    list(
+      rlmm(formula, d, control = control),
+      rlmm(known$formula, d, control = control)
+    )
   }
   outside <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
   size <- saved_size(outside) + saved_size(sleepstudy) + 3e4
   new <- data.frame(Days = 20, Subject = "308")
   for (fit in c(make(FALSE), make(TRUE))) {
     expect_lt(saved_size(fit), size)
-    expect_equal(predict(fit, new, re.form = NA)[[1]], sum(fixef(fit) * c(1, 2)))
+    expect_equal(
+      predict(fit, new, re.form = NA)[[1]],
+      sum(fixef(fit) * c(1, 2))
+    )
   }
   changed <- update(make(FALSE)[[1]], . ~ . + Days - tenth(Days))
   expect_equal(logLik(changed)[[1]], logLik(outside)[[1]])

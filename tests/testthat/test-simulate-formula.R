@@ -14,7 +14,13 @@ test_that("equal parameters and seeds give lme4's draws", {
     sigma = 1.5
   )
   expect_equal(
-    simulate_formula(~ time + (time | id), 2, 1, newdata = d, newparams = parameters),
+    simulate_formula(
+      ~ time + (time | id),
+      2,
+      1,
+      newdata = d,
+      newparams = parameters
+    ),
     suppressMessages(theirs(
       ~ time + (time | id),
       nsim = 2,
@@ -185,7 +191,13 @@ test_that("rows with missing covariates are missing", {
   parameters <- list(beta = c(0, 1), theta = 1)
   expect_identical(
     which(is.na(
-      simulate_formula(~ time + (1 | id), 1, 1, newdata = d, newparams = parameters)$sim_1
+      simulate_formula(
+        ~ time + (1 | id),
+        1,
+        1,
+        newdata = d,
+        newparams = parameters
+      )$sim_1
     )),
     2L
   )
@@ -195,7 +207,14 @@ test_that("what is missing is named", {
   d <- plan()
   draw <- \(parameters, formula = ~ time + (1 | id), data = d, ...) {
     writeLines(error_lines(
-      simulate_formula(formula, 1, 1, newdata = data, newparams = parameters, ...)
+      simulate_formula(
+        formula,
+        1,
+        1,
+        newdata = data,
+        newparams = parameters,
+        ...
+      )
     ))
   }
   expect_snapshot({

@@ -402,6 +402,10 @@ test_that("effects finds the rows of fits that were made in a function", {
   )
   for (fit in fits) {
     found <- as.data.frame(effects::allEffects(fit)$Days)
-    expect_equal(found$fit, predict(fit, found, re.form = NA), ignore_attr = TRUE)
+    expect_equal(
+      found$fit,
+      predict(fit, found, re.form = NA),
+      ignore_attr = TRUE
+    )
   }
 })

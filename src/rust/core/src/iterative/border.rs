@@ -57,8 +57,8 @@ impl Beside {
 
 impl Border {
     /// Solves until residuals are below `tolerance`; as many vectors z of `beside` as there is room
-    /// for are solved for, too, with `F z` on the right. `near` are the solutions with other weights,
-    /// or nothing.
+    /// for are solved for, too, with `F z` on the right. `near` are the solutions with other
+    /// weights, or nothing.
     ///
     /// # Errors
     /// `NotPositiveDefinite` where columns of X depend on each other.
