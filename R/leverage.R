@@ -9,7 +9,9 @@
 #' `rstudent()` does: sigma is not estimated anew without the observation. `cooks.distance()` is
 #' their square times h / ((1 - h) p), with p the rank of the fixed part. All hold theta fixed.
 #'
-#' For a generalized model all are those of the working linear model at the last iteration.
+#' For a generalized model all are those of the working linear model at the last iteration. lme4
+#' (2.1) counts the weights of such a model otherwise, and says that its values may make no sense:
+#' those of `cbpp`'s binomial model with 19 effects add up to 163 there, to 13.3 here.
 #' `rstudent()` has the sign of the deviance residual d, and the size sqrt(d^2 + h p^2 / (1 - h))
 #' with the Pearson residual p, as for [glm()] up to R 4.5 (Williams 1987): nearly the change of the
 #' deviance without the observation. It is divided by sigma, where the family has a dispersion.

@@ -113,6 +113,20 @@ test_that("conditional variances and leverages are those of the working linear m
   )
 })
 
+test_that("leverages without variance of the groups are glm()'s", {
+  formula <- cbind(incidence, size - incidence) ~ period
+  alone <- glm(formula, cbpp, family = binomial)
+  none <- rlmm_control(fixed = list(theta = c("herd.(Intercept)" = 0)))
+  with_groups <- update(formula, . ~ . + (1 | herd))
+  held <- rglmm(with_groups, cbpp, family = binomial, control = none)
+  expect_equal(
+    hatvalues(held),
+    hatvalues(alone),
+    tolerance = 1e-7,
+    ignore_attr = TRUE
+  )
+})
+
 test_that("getME() answers every name, or says why not", {
   for (name in names(fit_parts)) {
     part <- tryCatch(getME(fit, name), rlmm_error_not_available = \(cnd) {
