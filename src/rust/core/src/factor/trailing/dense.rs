@@ -406,11 +406,10 @@ impl Dense {
     pub(crate) fn invert(&self, inverse: &mut Inverse) {
         let m = self.m;
         inverse.values.resize(m * m, 0.0);
-        match is_small(m) {
-            true => {
-                small::inverse_of_square(m, &self.values, &mut inverse.values)
-            }
-            false => self.invert_by_columns(inverse),
+        if is_small(m) {
+            small::inverse_of_square(m, &self.values, &mut inverse.values);
+        } else {
+            self.invert_by_columns(inverse);
         }
     }
 
