@@ -178,7 +178,7 @@ check_same_kinds <- function(frame, plan) {
 kind_of_column <- function(x) {
   if (is.factor(x) || is.character(x)) {
     "text or a factor"
-  } else if (is.numeric(x) && !is.object(x)) {
+  } else if (is.numeric(x) && (is.matrix(x) || !is.object(x))) {
     "numeric"
   } else {
     paste("of class", in_quotes(class(x)[1L]))

@@ -401,7 +401,7 @@ test_that("effects finds the rows of fits that were made in a function", {
     lapply(parts, rlmm, formula = formula)
   )
   for (fit in fits) {
-    found <- as.data.frame(effects::allEffects(fit)$Days)
+    found <- as.data.frame(getExportedValue("effects", "allEffects")(fit)$Days)
     expect_equal(
       found$fit,
       predict(fit, found, re.form = NA),
