@@ -84,9 +84,6 @@ named_cluster <- function(fit, name, known, env) {
   fitted_cluster(values, fit, plain_name(name))
 }
 
-# The name without the backticks that a formula needs for blanks.
-plain_name <- function(name) gsub("`", "", name, fixed = TRUE)
-
 #' A variable, from the frame of the fit, its grouping factors, or the data it was made from
 #' @noRd
 cluster_variable <- function(fit, expr, env) {

@@ -1,8 +1,8 @@
 # Arguments that a function doesn't have: nobody's dots swallow them.
 #
-# Of arguments that begin alike one at most stands before the dots: where R finds two that an
-# abbreviation may mean, it stops before the function is called, and names neither. Those after the
-# dots have to be written out, and are suggested here to who didn't.
+# At most one of the arguments that begin alike stands before the dots of a function: where R finds
+# two that an abbreviation may mean, it stops before the function is called, and names neither.
+# Arguments after the dots have to be written out, and are suggested here to who didn't.
 
 #' Refuse what stands in a method's dots
 #'

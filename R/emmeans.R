@@ -216,8 +216,8 @@ null_combinations <- function(object, is_kept, columns) {
   null_space(x[, columns, drop = FALSE], sum(is_kept))
 }
 
-# The same of the columns of a fit without rows, by what [column_combinations()] tells: a dropped
-# column less the combination of kept ones that it is, where all have their origins off.
+# What null_combinations() returns of a fit without rows, by what [column_combinations()] tells: a
+# dropped column less the combination of kept ones that it is, where all have their origins off.
 null_of_combinations <- function(found, columns) {
   is_kept <- found$is_kept
   basis <- matrix(0, length(is_kept), sum(!is_kept))

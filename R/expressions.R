@@ -149,6 +149,9 @@ term_variables <- function(label, terms) {
 # A name as data have it; the terms object quotes names that are not syntactic.
 unquoted <- function(name) gsub("^`|`$", "", name)
 
+# A name, or the label of a term, without the backticks that a formula needs for blanks.
+plain_name <- function(name) gsub("`", "", name, fixed = TRUE)
+
 # The classes of variables, of which the terms object has the names that data have.
 variable_classes <- function(variables, terms) {
   attr(terms, "dataClasses")[unquoted(variables)]

@@ -82,8 +82,10 @@ large_tests <- function(fit, type, tests) {
   tested <- tested_type(fit, type)
   table <- as.data.frame(term_tests(without_large(fit), tested, tests))
   untested <- untested_terms(fit)
-  own <- setdiff(tested_labels(fit), untested)
-  own <- lapply(rlang::set_names(own), test_of_levels, fit = fit)
+  all_own <- tested_labels(fit)
+  labels_of_levels <- setdiff(all_own, untested)
+  own <- rlang::set_names(labels_of_levels)
+  own <- lapply(own, test_of_levels, fit = fit)
   covariates <- covariates_with_slopes(fit)
   table <- table[
     setdiff(rownames(table), c(covariates, untested)),
@@ -96,8 +98,8 @@ large_tests <- function(fit, type, tests) {
   labels <- fixed_labels(fit)
   table <- table[intersect(labels, rownames(table)), , drop = FALSE]
   heading <- c(
-    large_heading(fit, tested, tests),
-    type_note(fit, type, tested),
+    large_heading(fit, tested, tests, labels_of_levels),
+    type_note(fit, type, tested, all_own),
     note_of_untested(untested)
   )
   as_anova(table, heading)
@@ -132,7 +134,7 @@ untested_terms <- function(fit) {
 
 note_of_untested <- function(untested) {
   if (length(untested) > 0L) {
-    terms <- enumerate(tick(gsub("`", "", untested)))
+    terms <- enumerate(tick(plain_name(untested)))
     sprintf("(%s: no test beside slopes by level that contain it)", terms)
   }
 }
@@ -144,7 +146,7 @@ tested_type <- function(fit, type) {
   if (type == "III" && !is_same) "II" else type
 }
 
-type_note <- function(fit, type, tested) {
+type_note <- function(fit, type, tested, labels) {
   why <- not_type_three(fit)
   if (type != "III" || is.null(why)) {
     return(NULL)
@@ -152,7 +154,7 @@ type_note <- function(fit, type, tested) {
   if (tested == "II") {
     return(paste0("(Type III isn't available for large factors ", why, ")"))
   }
-  names <- enumerate(tick(gsub("`", "", tested_labels(fit))))
+  names <- enumerate(tick(plain_name(labels)))
   paste0("(", names, ": type II, ", why, ")")
 }
 
@@ -178,12 +180,15 @@ has_interactions <- function(fit) {
   any(attr(fit$fixed$ordinary, "order") > 1L)
 }
 
-large_heading <- function(fit, type, tests) UseMethod("large_heading")
+#' @param labels Of the large factors and slopes that are tested.
+#' @noRd
+large_heading <- function(fit, type, tests, labels) {
+  UseMethod("large_heading")
+}
 
 #' @export
-large_heading.rlmm_lmm <- function(fit, type, tests) {
-  tested <- setdiff(tested_labels(fit), untested_terms(fit))
-  name <- enumerate(tick(gsub("`", "", tested)))
+large_heading.rlmm_lmm <- function(fit, type, tests, labels) {
+  name <- enumerate(tick(plain_name(labels)))
   method <- ddf_label(tests$ddf)
   c(
     paste0("Type ", type, " analysis of variance with ", method),
@@ -192,7 +197,7 @@ large_heading.rlmm_lmm <- function(fit, type, tests) {
 }
 
 #' @export
-large_heading.rlmm_glmm <- function(fit, type, tests) {
+large_heading.rlmm_glmm <- function(fit, type, tests, labels) {
   paste0("Type ", type, " analysis of deviance with Wald chi-squared tests")
 }
 
@@ -226,11 +231,6 @@ test_of_levels.rlmm_glmm <- function(fit, label) {
   spec <- spec_without_factors(spec, of_term)
   left <- core_estimates(spec, fit$theta)$pwrss
   chisq_table(left / effects_sigma(fit)^2, count_coefficients(large, of_term))
-}
-
-# The factors, one for each column of slopes, that are a term of the formula.
-factors_of_label <- function(large, label) {
-  Filter(\(own) own$label == label, large$factors)
 }
 
 # Number of coefficients of some factors.

@@ -43,9 +43,9 @@ fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
 all_coefficients_of <- function(fit, add.dropped) {
   names <- fit$fixed$columns %||% full_column_names(fit)
   parts <- list(stats::setNames(fit$beta[names], names))
-  factors <- fit$fixed$large$factors
-  for (label in large_labels(fit$fixed$large)) {
-    of_term <- Filter(\(own) own$label == label, factors)
+  large <- fit$fixed$large
+  for (label in large_labels(large)) {
+    of_term <- factors_of_label(large, label)
     ordinary <- parts[[length(parts)]]
     is_before <- names(ordinary) %in% of_term[[1L]]$before
     parts[[length(parts)]] <- ordinary[is_before]

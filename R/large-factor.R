@@ -167,6 +167,12 @@ each_large <- function(large, field) {
 #' @noRd
 large_labels <- function(large) unique(each_large(large, "label"))
 
+#' The factors, one for each column of slopes, that are a term of the formula
+#' @noRd
+factors_of_label <- function(large, label) {
+  Filter(\(own) own$label == label, large$factors)
+}
+
 #' Number of coefficients that the levels have
 #' @noRd
 n_levels_fixed <- function(fixed) sum(fixed$large$is_column)

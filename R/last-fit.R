@@ -6,8 +6,8 @@
 #' anywhere in R: also the loop or the function that called for the fit. The estimates found until
 #' then are kept, and `last_rlmm()` returns them.
 #'
-#' Of [bootstrap()] these are the replicates that were done, of [rlmm_many()] the responses, and of
-#' [allFit()] the optimizers.
+#' What [bootstrap()] had found are the replicates that were done, what [rlmm_many()] had found the
+#' responses, and what [allFit()] had found the optimizers.
 #'
 #' The optimum of a fit wasn't reached: its [opt_summary()] and its print say so, and `update(fit,
 #' start = )` goes on from there (see the examples). To bound the time of a fit beforehand, use

@@ -41,7 +41,7 @@ row_values <- function(spec, n) {
   )
   vectors <- lapply(unname(columns), \(column) {
     if (is.matrix(column)) {
-      lapply(seq_len(ncol(column)), \(j) column[, j])
+      split_columns(column)
     } else if (length(column) == n) {
       list(column)
     }

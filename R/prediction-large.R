@@ -31,9 +31,6 @@ row_columns <- function(rows) {
     Filter(f = Negate(is.null))
 }
 
-# The columns of a matrix, in a list.
-split_columns <- function(x) lapply(seq_len(ncol(x)), \(j) x[, j])
-
 solved_variance_of <- function(row, rows, parts, fixed) {
   x <- rows$x[row, parts$free]
   levels <- vapply(rows$levels, \(own) own$at[row], 1L)

@@ -91,3 +91,39 @@ with_worker <- function(formula) {
   with_random <- paste(deparse1(formula), "+ (1 | worker)")
   as.formula(with_random, env = parent.frame())
 }
+
+# What expects that a function of a fit has one value by dummy columns and by levels.
+expecting_same <- function(fits, usual = 1e-5) {
+  function(f, tolerance = usual) {
+    found <- lapply(fits, f)
+    expect_equal(
+      found$levels,
+      found$dummies,
+      tolerance = tolerance,
+      ignore_attr = TRUE
+    )
+  }
+}
+
+# That two generalized fits of one model, by dummy columns and by levels, are the same.
+expect_same_generalized <- function(fits, tolerance = 1e-4, of_vcov = 1e-3) {
+  a <- fits$dummies
+  b <- fits$levels
+  expect_equal(
+    as.numeric(logLik(b)),
+    as.numeric(logLik(a)),
+    tolerance = 1e-9
+  )
+  expect_equal(attributes(logLik(b)), attributes(logLik(a)))
+  expect_equal(fixef(b), fixef(a), tolerance = tolerance)
+  expect_equal(fixef(b, TRUE), fixef(a, TRUE), tolerance = tolerance)
+  expect_equal(fitted(b), fitted(a), tolerance = tolerance)
+  expect_equal(sigma(b), sigma(a), tolerance = tolerance)
+  own <- rownames(vcov(b))
+  expect_equal(vcov(b), vcov(a)[own, own, drop = FALSE], tolerance = of_vcov)
+  expect_equal(
+    as.data.frame(ranef(b)),
+    as.data.frame(ranef(a)),
+    tolerance = 1e-3
+  )
+}

@@ -20,31 +20,6 @@ counted_data <- function(n = 1200, firms = 25, workers = 50) {
   d
 }
 
-expect_same_generalized <- function(fits, tolerance = 1e-4) {
-  a <- fits$dummies
-  b <- fits$levels
-  expect_equal(
-    as.numeric(logLik(b)),
-    as.numeric(logLik(a)),
-    tolerance = 1e-9
-  )
-  expect_equal(attributes(logLik(b)), attributes(logLik(a)))
-  expect_equal(fixef(b), fixef(a), tolerance = tolerance)
-  expect_equal(fitted(b), fitted(a), tolerance = tolerance)
-  expect_equal(sigma(b), sigma(a), tolerance = tolerance)
-  own <- rownames(vcov(b))
-  expect_equal(
-    vcov(b),
-    vcov(a)[own, own, drop = FALSE],
-    tolerance = 1e-3
-  )
-  expect_equal(
-    as.data.frame(ranef(b)),
-    as.data.frame(ranef(a)),
-    tolerance = 1e-3
-  )
-}
-
 test_that("a generalized fit with levels is that with dummy columns", {
   d <- counted_data()
   same <- \(call) expect_same_generalized(call)

@@ -134,15 +134,7 @@ test_that("methods agree with those of dummy columns", {
     rlmm(y ~ x + firm + sex + school + (1 | worker), d),
     d
   )
-  expect_same <- function(f, tolerance = 1e-5) {
-    found <- lapply(fits, f)
-    expect_equal(
-      found$levels,
-      found$dummies,
-      tolerance = tolerance,
-      ignore_attr = TRUE
-    )
-  }
+  expect_same <- expecting_same(fits)
   new <- d[c(3, 20, 20, 401), ]
   new$worker <- "somebody else"
   expect_same(\(fit) predict(fit, d[1:9, ], se.fit = TRUE))

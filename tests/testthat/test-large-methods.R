@@ -3,14 +3,7 @@
 test_that("methods agree with those of dummy columns", {
   d <- made_data()
   fits <- by_both_codings(rlmm(y ~ x + firm + sex + (1 | worker), d), d)
-  expect_same <- function(f, tolerance = 1e-5) {
-    expect_equal(
-      f(fits$levels),
-      f(fits$dummies),
-      tolerance = tolerance,
-      ignore_attr = TRUE
-    )
-  }
+  expect_same <- expecting_same(fits)
   expect_same(\(fit) predict(fit, d[1:9, ]))
   expect_same(\(fit) predict(fit, d[1:9, ], re.form = NA))
   expect_same(residuals)

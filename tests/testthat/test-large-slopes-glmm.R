@@ -18,28 +18,9 @@ sloped_counts <- function(n = 1500) {
   d
 }
 
-expect_same_generalized_slopes <- function(fits, tolerance = 1e-4) {
-  a <- fits$dummies
-  b <- fits$levels
-  expect_equal(
-    as.numeric(logLik(b)),
-    as.numeric(logLik(a)),
-    tolerance = 1e-9
-  )
-  expect_equal(attributes(logLik(b)), attributes(logLik(a)))
-  expect_equal(fixef(b, TRUE), fixef(a, TRUE), tolerance = tolerance)
-  expect_equal(fitted(b), fitted(a), tolerance = tolerance)
-  own <- rownames(vcov(b))
-  expect_equal(
-    vcov(b),
-    vcov(a)[own, own, drop = FALSE],
-    tolerance = 2e-3
-  )
-}
-
 test_that("a generalized fit with slopes by level is that with dummy columns", {
   d <- sloped_counts()
-  same <- \(call) expect_same_generalized_slopes(call)
+  same <- \(call) expect_same_generalized(call, of_vcov = 2e-3)
   same(by_both_codings(
     rglmm(count ~ firm * x + sex + (1 | worker), d, poisson),
     d
@@ -84,7 +65,7 @@ test_that("a slope is dropped in a generalized model as in glm()", {
   d$x[d$firm %in% c("7", "25")] <- 4
   for (formula in c(count ~ firm * x, count ~ x + firm:x, count ~ firm:x)) {
     fits <- by_both_codings(rglmm(with_worker(formula), d, poisson), d)
-    expect_same_generalized_slopes(fits)
+    expect_same_generalized(fits, of_vcov = 2e-3)
     expect_identical(
       is.na(fixef(fits$levels, TRUE)),
       is.na(coef(glm(formula, poisson, d)))
@@ -98,15 +79,7 @@ test_that("methods of a generalized fit with slopes agree with those of dummy co
     rglmm(count ~ firm * x + sex + (1 | worker), d, poisson),
     d
   )
-  expect_same <- function(f, tolerance = 1e-3) {
-    found <- lapply(fits, f)
-    expect_equal(
-      found$levels,
-      found$dummies,
-      tolerance = tolerance,
-      ignore_attr = TRUE
-    )
-  }
+  expect_same <- expecting_same(fits, 1e-3)
   new <- d[c(3, 20, 401), ]
   expect_same(\(fit) predict(fit, new, se.fit = TRUE))
   expect_same(\(fit) predict(fit, new, interval = "confidence"))

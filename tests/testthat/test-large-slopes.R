@@ -181,15 +181,7 @@ test_that("without variance between workers it is lm()", {
 test_that("methods agree with those of dummy columns", {
   d <- sloped_data()
   fits <- by_both_codings(rlmm(y ~ firm * x + sex + (1 | worker), d), d)
-  expect_same <- function(f, tolerance = 1e-5) {
-    found <- lapply(fits, f)
-    expect_equal(
-      found$levels,
-      found$dummies,
-      tolerance = tolerance,
-      ignore_attr = TRUE
-    )
-  }
+  expect_same <- expecting_same(fits)
   new <- d[c(3, 20, 20, 401), ]
   new$worker <- "somebody else"
   new$x[3L] <- NA
@@ -287,15 +279,7 @@ test_that("methods agree with those of dummy columns beside categories and matri
   d <- sloped_data()
   for (formula in c(y ~ firm * kind + x, y ~ firm * poly(x, 2) + kind)) {
     fits <- by_both_codings(rlmm(with_worker(formula), d), d)
-    expect_same <- function(f, tolerance = 1e-5) {
-      found <- lapply(fits, f)
-      expect_equal(
-        found$levels,
-        found$dummies,
-        tolerance = tolerance,
-        ignore_attr = TRUE
-      )
-    }
+    expect_same <- expecting_same(fits)
     new <- d[c(3, 20, 401), ]
     expect_same(\(fit) predict(fit, new, se.fit = TRUE))
     expect_same(\(fit) predict(fit, new, re.form = NA, interval = "prediction"))

@@ -1,6 +1,6 @@
 //! A start on the other side of the random effects.
 //!
-//! Those of few levels may nearly all have one sign, for which the intercept makes up. The
+//! Random effects of few levels may nearly all have one sign, for which the intercept makes up. The
 //! likelihood may then have another maximum, with an intercept beyond the effects and these of the
 //! other sign; from random covariances it is seldom found, as the fixed effects start at the first.
 

@@ -20,7 +20,7 @@ use crate::parallel::team::share;
 
 /// So many vectors and their starts side by side, which a gather finds together.
 const EIGHT: usize = 2 * WIDTH;
-/// The same of two vectors: exact ones are few.
+/// The width of two vectors and their starts: exact vectors are few.
 const TWO: usize = 4;
 
 /// Vectors as the rows see them: `D (x - x0)`, and behind them as many `D x0`.

@@ -47,7 +47,7 @@ pub(crate) fn factor_lower(m: usize, a: &mut [f64]) -> Result<(), usize> {
     Ok(())
 }
 
-// The same of one block.
+// Overwrites the lower triangle of one block with its factor.
 fn factor_block(mut a: MatMut<'_, f64>) -> Result<(), usize> {
     for columns in chunks(a.nrows(), TRIANGLE) {
         let (mut own, mut below, rest) = split(a.as_mut(), &columns);

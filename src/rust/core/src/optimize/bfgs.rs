@@ -142,10 +142,11 @@ impl Search<'_, '_> {
 
     // Takes the inverse Hessian that the objective knows at its last point, if any.
     fn measure(&mut self) -> bool {
-        let metric = self.objective.metric();
-        let is_known = metric.is_some();
-        self.inverse = metric.unwrap_or_else(|| self.inverse.clone());
-        is_known
+        let Some(inverse) = self.objective.metric() else {
+            return false;
+        };
+        self.inverse = inverse;
+        true
     }
 
     fn finish(self, status: Status) -> BfgsSummary {
