@@ -27,6 +27,10 @@
 #' matrix, over their number p, and, as in lme4, times (m - p) / m for m deletions; `which =
 #' "var.cov"` are changes of variances and covariances.
 #'
+#' `covratio(fit)`, `dffits(fit)`, `lm.influence(fit)` and `influence.measures(fit)` are functions
+#' of the stats package for fits of [lm()] alone, and no generics: all of them end in an error, that
+#' of `covratio()` in R's own words. `as.data.frame(influence(fit))` has a column `covratio`.
+#'
 #' @param model A fit; for the methods of the result also that.
 #' @param groups `NULL` for observations; otherwise the names of one grouping factor of the model or
 #'   variable of the data, or of several whose combinations are deleted; or a factor with a value

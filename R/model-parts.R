@@ -7,6 +7,7 @@
 #' @param fixed.only Only the variables of the fixed part?
 #' @param type For `weights()`: `"prior"` (for the binomial, the numbers of trials), or `"working"`,
 #'   those of the last iteration of a generalized model; the same for a linear model.
+#' @param full Also the rows of weight zero, or the coefficients that were dropped?
 #' @param form Not used.
 #' @param level Grouping factors to return, by name or number; default: all.
 #' @param data,sep Not used; arguments of the generic.
@@ -16,6 +17,9 @@
 #'   columns `(weights)` and `(offset)` if there are any.
 #' * `weights()`: the prior weights, padded with `NA` under `na.action = na.exclude`.
 #' * `family()`: the family object; for linear models `gaussian()`.
+#' * `case.names()`: the names of the rows, without those of weight zero unless `full = TRUE`.
+#' * `variable.names()`: the names of the fixed effects, with `full = TRUE` of dropped ones too.
+#' * `labels()`: the labels of the terms of the fixed part.
 #' * `na.action()`: the rows left out.
 #' * `getData()`: the data frame given as `data`, if it still exists and still holds what was
 #'   fitted; otherwise the variables of the model frame.
@@ -100,6 +104,7 @@ abort_test_of_lm <- function(name) {
 #' @export
 weights.rlmm <- function(object, type = c("prior", "working"), ...) {
   refuse_dots(...)
+  refuse_deletion_of_lm(sys.parent())
   weights <- if (one_of(type, c("prior", "working"), "type") == "working") {
     working_weights(object)
   } else {

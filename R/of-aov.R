@@ -49,6 +49,51 @@ effects.rlmm <- function(object, ...) {
   )
 }
 
+#' @export
+qr.rlmm <- function(x, ...) {
+  abort_of_aov("qr", "`qr(model.matrix(fit))` factors the fixed-effects matrix.")
+}
+
+#' @importFrom stats proj
+#' @export
+proj.rlmm <- function(object, ...) {
+  abort_of_aov("proj", "`anova(fit)` tests each term of the fixed effects.")
+}
+
+#' @importFrom stats SSD
+#' @export
+SSD.rlmm <- function(object, ...) abort_of_aov("SSD", estimated_variances)
+
+#' @importFrom stats estVar
+#' @export
+estVar.rlmm <- function(object, ...) {
+  abort_of_aov("estVar", estimated_variances)
+}
+
+#' @importFrom stats mauchly.test
+#' @export
+mauchly.test.rlmm <- function(object, ...) {
+  abort_of_aov(
+    "mauchly.test",
+    "`anova(fit1, fit2)` compares covariance structures (see `?covariance_structures`)."
+  )
+}
+
+#' @rawNamespace S3method(graphics::pairs, rlmm)
+#' @noRd
+pairs.rlmm <- function(x, ...) {
+  abort_rlmm(
+    c(
+      "`pairs()` doesn't know what of a mixed model to compare or to draw.",
+      i = "`pairs(emmeans::emmeans(fit, ~f))` compares the levels of a factor `f`.",
+      i = "`plot(ranef(fit))` draws random effects, `lattice::splom(profile(fit))` parameters."
+    ),
+    "rlmm_error_not_available"
+  )
+}
+
+estimated_variances <- "`VarCorr(fit)` has the estimated covariances, `sigma(fit)` the residual."
+
 means_of_levels <- "`emmeans::emmeans(fit, ~f)` has the means of the levels of `f`."
 
 abort_of_aov <- function(generic, hint) {
@@ -60,4 +105,26 @@ abort_of_aov <- function(generic, hint) {
     ),
     "rlmm_error_not_available"
   )
+}
+
+# Functions for deletions from fits of lm() that are no generics: each asks a fit for its weighted
+# residuals.
+deletions_of_lm <- c("dffits", "influence.measures", "lm.influence")
+
+#' Refuses weights to a function that would take the fit for one of lm() by and by
+#' @param asking The number of the frame that asks for the weights.
+#' @noRd
+refuse_deletion_of_lm <- function(asking) {
+  if (!identical(sys.function(asking), stats::weighted.residuals)) {
+    return(invisible())
+  }
+  called <- sys.function(sys.parents()[asking])
+  is_called <- \(name) identical(getExportedValue("stats", name), called)
+  name <- Find(is_called, deletions_of_lm)
+  if (!is.null(name)) {
+    abort_of_aov(
+      name,
+      "`as.data.frame(influence(fit))` has such measures of mixed models."
+    )
+  }
 }
