@@ -107,7 +107,14 @@ abort_of_aov <- function(generic, hint) {
   )
 }
 
-# Functions for deletions from fits of lm() that are no generics: each asks a fit for its weighted
+# Deletions from fits of lm() -----------------------------------------------
+
+#' `dffits()`, which R 4.6 has as a generic
+#' @rawNamespace if (!"infl" %in% names(formals(stats::dffits))) S3method(stats::dffits, rlmm)
+#' @noRd
+dffits.rlmm <- function(model, ...) abort_deletion_of_lm("dffits")
+
+# Functions that are no generics (`dffits()` before R 4.6), each of which asks a fit for its weighted
 # residuals.
 deletions_of_lm <- c("dffits", "influence.measures", "lm.influence")
 
@@ -122,9 +129,13 @@ refuse_deletion_of_lm <- function(asking) {
   is_called <- \(name) identical(getExportedValue("stats", name), called)
   name <- Find(is_called, deletions_of_lm)
   if (!is.null(name)) {
-    abort_of_aov(
-      name,
-      "`as.data.frame(influence(fit))` has such measures of mixed models."
-    )
+    abort_deletion_of_lm(name)
   }
+}
+
+abort_deletion_of_lm <- function(name) {
+  abort_of_aov(
+    name,
+    "`as.data.frame(influence(fit))` has such measures of mixed models."
+  )
 }

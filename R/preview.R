@@ -13,7 +13,7 @@
 #' another but through the assumption that their means are equal.
 #'
 #' The time is that of one evaluation at the start, times the number that a fit usually needs. Where
-#' even one would take long, it is guessed from the size of the system. It is for one thread of this
+#' even one would take long, it is guessed from the size of the system. It is processor time of this
 #' machine, and right within a factor of three or so.
 #'
 #' @inheritParams rlmm
@@ -290,9 +290,10 @@ preview_engine <- function(design) {
 
 #' Seconds for a fit, as multiples of those that one evaluation takes
 #'
-#' That of a linear model has the Hessian, too, which a fit asks for once or twice beside four or
-#' five gradients, and sums up the rows, which a fit does once: fits of seven designs took 1.1 to
-#' 4.8 times as long.
+#' They are seconds of the processor, which don't grow while other programs run. The evaluation of a
+#' linear model has the Hessian, too, which a fit asks for once or twice beside four or five
+#' gradients, and sums up the rows, which a fit does once: fits of seven designs took 1.5 to 5.2
+#' times as long (median 2.3), of six generalized ones 4 to 13 times (median 5.5).
 #' @noRd
 expected_seconds <- function(design, engine, size) {
   if (identical(engine$engine, "iterative")) {
@@ -304,11 +305,11 @@ expected_seconds <- function(design, engine, size) {
     # four times what the factor takes.
     return(6 * 4 * size$system^3 / 3 / 4e9)
   }
-  time <- tryCatch(
-    system.time(evaluate_once(design))[["elapsed"]],
+  seconds <- tryCatch(
+    system.time(evaluate_once(design))[c("user.self", "sys.self")],
     rlmm_error = \(cnd) NA_real_
   )
-  time * if (is.null(design$spec$glmm)) 2.5 else 8
+  sum(seconds) * if (is.null(design$spec$glmm)) 2.5 else 6
 }
 
 # An evaluation of the objective, as the optimizer makes it.
