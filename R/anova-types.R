@@ -95,8 +95,7 @@ contains_term <- function(fit, larger, smaller) {
   }
   terms <- fit$fixed$terms
   variables <- attr(terms, "factors") > 0
-  is_factor <- variable_classes(rownames(variables), terms) %in%
-    c("factor", "ordered", "character", "logical")
+  is_factor <- is_category_class(variable_classes(rownames(variables), terms))
   inside <- variables[, smaller]
   outside <- variables[, larger]
   more <- outside & !inside
@@ -119,11 +118,21 @@ marginal_contrasts <- function(fit, x, term, tested) {
   basis <- estimable_basis(indicators, x)
   treatment <- treatment_coding(fit, frame, x)
   lapply(tested, \(i) {
-    containing <- basis$term %in% containing_terms(fit, term, i)
+    terms <- containing_terms(fit, term, i)
+    if (length(terms) == 0L && !has_category(fit, i)) {
+      return(own_coefficients(term, i))
+    }
     own <- basis$term == i
-    rows <- goodnight_rows(basis, own, containing)
+    rows <- goodnight_rows(basis, own, basis$term %in% terms)
     without_rounding(ones_by_treatment(rows, treatment, i))
   })
+}
+
+# Whether a term of the fixed part has columns that depend on how a category is coded.
+has_category <- function(fit, term) {
+  terms <- fit$fixed$terms
+  variables <- term_variables(fixed_labels(fit)[term], terms)
+  any(is_category_class(variable_classes(variables, terms)))
 }
 
 # How two codings of the factors depend on each other is the same for any origin of a covariate,

@@ -181,7 +181,7 @@ effect_variables <- function(term, label) {
   }
   variables <- involved_variables(term$effects, label)
   classes <- attr(term$effects, "dataClasses")[variables]
-  is_factor <- classes %in% c("factor", "ordered", "character", "logical")
+  is_factor <- is_category_class(classes)
   list(variables = variables, factors = variables[is_factor])
 }
 

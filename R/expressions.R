@@ -156,3 +156,8 @@ plain_name <- function(name) gsub("`", "", name, fixed = TRUE)
 variable_classes <- function(variables, terms) {
   attr(terms, "dataClasses")[unquoted(variables)]
 }
+
+# Whether variables of a class have a column for each level, or so many less one.
+is_category_class <- function(class) {
+  class %in% c("factor", "ordered", "character", "logical")
+}

@@ -276,9 +276,6 @@ centred <- function(x) {
 #' minutes since 1970 are a multiple of ones to eight digits.
 #' @noRd
 frame_near_zero <- function(terms, frame) {
-  if (all(attr(terms, "order") == 1L)) {
-    return(frame)
-  }
   for (variable in free_origins(terms)) {
     values <- .subset2(frame, variable)
     if (is.numeric(values) && is.null(dim(values))) {
@@ -301,7 +298,7 @@ zero_lost_digits <- function(near, far) {
 free_origins <- function(terms) {
   factors <- attr(terms, "factors") > 0
   known <- apply(factors, 2L, which, simplify = FALSE)
-  if (attr(terms, "intercept") == 1L) {
+  if (spans_constant(terms)) {
     known <- c(known, list(integer()))
   }
   is_free <- function(at) {
@@ -311,6 +308,16 @@ free_origins <- function(terms) {
   }
   variables <- rownames(factors)
   variables[vapply(seq_along(variables), is_free, NA)]
+}
+
+# Whether X has an intercept, or instead of it a column for each level of a category or of several.
+spans_constant <- function(terms) {
+  factors <- attr(terms, "factors") > 0
+  classes <- variable_classes(rownames(factors), terms)
+  is_category <- is_category_class(classes)
+  first <- which(colSums(factors[is_category, , drop = FALSE]) > 0)[1L]
+  attr(terms, "intercept") == 1L ||
+    (!is.na(first) && !any(factors[!is_category, first]))
 }
 
 # An intercept, on any scale.

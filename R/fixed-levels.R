@@ -171,8 +171,7 @@ not_type_three <- function(fit) {
 # Whether a factor beside the first large one is part of the formula.
 has_other_category <- function(fit) {
   classes <- attr(fit$fixed$ordinary, "dataClasses")[-1L]
-  categories <- c("factor", "ordered", "character", "logical")
-  n_blocks(fit$fixed$large) > 1L || any(classes %in% categories)
+  n_blocks(fit$fixed$large) > 1L || any(is_category_class(classes))
 }
 
 # Whether some of the terms beside the large factors are interactions.

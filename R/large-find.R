@@ -92,8 +92,7 @@ factors_of_term <- function(label, set, is_coded, terms, frame) {
 any_first_category <- function(set, terms) {
   factors <- attr(terms, "factors")
   labels <- attr(terms, "term.labels")
-  is_category <- variable_classes(rownames(factors), terms) %in%
-    c("factor", "ordered", "character", "logical")
+  is_category <- is_category_class(variable_classes(rownames(factors), terms))
   has_category <- colSums(factors[is_category, , drop = FALSE] > 0) > 0
   which(has_category)[1L] %in% match(set, labels)
 }

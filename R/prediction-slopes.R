@@ -197,7 +197,8 @@ parameter_variance <- function(fit, rows) {
 #' of these
 #'
 #' The parameters of a linear model are theta and sigma: beta follows. Those of a generalized one
-#' are theta, beta and the shape.
+#' are combinations of theta, beta and the shape whose estimates are uncorrelated: where a covariate
+#' is far from zero, a step of one coefficient alone would change the predictors too much.
 #' @return A list: `eta` (a column per parameter), `covariance`.
 #' @noRd
 parameter_slopes <- function(fit, rows) UseMethod("parameter_slopes")
@@ -215,28 +216,49 @@ parameter_slopes.rlmm_glmm <- function(fit, rows) {
   check_theta_uncertainty(fit)
   covariance <- hessian_covariance(fit) %||% abort_no_curvature()
   free <- setdiff(seq_along(fit$parameters), held_index(fit))
+  directions <- uncorrelated_directions(covariance)
   spec <- fit_spec(fit)
-  steps <- parameter_steps(fit)
-  slopes <- vapply(
-    free,
-    \(j) parameter_slope(fit, spec, rows, j, steps[j]),
-    numeric(rows$n)
-  )
-  list(eta = matrix(slopes, rows$n), covariance = covariance)
+  slope <- \(j) {
+    direction <- replace(0 * fit$parameters, free, directions[, j])
+    parameter_slope(fit, spec, rows, direction)
+  }
+  slopes <- vapply(seq_along(free), slope, numeric(rows$n))
+  list(eta = matrix(slopes, rows$n), covariance = diag(length(free)))
 }
 
-parameter_slope <- function(fit, spec, rows, j, step) {
+#' Combinations of parameters whose estimates are uncorrelated, with standard errors of one
+#' @return A matrix M with MM' the covariance, a column each.
+#' @noRd
+uncorrelated_directions <- function(covariance) {
+  unit <- sqrt(diag(covariance))
+  root <- tryCatch(
+    chol(covariance / outer(unit, unit)),
+    error = \(cnd) NULL
+  )
+  # The square of the least pivot tells how many digits of the covariance are left.
+  if (is.null(root) || min(diag(root), 1)^2 < 1e-13) {
+    abort_lost_covariance()
+  }
+  unit * t(root)
+}
+
+abort_lost_covariance <- function() {
+  abort_rlmm(
+    c(
+      "The uncertainty of these predictions can't be computed.",
+      x = "Estimates are so correlated that their covariance has lost its digits.",
+      i = "Is a covariate far from zero? Then centre it, or use `theta_uncertainty = FALSE`."
+    ),
+    "rlmm_error_not_available",
+    arg = "theta_uncertainty"
+  )
+}
+
+parameter_slope <- function(fit, spec, rows, direction) {
   at <- fit$parameters
-  up <- glmm_modes_at(
-    fit,
-    spec,
-    replace(at, j, at[j] + step)
-  )
-  down <- glmm_modes_at(
-    fit,
-    spec,
-    replace(at, j, at[j] - step)
-  )
+  step <- direction_step(fit, direction)
+  up <- glmm_modes_at(fit, spec, at + step * direction)
+  down <- glmm_modes_at(fit, spec, at - step * direction)
   moved_predictor(rows, down, up) / (2 * step)
 }
 
@@ -264,12 +286,13 @@ glmm_modes_at <- function(fit, spec, parameters) {
   )
 }
 
-# Steps of central differences: modes are found to about 1e-8.
-parameter_steps <- function(fit) {
-  steps <- 1e-4 * pmax(abs(fit$parameters), 0.1)
-  n <- length(fit$theta)
-  steps[seq_len(n)] <- 10 * theta_steps(fit)
-  steps
+# The step of central differences, in standard errors: modes are found to about 1e-8. Of a theta
+# that is hardly known it is shorter.
+direction_step <- function(fit, direction) {
+  of_theta <- direction[seq_along(fit$theta)]
+  is_moved <- of_theta != 0
+  most <- 100 * abs(theta_steps(fit)) / abs(of_theta)
+  min(1e-3, most[is_moved])
 }
 
 #' Whether intervals say that theta is estimated, unless they are told to or not

@@ -44,7 +44,7 @@ format.rlmm <- function(
   notes <- fit_notes(x)
   c(
     format_header(model_header(x)),
-    format_criterion(criterion_table(x)),
+    format_criterion(criterion_table(x), stopped_early(x)),
     "",
     format_random_effects(
       VarCorr.rlmm(x),
@@ -159,9 +159,12 @@ criterion_table <- function(fit) {
   )
 }
 
-format_criterion <- function(table) {
+#' @param stopped Did the optimizer stop before it converged?
+#' @noRd
+format_criterion <- function(table, stopped) {
   if (length(table) == 1) {
-    return(paste("REML criterion at convergence:", format_decimals(table)))
+    where <- if (stopped) "where the optimizer stopped" else "at convergence"
+    return(paste0("REML criterion ", where, ": ", format_decimals(table)))
   }
   labels <- names(table)
   labels[labels == "-2*log(L)"] <- "-2 logLik"

@@ -115,6 +115,7 @@ summary_head <- function(fit) {
     family = title$family,
     link = title$link,
     AICtab = criterion_table(fit),
+    stopped = stopped_early(fit),
     logLik = logLik.rlmm(fit),
     REML = isREML.rlmm(fit),
     devcomp = list(cmp = deviance_components(fit), dims = dimensions(fit))
@@ -220,7 +221,7 @@ format.summary.rlmm <- function(
   c(
     format_header(x),
     "",
-    format_criterion(x$AICtab),
+    format_criterion(x$AICtab, x$stopped),
     "",
     if (show.resids && !is.null(x$residuals)) {
       c(format_residuals(x$residuals, digits), "")

@@ -238,7 +238,7 @@ full_first_factor <- function(terms) {
     return(factors)
   }
   classes <- attr(terms, "dataClasses")[variable_names(terms)]
-  is_factor <- classes %in% c("factor", "ordered", "character", "logical")
+  is_factor <- is_category_class(classes)
   first <- which(factors > 0L & is_factor, arr.ind = TRUE)
   factors[first[seq_len(min(1L, nrow(first))), , drop = FALSE]] <- 2L
   factors

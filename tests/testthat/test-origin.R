@@ -275,3 +275,44 @@ test_that("nor does an interaction's, beside a tiny residual variance", {
     expect_equal(criterion(data$c + origin), centred, tolerance = 1e-7)
   }
 })
+
+test_that("tests of type III of covariates that are far from zero", {
+  data <- growth_data(7)
+  data$f <- factor(rep(letters[1:3], length.out = 120))
+  for (formula in c(
+    y ~ x + (x | id),
+    y ~ x + I(x^2) + f + (1 | id),
+    y ~ 0 + f + x + (1 | id)
+  )) {
+    data$x <- data$c
+    centred <- anova(rlmm(formula, data))
+    for (origin in c(2020, 19000, 2.46e6)) {
+      data$x <- origin + data$c
+      moved <- anova(rlmm(formula, data))
+      # The slope of a quadratic, and the levels' intercepts, are those at zero.
+      own <- if ("I(x^2)" %in% rownames(moved)) c("I(x^2)", "f") else "x"
+      expect_equal(moved[own, ], centred[own, ], tolerance = 1e-3)
+    }
+  }
+  data$x <- 1e9 + data$c
+  far <- anova(rlmm(y ~ x + (x | id), data))
+  expect_equal(
+    far[["F value"]],
+    anova(rlmm(y ~ c + (c | id), data))[["F value"]],
+    tolerance = 1e-5
+  )
+})
+
+test_that("limits of a generalized model's predictions", {
+  data <- growth_data(4)
+  limits <- function(covariate) {
+    data$x <- covariate
+    fit <- rglmm(k ~ x + (x | id), data, family = poisson)
+    predict(fit, data[c(1, 12, 50), ], interval = "confidence")
+  }
+  centred <- limits(data$c)
+  for (origin in c(2020, 19000, 2.46e6)) {
+    expect_equal(limits(origin + data$c), centred, tolerance = 1e-5)
+  }
+  expect_error(limits(1e9 + data$c), class = "rlmm_error_not_available")
+})
