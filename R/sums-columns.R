@@ -189,6 +189,15 @@ indicator <- function(variable, value, weight = 1) {
   call("if_else", call("==", variable, value), weight, 0)
 }
 
+# The variable of which an expression indicates one level, as text; "" if it is no indicator.
+indicated_variable <- function(expr) {
+  is_indicator <- is.call(expr) &&
+    call_name(expr) == "if_else" &&
+    call_name(expr[[2L]]) == "==" &&
+    identical(as.list(expr)[3:4], list(1, 0))
+  if (is_indicator) deparse_one(expr[[2L]][[2L]]) else ""
+}
+
 # Columns of a model matrix ---------------------------------------------------
 
 #' The columns of a model matrix, as model.matrix() orders them

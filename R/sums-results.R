@@ -40,18 +40,27 @@ counted <- function(all, parts) {
 }
 
 read_totals <- function(all, parts, centre) {
-  p <- length(parts$x)
   has_log <- parts$weighted && !parts$frequency
   list(
     n_eff = if (has_log) as.numeric(all$n_eff) else counted(all, parts),
     sum_log_weights = if (has_log) all$log_w else 0,
     shift = centre$shift,
     beta0 = centre$beta0,
-    xx = matrix(symmetric_block(all, "xx", p), p),
-    xr = as.vector(block_of(all, "xr", p)),
+    xx = read_products(all, parts$indicates),
+    xr = as.vector(block_of(all, "xr", length(parts$x))),
     rr = all$rr1,
     yy = all$yy1
   )
+}
+
+# X'X of the elements that were summed up.
+read_products <- function(all, indicates) {
+  summed <- is_summed_product(indicates)
+  xx <- matrix(0, nrow(summed), ncol(summed))
+  xx[summed] <- block_of(all, "xx", sum(summed))
+  below <- lower.tri(xx)
+  xx[below] <- t(xx)[below]
+  xx
 }
 
 #' One data frame of results that came in parts, each with the same groups
@@ -180,8 +189,7 @@ check_total_weights <- function(all, parts) {
 }
 
 check_totals_finite <- function(all, parts, plan) {
-  p <- length(parts$x)
-  squares <- diag(matrix(symmetric_block(all, "xx", p), p))
+  squares <- diag(read_products(all, parts$indicates))
   columns <- plan$fixed$names[!is.finite(squares)]
   is_bad <- !is.finite(all$yy1) || length(columns) == 0L && !is.finite(all$rr1)
   response <- if (is_bad) deparse_one(plan$parsed$response)

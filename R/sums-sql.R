@@ -70,6 +70,8 @@ group_pairs <- function(n) {
 }
 
 #' The names of the columns of the inner table: x1.., z1_1.., r, y, w, and g1.. of groups
+#'
+#' And `indicates`: of which variable each column of X indicates one level, "" if of none.
 #' @noRd
 row_names_of <- function(expressions) {
   all <- names(expressions$groups)
@@ -78,6 +80,7 @@ row_names_of <- function(expressions) {
   list(
     x = sprintf("x%d", seq_along(expressions$x)),
     z = Map(names_of_z, z, seq_along(z)),
+    indicates = vapply(expressions$x, indicated_variable, ""),
     atoms = lapply(expressions$atoms, \(own) sprintf("g%d", match(own, all))),
     weighted = !is.null(expressions$w),
     frequency = expressions$frequency
@@ -175,16 +178,26 @@ products <- function(a, b, prefix, weighted) {
   rlang::set_names(unname(sums), sprintf("%s%d", prefix, seq_along(sums)))
 }
 
-# Sums of the products of columns with each other, each pair once: the upper triangle.
-own_products <- function(a, prefix, weighted) {
-  at <- symmetric_places(length(a))
-  pairs <- which(upper.tri(at, diag = TRUE), arr.ind = TRUE)
+#' Sums of the products of columns with each other, each pair once
+#' @param indicates See [row_names_of()].
+#' @noRd
+own_products <- function(a, prefix, weighted, indicates = character(length(a))) {
+  pairs <- which(is_summed_product(indicates), arr.ind = TRUE)
   sums <- Map(
     \(i, j) product_sum(a[i], a[j], weighted),
     pairs[, 1L],
     pairs[, 2L]
   )
   rlang::set_names(unname(sums), sprintf("%s%d", prefix, seq_along(sums)))
+}
+
+#' Which elements of X'X are summed up: the upper triangle, but for the products of indicators of
+#' two levels of one variable, which are zero in every row
+#' @noRd
+is_summed_product <- function(indicates) {
+  same <- outer(indicates, indicates, "==") & nzchar(indicates)
+  is_zero <- same & row(same) != col(same)
+  upper.tri(same, diag = TRUE) & !is_zero
 }
 
 #' Where the elements of a symmetric matrix stand in its upper triangle
@@ -202,7 +215,7 @@ total_sums <- function(parts) {
     list(n = quote(n())),
     if (weighted) weight_sums(parts$frequency),
     list(missing = count_of(call("is.na", as.name("r")))),
-    own_products(parts$x, "xx", weighted),
+    own_products(parts$x, "xx", weighted, parts$indicates),
     of(parts$x, "r", "xr"),
     of("r", "r", "rr"),
     of("y", "y", "yy")

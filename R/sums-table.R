@@ -69,10 +69,11 @@ table_plan <- function(
     plan <- with_table_bases(plan, table, rows)
   }
   check_row_wise(plan, rows, extras)
+  expressions <- sums_expressions(plan, rows, extras, engine_of(table))
   list(
     plan = plan,
-    expressions = sums_expressions(plan, rows, extras, engine_of(table)),
-    centre = rough_centre(plan, rows, extras),
+    expressions = expressions,
+    centre = rough_centre(plan, expressions, rows, extras),
     memory = options$memory
   )
 }
@@ -143,20 +144,33 @@ check_number_of_levels <- function(n, name) {
 
 # Centre ----------------------------------------------------------------------
 
-#' About where the columns and the response are, from some rows, as numbers that a database reads
-#' as they are
+#' About where the columns and the response are, from some rows
 #' @noRd
-rough_centre <- function(plan, rows, extras) {
+rough_centre <- function(plan, expressions, rows, extras) {
   sums <- chunk_sums(plan, rows, extras)$sums
   p <- length(sums$shift)
   beta0 <- least_squares(sums, plan$fixed$names)$beta0
   if (nrow(rows) < 10L * p || length(plan$bases) > 0L) {
     beta0 <- if (p > 0L) c(beta0[1L], numeric(p - 1L))
   }
+  written_centre(sums$shift, beta0, sums$summed, expressions)
+}
+
+#' A centre in numbers that a database reads as they are
+#'
+#' Nothing is taken off the indicators of levels, so that the products of two of them are zero and
+#' needn't be summed up.
+#' @noRd
+written_centre <- function(shift, beta0, summed, expressions) {
+  is_indicator <- nzchar(row_names_of(expressions)$indicates)
+  taken <- replace(shift, !is_indicator, 0)
+  if (any(taken != 0)) {
+    beta0[1L] <- beta0[1L] - sum(taken * beta0)
+  }
   list(
-    shift = signif(sums$shift, 10L),
+    shift = signif(shift - taken, 10L),
     beta0 = signif(beta0, 10L),
-    summed = sums$summed
+    summed = summed
   )
 }
 
@@ -173,7 +187,7 @@ centre_of_table <- function(table, made) {
   check_totals(all, parts, made$plan)
   sums <- read_totals(all, parts, rough)
   centre <- least_squares(sums, made$plan$fixed$names)
-  c(lapply(centre, signif, 10L), rough["summed"])
+  written_centre(centre$shift, centre$beta0, rough$summed, made$expressions)
 }
 
 collect_totals <- function(rows, parts, table, made) {

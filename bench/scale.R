@@ -4,8 +4,8 @@
 #   Rscript bench/scale.R           # all rows
 #   Rscript bench/scale.R 1e5 ML-1M # some of them
 #
-# Each row runs in a process of its own, whose peak of memory is told (Linux). GPBoost is that of
-# `python3`, if there is one (`pip install gpboost`).
+# Each row runs in a process of its own, whose peak of memory is told (Linux). GPBoost is that of the
+# Python which RLMM_PYTHON names (default: python3), if it has one (`pip install gpboost`).
 
 row <- function(n, g, h, ..., peers = character()) {
   list(n = n, g = g, h = h, ..., peers = peers)
@@ -106,10 +106,16 @@ run_gpboost <- function(name, row, data) {
   }
   family <- if (isTRUE(row$logistic)) "binomial" else "gaussian"
   script <- file.path(dirname(this_script()), "scale-gpboost.py")
-  printed <- system2("python3", c(script, folder, family), TRUE, FALSE)
+  printed <- ask_python(c(script, folder, family), stdout = TRUE)
   found <- as.numeric(strsplit(utils::tail(printed, 1), " ")[[1]])
   tell(name, "GPBoost", found[1], found[2], found[3])
   cat("\n")
+}
+
+# Python must not find its own library in the folders in which R looks for R's.
+ask_python <- function(arguments, stdout) {
+  python <- Sys.getenv("RLMM_PYTHON", "python3")
+  system2(python, arguments, stdout, stderr = FALSE, env = "LD_LIBRARY_PATH=")
 }
 
 tell <- function(name, label, seconds, peak, deviance) {
@@ -124,7 +130,7 @@ this_script <- function() {
 can_run <- function(package) {
   if (package == "GPBoost") {
     command <- c("-c", shQuote("import gpboost"))
-    return(system2("python3", command, FALSE, FALSE) == 0)
+    return(ask_python(command, stdout = FALSE) == 0)
   }
   requireNamespace(package, quietly = TRUE)
 }

@@ -114,18 +114,3 @@ test_that("the rank doesn't depend on the origin of a covariate, nor on the orde
     expect_equal(at(origin, contrasts = "contr.sum"), near)
   }
 })
-
-test_that("the rank of a model with many levels takes no longer than its fit", {
-  set.seed(1)
-  n <- 2e4
-  d <- data.frame(
-    firm = factor(sample(500, n, TRUE)),
-    worker = factor(sample(2000, n, TRUE))
-  )
-  eta <- rnorm(500, sd = 0.3)[d$firm] + rnorm(2000, sd = 0.3)[d$worker]
-  d$y <- rgamma(n, 4, 4 / exp(eta))
-  seconds <- \(...) {
-    system.time(rglmm(y ~ firm + (1 | worker), d, Gamma("log"), ...))[[1L]]
-  }
-  expect_lt(seconds(), 4 * seconds(dispersion = "estimated"))
-})

@@ -234,12 +234,32 @@ test_that("the first rows may be unlike the others", {
 
 test_that("more sums than an engine returns at once come in parts", {
   skip_without_database()
-  set.seed(2)
-  rows <- data.frame(f = sample(60L, 3000, TRUE), g = sample(9L, 3000, TRUE))
-  rows$y <- rnorm(9)[rows$g] + rows$f / 10 + rnorm(3000)
+  skip_if_not_installed("testthat", "3.1.7")
+  mocked <- getExportedValue("testthat", "local_mocked_bindings")
+  mocked(most_columns = 4L, .package = "rlmm")
+  rows <- plain_rows()
   con <- local_database(rows, "rows")
-  formula <- y ~ factor(f) + (1 | g)
+  formula <- y ~ x + kind + (x | g)
   expect_fit_of_rows(formula, dplyr::tbl(con, "rows"), rows)
+})
+
+test_that("products of indicators of two levels of a variable aren't summed up", {
+  skip_without_database()
+  set.seed(2)
+  rows <- data.frame(
+    a = sample(letters[1:9], 400, TRUE),
+    b = sample(3L, 400, TRUE),
+    x = rnorm(400, 10),
+    g = sample(9L, 400, TRUE)
+  )
+  rows$y <- rnorm(9)[rows$g] + rows$b + rows$x / 10 + rnorm(400)
+  con <- local_database(rows, "rows")
+  table <- dplyr::tbl(con, "rows")
+  expect_fit_of_rows(y ~ a + factor(b) * x + (1 | g), table, rows)
+  expect_fit_of_rows(y ~ 0 + a + factor(b) + (1 | g), table, rows)
+  of_two <- matrix(upper.tri(diag(4), TRUE), 4)
+  of_two[2, 3] <- FALSE
+  expect_identical(rlmm:::is_summed_product(c("", "a", "a", "b")), of_two)
 })
 
 test_that("what a table holds or does is told in the user's words", {
