@@ -51,7 +51,10 @@ effects.rlmm <- function(object, ...) {
 
 #' @export
 qr.rlmm <- function(x, ...) {
-  abort_of_aov("qr", "`qr(model.matrix(fit))` factors the fixed-effects matrix.")
+  abort_of_aov(
+    "qr",
+    "`qr(model.matrix(fit))` factors the fixed-effects matrix."
+  )
 }
 
 #' @importFrom stats proj

@@ -181,7 +181,12 @@ products <- function(a, b, prefix, weighted) {
 #' Sums of the products of columns with each other, each pair once
 #' @param indicates See [row_names_of()].
 #' @noRd
-own_products <- function(a, prefix, weighted, indicates = character(length(a))) {
+own_products <- function(
+  a,
+  prefix,
+  weighted,
+  indicates = character(length(a))
+) {
   pairs <- which(is_summed_product(indicates), arr.ind = TRUE)
   sums <- Map(
     \(i, j) product_sum(a[i], a[j], weighted),

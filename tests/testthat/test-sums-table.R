@@ -247,7 +247,7 @@ test_that("products of indicators of two levels of a variable aren't summed up",
   skip_without_database()
   set.seed(2)
   rows <- data.frame(
-    a = sample(letters[1:9], 400, TRUE),
+    a = sample(letters[1:5], 400, TRUE),
     b = sample(3L, 400, TRUE),
     x = rnorm(400, 10),
     g = sample(9L, 400, TRUE)
@@ -256,7 +256,6 @@ test_that("products of indicators of two levels of a variable aren't summed up",
   con <- local_database(rows, "rows")
   table <- dplyr::tbl(con, "rows")
   expect_fit_of_rows(y ~ a + factor(b) * x + (1 | g), table, rows)
-  expect_fit_of_rows(y ~ 0 + a + factor(b) + (1 | g), table, rows)
   of_two <- matrix(upper.tri(diag(4), TRUE), 4)
   of_two[2, 3] <- FALSE
   expect_identical(rlmm:::is_summed_product(c("", "a", "a", "b")), of_two)
