@@ -258,7 +258,7 @@ core_sums <- function(spec, shift = NULL, beta0 = NULL) {
   unwrap(rust_lmm_sums(spec, as.double(shift), as.double(beta0)))
 }
 
-# The engine that a linear spec would be fitted with, and how that stores its system: `"dense"`,
+# The engine that a spec would be fitted with, and how that stores its system: `"dense"`,
 # `"sparse"`, or `"pairs"` of the iterative engine, which are `elements` numbers.
 core_engine <- function(spec, control = list()) {
   unwrap(rust_lmm_engine(spec, control))

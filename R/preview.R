@@ -275,15 +275,12 @@ system_size <- function(terms, p) {
 max_timed_system <- 3000
 
 #' The engine of a model
-#'
-#' A generalized model with a large factor always has a factor of its system.
 #' @return A list: `engine`, `storage`, `elements`; the first is `NA` where no factor fits in
 #'   memory.
 #' @noRd
 preview_engine <- function(design) {
-  is_exact <- !is.null(design$spec$glmm) && has_large(design)
   tryCatch(
-    core_engine(design$spec, if (is_exact) list(engine = "exact") else list()),
+    core_engine(design$spec),
     rlmm_error_too_large = \(cnd) list(engine = NA_character_)
   )
 }

@@ -7,6 +7,7 @@ use rlmm_core::covariance::{Part, RelCov, Structure};
 use rlmm_core::design::ReTerm;
 use rlmm_core::factor::memory::Room;
 use rlmm_core::factor::sums::Sums;
+use rlmm_core::glmm::possible_engine;
 use rlmm_core::lmm::{EngineKind, EnginePlan, Held};
 use rlmm_core::optimize::Settings;
 use rlmm_core::parallel::team;
@@ -28,6 +29,7 @@ pub struct Spec {
     terms: Vec<TermSpec>,
     /// `NULL`, or the sums that stand for the rows.
     sums: Robj,
+    is_generalized: bool,
     criterion: Criterion,
     sigma: Option<f64>,
     engine: EngineKind,
@@ -187,6 +189,7 @@ impl Spec {
             offset: spec.element("offset"),
             terms: terms.iter().map(TermSpec::new).collect::<Result<_>>()?,
             sums: spec.element("sums"),
+            is_generalized: is_generalized(spec),
             criterion: if reml { Criterion::Reml } else { Criterion::Ml },
             sigma: spec.number("sigma"),
             engine: engine(spec),
@@ -279,7 +282,11 @@ impl Spec {
     pub fn plan_of(&self, data: &Data) -> Result<EnginePlan> {
         match data {
             Data::Rows(design) => {
-                EnginePlan::of(self.engine, &self.room, design)
+                let kind = match self.is_generalized {
+                    true => possible_engine(self.engine, design),
+                    false => self.engine,
+                };
+                EnginePlan::of(kind, &self.room, design)
             }
             Data::Sums(..) => Err(missing("y")),
         }
@@ -386,10 +393,15 @@ pub fn engine_and_room(spec: &Fields, control: &Fields) -> (EngineKind, Room) {
 
 // The room for the factors of a linear model, or of the steps of a generalized one.
 fn default_room(spec: &Fields) -> Room {
-    match spec.fields("glmm").is_ok_and(|glmm| !glmm.is_empty()) {
+    match is_generalized(spec) {
         true => Room::default().of_steps(),
         false => Room::default(),
     }
+}
+
+// Whether a spec is of a generalized model.
+fn is_generalized(spec: &Fields) -> bool {
+    spec.fields("glmm").is_ok_and(|glmm| !glmm.is_empty())
 }
 
 // The memory that a control allows.

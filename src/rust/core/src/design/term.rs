@@ -64,9 +64,16 @@ impl ReTerm<'_> {
         check_length("refs", n, self.refs.len())?;
         check_length("z", self.vsize(), self.z.len())?;
         self.z.validate("z", n)?;
-        let valid =
-            |&level: &i32| level >= 1 && level as usize <= self.n_levels;
-        match self.refs.iter().position(|level| !valid(level)) {
+        let refs = self.refs.iter();
+        let (least, most) = refs.fold((1, 1), |(least, most), &level| {
+            (level.min(least), level.max(most))
+        });
+        if least == 1 && most as usize <= self.n_levels {
+            return Ok(());
+        }
+        let is_unknown =
+            |&level: &i32| level < 1 || level as usize > self.n_levels;
+        match self.refs.iter().position(is_unknown) {
             None => Ok(()),
             Some(row) => Err(Error::Level {
                 term,

@@ -103,20 +103,23 @@ impl Leading {
 
     /// Gives row `r` the number `new_row[r]` and restores the order within each level.
     pub(crate) fn renumber(&mut self, new_row: &[u32]) {
-        let mut entries: Vec<(u32, Vec<f64>)> = Vec::new();
+        let k = self.k;
+        let mut order: Vec<(u32, usize)> = Vec::new();
+        let mut values: Vec<f64> = Vec::new();
         for level in 0..self.n_levels {
             let range = self.ptr[level]..self.ptr[level + 1];
-            let vals = &mut self.vals[range.start * self.k..range.end * self.k];
+            let vals = &mut self.vals[range.start * k..range.end * k];
             let rows = &mut self.rows[range];
-            entries.clear();
-            for (&row, v) in rows.iter().zip(vals.chunks_exact(self.k)) {
-                entries.push((new_row[row as usize], v.to_vec()));
-            }
-            entries.sort_unstable_by_key(|entry| entry.0);
-            let places = rows.iter_mut().zip(vals.chunks_exact_mut(self.k));
-            for ((row, v), (new_row, values)) in places.zip(&entries) {
-                *row = *new_row;
-                v.copy_from_slice(values);
+            values.clear();
+            values.extend_from_slice(vals);
+            order.clear();
+            let places = rows.iter().enumerate();
+            order.extend(places.map(|(at, &row)| (new_row[row as usize], at)));
+            order.sort_unstable();
+            let places = rows.iter_mut().zip(vals.chunks_exact_mut(k));
+            for ((row, v), &(new_row, before)) in places.zip(&order) {
+                *row = new_row;
+                v.copy_from_slice(&values[before * k..(before + 1) * k]);
             }
         }
     }

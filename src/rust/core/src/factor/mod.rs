@@ -79,7 +79,8 @@ use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
 use crate::factor::memory::Room;
 use crate::factor::trailing::{Scaling, Trailing};
-use crate::kernels::small::{self, for_size, LogProduct};
+use crate::kernels::log_product::LogProduct;
+use crate::kernels::small::{self, for_size};
 
 pub use response::Response;
 pub use solve::Solution;

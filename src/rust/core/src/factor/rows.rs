@@ -203,6 +203,14 @@ impl Rows {
         rows
     }
 
+    /// The first column of X, if all its elements are one number that isn't zero.
+    pub(crate) fn constant(&self) -> Option<f64> {
+        let mut column = self.x.iter().step_by(self.p.max(1));
+        let value = *column.next()?;
+        let is_constant = value != 0.0 && column.all(|x| *x == value);
+        is_constant.then_some(value)
+    }
+
     /// Root mean square of each column of Z of each term; 1 for a column of zeros.
     pub(crate) fn root_mean_squares(&self) -> Vec<Vec<f64>> {
         let mut sizes = vec![Vec::new(); self.terms.len()];

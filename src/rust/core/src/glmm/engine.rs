@@ -113,6 +113,15 @@ impl Exact {
     }
 }
 
+/// What a generalized model can be computed with: beside levels of fixed factors there is no way
+/// but a factor, however long it takes.
+pub fn possible_engine(kind: EngineKind, design: &Design) -> EngineKind {
+    match design.terms.iter().any(|term| term.cov.is_fixed()) {
+        true => EngineKind::Exact,
+        false => kind,
+    }
+}
+
 impl Engine {
     /// The engine of a design, and its rows in the order that belongs to it.
     ///
@@ -124,16 +133,10 @@ impl Engine {
         design: &Design,
     ) -> Result<(Self, Rows)> {
         let shift = shifts(design);
-        let has_levels = design.terms.iter().any(|term| term.cov.is_fixed());
-        let is_exact = has_levels || !kind.is_iterative(design.terms.len());
-        let room_of_factor = match has_levels {
-            // There is no other way, however long it takes.
-            true => room.patient(),
-            false => kind.in_room(room),
-        };
-        let exact = match is_exact {
-            true => Exact::new(design, &room_of_factor.of_steps())?,
-            false => None,
+        let kind = possible_engine(kind, design);
+        let exact = match kind.is_iterative(design.terms.len()) {
+            true => None,
+            false => Exact::new(design, &kind.in_room(room).of_steps())?,
         };
         if let Some(mut exact) = exact {
             let factor = &exact.alone.factor;
@@ -142,7 +145,7 @@ impl Engine {
             exact.random = Alone::new(design, &rows, room)?;
             return Ok((Self::Exact(Box::new(exact)), rows));
         }
-        if has_levels {
+        if kind == EngineKind::Exact {
             return Err(too_large(f64::NAN, None));
         }
         let layout = Layout::new(design);

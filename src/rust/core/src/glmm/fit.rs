@@ -293,7 +293,10 @@ impl GeneralizedLinearMixedModel {
         }
         // Steps that promise less than random vectors tell are taken on trust, and may lead away.
         if next.best_value > found.summary.best_value + self.search_noise() {
-            return Ok(found);
+            return Ok(GlmmFit {
+                summary: found.summary.or_better(next),
+                ..found
+            });
         }
         self.judged(fit.vary, continued(found.summary, next), inverse)
     }

@@ -40,7 +40,7 @@ impl GeneralizedLinearMixedModel {
         if !is_parameter || self.covs.iter().any(RelCov::is_fixed) {
             return None;
         }
-        let intercept = self.constant()?;
+        let intercept = self.pirls.rows.constant()?;
         let (mean, sd) = self.random_part(best);
         if mean.abs() <= sd {
             return None;
@@ -51,19 +51,9 @@ impl GeneralizedLinearMixedModel {
         Some(beta)
     }
 
-    // The first column of X, if it is constant.
-    fn constant(&mut self) -> Option<f64> {
-        self.forget_modes();
-        let mut beta = vec![0.0; self.pirls.beta.len()];
-        beta[0] = 1.0;
-        let column = self.pirls.predictor(&beta);
-        let value = column[0];
-        let is_constant = column.iter().all(|element| *element == value);
-        (is_constant && value != 0.0).then_some(value)
-    }
-
     // Mean and standard deviation of the random effects' part of the linear predictors of a fit.
     fn random_part(&mut self, fit: &GlmmFit) -> (f64, f64) {
+        self.reached = None;
         self.pirls.set_theta(&fit.parameters[..self.n_theta()]);
         self.pirls.return_to(&fit.modes);
         let part = self.pirls.predictor(&vec![0.0; self.pirls.beta.len()]);

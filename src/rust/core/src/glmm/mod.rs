@@ -53,6 +53,7 @@ mod search;
 mod stages;
 mod start;
 
+pub use engine::possible_engine;
 pub use fit::{FitSettings, GlmmFit};
 
 use crate::design::{check_finite, Design};

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | products, solves and Cholesky factors of `k x k` blocks, k known to the compiler | [`small`] |
 //! | eigenvalues and eigenvectors of a symmetric matrix | [`eigen`] |
+//! | the logarithm of a long product | `log_product` |
 //! | numbers with their first and second derivatives | `jet` |
 //! | Cholesky factor and inverse of a large matrix, in threads | `cholesky` |
 //! | products of large dense matrices, by faer | `gemm` |
@@ -15,5 +16,6 @@ pub(crate) mod chunks;
 pub mod eigen;
 pub(crate) mod gemm;
 pub(crate) mod jet;
+pub(crate) mod log_product;
 pub(crate) mod simd;
 pub mod small;

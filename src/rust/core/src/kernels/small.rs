@@ -3,8 +3,6 @@
 //! All kernels here are `inline(always)`, so that a caller that passes a literal `k` gets unrolled
 //! code ([`for_size!`]).
 
-use crate::tolerances::{PRODUCT_HIGH, PRODUCT_LOW};
-
 /// Calls `$body` with `$k` a literal for the sizes that matter, the runtime value otherwise.
 macro_rules! for_size {
     ($size:expr, $k:ident => $body:expr) => {
@@ -407,41 +405,6 @@ pub fn axpy(alpha: f64, x: &[f64], y: &mut [f64]) {
     }
 }
 
-/// The logarithm of a long product: one `ln` per guard against overflow instead of one per factor.
-#[derive(Debug, Clone, Copy)]
-#[must_use]
-pub struct LogProduct {
-    log: f64,
-    product: f64,
-}
-
-impl Default for LogProduct {
-    /// The empty product.
-    fn default() -> Self {
-        Self {
-            log: 0.0,
-            product: 1.0,
-        }
-    }
-}
-
-impl LogProduct {
-    /// Multiplies by a positive factor.
-    #[inline(always)]
-    pub fn push(&mut self, factor: f64) {
-        self.product *= factor;
-        if !(PRODUCT_LOW..PRODUCT_HIGH).contains(&self.product) {
-            self.log += self.product.ln();
-            self.product = 1.0;
-        }
-    }
-
-    /// The logarithm of the product so far.
-    pub fn ln(&self) -> f64 {
-        self.log + self.product.ln()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -527,14 +490,5 @@ mod tests {
     fn indefinite_block_is_refused() {
         assert_eq!(cholesky(2, &mut [1.0, 2.0, 2.0, 1.0]), None);
         assert_eq!(cholesky(1, &mut [f64::NAN]), None);
-    }
-
-    #[test]
-    fn log_product_survives_overflow() {
-        let mut product = LogProduct::default();
-        for _ in 0..1000 {
-            product.push(1e100);
-        }
-        assert!((product.ln() - 1e5 * 10f64.ln()).abs() < 1e-8);
     }
 }

@@ -15,7 +15,8 @@ const MAX_ESCAPES: usize = 20;
 /// After so many steps that change the objective by rounding errors only, nothing is left to
 /// follow.
 const MOST_IDLE_STEPS: usize = 3;
-/// Steps whose promise falls to this share of the last one's get on, whatever values can tell.
+/// Steps that promise less than this share of the least promise before get on, whatever values can
+/// tell.
 const FADING: f64 = 0.9;
 /// After so many steps at a time their gain is looked at.
 const STALL: usize = 50;
@@ -51,10 +52,10 @@ struct Search<'a> {
     radius: f64,
     first_radius: f64,
     ftol: f64,
-    // Steps in a row that neither promised nor brought more than rounding errors, and promised as
-    // much as the step before.
+    // Steps in a row that neither promised nor brought more than rounding errors, and promised
+    // about as much as one of them before.
     idle_steps: usize,
-    // What the last step promised.
+    // What the last step promised, or the least that such steps in a row have promised.
     promised: f64,
 }
 
@@ -190,7 +191,10 @@ impl<'a> Search<'a> {
                     is_idle && step.predicted > FADING * self.promised;
                 self.idle_steps =
                     if is_stuck { self.idle_steps + 1 } else { 0 };
-                self.promised = step.predicted;
+                self.promised = match is_idle {
+                    true => step.predicted.min(self.promised),
+                    false => step.predicted,
+                };
                 return Progress::Moved;
             }
         }
@@ -288,5 +292,55 @@ impl<'a> Search<'a> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimize::{Flow, Geometry, Objective};
+
+    // Slopes that lead back and forth around zero, and promise less in one direction than in the
+    // other, where values don't tell one point from the next.
+    #[derive(Debug, Default)]
+    struct Swinging(f64);
+
+    impl Objective for Swinging {
+        fn value(&mut self, x: &[f64]) -> Result<f64> {
+            self.0 = x[0];
+            Ok(0.0)
+        }
+
+        fn noise(&self) -> f64 {
+            1e-4
+        }
+
+        fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
+            let mut curvature = [0.0];
+            self.hessian(&mut curvature)?;
+            let step = if self.0 > 0.0 { -1.9 } else { -2.08 };
+            gradient[0] = -curvature[0] * step * self.0;
+            Ok(())
+        }
+
+        fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
+            hessian[0] = if self.0 > 0.0 { 1.0 } else { 0.8 };
+            Ok(())
+        }
+    }
+
+    impl Geometry for Swinging {}
+
+    #[test]
+    fn search_ends_where_steps_lead_back_and_forth_beneath_the_noise() {
+        let settings = Settings::default();
+        let mut objective = Swinging::default();
+        let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
+        let mut recorder = Recorder::new(&settings, &mut objective, &mut see);
+        recorder.evaluate(&[0.02]);
+        let found =
+            minimize(&settings, &[f64::NEG_INFINITY], recorder).unwrap();
+        assert_eq!(found.status, Status::FtolReached);
+        assert!(found.log.len() < 10, "{} evaluations", found.log.len());
     }
 }

@@ -71,9 +71,16 @@ impl Plan {
         if layout.m <= ALWAYS_DENSE {
             return Ok(None);
         }
-        let touching = Touching::sampled(data, layout);
-        let sizes = Sizes::new(touching, layout, room.repeats);
+        let sizes = |touching| Sizes::new(touching, layout, room.repeats);
         let free = room.bytes();
+        // A dense factor that is quick whatever the levels touch needs no sample.
+        if sizes(Touching::at_most(data, layout))
+            .has_dense(free, room.is_patient)
+        {
+            return Ok(None);
+        }
+        let touching = Touching::sampled(data, layout);
+        let sizes = sizes(touching);
         let share = |enough: f64| {
             let of_sample = filled_share(data, layout);
             match of_sample > enough {
@@ -138,6 +145,12 @@ impl Sizes {
         let flops = self.m.powi(3) / 3.0;
         let is_quick = is_patient || self.seconds(flops) <= PATIENCE;
         (self.dense_bytes <= memory, is_quick)
+    }
+
+    // Whether there may be a dense factor.
+    fn has_dense(&self, free: Option<u64>, is_patient: bool) -> bool {
+        let memory = free.unwrap_or(UNKNOWN) as f64;
+        self.dense(memory, is_patient) == (true, true)
     }
 
     // Whether the sparse factor fills in: with that many pairs it is as good as dense.

@@ -44,7 +44,8 @@ use crate::factor::leading::Leading;
 use crate::factor::memory::Room;
 use crate::factor::trailing::dense::Dense;
 use crate::factor::trailing::sparse::Sparse;
-use crate::kernels::small::{self, LogProduct};
+use crate::kernels::log_product::LogProduct;
+use crate::kernels::small;
 
 /// `D`: the Lambdas of the trailing terms, in the order of the layout, and where their levels are.
 #[derive(Debug, Clone, Copy)]

@@ -87,6 +87,18 @@ impl Touching {
         }
     }
 
+    /// The most that levels may touch, whatever the rows are: each row touches one level of each
+    /// trailing term, and no level touches more effects than there are.
+    pub fn at_most(data: &impl Together, layout: &Layout) -> Self {
+        let blocks = layout.blocks.iter();
+        let effects: usize = blocks.map(|block| block.vsize).sum();
+        let rows = (data.rows() * effects) as f64;
+        Self {
+            rows,
+            pairs: rows * layout.m as f64,
+        }
+    }
+
     /// Counts what every so many levels touch, and multiplies.
     pub fn sampled(data: &impl Together, layout: &Layout) -> Self {
         let n_levels = layout.n_leading;
@@ -248,6 +260,9 @@ pub(super) mod tests {
         let data = pairs(5, |i| vec![2 * (i % 2), 4 + i % 3]);
         let found = Touching::sampled(&data, &layout);
         assert_eq!((found.rows, found.pairs), (15.0, 45.0));
+        // 15 pairs, of which each might touch all three effects, and each of these all seven.
+        let most = Touching::at_most(&data, &layout);
+        assert_eq!((most.rows, most.pairs), (45.0, 315.0));
     }
 
     #[test]
