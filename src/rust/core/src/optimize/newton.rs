@@ -187,18 +187,35 @@ impl<'a> Search<'a> {
             }
             if ratio > SUFFICIENT {
                 self.accept();
-                let is_stuck =
-                    is_idle && step.predicted > FADING * self.promised;
-                self.idle_steps =
-                    if is_stuck { self.idle_steps + 1 } else { 0 };
-                self.promised = match is_idle {
-                    true => step.predicted.min(self.promised),
-                    false => step.predicted,
-                };
+                self.count_idle_steps(is_idle, step.predicted);
+                if is_idle && self.value > self.recorder.lowest().0 + margin {
+                    self.go_back();
+                }
                 return Progress::Moved;
             }
         }
         Progress::Blocked
+    }
+
+    // Takes note of an accepted step that promised so much.
+    fn count_idle_steps(&mut self, is_idle: bool, promised: f64) {
+        let is_stuck = is_idle && promised > FADING * self.promised;
+        self.idle_steps = if is_stuck { self.idle_steps + 1 } else { 0 };
+        self.promised = match is_idle {
+            true => promised.min(self.promised),
+            false => promised,
+        };
+    }
+
+    // Ends at the lowest point, from which steps that were taken on trust have led away together.
+    fn go_back(&mut self) {
+        let lowest = self.recorder.lowest().1.to_vec();
+        if !self.recorder.is_stopped()
+            && self.recorder.evaluate_at(lowest).is_some()
+        {
+            self.accept();
+        }
+        self.idle_steps = MOST_IDLE_STEPS;
     }
 
     // At a stationary point: along negative curvature, or to a point that the objective itself
@@ -305,6 +322,10 @@ mod tests {
     #[derive(Debug, Default)]
     struct Swinging(f64);
 
+    // Slopes that lead away from zero, where values rise by less than the noise in each step.
+    #[derive(Debug, Default)]
+    struct Drifting(f64);
+
     impl Objective for Swinging {
         fn value(&mut self, x: &[f64]) -> Result<f64> {
             self.0 = x[0];
@@ -331,16 +352,49 @@ mod tests {
 
     impl Geometry for Swinging {}
 
+    impl Objective for Drifting {
+        fn value(&mut self, x: &[f64]) -> Result<f64> {
+            self.0 = x[0];
+            Ok(0.02 * x[0])
+        }
+
+        fn noise(&self) -> f64 {
+            1e-4
+        }
+
+        // Each step goes on by 0.9 of the last one's length: from x to 0.1 + 0.9 x.
+        fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
+            gradient[0] = 0.1 * self.0 - 0.1;
+            Ok(())
+        }
+
+        fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
+            hessian[0] = 1.0;
+            Ok(())
+        }
+    }
+
+    impl Geometry for Drifting {}
+
+    fn search(objective: &mut dyn Geometry, start: f64) -> OptSummary {
+        let settings = Settings::default();
+        let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
+        let mut recorder = Recorder::new(&settings, objective, &mut see);
+        recorder.evaluate(&[start]);
+        minimize(&settings, &[f64::NEG_INFINITY], recorder).unwrap()
+    }
+
     #[test]
     fn search_ends_where_steps_lead_back_and_forth_beneath_the_noise() {
-        let settings = Settings::default();
-        let mut objective = Swinging::default();
-        let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
-        let mut recorder = Recorder::new(&settings, &mut objective, &mut see);
-        recorder.evaluate(&[0.02]);
-        let found =
-            minimize(&settings, &[f64::NEG_INFINITY], recorder).unwrap();
+        let found = search(&mut Swinging::default(), 0.02);
         assert_eq!(found.status, Status::FtolReached);
         assert!(found.log.len() < 10, "{} evaluations", found.log.len());
+    }
+
+    #[test]
+    fn search_goes_back_where_steps_on_trust_lead_away() {
+        let found = search(&mut Drifting::default(), 0.7);
+        assert_eq!(found.status, Status::FtolReached);
+        assert_eq!(found.best, [0.7]);
     }
 }

@@ -153,6 +153,14 @@ impl<'a> Recorder<'a> {
         (self.log[self.best].0, &self.log[self.best].1)
     }
 
+    /// The lowest of all points and its value.
+    pub(crate) fn lowest(&self) -> (f64, &[f64]) {
+        let by_value =
+            |a: &&(f64, Vec<f64>), b: &&(f64, Vec<f64>)| a.0.total_cmp(&b.0);
+        let lowest = self.log.iter().min_by(by_value);
+        lowest.map_or((f64::NAN, &[]), |(value, x)| (*value, x))
+    }
+
     pub(crate) fn finish(
         self,
         status: Status,
