@@ -75,7 +75,7 @@ emm_basis.rlmm <- function(
     return(large_basis(object, x, grid, ddf, notes))
   }
   tests <- mean_tests(object, ddf, vcov)
-  list(
+  basis <- list(
     X = x,
     bhat = unname(object$beta[colnames(x)]),
     nbasis = inestimable(object, is_kept, x),
@@ -85,6 +85,35 @@ emm_basis.rlmm <- function(
     dfargs = list(df = df_of_kept(tests, is_kept)),
     misc = with_note(emm_notes(object, tests$ddf), tests$note)
   )
+  if (is_of_model(object, tests)) independent_basis(basis, object) else basis
+}
+
+# Whether the covariance of all columns is the one that a linear model has, by its factor R_X.
+is_of_model <- function(fit, tests) {
+  isLMM.rlmm(fit) &&
+    length(fit$fixed$dropped) == 0L &&
+    all(free_beta(fit)) &&
+    identical(tests$covariance, fit$sigma^2 * unscaled_covariance(fit))
+}
+
+#' A basis in combinations of coefficients that are uncorrelated
+#'
+#' Where a covariate is far from zero, x' V x is the difference of numbers so large that they are
+#' known to no digit of it: |R^-T x|^2 is a sum of squares. Other bases stay as they are.
+#' @noRd
+independent_basis <- function(basis, fit) {
+  root <- fit$rx
+  unit <- sqrt(diag(basis$V))
+  independent <- 1 / (unit * sqrt(colSums(root^2)))
+  if (length(unit) == 0L || min(independent) * fit$sigma > 1e-4) {
+    return(basis)
+  }
+  df <- basis$dfargs$df
+  basis$X[] <- t(backsolve(root, t(basis$X), transpose = TRUE))
+  basis$bhat <- drop(root %*% basis$bhat)
+  basis$V <- fit$sigma^2 * diag(nrow(root))
+  basis$dfargs$df <- \(k) df(drop(k %*% root))
+  basis
 }
 
 with_note <- function(misc, note) {

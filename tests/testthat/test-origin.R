@@ -316,3 +316,28 @@ test_that("limits of a generalized model's predictions", {
   }
   expect_error(limits(1e9 + data$c), class = "rlmm_error_not_available")
 })
+
+test_that("means and trends of emmeans", {
+  skip_if_not_installed("emmeans")
+  data <- growth_data(8)
+  data$f <- factor(rep(letters[1:3], length.out = 120))
+  tables <- function(covariate) {
+    data$x <- covariate
+    fit <- rlmm(y ~ x + f + (x | id), data)
+    means <- emmeans::emmeans(fit, ~f)
+    list(
+      as.data.frame(means)[2:6],
+      as.data.frame(graphics::pairs(means))[2:6]
+    )
+  }
+  centred <- tables(data$c)
+  for (origin in c(19000, 2.46e6)) {
+    expect_equal(tables(origin + data$c), centred, tolerance = 1e-4)
+  }
+  errors <- \(found) lapply(found, `[[`, "SE")
+  expect_equal(
+    errors(tables(1e9 + data$c)),
+    errors(centred),
+    tolerance = 1e-4
+  )
+})
