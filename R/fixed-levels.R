@@ -9,8 +9,9 @@
 #'
 #' The standard errors are those that `vcov()` would have: of the differences from the base, at the
 #' estimated theta. They take a solve for each of the other coefficients, and the diagonal of the
-#' inverse of the system. Those of a generalized model are of the working linear model given the
-#' other coefficients, with the covariance that `vcov()` has of these.
+#' inverse of the system; by the iterative engine a solve for each level, and four digits or more.
+#' Those of a generalized model are of the working linear model given the other coefficients, with
+#' the covariance that `vcov()` has of these.
 #'
 #' @param object A fit of [rlmm()] or [rglmm()] with such a factor, or two.
 #' @return A data frame with the columns `level`, `estimate`, `std.error`, and `statistic`, the

@@ -73,6 +73,7 @@
 //! | [`PRECISE`] | 1e-4 | is a point an optimum as far as known | a hundredth of a standard error |
 //! | [`HESSIAN_SOLVE`] | 1e-6 | is the Hessian known | a step needs no more |
 //! | [`VARIANCE_SOLVE`] | 1e-5 | are conditional variances known | six digits are printed |
+//! | [`VARIANCE_FORM`] | 2e-6 | the same of fixed levels | their standard errors have four digits |
 //! | [`CONSTANT_SOLVE`] | 1e-7 | is log(I + E) known along a constant | it is counted as exact |
 //! | [`RANDOM_SOLVE`] | 1e-4 | the same along random signs | far below the noise |
 //! | [`SINGULAR_SOLVE`] | 1e-4 | is Lambda too small to divide by | half of the digits are left |
@@ -502,6 +503,11 @@ pub(crate) const HESSIAN_SOLVE: f64 = 1e-6;
 /// The residual of solves for conditional variances, beside that at the start: what it leaves of
 /// error in a trailing level's own variance is its square.
 pub(crate) const VARIANCE_SOLVE: f64 = 1e-5;
+
+/// A solve for a variance that standard errors alone are made of ends when the next iteration is
+/// expected to add a smaller share to it: about that is then missing, some times more where solves
+/// take long.
+pub(crate) const VARIANCE_FORM: f64 = 2e-6;
 
 /// A solve along the constants of an effect ends at this residual.
 pub(crate) const CONSTANT_SOLVE: f64 = 1e-7;

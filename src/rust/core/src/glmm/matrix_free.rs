@@ -400,6 +400,6 @@ impl MatrixFree {
     /// # Errors
     /// `NeedsFactor` where the solves would take too long.
     pub fn cond_var(&self) -> Result<Vec<Vec<f64>>> {
-        cond_var::affordable(self.solver())
+        cond_var::affordable(self.solver(), None)
     }
 }

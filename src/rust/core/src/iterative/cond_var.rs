@@ -1,12 +1,16 @@
-//! Conditional variances of the random effects, by solves for all trailing effects.
+//! Conditional variances of the random effects, by solves for all trailing effects, or for those of
+//! some terms.
+
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::iterative::gradients::Solver;
 use crate::iterative::traces::OfTerms;
 use crate::iterative::wide::{Row, WIDTH};
+use crate::kernels::chunks::chunks;
 use crate::kernels::small;
 use crate::parallel::team::share;
-use crate::tolerances::VARIANCE_SOLVE;
+use crate::tolerances::{VARIANCE_FORM, VARIANCE_SOLVE};
 
 /// Multiplications that conditional variances may take: a minute.
 const MOST_MULTIPLICATIONS: f64 = 1e11;
@@ -17,41 +21,79 @@ const MOST_MULTIPLICATIONS: f64 = 1e11;
 /// leading one, which eight columns of C at a time add to.
 pub fn cond_var(solver: &Solver) -> OfTerms {
     let system = solver.system();
-    let k0 = system.k0;
-    let mut found = vec![Vec::new(); system.trailing.len() + 1];
-    found[system.leading] = vec![0.0; system.n_leading() * k0 * k0];
-    for block in &system.trailing {
-        found[block.term] = vec![0.0; block.n_levels * block.k * block.k];
-    }
-    let all: Vec<usize> = (0..system.m).step_by(WIDTH).collect();
-    for some in all.chunks(solver.at_once()) {
-        let mut solved = vec![Vec::new(); some.len()];
-        share(solved.iter_mut().zip(some), |(columns, first)| {
-            *columns = columns_of_c(solver, *first);
-        });
-        for (columns, &first) in solved.iter().zip(some) {
-            for (c, row) in (first..system.m.min(first + WIDTH)).enumerate() {
-                add_trailing(solver, columns, (c, row), &mut found);
-            }
-            let own = &mut found[system.leading];
-            add_leading(solver, columns, first, own);
+    let mut found = zeros(solver);
+    let solve = |rhs: &[Row]| solver.solve(rhs, VARIANCE_SOLVE).x;
+    for_columns(solver, 0..system.m, solve, |columns, rows| {
+        for (c, row) in rows.clone().enumerate() {
+            add_trailing(solver, columns, (c, row), &mut found);
         }
-    }
+        let own = &mut found[system.leading];
+        add_leading(solver, columns, rows.start, own);
+    });
     finish_leading(solver, &mut found[system.leading]);
     found
 }
 
-// Columns of `D S^-1 D'` from one on.
-fn columns_of_c(solver: &Solver, first: usize) -> Vec<Row> {
-    let m = solver.system().m;
-    let mut columns = vec![[0.0; WIDTH]; m];
-    for (c, row) in columns[first..].iter_mut().take(WIDTH).enumerate() {
-        row[c] = 1.0;
+/// As [`cond_var`], of some terms alone: for standard errors, that is, no further than
+/// [`VARIANCE_FORM`] goes. Others may have zeros.
+pub fn cond_var_of(solver: &Solver, is_wanted: &[bool]) -> OfTerms {
+    let system = solver.system();
+    let blocks = system.trailing.iter();
+    let wanted: Vec<_> = blocks.filter(|b| is_wanted[b.term]).collect();
+    // What lies beside the diagonal is no `rhs'x`.
+    let has_more = wanted.iter().any(|block| block.k > 1);
+    if is_wanted[system.leading] || has_more {
+        return cond_var(solver);
     }
-    solver.reduced.scale(&mut columns, true);
-    let mut x = solver.solve(&columns, VARIANCE_SOLVE).x;
-    solver.reduced.scale(&mut x, false);
-    x
+    let mut found = zeros(solver);
+    let solve = |rhs: &[Row]| solver.solve_forms(rhs, VARIANCE_FORM).x;
+    for block in wanted {
+        for_columns(solver, block.rows(), solve, |columns, rows| {
+            for (c, row) in rows.enumerate() {
+                add_trailing(solver, columns, (c, row), &mut found);
+            }
+        });
+    }
+    found
+}
+
+// Matrices of zeros for each level of each term.
+fn zeros(solver: &Solver) -> OfTerms {
+    let system = solver.system();
+    let k0 = system.k0;
+    let mut zeros = vec![Vec::new(); system.trailing.len() + 1];
+    zeros[system.leading] = vec![0.0; system.n_leading() * k0 * k0];
+    for block in &system.trailing {
+        zeros[block.term] = vec![0.0; block.n_levels * block.k * block.k];
+    }
+    zeros
+}
+
+// Shows columns of `D S^-1 D'`, eight at a time, with their numbers.
+fn for_columns(
+    solver: &Solver,
+    rows: Range<usize>,
+    solve: impl Fn(&[Row]) -> Vec<Row> + Sync,
+    mut see: impl FnMut(&[Row], Range<usize>),
+) {
+    let eights = chunks(rows.len(), WIDTH);
+    let all: Vec<Range<usize>> = eights
+        .map(|own| rows.start + own.start..rows.start + own.end)
+        .collect();
+    for some in all.chunks(solver.at_once()) {
+        let mut solved = vec![Vec::new(); some.len()];
+        share(solved.iter_mut().zip(some), |(columns, rows)| {
+            let mut rhs = vec![[0.0; WIDTH]; solver.system().m];
+            let own = rhs[rows.clone()].iter_mut().enumerate();
+            own.for_each(|(c, row)| row[c] = 1.0);
+            solver.reduced.scale(&mut rhs, true);
+            *columns = solve(&rhs);
+            solver.reduced.scale(columns, false);
+        });
+        for (columns, rows) in solved.iter().zip(some) {
+            see(columns, rows.clone());
+        }
+    }
 }
 
 fn add_trailing(
@@ -109,15 +151,22 @@ fn finish_leading(solver: &Solver, y: &mut [f64]) {
     }
 }
 
-/// Conditional variances, where their solves take a minute at most.
+/// Conditional variances, where their solves take a minute at most: those of all terms, or of some
+/// alone.
 ///
 /// # Errors
 /// `NeedsFactor` where they would take longer.
-pub fn affordable(solver: &Solver) -> Result<OfTerms> {
-    match cost(solver) > MOST_MULTIPLICATIONS {
-        true => Err(Error::NeedsFactor),
-        false => Ok(cond_var(solver)),
+pub fn affordable(
+    solver: &Solver,
+    is_wanted: Option<&[bool]>,
+) -> Result<OfTerms> {
+    if cost(solver) > MOST_MULTIPLICATIONS {
+        return Err(Error::NeedsFactor);
     }
+    Ok(match is_wanted {
+        Some(is_wanted) => cond_var_of(solver, is_wanted),
+        None => cond_var(solver),
+    })
 }
 
 // Multiplications that the solves take, roughly.

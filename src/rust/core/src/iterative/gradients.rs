@@ -26,6 +26,15 @@ pub struct Solver {
     pub preconditioner: Preconditioner,
 }
 
+/// When iterations end.
+#[derive(Debug, Clone, Copy)]
+enum Goal<const W: usize> {
+    /// No squared residual is larger.
+    Residuals([f64; W]),
+    /// The next iteration is expected to add no larger share to any `rhs'x`.
+    Forms(f64),
+}
+
 /// Solutions, with the coefficients of the iterations: those of Lanczos's tridiagonal matrix.
 #[derive(Debug, Clone, Default)]
 pub struct Solved<const W: usize = WIDTH> {
@@ -73,6 +82,17 @@ impl Solver {
         self.descend(rhs, self.goal(rhs, tolerance))
     }
 
+    /// Solves `S x = rhs` until the next iteration, if its step were the last one's, would add no
+    /// larger share than this to any `rhs'x`. Such a form grows to its limit, from which it is as
+    /// far as the square of the error of x.
+    pub fn solve_forms<const W: usize>(
+        &self,
+        rhs: &[[f64; W]],
+        share: f64,
+    ) -> Solved<W> {
+        self.descend(rhs, Goal::Forms(share))
+    }
+
     /// As [`Self::solve`], from a point that is near; the iterations are those for what it leaves.
     pub fn solve_from<const W: usize>(
         &self,
@@ -100,22 +120,22 @@ impl Solver {
         left
     }
 
-    // Squared residuals that are small enough beside right-hand sides.
+    // Residuals that are small enough beside right-hand sides.
     fn goal<const W: usize>(
         &self,
         rhs: &[[f64; W]],
         tolerance: f64,
-    ) -> [f64; W] {
+    ) -> Goal<W> {
         let mut z = rhs.to_vec();
         self.preconditioner.solve(&mut z);
-        products(rhs, &z).map(|rz| rz * tolerance * tolerance)
+        let squares = products(rhs, &z);
+        Goal::Residuals(squares.map(|rz| rz * tolerance * tolerance))
     }
 
-    // Solves `S x = rhs` until no squared residual is above its goal.
     fn descend<const W: usize>(
         &self,
         rhs: &[[f64; W]],
-        goal: [f64; W],
+        goal: Goal<W>,
     ) -> Solved<W> {
         let m = rhs.len();
         let (mut x, mut r) = (vec![[0.0; W]; m], rhs.to_vec());
@@ -126,15 +146,23 @@ impl Solver {
         let (mut alpha, mut beta) = (Vec::new(), Vec::new());
         let mut first = Vec::new();
         let mut rz = products(&r, &z);
+        let (mut forms, mut step) = ([0.0; W], [f64::INFINITY; W]);
         for _ in 0..MOST_ITERATIONS {
-            if rz.iter().zip(&goal).all(|(rz, goal)| rz <= goal) {
+            let is_reached = |c: usize| match goal {
+                Goal::Residuals(goal) => rz[c] <= goal[c],
+                Goal::Forms(share) => {
+                    rz[c] == 0.0 || step[c] * rz[c] <= share * forms[c]
+                }
+            };
+            if (0..W).all(is_reached) {
                 break;
             }
             self.reduced.times_s(&p, &mut work, &mut q);
             if alpha.is_empty() {
                 first.clone_from(&q);
             }
-            let step = ratios(&rz, &products(&p, &q));
+            step = ratios(&rz, &products(&p, &q));
+            (0..W).for_each(|c| forms[c] += step[c] * rz[c]);
             vectorized(|| add_columns(&step, &p, &mut x));
             let back = step.map(|step| -step);
             vectorized(|| add_columns(&back, &q, &mut r));

@@ -485,6 +485,45 @@ fn terms_without_variance_are_nothing() {
 }
 
 // `sum_l (Z'V^-1Z)_ll` of each term.
+// The diagonal of `D S^-1 D'`.
+fn dense_variances(reduced: &reduced::Reduced) -> Vec<f64> {
+    let m = reduced.system.m;
+    let mut s = s_of(reduced);
+    small::cholesky(m, &mut s).unwrap();
+    let of_row = |i: usize| {
+        let mut unit = vec![[0.0; WIDTH]; m];
+        unit[i][0] = 1.0;
+        reduced.scale(&mut unit, true);
+        let mut half: Vec<f64> = unit.iter().map(|row| row[0]).collect();
+        small::forward_solve(m, &s, &mut half);
+        small::dot(&half, &half)
+    };
+    (0..m).map(of_row).collect()
+}
+
+#[test]
+fn variances_of_some_terms_have_the_digits_of_standard_errors() {
+    for data in designs() {
+        let model = Iterative::new(&data.sums).unwrap();
+        for block in &model.system.trailing {
+            let mut lambdas = lambdas(&data.shapes, 0.8);
+            let by = |value: &mut f64| *value *= 1e6;
+            lambdas[block.term].iter_mut().for_each(by);
+            let solver = Solver::new(&model.system, &lambdas).unwrap();
+            let expected = dense_variances(&solver.reduced);
+            let mut is_wanted = vec![false; lambdas.len()];
+            is_wanted[block.term] = true;
+            let found = cond_var::cond_var_of(&solver, &is_wanted);
+            for (i, row) in block.rows().enumerate() {
+                let (level, effect) = (i / block.k, i % block.k);
+                let at = (level * block.k + effect) * block.k + effect;
+                let ratio = (found[block.term][at] / expected[row]).sqrt();
+                assert!((ratio - 1.0).abs() < 1e-4, "{ratio}");
+            }
+        }
+    }
+}
+
 fn dense_traces(data: &Dense, lambdas: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let n = data.n;
     let mut l = data.v(lambdas);

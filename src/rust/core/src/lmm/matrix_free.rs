@@ -102,12 +102,16 @@ impl MatrixFree {
         self.probes.count
     }
 
-    /// Conditional variances of the random effects over sigma^2.
+    /// Conditional variances of the random effects over sigma^2; beside fixed factors those of their
+    /// levels, which standard errors are made of.
     ///
     /// # Errors
     /// `NeedsFactor` where the solves would take too long.
     pub fn cond_var(&self) -> Result<Vec<Vec<f64>>> {
-        cond_var::affordable(&self.here().solver)
+        let is_fixed: Vec<bool> =
+            self.covs.iter().map(RelCov::is_fixed).collect();
+        let wanted = is_fixed.contains(&true).then_some(&is_fixed[..]);
+        cond_var::affordable(&self.here().solver, wanted)
     }
 
     /// Number of fixed effects.

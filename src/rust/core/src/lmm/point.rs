@@ -131,6 +131,7 @@ impl<'a> Point<'a> {
     }
 
     /// Conditional variances of the random effects over sigma^2: per term `k x k` for each level.
+    /// Beside fixed factors the iterative engine may have zeros for the random terms.
     ///
     /// # Errors
     /// `NeedsFactor` of the iterative engine where they would take too long.

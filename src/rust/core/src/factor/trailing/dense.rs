@@ -28,6 +28,8 @@ use crate::kernels::small::{self, for_size};
 /// Columns of the inverse that a thread holds at a time: fewer make thin products, more take memory
 /// and soon gain nothing.
 const INVERTED: usize = 96;
+/// Values of such columns that all threads together may hold beside a fifth of the matrix.
+const HELD: usize = 1 << 21;
 /// The order from which blocks and threads pay.
 const LARGE: usize = 256;
 /// Columns that one thread updates.
@@ -429,6 +431,13 @@ impl Dense {
         });
     }
 
+    // How many threads hold columns of the inverse at the same time: however many there are, the
+    // columns take little memory beside the factor.
+    fn inverted_at_once(&self) -> usize {
+        let room = self.m * self.m / 5 + HELD;
+        threads().min((room / (INVERTED * self.m)).max(1))
+    }
+
     /// Calls `visit` with the columns of the inverse of `L L'`, those of some levels at a time.
     pub(crate) fn for_inverse_columns(
         &self,
@@ -436,7 +445,8 @@ impl Dense {
         mut visit: impl FnMut(&InverseColumns),
     ) {
         let of_thread = |_| InverseColumns::default();
-        let mut there: Vec<_> = (0..threads()).map(of_thread).collect();
+        let at_once = self.inverted_at_once();
+        let mut there: Vec<_> = (0..at_once).map(of_thread).collect();
         let mut triangles = Triangles::default();
         triangles.update(self.l());
         let blocks = layout.blocks.iter();
@@ -475,6 +485,29 @@ fn subtract_grams(
             for (&row, bi) in rows[j..].iter().zip(b[j * k..].chunks_exact(k)) {
                 column[row as usize] -= small::dot(bi, bj);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parallel::team::set_threads;
+
+    #[test]
+    fn columns_of_the_inverse_take_little_memory_for_any_number_of_threads() {
+        for (m, few) in [(256, 2), (1000, 2), (3238, 1), (16_384, 2)] {
+            let of_order = Dense {
+                m,
+                values: Vec::new(),
+                diagonal: Vec::new(),
+                buffer: Vec::new(),
+            };
+            set_threads(1000);
+            let held = of_order.inverted_at_once() * INVERTED * m;
+            assert!(held <= m * m / 5 + HELD, "{m}");
+            set_threads(few);
+            assert_eq!(of_order.inverted_at_once(), few);
         }
     }
 }
