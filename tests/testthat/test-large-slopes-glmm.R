@@ -49,8 +49,12 @@ test_that("lme4 finds the same slopes by level of a generalized model", {
   d <- droplevels(subset(sloped_counts(), as.integer(firm) <= 12))
   rlang::local_options(rlmm.large_factor = 10)
   formula <- count ~ firm * z + (1 | worker)
-  by_bobyqa <- lme4::glmerControl("bobyqa", optCtrl = list(maxfun = 1e5))
-  theirs <- lme4::glmer(formula, d, poisson, control = by_bobyqa)
+  control <- lme4::glmerControl(
+    "bobyqa",
+    tolPwrss = 1e-10,
+    optCtrl = list(maxfun = 1e5)
+  )
+  theirs <- lme4::glmer(formula, d, poisson, control = control)
   ours <- rglmm(formula, d, poisson)
   expect_equal(
     as.numeric(logLik(ours)),
