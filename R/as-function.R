@@ -26,23 +26,28 @@ objective_function <- function(fit) UseMethod("objective_function")
 
 #' @export
 objective_function.rlmm_lmm <- function(fit) {
-  theta_function(fit_spec(fit), length(fit$theta))
+  added <- isREML.rlmm(fit) * criterion_of_coding(fit$fixed$large)
+  theta_function(fit_spec(fit), length(fit$theta), added)
 }
 
 #' @export
 objective_function.rlmm_glmm <- function(fit) {
+  abort_if_coded(fit, "The deviance as a function of the coefficients")
   glmm_function(fit_spec(fit), length(fit$parameters))
 }
 
-theta_function <- function(spec, n_theta) {
+#' @param added What is added to the objective of the core, see [criterion_of_coding()].
+#' @noRd
+theta_function <- function(spec, n_theta, added = 0) {
   # Unevaluated arguments would keep the fit alive.
   force(spec)
   force(n_theta)
+  force(added)
   function(theta) {
     if (!is.numeric(theta) || length(theta) != n_theta) {
       abort_theta_length(theta, n_theta, environment())
     }
-    core_objective(spec, matrix(as.double(theta), ncol = 1))
+    core_objective(spec, matrix(as.double(theta), ncol = 1)) + added
   }
 }
 

@@ -156,6 +156,7 @@ run_bootstrap <- function(fit, replicates, seed, how, progress = NULL) {
 
 #' @export
 run_bootstrap.rlmm <- function(fit, replicates, seed, how, progress = NULL) {
+  abort_if_coded(fit, "The bootstrap")
   spec <- fit_spec(fit)
   control <- refit_control(fit, list(spec = spec))
   control$progress <- progress %||% control$progress

@@ -33,8 +33,8 @@ check_columns_fit <- function(terms, frame) {
 }
 
 hint_of_columns <- paste(
-  "A factor with treatment contrasts needs no columns, alone or with slopes by its levels:",
-  "see `?rlmm`."
+  "A factor by itself, or with slopes by its levels, needs no columns, with any contrasts that",
+  "span its levels (of more than 2,000 levels: treatment, sum or Helmert contrasts): see `?rlmm`."
 )
 
 # About how many columns each term has: products of the numbers of levels.

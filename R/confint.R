@@ -185,7 +185,12 @@ profile_confint <- function(fit, parm, level, signames) {
   if (length(free) > 0L) {
     limits[free, ] <- limits_by_profile(problem, free, level)
   }
-  tied <- setdiff(intersect(problem$held, wanted), names(problem$fit$held))
+  coded <- intersect(wanted, moved_coefficients(problem$fit))
+  if (length(coded) > 0L) {
+    limits[coded, ] <- coded_limits(problem$fit, coded, level)
+  }
+  known <- c(names(problem$fit$held), coded)
+  tied <- setdiff(intersect(problem$held, wanted), known)
   if (length(tied) > 0L) {
     limits[tied, ] <- tied_limits(problem, tied, level, signames)
   }
@@ -197,6 +202,19 @@ held_limits <- function(values, level) {
   limits <- cbind(values, values)
   dimnames(limits) <- list(names(values), limit_names(level))
   limits
+}
+
+# Limits of coefficients that depend on the contrasts of a large factor.
+coded_limits <- function(fit, coded, level) {
+  inform_rlmm(
+    c(
+      paste0("Wald limits for ", enumerate(in_quotes(coded), max = 10L), "."),
+      i = "It depends on the contrasts of a fixed factor with many levels, and has no profile."
+    ),
+    "rlmm_message_wald"
+  )
+  errors <- stats::setNames(standard_errors(fit), names(fit$beta))
+  wald_limits(fit$beta[coded], errors[coded], level)
 }
 
 # Limits of variances and covariances, if these are asked for.

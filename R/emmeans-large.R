@@ -59,18 +59,11 @@ with_level_note <- function(misc, fit, factors = fit$fixed$large$factors) {
   misc
 }
 
-#' The mean of the coefficients of each factor's levels, the base's zero among them
+#' The mean of the coefficients of each factor's levels, all levels among them
 #' @noRd
-level_means <- function(fit) means_by_factor(fit$levels, fit$fixed$large)
-
-means_by_factor <- function(effects, large) {
-  vapply(large$factors, \(own) mean(effects[own$at]), 1)
-}
-
-# The weight of each level in the mean of its factor.
-level_weights <- function(large) {
-  sizes <- lengths(lapply(large$factors, `[[`, "levels"))
-  rep(1 / sizes, sizes)
+level_means <- function(fit) {
+  large <- fit$fixed$large
+  means_by_factor(fit$levels, large$factors, level_weights(large))
 }
 
 #' The covariance of the coefficients and the mean of the levels, and degrees of freedom
@@ -87,35 +80,13 @@ level_mean_tests <- function(fit, ddf) {
 tests_beside_levels <- function(fit, ddf, covariance_at) {
   tests <- fixed_tests(fit, ddf)
   covariance <- effects_sigma(fit)^2 * covariance_at(fit$theta)
-  covariance <- with_coefficients(covariance, tests$covariance)
+  covariance <- with_coefficients(covariance, core_covariance(fit))
   df <- if (ddf == "satterthwaite") {
     satterthwaite_beside_levels(fit, covariance, covariance_at)
   } else {
     \(k) as.vector(tests$row_df(coefficients_of(k, length(fit$beta))))
   }
   list(covariance = covariance, df = df)
-}
-
-#' The covariance of coefficients and levels, or of their mean, with another one of the
-#' coefficients: that of a generalized model takes into account that theta is estimated
-#'
-#' Levels move with the coefficients by d, and vary beside that.
-#' @noRd
-with_coefficients <- function(covariance, own) {
-  p <- nrow(own)
-  if (p == 0L) {
-    return(covariance)
-  }
-  first <- seq_len(p)
-  known <- covariance[first, first, drop = FALSE]
-  cross <- covariance[first, -first, drop = FALSE]
-  d <- solve(known, cross)
-  beside <- covariance[-first, -first, drop = FALSE] - crossprod(d, cross)
-  moved <- own %*% d
-  unname(rbind(
-    cbind(own, moved),
-    cbind(t(moved), beside + crossprod(d, moved))
-  ))
 }
 
 # A combination of the other coefficients, in a row. A combination of none has the degrees of
@@ -126,68 +97,6 @@ coefficients_of <- function(k, p) {
     own[] <- 1
   }
   matrix(own, 1L)
-}
-
-#' The covariance over sigma^2 as a function of theta: solutions of the normal equations, for each
-#' factor with the weight of each level in the mean as the right-hand side
-#' @noRd
-level_mean_covariance <- function(fit) {
-  spec <- linear_spec(fit)
-  large <- fit$fixed$large
-  system <- normal_equations(spec)
-  zero <- numeric(length(fit$beta))
-  sides <- lapply(large$factors, weights_of_factor, large, length(spec$terms))
-  function(theta) {
-    found <- lapply(sides, \(z) {
-      solve_normal_equations(system, theta, zero, z)
-    })
-    cross <- lapply(found, `[[`, "beta")
-    cross <- matrix(unlist(cross), length(zero), length(found))
-    among <- lapply(found, \(one) solved_means(one$b, large))
-    rbind(
-      cbind(chol2inv(found[[1L]]$rx), cross),
-      cbind(t(cross), do.call(rbind, among))
-    )
-  }
-}
-
-# The right-hand side that has the weights of one factor's levels, and zeros for those of others.
-weights_of_factor <- function(own, large, n_terms) {
-  none <- list(at = matrix(0L, 0L, 2L), values = numeric())
-  all <- seq_along(large$levels)
-  weights <- level_weights(large) * all %in% own$at
-  with_level_values(rep(list(none), n_terms), large, all, weights)
-}
-
-# The means of each factor in a solution with an element for every level.
-solved_means <- function(b, large) {
-  blocks <- utils::tail(b, n_blocks(large))
-  blocks <- lapply(seq_along(blocks), \(block) {
-    matrix(blocks[[block]], length(of_block(large, block)), byrow = TRUE)
-  })
-  means_by_factor(by_factor(blocks, large), large)
-}
-
-#' Satterthwaite's degrees of freedom, by differences of the covariance in theta
-#' @noRd
-satterthwaite_beside_levels <- function(fit, covariance, covariance_at) {
-  at <- slope_coordinates(fit)
-  free <- which(diag(at$covariance) > 0)
-  slopes <- lapply(free, \(j) {
-    if (j > length(at$theta)) {
-      return(2 * covariance / fit$sigma)
-    }
-    moved <- replace(at$theta, j, at$theta[j] + at$steps[j])
-    there <- fit$sigma^2 * covariance_at(at$to_given(moved))
-    (there - covariance) / at$steps[j]
-  })
-  spread <- at$covariance[free, free, drop = FALSE]
-  # emmeans takes functions out of their environments.
-  function(k) {
-    variance <- sum(k * (covariance %*% k))
-    gradient <- vapply(slopes, \(slope) sum(k * (slope %*% k)), 1)
-    2 * variance^2 / sum(gradient * (spread %*% gradient))
-  }
 }
 
 # The levels themselves -----------------------------------------------------------
@@ -279,10 +188,11 @@ level_basis <- function(fit, x, grid, asked, ddf, notes) {
     weights[, own$at] <- weights[, own$at] * grid_values(own, grid, fit)
   }
   is_column <- which(large$is_column)
+  estimates <- in_core_coding(fit)
   tests <- level_tests(fit, ddf)
   list(
     X = cbind(x[, names(fit$beta), drop = FALSE], weights[, is_column]),
-    bhat = c(unname(fit$beta), fit$levels[is_column]),
+    bhat = c(unname(estimates$beta), estimates$levels[is_column]),
     nbasis = matrix(NA),
     V = tests$covariance,
     dffun = \(k, dfargs) dfargs$df(k),

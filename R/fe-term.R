@@ -61,8 +61,12 @@ fixed_design <- function(
     return(ordinary_design(terms, frame, contrasts, control))
   }
   ordinary <- part_terms(ordinary_formula(formula, large, terms), frame)
-  found <- ordinary_design(ordinary, frame, contrasts, control, large)
-  with_large(found, terms, large, frame, control)
+  is_ordinary <- names(contrasts) %in% unquoted(variable_names(ordinary))
+  own <- if (any(is_ordinary)) contrasts[is_ordinary]
+  found <- ordinary_design(ordinary, frame, own, control, large)
+  # What a coding can't tell beside columns on which its levels depend is told by columns of X.
+  with_large(found, terms, large, frame, control) %||%
+    ordinary_design(terms, frame, contrasts, control)
 }
 
 # The fixed part but for the levels of large factors.
@@ -108,6 +112,10 @@ with_large <- function(found, terms, large, frame, control) {
     large,
     counted_rows(frame)
   )
+  names <- found$fixed$names[beside$keep]
+  if (!tells_codings(found$fixed$large, names, beside$is_column)) {
+    return(NULL)
+  }
   report_lost(found$fixed, beside, control$checks$rankx)
   without_lost(found, beside)
 }

@@ -50,7 +50,7 @@ search_again.rlmm_glmm <- function(fit, spec, theta, control, keep = NULL) {
   start <- if (is.null(theta)) {
     list()
   } else {
-    list(beta = fit$beta)
+    list(beta = in_core_coding(fit)$beta)
   }
   start$theta <- theta
   core_glmm_fit(spec, start, control, keep)

@@ -26,6 +26,16 @@ large_coefficients <- function(b, large) {
   effects
 }
 
+#' A list with the coefficients that the core has found: `beta`, those that are held among them, and
+#' `levels`, of large factors
+#' @param fixed The field of the fit.
+#' @noRd
+with_coefficients_of <- function(fit, est, fixed, held) {
+  fit$beta <- with_held(est$beta, fixed$names, held)
+  fit$levels <- large_coefficients(est$b, fixed$large)
+  in_own_coding(fit, fixed$large)
+}
+
 # The levels that are the bases of the others of their factor.
 level_bases <- function(large) {
   unlist(lapply(large$factors, \(own) if (own$has_base) own$at[1L]))

@@ -5,6 +5,7 @@
 #' @param est What [core_fit()] returns.
 #' @noRd
 new_fit <- function(design, est, call, control) {
+  est <- coded_objective(est, design)
   slim <- control$slim
   fit <- list(
     call = call,
@@ -16,7 +17,7 @@ new_fit <- function(design, est, call, control) {
     reml = design$spec$reml,
     known_sigma = !is.null(design$spec$sigma),
     theta = est$theta,
-    beta = with_held(est$beta, design$fixed$names, design$held),
+    beta = est$beta,
     sigma = est$sigma,
     u = by_term(est$u, design$random),
     b = by_term(est$b, design$random),
@@ -30,7 +31,7 @@ new_fit <- function(design, est, call, control) {
     schema = 2L,
     version = own_version
   )
-  fit$levels <- large_coefficients(est$b, design$fixed$large)
+  fit <- with_coefficients_of(fit, est, design$fixed, design$held)
   fit$engine <- est$engine
   fit$optsum$certificate$noise <- est$noise
   fit$sums <- design$sums %||% design$spec$sums

@@ -2,10 +2,26 @@
 
 standard_errors <- function(fit) sqrt(diag(fixed_covariance(fit)))
 
-#' Covariance of the fixed effects
-#' @param use_hessian `NULL`: where there is one, that is, for a generalized model that isn't fast.
+#' Covariance of the fixed effects, those of the contrasts of large factors
+#' @inheritParams core_covariance
 #' @noRd
 fixed_covariance <- function(
+  fit,
+  sigma = effects_sigma(fit),
+  use_hessian = NULL
+) {
+  covariance <- core_covariance(fit, sigma, use_hessian)
+  if (is_coded(fit)) {
+    covariance_in_coding(fit, covariance, sigma)
+  } else {
+    covariance
+  }
+}
+
+#' Covariance of the fixed effects that the core has
+#' @param use_hessian `NULL`: where there is one, that is, for a generalized model that isn't fast.
+#' @noRd
+core_covariance <- function(
   fit,
   sigma = effects_sigma(fit),
   use_hessian = NULL

@@ -7,11 +7,13 @@
 #' `vcov()`. `fixef()` has its coefficients among the others; `fixed_levels()` has them with their
 #' standard errors, one row for each level.
 #'
-#' The standard errors are those that `vcov()` would have: of the differences from the base, at the
-#' estimated theta. They take a solve for each of the other coefficients, and the diagonal of the
-#' inverse of the system; by the iterative engine a solve for each level, and four digits or more.
-#' Those of a generalized model are of the working linear model given the other coefficients, with
-#' the covariance that `vcov()` has of these.
+#' The standard errors are those that `vcov()` would have: of the differences from the base, or with
+#' sum and other contrasts of the differences from the mean that the intercept is (which has all
+#' levels, the last too, where `fixef()` has the coefficients of the contrasts), at the estimated
+#' theta. They take a solve for each of the other coefficients, and the diagonal of the inverse of
+#' the system; by the iterative engine a solve for each level, and four digits or more. Those of a
+#' generalized model are of the working linear model given the other coefficients, with the
+#' covariance that `vcov()` has of these.
 #'
 #' @param object A fit of [rlmm()] or [rglmm()] with such a factor, or two.
 #' @return A data frame with the columns `level`, `estimate`, `std.error`, and `statistic`, the
@@ -66,13 +68,51 @@ abort_no_levels <- function(object) {
 }
 
 level_errors <- function(fit) {
-  spread <- level_spread(fit, linear_spec(fit))
+  spec <- linear_spec(fit)
+  spread <- level_spread(fit, spec)
   free <- free_beta(fit)
-  covariance <- vcov.rlmm(fit)[free, free, drop = FALSE]
+  covariance <- core_covariance(fit)[free, free, drop = FALSE]
   variances <- effects_sigma(fit)^2 * spread$variance
   variances <- variances + quadratic(spread$shift, covariance)
-  variances[!fit$fixed$large$is_column] <- NA
+  large <- fit$fixed$large
+  variances[!large$is_column] <- NA
+  coded <- coded_factors(large)
+  system <- if (length(coded) > 0L) normal_equations(spec)
+  for (own in coded) {
+    variances[own$at] <- coded_level_variances(
+      fit,
+      own,
+      spread,
+      covariance,
+      system
+    )
+  }
   sqrt(variances)
+}
+
+#' Variances of what each level of a coded factor differs from the mean by
+#' @param spread What [level_spread()] returns.
+#' @param covariance Of the core's coefficients that aren't held.
+#' @param system What [normal_equations()] returns.
+#' @noRd
+coded_level_variances <- function(fit, own, spread, covariance, system) {
+  large <- fit$fixed$large
+  weights <- own$coding$weights
+  at <- own$at
+  z <- weights_of_factor(own, large, coded_weights(large), length(system$terms))
+  solved <- solve_normal_equations(
+    system,
+    fit$theta,
+    numeric(n_free_beta(fit)),
+    z
+  )
+  shift <- spread$shift[at, , drop = FALSE]
+  # Of the solution the levels have the part with which they move with the coefficients.
+  within <- solved_levels(solved$b, large)[at] - drop(shift %*% solved$beta)
+  variance <- spread$variance[at] - 2 * within + sum(weights * within)
+  shift <- sweep(shift, 2L, colSums(weights * shift))
+  found <- effects_sigma(fit)^2 * variance + quadratic(shift, covariance)
+  replace(found, weights == 1, NA)
 }
 
 #' F tests of the terms of a fit with large factors: those of the other terms beside them, and their

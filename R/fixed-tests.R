@@ -200,7 +200,7 @@ check_covariance <- function(covariance, p) {
 }
 
 satterthwaite_tests <- function(fit, covariance) {
-  row_df <- \(L) satterthwaite_df(fit, t(L))
+  row_df <- \(L) satterthwaite_of_any(fit, t(L))
   list(
     ddf = "satterthwaite",
     covariance = covariance,

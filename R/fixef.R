@@ -67,9 +67,13 @@ coefficients_of_term <- function(fit, of_term) {
   all[order(rep(outer, each), sequence(each), rep(inner, each))]
 }
 
-# The coefficients of one large factor's levels but of its base, with their names.
+# The coefficients of one large factor's levels but of its base, or of its contrasts, with names.
 level_coefficients <- function(fit, own) {
   large <- fit$fixed$large
+  if (!is.null(own$coding)) {
+    values <- contrast_coefficients(own$coding, fit$levels[own$at])
+    return(stats::setNames(values, own$coding$names))
+  }
   at <- own$at[large$had_column[own$at]]
   stats::setNames(fit$levels[at], large$names[at])
 }
@@ -125,6 +129,7 @@ coefficient_errors <- function(fit, names) {
 coefficient_rows <- function(fit, group, name, n) {
   x <- matrix(0, n, length(fit$beta))
   x[, names(fit$beta) == name] <- 1
+  coded <- Filter(\(own) own$margin == name, coded_factors(fit$fixed$large))
   own <- which(term_groups(fit) == group)
   effects_of <- \(i) level_effects(i, fit$random[[i]], name, n)
   effects <- lapply(own, effects_of)
@@ -133,7 +138,8 @@ coefficient_rows <- function(fit, group, name, n) {
   list(
     n = n,
     x = x,
-    effects = effects[has_name]
+    effects = effects[has_name],
+    means = coded
   )
 }
 

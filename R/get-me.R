@@ -338,10 +338,16 @@ template_st <- function(template) {
 
 named_rx <- function(fit) {
   names <- names(fit$beta)[free_beta(fit)]
-  structure(fit$rx, dimnames = list(names, names))
+  rx <- fit$rx
+  if (is_coded(fit)) {
+    covariance <- coded_covariance(fit)(fit$theta)
+    rx <- chol(chol2inv(chol(covariance)))
+  }
+  structure(rx, dimnames = list(names, names))
 }
 
 named_rzx <- function(fit) {
+  abort_if_coded(fit, "The element `RZX`")
   rzx <- as.matrix(sparse_factor(fit)$rzx)
   dimnames(rzx) <- list(NULL, names(fit$beta)[free_beta(fit)])
   rzx

@@ -21,20 +21,18 @@ beside_each_other <- function(factors, drops_intercept) {
   )
 }
 
-can_stand_apart <- function(label, terms, contrasts) {
-  stands_alone(label, terms) && has_indicators(label, terms, contrasts)
+can_stand_apart <- function(label, terms) {
+  stands_alone(label, terms) && has_indicators(label, terms)
 }
 
 count_combinations <- function(xlevels) prod(lengths(xlevels))
 
-# The levels of some variables. One alone must be an unordered factor or text, with no contrasts of
-# its own.
+# The levels of some variables. One alone must be an unordered factor or text.
 levels_of_variables <- function(variables, frame) {
   is_alone <- length(variables) == 1L
   lapply(rlang::set_names(variables), \(name) {
     x <- frame_variable(name, frame)
-    is_special <- is.ordered(x) || !is.null(attr(x, "contrasts"))
-    if (!(is_alone && is_special)) category_levels(x)
+    if (!(is_alone && is.ordered(x))) category_levels(x)
   })
 }
 
@@ -104,19 +102,19 @@ stands_alone <- function(label, terms) {
   all(rowSums(rows > 0) == 1L)
 }
 
-# Whether the columns of a term are the indicators of its levels, but perhaps for the first.
-has_indicators <- function(label, terms, contrasts) {
+# Whether the columns of a term of several variables are the indicators of their combinations.
+has_indicators <- function(label, terms) {
   variables <- term_variables(label, terms)
-  if (length(variables) > 1L) {
-    return(all(attr(terms, "factors")[variables, label] == 2L))
-  }
-  has_usual_contrasts(variables, contrasts)
+  length(variables) == 1L ||
+    all(attr(terms, "factors")[variables, label] == 2L)
 }
 
 # Whether a factor is coded by treatment contrasts, whatever its levels.
-has_usual_contrasts <- function(variable, contrasts) {
+has_usual_contrasts <- function(variable, frame, contrasts) {
   usual <- getOption("contrasts")[[1L]]
-  is_given <- unquoted(variable) %in% names(contrasts)
+  is_given <- unquoted(variable) %in%
+    names(contrasts) ||
+    !is.null(attr(frame_variable(variable, frame), "contrasts"))
   identical(usual, "contr.treatment") && !is_given
 }
 

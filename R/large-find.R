@@ -5,22 +5,24 @@ most_large <- 2L
 
 #' The factors of the fixed part whose levels are no columns of X
 #'
-#' A large factor stands on its own, with treatment contrasts, or is the combinations of several
-#' whose other terms aren't in the formula, and has so many levels that its dummy columns cost more
-#' than a second, or the number that the option `rlmm.large_factor` says. Its interactions with
-#' covariates, its slopes, stand apart with it. Of several the largest are taken.
+#' A large factor stands on its own, with any contrasts that span its levels, or is the combinations
+#' of several whose other terms aren't in the formula, and has so many levels that its dummy columns
+#' cost more than a second, or the number that the option `rlmm.large_factor` says. Its interactions
+#' with covariates, its slopes, stand apart with it. Of several the largest are taken.
 #' @param terms The terms of the fixed part.
 #' @param most So many factors at most; one with slopes stands apart alone.
 #' @return `NULL`, or a list: `drops_intercept` (has the formula none?); `factors`, in the order of
 #'   the formula, the factors and each column of their slopes: a list of `label` (of its term),
 #'   `position` (the number of its term), `xlevels` (of its variables), `levels`, `refs` (the level
 #'   of each row), `has_base` (is the first level without a column?), `names` (of the levels'
-#'   columns), `block` and `column` (its place in a term of the spec, which a factor shares with its
-#'   slopes) and `at` (where its levels are among those of all factors); those of slopes have
-#'   `covariate` and `columns`, the other variables and which column of each is meant (see
-#'   [term_columns()]), `beside`, the levels of these variables, `values`, the product of the
-#'   columns in each row, and `inner`, the number of the column among those that change faster than
-#'   the levels; and of all factors `levels`, `names` and `is_column` (has each level a column?).
+#'   columns), `coding` and `margin` (of contrasts that the core doesn't have, see
+#'   [level_coding_of()], and the name of the coefficient that they are beside), `block` and
+#'   `column` (its place in a term of the spec, which a factor shares with its slopes) and `at`
+#'   (where its levels are among those of all factors); those of slopes have `covariate` and
+#'   `columns`, the other variables and which column of each is meant (see [term_columns()]),
+#'   `beside`, the levels of these variables, `values`, the product of the columns in each row, and
+#'   `inner`, the number of the column among those that change faster than the levels; and of all
+#'   factors `levels`, `names` and `is_column` (has each level a column?).
 #' @noRd
 find_large_factors <- function(terms, frame, contrasts, most = most_large) {
   labels <- attr(terms, "term.labels")
@@ -28,7 +30,7 @@ find_large_factors <- function(terms, frame, contrasts, most = most_large) {
   if (length(labels) == 0L || !is_large(n, n)) {
     return(NULL)
   }
-  is_possible <- vapply(labels, can_stand_apart, NA, terms, contrasts)
+  is_possible <- vapply(labels, can_stand_apart, NA, terms)
   sets <- lapply(labels[is_possible], \(label) list(labels = label, size = 1L))
   sets <- c(sets, sets_with_slopes(terms, frame, contrasts))
   sets <- lapply(sets, \(set) {
@@ -38,10 +40,29 @@ find_large_factors <- function(terms, frame, contrasts, most = most_large) {
     set
   })
   is_taken <- \(set) set$n_levels < 1e8 && is_large(set$n_levels, n)
-  chosen <- largest_sets(Filter(is_taken, sets), terms, most)
+  sets <- lapply(Filter(is_taken, sets), set_with_coding, terms, frame, contrasts)
+  is_told <- \(set) !is.null(set$coding)
+  chosen <- largest_sets(Filter(is_told, sets), terms, most)
   if (length(chosen) > 0L) {
     large_factors(chosen, terms, frame)
   }
+}
+
+# A set of terms with the coding of their factor. Without an intercept the levels of the first
+# factor have a column each; what another one differs by from these has no coefficient of its own.
+set_with_coding <- function(set, terms, frame, contrasts) {
+  has_intercept <- attr(terms, "intercept") == 1L
+  is_first <- !has_intercept && any_first_category(set$labels, terms)
+  has_slopes <- length(set$labels) > 1L || !is.null(set$group)
+  name <- names(set$xlevels)
+  if (length(name) > 1L || is_first && !has_slopes) {
+    set$coding <- usual_coding
+    return(set)
+  }
+  coding <- level_coding_of(name, frame, contrasts, set$xlevels[[1L]])
+  is_told <- has_intercept || is_first || isTRUE(is_usual_coding(coding))
+  set$coding <- if (is_told) coding
+  set
 }
 
 # The sets of terms with most columns, one with slopes alone. Without an intercept the first factor
@@ -64,7 +85,7 @@ largest_sets <- function(sets, terms, most) {
 }
 
 #' The large factors that some sets of terms are
-#' @param sets Lists of `labels`, `group` (of slopes) and `xlevels`.
+#' @param sets Lists of `labels`, `group` (of slopes), `xlevels` and `coding`.
 #' @noRd
 large_factors <- function(sets, terms, frame) {
   has_intercept <- attr(terms, "intercept") == 1L
@@ -83,8 +104,15 @@ large_factors <- function(sets, terms, frame) {
 factors_of_term <- function(label, set, is_coded, terms, frame) {
   has_base <- is_coded && length(set$xlevels) == 1L
   own <- large_factor(label, set$xlevels, has_base, terms, frame)
+  own$margin <- "(Intercept)"
+  own$coded <- paste0(names(set$xlevels), set$coding$names)
   is_slopes <- !is.null(set$group) && length(term_variables(label, terms)) > 1L
-  if (is_slopes) slopes_of_term(label, own, terms, frame) else list(own)
+  found <- if (is_slopes) {
+    slopes_of_term(label, own, terms, frame)
+  } else {
+    list(own)
+  }
+  lapply(found, with_coding, set$coding)
 }
 
 # Without an intercept the first factor, text or logical has a column for each level: is it among

@@ -55,3 +55,24 @@ abort_contained <- function(large, label, n) {
     levels = length(large$levels)
   )
 }
+
+#' Refuse what knows the coefficients of the core alone
+#' @noRd
+abort_if_coded <- function(fit, what, verb = "isn't") {
+  if (!is_coded(fit)) {
+    return(invisible())
+  }
+  variables <- vapply(coded_factors(fit$fixed$large), `[[`, "", "variable")
+  abort_rlmm(
+    c(
+      paste(what, verb, "available for a fixed factor with many levels and such contrasts."),
+      x = sprintf(
+        "%s depend on the contrasts of %s.",
+        enumerate(tick(moved_coefficients(fit))),
+        enumerate(tick(variables))
+      ),
+      i = "Fit with treatment contrasts, whose base is the first level."
+    ),
+    "rlmm_error_large_factor"
+  )
+}

@@ -12,8 +12,7 @@ sets_with_slopes <- function(terms, frame, contrasts) {
   factors <- attr(terms, "factors")
   classes <- variable_classes(rownames(factors), terms)
   groups <- rownames(factors)[classes %in% c("factor", "character")]
-  is_usual <- vapply(groups, has_usual_contrasts, NA, contrasts)
-  sets <- lapply(groups[is_usual], \(group) {
+  sets <- lapply(groups, \(group) {
     labels <- colnames(factors)[factors[group, ] > 0]
     others <- lapply(labels, other_variables, group, terms)
     known <- vapply(
@@ -41,14 +40,9 @@ other_variables <- function(label, group, terms) {
 # Whether a variable is a covariate, or a category with the usual contrasts.
 has_slopes_of <- function(name, terms, frame, contrasts) {
   class <- variable_classes(name, terms)
-  if (is_covariate_class(class)) {
-    return(TRUE)
-  }
-  has_own <- !is.null(attr(frame_variable(name, frame), "contrasts"))
-  class %in%
-    c("factor", "character", "logical") &&
-    !has_own &&
-    has_usual_contrasts(name, contrasts)
+  is_covariate_class(class) ||
+    class %in% c("factor", "character", "logical") &&
+      has_usual_contrasts(name, frame, contrasts)
 }
 
 is_covariate_class <- function(class) {
@@ -104,7 +98,10 @@ slopes_of_term <- function(label, group, terms, frame) {
   lapply(seq_len(nrow(combinations)), \(i) {
     group$columns <- as.list(combinations[i, , drop = FALSE])
     named <- Map(column_name, variables, group$columns, values)
-    group$names <- combined_labels(append(named, list(group$names), n_before))
+    by_level <- \(names) combined_labels(append(named, list(names), n_before))
+    group$names <- by_level(group$names)
+    group$coded <- by_level(group$coded)
+    group$margin <- combined_labels(named)
     group$inner <- (i - 1L) %% n_inner
     group$values <- slope_values(values, group$columns)
     group

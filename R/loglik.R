@@ -190,7 +190,8 @@ own_criterion.rlmm_lmm <- function(fit, reml) {
   }
   if (has_large(fit)) {
     spec <- replace(fit_spec(fit), "reml", reml)
-    return(core_objective(spec, fit$theta))
+    added <- if (reml) criterion_of_coding(fit$fixed$large) else 0
+    return(core_objective(spec, fit$theta) + added)
   }
   fit$dev$objective + criterion_part(fit, reml) - criterion_part(fit, own)
 }

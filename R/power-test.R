@@ -152,7 +152,7 @@ single_p_values <- function(fit, contrasts, ddf) {
   L <- do.call(rbind, contrasts)
   std_error <- sqrt(rowSums((L %*% fixed_covariance(fit)) * L))
   ratio <- abs(drop(L %*% fit$beta)) / std_error
-  df <- if (ddf == "satterthwaite") satterthwaite_df(fit, t(L)) else Inf
+  df <- if (ddf == "satterthwaite") satterthwaite_of_any(fit, t(L)) else Inf
   2 * stats::pt(-ratio, as.vector(df))
 }
 
@@ -163,7 +163,7 @@ refits <- function(fit, y) UseMethod("refits")
 # What tests need of a linear fit: parameters, R_X, and the response.
 #' @export
 refits.rlmm_lmm <- function(fit, y) {
-  if (!is.null(fit$strata)) {
+  if (!is.null(fit$strata) || is_coded(fit)) {
     return(lapply(y, refit_quietly, fit = fit))
   }
   responses <- as.matrix(y)

@@ -40,6 +40,9 @@ solved_variance_of <- function(row, rows, parts, fixed) {
   }
   z <- right_hand_effects(row, rows$effects, parts)
   z <- with_level_values(z, parts$large, levels, values)
+  for (own in rows$means) {
+    z <- with_level_values(z, parts$large, own$at, own$coding$weights)
+  }
   found <- solve_normal_equations(parts$system, parts$theta, x, z)
   of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
   known <- sum(x * found$beta) + sum(unlist(of_terms))

@@ -156,10 +156,8 @@ fit_at_theta <- function(fit, theta, spec = fit_spec(fit)) {
   est <- core_estimates(spec, theta)
   fit$theta <- theta
   fit$rx <- est$rx
-  fit$beta <- with_held(est$beta, fit$fixed$names, fit$held)
   fit$b <- by_term(est$b, fit$random)
-  fit$levels <- large_coefficients(est$b, fit$fixed$large)
-  fit
+  with_coefficients_of(fit, est, fit$fixed, fit$held)
 }
 
 # Generalized models --------------------------------------------------------
@@ -279,11 +277,8 @@ error_covariance <- function(fit, rows, theta_uncertainty) {
 
 glmm_modes_at <- function(fit, spec, parameters) {
   est <- core_glmm_estimates(spec, parameters)
-  list(
-    beta = with_held(est$beta, fit$fixed$names, fit$held),
-    b = by_term(est$b, fit$random),
-    levels = large_coefficients(est$b, fit$fixed$large)
-  )
+  found <- list(b = by_term(est$b, fit$random))
+  with_coefficients_of(found, est, fit$fixed, fit$held)
 }
 
 # The step of central differences, in standard errors: modes are found to about 1e-8. Of a theta

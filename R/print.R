@@ -223,11 +223,8 @@ large_note <- function(fit) {
 
 factor_note <- function(own, fit) {
   has_column <- fit$fixed$large$is_column[own$at]
-  range <- format(
-    range(fit$levels[own$at[has_column]]),
-    digits = 3L,
-    trim = TRUE
-  )
+  coefficients <- level_coefficients(fit, own)
+  range <- format(range(coefficients, na.rm = TRUE), digits = 3L, trim = TRUE)
   note <- sprintf(
     "Fixed %s %s: %s from %s to %s%s; see `?fixed_levels`.",
     if (is_of_slopes(own)) "slopes" else "factor",
@@ -235,13 +232,23 @@ factor_note <- function(own, fit) {
     plural(sum(has_column), "coefficient"),
     range[1L],
     range[2L],
-    if (own$has_base) {
-      sprintf(" (%s is the base)", dQuote(own$levels[1L], FALSE))
-    } else {
-      ""
-    }
+    coding_note(own)
   )
   strwrap(note, exdent = 2)
+}
+
+# What the coefficients of a factor are compared with.
+coding_note <- function(own) {
+  coding <- own$coding %||% usual_coding
+  if (!own$has_base) {
+    ""
+  } else if (coding$kind == "treatment") {
+    sprintf(" (%s is the base)", dQuote(own$levels[coding$base], FALSE))
+  } else if (coding$kind == "matrix") {
+    " (by contrasts of its own)"
+  } else {
+    sprintf(" (by %s contrasts)", c(sum = "sum", helmert = "Helmert")[[coding$kind]])
+  }
 }
 
 strata_note <- function(fit) {

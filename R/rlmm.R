@@ -65,7 +65,9 @@
 #' different rows at a time. What needs the model matrix itself (Kenward and Roger's method, robust
 #' standard errors, `influence()`) says that it isn't available.
 #'
-#' That is so for a factor with treatment contrasts that is in no interaction, or for the
+#' That is so for a factor by itself, with any contrasts that span its levels (of more than 2,000:
+#' treatment contrasts with any base, sum and Helmert contrasts, by `contrasts`, the option or the
+#' factor's own), or for the
 #' combinations of several that are in the formula as nothing else, as in `y ~ x + firm:year + (1 |
 #' worker)`; and for two of these, the largest, as in `y ~ firm + school + (1 | worker)`. Of the
 #' second a level is dropped for each part of the data that isn't connected with the others, as
@@ -76,7 +78,10 @@
 #' `lm()`. [anova()][anova.rlmm] tests such an interaction as a whole; terms that it contains (`sex`
 #' in `firm:sex`) have no row in its table. `options(rlmm.large_factor = )` is the number of levels
 #' from which on it is done, however many rows there are; with `Inf` all factors are columns. For
-#' generalized models see [rglmm()].
+#' generalized models see [rglmm()]. With other contrasts than treatment contrasts whose base is the
+#' first level the intercept, and the coefficient of a covariate with slopes, depend on all levels:
+#' they can't be held, and have no profile and no bootstrap. Such a factor is columns if levels have
+#' no coefficient because of columns before it.
 #'
 #' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
 #' @seealso [rglmm()] for counts, proportions and other responses that aren't normal, [rnlmm()] for
@@ -185,7 +190,8 @@ linear_objective <- function(design) {
   if (has_strata(design$frame)) {
     abort_with_strata("The objective as a function of theta")
   }
-  theta_function(design$spec, n_arguments(design$spec))
+  added <- isTRUE(design$spec$reml) * criterion_of_coding(design$fixed$large)
+  theta_function(design$spec, n_arguments(design$spec), added)
 }
 
 # Arguments that need all rows at once.

@@ -13,7 +13,7 @@ separated_effects <- function(fit, spec) {
   x <- column_matrix(spec$x, length(spec$y))
   centred <- centred_effects(x, names(fit$beta))
   shift <- centred$shift
-  beta <- abs(drop(shift %*% fit$beta))
+  beta <- abs(drop(shift %*% in_core_coding(fit)$beta))
   size <- beta * centred$largest
   # The first limit is beyond any data, where even the standard error has no digits left.
   is_uncertain <- beta < 0.05 * shifted_errors(fit, shift)
@@ -35,7 +35,7 @@ separated_levels <- function(fit, spec, weights) {
     known_of_levels(own, core_terms[[own$block]], large, weights)
   })
   of_all <- \(field) unlist(lapply(known, `[[`, field))
-  slopes <- abs(fit$levels)
+  slopes <- abs(in_core_coding(fit)$levels)
   is_long <- slopes * of_all("size") > 3
   is_uncertain <- slopes < 0.05 / sqrt(of_all("weight"))
   large$names[which(large$is_column & is_long & is_uncertain)]

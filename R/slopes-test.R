@@ -23,7 +23,8 @@ test_of_covariate <- function(label, fit, type, tests) {
   } else {
     rep(1 / length(own$at), length(own$at))
   }
-  slope <- sum(x * fit$beta) + sum(weights * fit$levels[own$at], na.rm = TRUE)
+  core <- in_core_coding(fit)
+  slope <- sum(x * core$beta) + sum(weights * core$levels[own$at], na.rm = TRUE)
   variance_at <- slope_variance(fit, own, x, weights)
   variance <- effects_sigma(fit)^2 * variance_at(fit$theta)
   if (inherits(fit, "rlmm_glmm")) {

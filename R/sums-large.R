@@ -19,8 +19,9 @@ label_apart <- function(formula, rows, extras, contrasts, has_many) {
   groups <- unlist(lapply(parsed$bars, \(bar) lapply(bar$groups, `[[`, "name")))
   is_possible <- \(label) {
     !unquoted(label) %in% groups &&
-      can_stand_apart(label, terms, contrasts) &&
-      is_one_category(label, terms, frame)
+      can_stand_apart(label, terms) &&
+      is_one_category(label, terms, frame) &&
+      has_usual_contrasts(label, frame, contrasts)
   }
   labels <- Filter(is_possible, attr(terms, "term.labels"))
   Find(\(label) has_many(unquoted(label)), labels)

@@ -10,7 +10,9 @@
 #' does a fit with `nAGQ = 0`, and `full = TRUE`.
 #'
 #' The matrix has no rows of a fixed factor with many levels (see [rlmm()]): it is that of the other
-#' coefficients, beside the factor; [fixed_levels()] has the standard errors of the levels.
+#' coefficients, beside the factor; [fixed_levels()] has the standard errors of the levels. If the
+#' contrasts of the factor make the intercept a mean of its levels, that of a generalized model is
+#' known given theta.
 #'
 #' `type = "Kenward-Roger"` is the adjusted matrix of Kenward and Roger for linear fits by REML: see
 #' [summary()][summary.rlmm].
