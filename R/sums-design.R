@@ -128,7 +128,11 @@ sums_beside_large <- function(found, plan, levels, policy) {
   terms <- whole_terms(plan, frame)
   variable <- term_variables(plan$apart, terms)
   xlevels <- rlang::set_names(list(levels), variable)
-  set <- list(labels = plan$apart, xlevels = xlevels)
+  set <- list(
+    labels = plan$apart,
+    xlevels = xlevels,
+    coding = usual_coding
+  )
   large <- large_factors(list(set), terms, frame)
   fixed <- with_places(found$fixed, terms, large, frame)
   beside <- ranks_of_sums(found$numbers, fixed)
