@@ -71,6 +71,7 @@ is_several <- function(newresp, fit) {
 # Fits each of several responses with the design of the fit.
 refit_each <- function(fit, newresp, newweights, call) {
   check_one_stratum(fit)
+  abort_if_coded(fit, "A fit of several responses at once")
   fit$frame <- new_frame(fit, NULL, newweights)
   design <- c(fit_design(fit), list(control = fit$control))
   omitted <- length(fit$na_action)

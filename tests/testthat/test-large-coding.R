@@ -158,6 +158,7 @@ test_that("the intercept of contrasts has Wald limits beside profiles", {
   refused <- list(
     \() profile(fit, "(Intercept)"),
     \() bootstrap(fit, 2),
+    \() refit(fit, cbind(a = d$y, b = rev(d$y))),
     \() {
       held <- list(beta = c("(Intercept)" = 1))
       rlmm(formula(fit), d, control = rlmm_control(fixed = held))
