@@ -34,6 +34,12 @@ coded_weights <- function(large) {
 #' @param sigma By which the levels vary beside the coefficients.
 #' @noRd
 covariance_in_coding <- function(fit, covariance, sigma) {
+  # Without data nothing is known of how the levels vary.
+  if (!has_spec(fit)) {
+    is_moved <- rownames(covariance) %in% moved_coefficients(fit)
+    covariance[is_moved, ] <- covariance[, is_moved] <- NA
+    return(covariance)
+  }
   free <- free_beta(fit)
   large <- fit$fixed$large
   coded <- coded_factors(large)
