@@ -63,29 +63,47 @@ mermod_of.rlmm_lmm <- function(fit) {
 mermod_of.rlmm_glmm <- function(fit) {
   parts <- glmer_parts(fit)
   # lme4's deviance function finds lme4's own functions from the frame that it is made in.
-  deviance <- do.call(lme4::mkGlmerDevfun, parts, envir = asNamespace("lme4"))
+  first <- c(parts, nAGQ = 0L)
+  deviance <- do.call(lme4::mkGlmerDevfun, first, envir = asNamespace("lme4"))
   at <- mermod_theta(fit)
-  value <- deviance(at)
-  if (!fit$glmm$fast) {
+  frame <- environment(deviance)
+  if (fit$glmm$fast) {
+    frame$nAGQ <- 0L
+    value <- at_settled_modes(deviance, at, frame$resp$offset)
+  } else {
+    # The deviance at the fixed effects of lme4's first stage comes before that at given ones.
+    deviance(at)
     deviance <- lme4::updateGlmerDevfun(
       deviance,
       parts$reTrms,
       nAGQ = fit$glmm$nodes
     )
     at <- c(at, fit$beta)
-    value <- deviance(at)
+    value <- at_settled_modes(deviance, at, frame$baseOffset)
     # The fixed effects have passed through the offset.
-    frame <- environment(deviance)
     frame$resp$setOffset(frame$baseOffset)
   }
   made <- new_mermod(fit, deviance, parts, at, value)
   check_same_dispersion(fit, made)
+  check_same_means(fit, made)
   found <- if (isTRUE(fit$unstructured)) {
     unstructured_derivatives(fit)
   } else {
     glmm_derivatives(fit)
   }
   with_derivatives(made, found)
+}
+
+#' lme4's deviance, from the modes that a first evaluation has found
+#'
+#' The factor of lme4 1 has the weights of the step before the last one, which makes 1e-4 of the
+#' log-likelihood where steps begin far from the modes.
+#' @noRd
+at_settled_modes <- function(deviance, at, offset) {
+  deviance(at)
+  frame <- environment(deviance)
+  frame$lp0 <- frame$resp$eta - offset
+  deviance(at)
 }
 
 # lme4 profiles the dispersion itself (from 2.0 on), and leaves it at 1 where its steps fail:
@@ -105,6 +123,25 @@ check_same_dispersion <- function(fit, made) {
         format(theirs, digits = 4L),
         format(ours, digits = 4L)
       )
+    ),
+    "rlmm_error_as_mermod"
+  )
+}
+
+# lme4 before 2.0 has other conditional modes where a dispersion is profiled.
+check_same_means <- function(fit, made) {
+  apart <- max(abs(stats::fitted(made) - fitted.rlmm(fit)), na.rm = TRUE)
+  if (apart <= 0.001 * max(abs(fit$fitted))) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "lme4 doesn't find the conditional modes of this fit.",
+      x = sprintf(
+        "At the same parameters its fitted means differ by up to %s.",
+        format(apart, digits = 3L)
+      ),
+      i = "lme4 before 2.0 has another dispersion: `dispersion = \"moment\"` is the same."
     ),
     "rlmm_error_as_mermod"
   )

@@ -29,6 +29,18 @@ fits <- function() {
       TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | INDEX),
       grouseticks,
       poisson
+    ),
+    offset = rglmm(
+      TICKS ~ YEAR + (1 | BROOD),
+      grouseticks,
+      poisson,
+      offset = cHEIGHT / 100
+    ),
+    fast = rglmm(
+      r2 ~ Anger + (Anger | item) + (1 | id),
+      VerbAgg,
+      binomial,
+      fast = TRUE
     )
   )
   all[lengths(all) > 0L]
@@ -59,10 +71,22 @@ test_that("lme4's accessors answer as ours", {
     expect_equal(
       lapply(lme4::ranef(theirs, condVar = FALSE), as.matrix),
       lapply(unclass(ranef(fit, condVar = FALSE)), as.matrix),
-      tolerance = 1e-5,
+      tolerance = 1e-8,
       ignore_attr = TRUE
     )
-    expect_equal(fitted(theirs), fitted(fit), tolerance = 1e-6)
+    expect_equal(fitted(theirs), fitted(fit), tolerance = 1e-8)
+    expect_equal(
+      attr(lme4::ranef(theirs)[[1L]], "postVar"),
+      attr(ranef(fit)[[1L]], "postVar"),
+      tolerance = 1e-8
+    )
+    if (isGLMM(fit)) {
+      expect_equal(
+        as.vector(weights(theirs, "working")),
+        weights(fit, "working"),
+        tolerance = 1e-8
+      )
+    }
   }
 })
 
@@ -464,4 +488,24 @@ test_that("a dispersion that lme4 doesn't find is told", {
     check_same_dispersion(fit, object),
     class = "rlmm_error_as_mermod"
   )
+})
+
+test_that("a dispersion that lme4 has otherwise is told, not taken for the fit's", {
+  gamma <- \(dispersion) {
+    rglmm(
+      weight ~ Time + (1 | Chick),
+      ChickWeight,
+      Gamma("log"),
+      dispersion = dispersion
+    )
+  }
+  if (packageVersion("lme4") >= "2.0") {
+    # lme4 2 finds the dispersion by steps of its own.
+    fit <- gamma("profiled")
+    expect_equal(fitted(as_merMod(fit)), fitted(fit), tolerance = 1e-5)
+    return(invisible())
+  }
+  expect_error(as_merMod(gamma("profiled")), class = "rlmm_error_as_mermod")
+  fit <- gamma("moment")
+  expect_equal(fitted(as_merMod(fit)), fitted(fit), tolerance = 1e-8)
 })
