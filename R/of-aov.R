@@ -117,8 +117,8 @@ abort_of_aov <- function(generic, hint) {
 #' @noRd
 dffits.rlmm <- function(model, ...) abort_deletion_of_lm("dffits")
 
-# Functions that are no generics (`dffits()` before R 4.6), each of which asks a fit for its weighted
-# residuals.
+# Functions that are no generics (`dffits()` before R 4.6), each of which asks a fit for its
+# weighted residuals.
 deletions_of_lm <- c("dffits", "influence.measures", "lm.influence")
 
 #' Refuses weights to a function that would take the fit for one of lm() by and by
