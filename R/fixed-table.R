@@ -39,9 +39,6 @@ fixed_effects_table <- function(
 ) {
   std_error <- sqrt(diag(tests$covariance))
   table <- cbind(Estimate = fit$beta, `Std. Error` = std_error)
-  if (length(fit$beta) == 0) {
-    return(table)
-  }
   ratio <- ifelse(std_error > 0, fit$beta / std_error, NA)
   cbind(table, test_columns(fit, ratio, tests$ddf, df))
 }

@@ -223,7 +223,9 @@ kenward_roger_tests <- function(fit) {
 
 # A combination of coefficients has the least of their degrees of freedom.
 rule_tests <- function(ddf, covariance, df) {
-  row_df <- \(L) apply(L, 1L, least_involved, df)
+  row_df <- \(L) {
+    vapply(seq_len(nrow(L)), \(i) least_involved(L[i, ], df), 1)
+  }
   list(
     ddf = ddf,
     covariance = covariance,

@@ -103,3 +103,16 @@ test_that("a summary says which tests it has, unless they are the usual ones", {
   )
   expect_false(startsWith(last("Satterthwaite"), "Tests with"))
 })
+
+test_that("a table without fixed effects has the columns of one with them", {
+  fit <- rlmm(Reaction ~ 0 + (1 | Subject), sleepstudy)
+  with_effects <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  for (ddf in c("none", "satterthwaite", "residual", "asymptotic")) {
+    table <- coef(summary(fit, ddf = ddf))
+    expect_identical(nrow(table), 0L)
+    expect_identical(
+      colnames(table),
+      colnames(coef(summary(with_effects, ddf = ddf)))
+    )
+  }
+})
