@@ -3,6 +3,7 @@
 #
 #   Rscript bench/scale.R           # all rows
 #   Rscript bench/scale.R 1e5 ML-1M # some of them
+#   Rscript bench/scale.R --threads ML-1M "logistic 5e5" # elapsed seconds on one and two threads
 #
 # Each row runs in a process of its own, whose peak of memory is told (Linux). GPBoost is that of the
 # Python which RLMM_PYTHON names (default: python3), if it has one (`pip install gpboost`).
@@ -65,11 +66,11 @@ peak_gib <- function() {
 }
 
 fit_by <- list(
-  rlmm = \(row, data) {
+  rlmm = \(row, data, ...) {
     if (isTRUE(row$logistic)) {
-      rlmm::rglmm(model(row), data, family = binomial)
+      rlmm::rglmm(model(row), data, family = binomial, ...)
     } else {
-      rlmm::rlmm(model(row), data, REML = isTRUE(row$fixed))
+      rlmm::rlmm(model(row), data, REML = isTRUE(row$fixed), ...)
     }
   },
   lme4 = \(row, data) lme4::lmer(model(row), data, REML = FALSE)
@@ -94,6 +95,28 @@ run <- function(name, package) {
     cat(sprintf(", excess %.1e, %d probes", noise$excess, noise$probes))
   }
   cat("\n")
+}
+
+# The shorter of two calls on one thread and on two, which take turns.
+run_threads <- function(name) {
+  row <- rows[[name]]
+  data <- simulated(row)
+  seconds <- matrix(NA, 2L, 2L)
+  fits <- list()
+  for (turn in 1:2) {
+    for (n in 1:2) {
+      control <- rlmm::rlmm_control(threads = n)
+      time <- system.time(fit <- fit_by$rlmm(row, data, control = control))
+      seconds[n, turn] <- time[["elapsed"]]
+      fits[[n]] <- fit
+    }
+  }
+  least <- apply(seconds, 1L, min)
+  is_same <- identical(stats::logLik(fits[[1L]]), stats::logLik(fits[[2L]]))
+  words <- if (is_same) "the same log-likelihood" else "ANOTHER LOG-LIKELIHOOD"
+  ratio <- least[1L] / least[2L]
+  format <- "%-14s %7.2f s %7.2f s %5.2fx, %s\n"
+  cat(sprintf(format, name, least[1L], least[2L], ratio, words))
 }
 
 run_gpboost <- function(name, row, data) {
@@ -140,6 +163,10 @@ can_run <- function(package) {
 arguments <- commandArgs(TRUE)
 if (identical(arguments[1L], "--one")) {
   run(arguments[2L], arguments[3L])
+} else if (identical(arguments[1L], "--threads")) {
+  for (name in arguments[-1L]) {
+    run_threads(name)
+  }
 } else {
   wanted <- if (length(arguments) > 0L) arguments else names(rows)
   one <- function(name, package) {
