@@ -40,7 +40,13 @@ find_large_factors <- function(terms, frame, contrasts, most = most_large) {
     set
   })
   is_taken <- \(set) set$n_levels < 1e8 && is_large(set$n_levels, n)
-  sets <- lapply(Filter(is_taken, sets), set_with_coding, terms, frame, contrasts)
+  sets <- lapply(
+    Filter(is_taken, sets),
+    set_with_coding,
+    terms,
+    frame,
+    contrasts
+  )
   is_told <- \(set) !is.null(set$coding)
   chosen <- largest_sets(Filter(is_told, sets), terms, most)
   if (length(chosen) > 0L) {

@@ -65,7 +65,11 @@ abort_if_coded <- function(fit, what, verb = "isn't") {
   variables <- vapply(coded_factors(fit$fixed$large), `[[`, "", "variable")
   abort_rlmm(
     c(
-      paste(what, verb, "available for a fixed factor with many levels and such contrasts."),
+      paste(
+        what,
+        verb,
+        "available for a fixed factor with many levels and such contrasts."
+      ),
       x = sprintf(
         "%s depend on the contrasts of %s.",
         enumerate(tick(moved_coefficients(fit))),

@@ -41,7 +41,8 @@ other_variables <- function(label, group, terms) {
 has_slopes_of <- function(name, terms, frame, contrasts) {
   class <- variable_classes(name, terms)
   is_covariate_class(class) ||
-    class %in% c("factor", "character", "logical") &&
+    class %in%
+      c("factor", "character", "logical") &&
       has_usual_contrasts(name, frame, contrasts)
 }
 

@@ -247,7 +247,10 @@ coding_note <- function(own) {
   } else if (coding$kind == "matrix") {
     " (by contrasts of its own)"
   } else {
-    sprintf(" (by %s contrasts)", c(sum = "sum", helmert = "Helmert")[[coding$kind]])
+    sprintf(
+      " (by %s contrasts)",
+      c(sum = "sum", helmert = "Helmert")[[coding$kind]]
+    )
   }
 }
 

@@ -235,7 +235,11 @@ inner_start <- function(fit) {
 #' @noRd
 many_start <- function(fit) {
   theta <- inner_start(fit)
-  if (is.null(theta)) list() else list(theta = theta, beta = in_core_coding(fit)$beta)
+  if (is.null(theta)) {
+    list()
+  } else {
+    list(theta = theta, beta = in_core_coding(fit)$beta)
+  }
 }
 
 #' One value for each row of the model frame
