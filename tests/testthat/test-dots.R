@@ -208,11 +208,18 @@ registered_methods <- function() {
     # gtsummary's default takes and checks them.
     "tbl_regression",
     # These have no answer, whatever they are given.
+    "SSD",
     "TukeyHSD",
     "alias",
+    "dffits",
     "dummy.coef",
     "effects",
+    "estVar",
+    "mauchly.test",
     "model.tables",
+    "pairs",
+    "proj",
+    "qr",
     "se.contrast",
     # knitr hands it the options of the chunk.
     "knit_print"
