@@ -107,7 +107,7 @@ coded_level_variances <- function(fit, own, spread, covariance, system) {
     z
   )
   shift <- spread$shift[at, , drop = FALSE]
-  # Of the solution the levels have the part with which they move with the coefficients.
+  # The levels move with the coefficients by their shift, which the solution holds too.
   within <- solved_levels(solved$b, large)[at] - drop(shift %*% solved$beta)
   variance <- spread$variance[at] - 2 * within + sum(weights * within)
   shift <- sweep(shift, 2L, colSums(weights * shift))

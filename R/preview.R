@@ -287,10 +287,9 @@ preview_engine <- function(design) {
 
 #' Seconds for a fit, as multiples of those that one evaluation takes
 #'
-#' They are seconds of the processor, which don't grow while other programs run. The evaluation of a
+#' Processor time is estimated, which doesn't grow while other programs run. The evaluation of a
 #' linear model has the Hessian, too, which a fit asks for once or twice beside four or five
-#' gradients, and sums up the rows, which a fit does once: fits of seven designs took 1.5 to 5.2
-#' times as long (median 2.3), of six generalized ones 4 to 13 times (median 5.5).
+#' gradients, and sums up the rows, which a fit does once. A generalized one takes more of them.
 #' @noRd
 expected_seconds <- function(design, engine, size) {
   if (identical(engine$engine, "iterative")) {

@@ -5,8 +5,8 @@
 #   Rscript bench/scale.R 1e5 ML-1M # some of them
 #   Rscript bench/scale.R --threads ML-1M "logistic 5e5" # elapsed seconds on one and two threads
 #
-# Each row runs in a process of its own, whose peak of memory is told (Linux). GPBoost is that of the
-# Python which RLMM_PYTHON names (default: python3), if it has one (`pip install gpboost`).
+# Each row runs in a process of its own, whose peak of memory is told (Linux). GPBoost is that of
+# the Python which RLMM_PYTHON names (default: python3), if it has one (`pip install gpboost`).
 
 row <- function(n, g, h, ..., peers = character()) {
   list(n = n, g = g, h = h, ..., peers = peers)

@@ -34,7 +34,7 @@ generics_of_fits <- function() {
   names <- lapply(classes, \(class) {
     attr(utils::methods(class = class), "info")$generic
   })
-  # Of formal classes, not of fits.
+  # Formal classes have these generics, whatever they are of.
   machinery <- c("coerce", "initialize", "show", "slotsFromS3")
   setdiff(unique(unlist(names)), machinery)
 }
@@ -89,7 +89,7 @@ test_that("generics with methods for other fits answer, or say what to do", {
     suppressWarnings(requireNamespace(package, quietly = TRUE))
   }
   names <- generics_of_fits()
-  # Of newer versions of R, and of lme4.
+  # Older versions of R and lme4 don't have these generics for fits.
   optional <- c("dffits", "getME")
   expect_true(all(setdiff(refused, optional) %in% names))
   for (name in names) {

@@ -102,8 +102,8 @@ impl MatrixFree {
         self.probes.count
     }
 
-    /// Conditional variances of the random effects over sigma^2; beside fixed factors those of their
-    /// levels, which standard errors are made of.
+    /// Conditional variances of the random effects over sigma^2; beside fixed factors those of
+    /// their levels, which standard errors are made of.
     ///
     /// # Errors
     /// `NeedsFactor` where the solves would take too long.
