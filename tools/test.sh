@@ -7,10 +7,11 @@ cd "$(dirname "$0")/.."
 
 prepare "rlang Matrix nlme testthat" "$(suggested)"
 
-# One build serves both: the installation takes the profile and the folder that cargo test uses.
+# One build serves both: the installation takes the profile and the folder that cargo test uses. The
+# workspace is named because a crate by itself has its dependencies built with other features.
 export RLMM_PROFILE=dev RLMM_TARGET_DIR="$PWD/src/rust/target"
 say "rlmm: tests of the Rust core"
-(cd src/rust && "$cargo" test --quiet --locked --package rlmm-core --target-dir "$RLMM_TARGET_DIR")
+(cd src/rust && "$cargo" test --quiet --locked --workspace --target-dir "$RLMM_TARGET_DIR")
 
 install_rlmm
 say "rlmm: tests of the R package"
