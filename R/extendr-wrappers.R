@@ -90,6 +90,11 @@ rust_glmm_cond_var <- function(spec, parameters) .Call(wrap__rust_glmm_cond_var,
 #' @noRd
 rust_glmm_leverage <- function(spec, parameters) .Call(wrap__rust_glmm_leverage, spec, parameters)
 
+#' The sums of a spec's rows. `shift` and `beta0` are what is taken off X and y first; empty: the
+#' means and the least-squares fit of these rows.
+#' @noRd
+rust_lmm_sums <- function(spec, shift, beta0) .Call(wrap__rust_lmm_sums, spec, shift, beta0)
+
 #' Fits a spec from `start` (empty: Lambda = I); see SPEC.md for what comes back.
 #' @noRd
 rust_lmm_fit <- function(spec, start, control) .Call(wrap__rust_lmm_fit, spec, start, control)
@@ -155,10 +160,5 @@ rust_covariance_bends <- function(random, theta, slopes) .Call(wrap__rust_covari
 #' Theta of each term with these covariances, or with ones of the structure near them.
 #' @noRd
 rust_nearest_theta <- function(random, covariances) .Call(wrap__rust_nearest_theta, random, covariances)
-
-#' The sums of a spec's rows. `shift` and `beta0` are what is taken off X and y first; empty: the
-#' means and the least-squares fit of these rows.
-#' @noRd
-rust_lmm_sums <- function(spec, shift, beta0) .Call(wrap__rust_lmm_sums, spec, shift, beta0)
 
 # nolint end

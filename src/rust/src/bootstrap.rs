@@ -9,7 +9,7 @@ use rlmm_core::lmm::bootstrap::Draws;
 use rlmm_core::simulate::Truth;
 use rlmm_core::{Design, Result};
 
-use crate::convert::{array, held, list, Spec};
+use crate::convert::{held, Spec};
 use crate::error::guard;
 use crate::fields::{missing, Fields};
 use crate::fit_many::{
@@ -18,6 +18,7 @@ use crate::fit_many::{
 use crate::glmm_job::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
+use crate::values::{array, list};
 
 /// What R hands over of a bootstrap: `mean`, `theta` (empty: no effects are drawn), `scale`,
 /// `sigma`, `shape`, `seed` and `replicates`.

@@ -1,4 +1,5 @@
-//! R lists to core types and back. Slices are R's own memory: nothing of length n is copied.
+//! What R's lists ask for, in the core's types: data, models, settings. Slices are R's own memory:
+//! nothing of length n is copied.
 
 use std::sync::Arc;
 
@@ -11,13 +12,12 @@ use rlmm_core::glmm::possible_engine;
 use rlmm_core::lmm::{EngineKind, EnginePlan, Held};
 use rlmm_core::optimize::Settings;
 use rlmm_core::parallel::team;
-use rlmm_core::{
-    Basis, Column, Columns, Criterion, Design, Error, LinearMixedModel, Result,
-};
+use rlmm_core::{Basis, Criterion, Design, Error, LinearMixedModel, Result};
 
 use crate::fields::{missing, Fields};
 use crate::sums::{summed_columns, sums};
 use crate::threads::n_threads;
+use crate::values::{columns, columns_of, Shapes};
 
 /// The spec of SPEC.md: keeps R's objects alive while a [`Design`] borrows from them.
 pub struct Spec {
@@ -45,9 +45,6 @@ pub enum Data<'a> {
 /// For each term the matrix M, with which the given columns of Z are `Q M'` of those that were
 /// summed up.
 pub type Summed = Arc<Vec<Vec<f64>>>;
-
-/// Random effects per level and levels of each term.
-pub type Shapes = Vec<(usize, usize)>;
 
 impl Data<'_> {
     /// The rows.
@@ -104,33 +101,6 @@ struct TermSpec {
     n_levels: usize,
     z: Vec<Robj>,
     cov: RelCov,
-}
-
-/// A number of observations: for R a whole number while it can be one.
-pub fn count(n: usize) -> Robj {
-    i32::try_from(n).map_or_else(|_| Robj::from(n as f64), Robj::from)
-}
-
-/// The elements of a list of columns.
-pub fn columns_of(list: &Robj) -> Vec<Robj> {
-    list.as_list()
-        .map_or_else(Vec::new, |list| list.values().collect())
-}
-
-/// Columns and matrices side by side; a single number stands for a column of it.
-pub fn columns(values: &[Robj], n: usize) -> Result<Columns<'_>> {
-    let mut columns = Vec::new();
-    for value in values {
-        match (value.as_real_slice(), value.as_integer_slice()) {
-            (Some(&[constant]), _) => columns.push(Column::Constant(constant)),
-            (Some(matrix), _) => {
-                columns.extend(Columns::dense(matrix, n).iter())
-            }
-            (_, Some(column)) => columns.push(Column::Integers(column)),
-            _ => return Err(missing("columns")),
-        }
-    }
-    Ok(Columns::new(columns))
 }
 
 impl TermSpec {
@@ -474,37 +444,4 @@ pub fn held(control: &Fields) -> Held {
         relative: pairs("held", "held_values"),
         absolute: pairs("absolute", "absolute_values"),
     }
-}
-
-/// Names and values of a list.
-pub type Pairs = Vec<(&'static str, Robj)>;
-
-/// An R list.
-pub fn list(pairs: Pairs) -> Robj {
-    List::from_pairs(pairs).into_robj()
-}
-
-/// Effects of each term: a `k x n_levels` matrix per term.
-pub fn effects(shapes: &Shapes, effects: &[Vec<f64>]) -> Robj {
-    let terms = shapes.iter().zip(effects);
-    List::from_values(terms.map(|(&(k, n_levels), u)| array(u, &[k, n_levels])))
-        .into_robj()
-}
-
-/// Their covariances: a `k x k x n_levels` array per term.
-pub fn covariances(shapes: &Shapes, values: &[Vec<f64>]) -> Robj {
-    let terms = shapes.iter().zip(values);
-    List::from_values(
-        terms.map(|(&(k, n_levels), v)| array(v, &[k, k, n_levels])),
-    )
-    .into_robj()
-}
-
-/// An R array of the given dimensions.
-pub fn array(values: &[f64], dim: &[usize]) -> Robj {
-    let mut array = Robj::from(values);
-    let dim: Vec<i32> = dim.iter().map(|&d| d as i32).collect();
-    // The dimensions multiply to the length by construction.
-    let _ = array.set_attrib("dim", dim);
-    array
 }

@@ -10,13 +10,14 @@ use extendr_api::prelude::*;
 use rlmm_core::optimize::{Flow, Observer, Settings};
 use rlmm_core::Result;
 
-use crate::convert::{held, list, settings, Pairs, Spec};
+use crate::convert::{held, settings, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
 use crate::glmm_job::GlmmJob;
 use crate::lmm::{start_of, Fitted};
 use crate::progress::is_interrupted;
 use crate::threads::n_threads;
+use crate::values::{list, Pairs};
 
 const POLL: Duration = Duration::from_millis(2);
 

@@ -10,13 +10,14 @@ use rlmm_core::optimize::{Flow, Settings, Status};
 use rlmm_core::parallel::in_threads;
 use rlmm_core::{Basis, Design, Error, LinearMixedModel, Result};
 
-use crate::convert::{held, list, settings, Data, Recipe, Spec};
+use crate::convert::{held, settings, Data, Recipe, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
 use crate::glmm_job::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
 use crate::threads::n_threads;
+use crate::values::list;
 
 /// What a profile asks of a fit.
 struct Found {

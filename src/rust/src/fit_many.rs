@@ -9,13 +9,14 @@ use rlmm_core::kernels::small::inverse_row_lengths;
 use rlmm_core::lmm::many::{ManySettings, OneOfMany};
 use rlmm_core::{Basis, Error, LinearMixedModel, Result};
 
-use crate::convert::{array, held, list, settings, Pairs, Spec};
+use crate::convert::{held, settings, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
 use crate::glmm_job::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
 use crate::threads::n_threads;
+use crate::values::{array, list, Pairs};
 
 /// Fits a spec to each of the responses `y`, one after the other, from `start` (empty: Lambda = I).
 /// What comes back has one element, column or slice per response; where a fit failed it is missing,

@@ -6,12 +6,13 @@ use rlmm_core::glmm::families::{Family, Link};
 use rlmm_core::glmm::pirls::Vary;
 use rlmm_core::{Basis, Design, Result};
 
-use crate::convert::{array, covariances, list, settings, shapes, Spec};
+use crate::convert::{settings, shapes, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
 use crate::glmm_job::{estimates, indices, to_given, with_model, GlmmJob};
 use crate::optsum::verdict;
 use crate::progress::Watch;
+use crate::values::{array, covariances, list};
 
 /// Families and links, by R's names for them.
 /// @noRd

@@ -16,14 +16,14 @@ use rlmm_core::optimize::{bfgs, Observer};
 use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
-    array, count, effects, engine_and_room, held, list, settings, shapes,
-    take_threads, Pairs, Spec,
+    engine_and_room, held, settings, shapes, take_threads, Spec,
 };
 use crate::fields::{missing, Fields};
 use crate::lmm::{noise_list, redundant};
 use crate::optsum::{course, verdict};
 use crate::progress::print_course;
 use crate::threads::n_threads;
+use crate::values::{array, count, effects, list, Pairs};
 
 /// The `glmm` element of a spec, see SPEC.md.
 #[derive(Clone, Copy)]

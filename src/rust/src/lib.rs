@@ -16,6 +16,7 @@ mod progress;
 mod structures;
 mod sums;
 mod threads;
+mod values;
 
 use extendr_api::prelude::*;
 
@@ -28,5 +29,4 @@ extendr_module! {
     use glmm;
     use lmm;
     use structures;
-    use sums;
 }

@@ -3,6 +3,8 @@
 use extendr_api::prelude::*;
 use rlmm_core::derivatives::HessianKind;
 use rlmm_core::factor::cross_products::smallest_pivot;
+use rlmm_core::factor::sums::Sums;
+use rlmm_core::factor::sums_of_rows::Centre;
 use rlmm_core::factor::{leverage, Solution};
 use rlmm_core::iterative::Noise;
 use rlmm_core::judge::Certificate;
@@ -10,14 +12,16 @@ use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::{OptSummary, Settings};
 use rlmm_core::{Basis, Design, LinearMixedModel, Result, Root};
 
-use crate::convert::{
-    array, columns, columns_of, count, covariances, effects, held, list,
-    settings, Data, Pairs, Shapes, Spec,
-};
+use crate::convert::{held, settings, Data, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
 use crate::optsum::{certificate_list, course, verdict};
 use crate::progress::Watch;
+use crate::sums::sums_list;
+use crate::values::{
+    array, columns, columns_of, count, covariances, effects, list, Pairs,
+    Shapes,
+};
 
 // The model of a spec, its rows or sums and its basis, handed to `body`.
 fn with_model(
@@ -437,8 +441,29 @@ pub fn opt_summary(
     list(pairs)
 }
 
+/// The sums of a spec's rows. `shift` and `beta0` are what is taken off X and y first; empty: the
+/// means and the least-squares fit of these rows.
+/// @noRd
+#[extendr]
+fn rust_lmm_sums(spec: Fields, shift: &[f64], beta0: &[f64]) -> Robj {
+    guard(|| {
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        design.validate()?;
+        let centre = match shift.len() == design.p() {
+            true => Centre {
+                shift: shift.to_vec(),
+                beta0: beta0.to_vec(),
+            },
+            false => Centre::of(&design),
+        };
+        Ok(sums_list(&Sums::from_rows(&design, &centre)?))
+    })
+}
+
 extendr_module! {
     mod lmm;
+    fn rust_lmm_sums;
     fn rust_lmm_fit;
     fn rust_lmm_engine;
     fn rust_lmm_estimates;

@@ -5,7 +5,7 @@ use rlmm_core::covariance::WayOut;
 use rlmm_core::judge::Certificate;
 use rlmm_core::optimize::{bfgs, OptSummary, NEWTON};
 
-use crate::convert::{array, list, Pairs};
+use crate::values::{array, list, Pairs};
 
 /// Course of a search, without the verdict.
 pub fn course(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Pairs {

@@ -6,9 +6,9 @@ use extendr_api::prelude::*;
 use rlmm_core::covariance::{Part, Role, Structure};
 use rlmm_core::Result;
 
-use crate::convert::{array, list};
 use crate::error::guard;
 use crate::fields::{missing, Fields};
+use crate::values::{array, list};
 
 fn part(term: &Fields) -> Result<Part> {
     let kind = term.element("structure");

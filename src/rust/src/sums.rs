@@ -3,35 +3,14 @@
 use extendr_api::prelude::*;
 use rlmm_core::factor::blocks::Blocks;
 use rlmm_core::factor::sums::{PairSums, Sums, TermSums};
-use rlmm_core::factor::sums_of_rows::Centre;
 use rlmm_core::kernels::small;
 use rlmm_core::{Error, Result};
 
-use crate::convert::{array, columns_of, list, Pairs, Spec};
-use crate::error::guard;
 use crate::fields::{missing, Fields};
+use crate::values::{array, columns_of, list, Pairs};
 
-/// The sums of a spec's rows. `shift` and `beta0` are what is taken off X and y first; empty: the
-/// means and the least-squares fit of these rows.
-/// @noRd
-#[extendr]
-fn rust_lmm_sums(spec: Fields, shift: &[f64], beta0: &[f64]) -> Robj {
-    guard(|| {
-        let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
-        design.validate()?;
-        let centre = match shift.len() == design.p() {
-            true => Centre {
-                shift: shift.to_vec(),
-                beta0: beta0.to_vec(),
-            },
-            false => Centre::of(&design),
-        };
-        Ok(sums_list(&Sums::from_rows(&design, &centre)?))
-    })
-}
-
-fn sums_list(sums: &Sums) -> Robj {
+/// Sums as a list.
+pub fn sums_list(sums: &Sums) -> Robj {
     let p = sums.p();
     let terms = sums.terms.iter().map(|term| term_list(p, term));
     let pairs = sums.pairs.iter().map(|pair| pair_list(sums, pair));
@@ -187,9 +166,4 @@ fn blocks(
     }
     blocks.values_mut().copy_from_slice(&values);
     Ok(blocks)
-}
-
-extendr_module! {
-    mod sums;
-    fn rust_lmm_sums;
 }

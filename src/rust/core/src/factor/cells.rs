@@ -1,7 +1,7 @@
 //! Observed pairs of levels of two terms, among which the cross-products of their effects are
 //! summed up.
 
-use crate::factor::rows::RowsOfTerm;
+use crate::factor::rows_of_term::RowsOfTerm;
 use crate::kernels::small::{self, set_zeros};
 
 /// Observed pairs of levels of two trailing terms (or of one with itself).

@@ -24,7 +24,7 @@
 //! | such sums, from the rows of a design | [`sums_of_rows`] |
 //! | such sums, from the blocks of a dense factor | [`sums_of_factor`] |
 //! | A without a column of X whose coefficient is held | [`held_column`] |
-//! | A, of rows with other weights on the same pattern | `refill`, of [`rows`] and `cells` |
+//! | A, of rows with other weights on the same pattern | `refill`, of [`rows`], [`rows_of_term`] and `cells` |
 //! | which term leads, and where the others' effects are | [`layout`] |
 //! | blocks of the leading term | [`leading`] |
 //! | the same as dense matrices, where they are nearly full | [`full`] |
@@ -61,6 +61,7 @@ mod refill;
 pub mod response;
 pub mod response_sums;
 pub mod rows;
+pub mod rows_of_term;
 pub mod solve;
 pub(crate) mod sparse_rows;
 pub mod storage;

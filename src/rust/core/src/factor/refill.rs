@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use faer::{MatMut, MatRef};
 
-use crate::factor::rows::{Rows, RowsOfTerm};
+use crate::factor::rows::Rows;
+use crate::factor::rows_of_term::RowsOfTerm;
 use crate::factor::solve::Vectors;
 use crate::factor::Factor;
 use crate::kernels::chunks::chunks;

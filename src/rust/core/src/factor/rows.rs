@@ -8,6 +8,7 @@ use crate::design::Design;
 use crate::factor::cells::Cells;
 use crate::factor::layout::Layout;
 use crate::factor::leading::{sort_by_level, Leading};
+use crate::factor::rows_of_term::RowsOfTerm;
 use crate::factor::sparse_rows::SparseRows;
 use crate::kernels::small;
 use crate::parallel::team::{share, share_pass, PASS};
@@ -34,137 +35,6 @@ pub struct Rows {
     /// Pairs of trailing terms, of each with itself too.
     pub(crate) pairs: Vec<Cells>,
     pub(super) scratch: Vec<f64>,
-}
-
-/// One term of sorted rows.
-#[derive(Debug, Clone)]
-pub struct RowsOfTerm {
-    /// Index into the design's terms.
-    pub term: usize,
-    /// Effects per level.
-    pub k: usize,
-    /// Level of each row.
-    pub level: Vec<u32>,
-    /// `k x n`; empty for one column of ones.
-    pub z: Vec<f64>,
-    /// Trailing terms: place of each row's first effect among the rows that its level of the
-    /// leading term touches.
-    pub slot: Vec<u32>,
-    /// Trailing terms: first row of each level.
-    pub first: Vec<u32>,
-    n_levels: usize,
-}
-
-impl RowsOfTerm {
-    fn new(design: &Design, term: usize, order: &[u32]) -> Self {
-        let t = &design.terms[term];
-        let k = t.vsize();
-        let level = order.iter().map(|&i| t.level(i as usize) as u32).collect();
-        let mut z = Vec::new();
-        if !t.z.is_ones() {
-            for &i in order {
-                z.extend((0..k).map(|j| t.value(i as usize, j)));
-            }
-        }
-        Self {
-            term,
-            k,
-            level,
-            z,
-            slot: Vec::new(),
-            first: Vec::new(),
-            n_levels: t.n_levels,
-        }
-    }
-
-    /// First row of the trailing system that row `i` of the data concerns.
-    #[inline(always)]
-    pub(crate) fn first_row(&self, i: usize) -> usize {
-        self.first[self.level[i] as usize] as usize
-    }
-
-    /// Effects of row `i`.
-    #[inline(always)]
-    pub fn z(&self, i: usize) -> &[f64] {
-        if self.z.is_empty() {
-            &[1.0]
-        } else {
-            &self.z[i * self.k..(i + 1) * self.k]
-        }
-    }
-
-    // Root mean square of each column of Z; 1 for a column of zeros.
-    fn root_mean_squares(&self, n: usize) -> Vec<f64> {
-        let mut squares = vec![0.0; self.k];
-        for i in 0..n {
-            let z = self.z(i);
-            for (s, z) in squares.iter_mut().zip(z) {
-                *s += z * z;
-            }
-        }
-        let root = |square: f64| (square / n as f64).sqrt();
-        let size = |square: f64| if square > 0.0 { root(square) } else { 1.0 };
-        squares.into_iter().map(size).collect()
-    }
-
-    // `out_i += z_i' b` for the effects `b` (`k x n_levels`), from row `first` on.
-    fn add_product(&self, b: &[f64], first: usize, out: &mut [f64]) {
-        let k = self.k;
-        let level = &self.level[first..];
-        if self.z.is_empty() {
-            for (o, &l) in out.iter_mut().zip(level) {
-                *o += b[l as usize];
-            }
-        } else {
-            for (i, (o, &l)) in out.iter_mut().zip(level).enumerate() {
-                let b = &b[l as usize * k..][..k];
-                *o += small::dot(self.z(first + i), b);
-            }
-        }
-    }
-
-    /// `Z_t' r`, `k x n_levels`.
-    pub(crate) fn transposed_product(&self, r: &[f64]) -> Vec<f64> {
-        let k = self.k;
-        let mut out = vec![0.0; k * self.n_levels];
-        if self.z.is_empty() {
-            for (r, &level) in r.iter().zip(&self.level) {
-                out[level as usize] += r;
-            }
-            return out;
-        }
-        for (i, &r) in r.iter().enumerate() {
-            let l = self.level[i] as usize;
-            small::axpy(r, self.z(i), &mut out[l * k..(l + 1) * k]);
-        }
-        out
-    }
-
-    /// The diagonal of `Z_t' W Z_t`, `k x n_levels`.
-    pub(crate) fn weighted_squares(&self, weights: &[f64]) -> Vec<f64> {
-        if self.z.is_empty() {
-            return self.transposed_product(weights);
-        }
-        let k = self.k;
-        let mut out = vec![0.0; k * self.n_levels];
-        for (i, &weight) in weights.iter().enumerate() {
-            let l = self.level[i] as usize;
-            let own = &mut out[l * k..(l + 1) * k];
-            for (sum, z) in own.iter_mut().zip(self.z(i)) {
-                *sum += weight * z * z;
-            }
-        }
-        out
-    }
-
-    /// The mean over the levels of each column of a `k x n_levels` matrix.
-    pub(crate) fn column_means(&self, of_levels: &[f64]) -> Vec<f64> {
-        let mut means = vec![0.0; self.k];
-        for level in of_levels.chunks_exact(self.k) {
-            small::axpy(1.0 / self.n_levels as f64, level, &mut means);
-        }
-        means
-    }
 }
 
 impl Rows {

@@ -4,7 +4,6 @@
 //! ones above all. The likelihood itself is followed from there: a fast stage would make them
 //! smaller. Every other start is near the best point so far, as the maxima lie in groups.
 
-use super::elsewhere::limited;
 use super::fit::{FitSettings, GlmmFit};
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
@@ -103,7 +102,7 @@ impl GeneralizedLinearMixedModel {
         self.objective(Vary::Jointly, point)?;
         let parameters = self.parameters(fit.vary);
         let inverse = self.inverse_guess(fit.vary);
-        let settings = limited(&fit.settings, MOST_EVALUATIONS);
+        let settings = fit.settings.limited(MOST_EVALUATIONS);
         let mut go_on = |_: usize, _: f64, _: &[f64]| Flow::Continue;
         self.bfgs(
             &settings,

@@ -12,7 +12,7 @@ use crate::coordinates::Coordinates;
 use crate::covariance::{Part, RelCov, Role};
 use crate::error::Result;
 use crate::glmm::pirls::Vary;
-use crate::optimize::{Flow, Observer, Settings};
+use crate::optimize::{Flow, Observer};
 use crate::tolerances::{
     BETTER_START, OTHER_MINIMUM, PROMISING_LOSS, SMALL_TERM,
 };
@@ -182,7 +182,7 @@ impl GeneralizedLinearMixedModel {
         search: impl FnOnce(&mut Self, &FitSettings) -> Result<GlmmFit>,
     ) -> GlmmFit {
         let limited = FitSettings {
-            settings: limited(&fit.settings, MOST_OF_A_FIT),
+            settings: fit.settings.limited(MOST_OF_A_FIT),
             ..fit.clone()
         };
         let found = self.briefly(|model| search(model, &limited));
@@ -230,7 +230,7 @@ impl GeneralizedLinearMixedModel {
     ) -> Option<(Vec<f64>, f64)> {
         self.start_anew(beta);
         let mut go_on = |_: usize, _: f64, _: &[f64]| Flow::Continue;
-        let settings = limited(&fit.settings, MOST_EVALUATIONS);
+        let settings = fit.settings.limited(MOST_EVALUATIONS);
         let stage = self.roughly(|model| {
             model.fast_stage(start, &settings, &mut go_on).ok()
         })?;
@@ -340,24 +340,6 @@ impl GeneralizedLinearMixedModel {
             }
         }
     }
-}
-
-/// Settings with so many evaluations at most.
-pub(super) fn limited(settings: &Settings, most: usize) -> Settings {
-    let max_eval = match is_shorter(most, settings) {
-        true => most,
-        false => settings.max_eval,
-    };
-    Settings {
-        max_eval,
-        ..settings.clone()
-    }
-}
-
-/// Whether a search of at most so many evaluations ends before the limit of `settings`, where zero
-/// stands for none: it is our limit then that it meets, not the user's.
-pub(super) fn is_shorter(most: usize, settings: &Settings) -> bool {
-    settings.max_eval == 0 || most < settings.max_eval
 }
 
 /// The better one of a fit and another one that may have failed, or have been stopped.

@@ -1,7 +1,6 @@
 //! Fitting: a fast stage over the covariance parameters, with the fixed effects found by PIRLS,
 //! then all parameters.
 
-use super::elsewhere::{is_shorter, limited};
 use super::matrix_free::FEWEST;
 use super::GeneralizedLinearMixedModel;
 use crate::error::{Error, Result};
@@ -116,7 +115,7 @@ impl GeneralizedLinearMixedModel {
             return fit.clone();
         }
         FitSettings {
-            settings: limited(&fit.settings, MOST_AT_FIRST),
+            settings: fit.settings.limited(MOST_AT_FIRST),
             ..fit.clone()
         }
     }
@@ -283,11 +282,11 @@ impl GeneralizedLinearMixedModel {
         let settings = Settings {
             optimizer: NEWTON.into(),
             initial_step: Vec::new(),
-            ..limited(&fit.settings, MOST_TO_GO_ON)
+            ..fit.settings.limited(MOST_TO_GO_ON)
         };
         let mut next =
             self.minimize(&settings, fit.vary, &found.parameters, observe)?;
-        let is_ours = is_shorter(MOST_TO_GO_ON, &fit.settings);
+        let is_ours = fit.settings.allow_more_than(MOST_TO_GO_ON);
         if next.status == Status::MaxEval && is_ours {
             next.status = found.summary.status;
         }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::factor::rows::{Rows, RowsOfTerm};
+use crate::factor::rows::Rows;
+use crate::factor::rows_of_term::RowsOfTerm;
 use crate::iterative::system::System;
 use crate::iterative::wide::add_multiple;
 use crate::kernels::small;

@@ -24,6 +24,26 @@ pub struct Settings {
     pub max_time: f64,
 }
 
+impl Settings {
+    /// The same with so many evaluations at most.
+    pub fn limited(&self, most: usize) -> Self {
+        let max_eval = match self.allow_more_than(most) {
+            true => most,
+            false => self.max_eval,
+        };
+        Self {
+            max_eval,
+            ..self.clone()
+        }
+    }
+
+    /// Whether they allow more evaluations than so many: then a search of so many at most meets our
+    /// limit, not the user's.
+    pub fn allow_more_than(&self, most: usize) -> bool {
+        self.max_eval == 0 || most < self.max_eval
+    }
+}
+
 /// The start of a search: the one that was given or, if it is empty, the model's default.
 pub fn start_or_default(given: &[f64], default: &[f64]) -> Vec<f64> {
     if given.is_empty() {
