@@ -20,7 +20,8 @@
 //! | A, from the rows of a design | [`cross_products`] |
 //! | rows of X and Z, some at a time | [`chunk`] |
 //! | what is summed up of responses | [`response_sums`] |
-//! | A, from sums that come from elsewhere | [`sums`] |
+//! | sums that come from elsewhere | [`sums`] |
+//! | A, from such sums | `from_sums` |
 //! | such sums, from the rows of a design | [`sums_of_rows`] |
 //! | such sums, from the blocks of a dense factor | [`sums_of_factor`] |
 //! | A without a column of X whose coefficient is held | [`held_column`] |
@@ -50,6 +51,7 @@ pub mod cond_var;
 pub(crate) mod contained;
 pub(crate) mod coupling;
 pub mod cross_products;
+mod from_sums;
 pub mod full;
 pub mod held_column;
 pub mod inverse;

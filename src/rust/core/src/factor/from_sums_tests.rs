@@ -4,6 +4,9 @@ use super::*;
 use crate::covariance::{Part, Structure};
 use crate::derivatives::tests::{part, us, Data, Levels};
 use crate::design::Design;
+use crate::error::Error;
+use crate::factor::blocks::Blocks;
+use crate::factor::sums::TermSums;
 use crate::factor::sums_of_rows::Centre;
 use crate::kernels::small;
 
