@@ -81,7 +81,9 @@ select_columns <- function(columns, keep) {
 }
 
 # The columns of a matrix, in a list.
-split_columns <- function(x) lapply(seq_len(ncol(x)), \(j) x[, j])
+split_columns <- function(x) {
+  lapply(seq_len(ncol(x)), \(j) x[, j])
+}
 
 #' The columns of a design as one double matrix with `n` rows
 #' @noRd

@@ -8,26 +8,11 @@ sums_design <- function(sums, REML, control, sigma) {
   check_none_held(control)
   sums <- levels_in_order(sums)
   plan <- sums$plan
-  names <- plan$fixed$names
-  keep <- independent_sums(sums$sums, names, control$checks$rankx)
-  fixed <- columns_left(plan$fixed, keep)
   terms <- ordered_terms(with_levels(plan$random, sums$levels), plan$apart)
-  numbers <- sums_of_fixed(sums$sums, keep, names)
-  numbers <- sums_of_random(numbers, plan$random, terms)
-  random <- terms
-  if (!is.null(plan$apart)) {
-    random <- terms[-length(terms)]
-    found <- list(fixed = fixed, numbers = numbers)
-    levels <- sums$levels[[unquoted(plan$apart)]]
-    policy <- control$checks$rankx
-    found <- sums_beside_large(found, plan, levels, policy)
-    fixed <- found$fixed
-    numbers <- found$numbers
-  }
-  if (length(fixed$dropped) > 0L) {
-    all <- sums_of_random(sums$sums, plan$random, terms)
-    fixed$combinations <- combinations_of_sums(all, names, fixed)
-  }
+  random <- if (is.null(plan$apart)) terms else terms[-length(terms)]
+  found <- fixed_of_sums(sums, terms, control$checks$rankx)
+  fixed <- found$fixed
+  numbers <- found$numbers
   numbers$n <- sums$n
   for (name in c("template", "arguments")) {
     numbers[[name]] <- plan[[name]] %||% numbers[[name]]
@@ -46,14 +31,32 @@ sums_design <- function(sums, REML, control, sigma) {
     design$sums <- numbers
     design$spec <- spec_of_sums_with_levels(design$spec, fixed$large)
   }
-  check_sums(
-    sums$n,
-    random,
-    fixed,
-    design$control$checks,
-    sigma
-  )
+  check_sums(sums$n, random, fixed, design$control$checks, sigma)
   design
+}
+
+#' The fixed part without columns that depend on others, and the sums of what is left of it
+#' @param terms Of random effects, that of a large factor the last.
+#' @return `fixed` and `numbers`.
+#' @noRd
+fixed_of_sums <- function(sums, terms, policy) {
+  plan <- sums$plan
+  names <- plan$fixed$names
+  keep <- independent_sums(sums$sums, names, policy)
+  numbers <- sums_of_fixed(sums$sums, keep, names)
+  found <- list(
+    fixed = columns_left(plan$fixed, keep),
+    numbers = sums_of_random(numbers, plan$random, terms)
+  )
+  if (!is.null(plan$apart)) {
+    levels <- sums$levels[[unquoted(plan$apart)]]
+    found <- sums_beside_large(found, plan, levels, policy)
+  }
+  if (length(found$fixed$dropped) > 0L) {
+    all <- sums_of_random(sums$sums, plan$random, terms)
+    found$fixed$combinations <- combinations_of_sums(all, names, found$fixed)
+  }
+  found
 }
 
 check_none_held <- function(control) {

@@ -25,7 +25,8 @@
 //! | such sums, from the rows of a design | [`sums_of_rows`] |
 //! | such sums, from the blocks of a dense factor | [`sums_of_factor`] |
 //! | A without a column of X whose coefficient is held | [`held_column`] |
-//! | A, of rows with other weights on the same pattern | `refill`, of [`rows`], [`rows_of_term`] and `cells` |
+//! | rows of X and Z, sorted by a term's levels | [`rows`], [`rows_of_term`], `cells` |
+//! | A, of these rows with other weights | `refill` |
 //! | which term leads, and where the others' effects are | [`layout`] |
 //! | blocks of the leading term | [`leading`] |
 //! | the same as dense matrices, where they are nearly full | [`full`] |
