@@ -38,13 +38,18 @@ triangular_columns <- function(fit, x) {
   products <- if (is.null(x)) uncentred_products(fit$sums) else crossprod(x)
   unit <- sqrt(diag(products))
   scaled <- products / outer(unit, unit)
-  root <- tryCatch(chol(scaled), error = \(cnd) NULL)
-  is_exact <- !is.null(root) && min(diag(root)) > 1e-4
-  if (is_exact || is.null(x)) {
-    t(t(root %||% chol(scaled)) * unit)
-  } else {
+  root <- if (is.null(x)) chol(scaled) else exact_root(scaled)
+  if (is.null(root)) {
     qr.R(qr(x, tol = 0))
+  } else {
+    t(t(root) * unit)
   }
+}
+
+# The Cholesky factor of a matrix with ones on its diagonal; `NULL` where rounding shows in it.
+exact_root <- function(scaled) {
+  root <- tryCatch(chol(scaled), error = \(cnd) NULL)
+  if (!is.null(root) && min(diag(root)) > 1e-4) root
 }
 
 # The term that each column of X belongs to: 0 for the intercept.

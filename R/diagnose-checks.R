@@ -89,21 +89,25 @@ residuals_finding <- function(r) {
     return(NULL)
   }
   z <- r[is.finite(r)]
-  centred <- (z - mean(z)) / stats::sd(z)
-  skewness <- mean(centred^3)
-  kurtosis <- mean(centred^4) - 3
+  shape <- shape_of_sample(z)
   largest <- z[which.max(abs(z))]
-  is_odd <- abs(skewness) > 1 || kurtosis > 2 || abs(largest) > 4.5
+  is_odd <- abs(shape$skewness) > 1 || shape$kurtosis > 2 || abs(largest) > 4.5
   finding(
     look_if(is_odd),
     sprintf(
       "Skewness %.2f, excess kurtosis %.2f; the largest is %.1f, in row %s.",
-      skewness,
-      kurtosis,
+      shape$skewness,
+      shape$kurtosis,
       largest,
       in_quotes(names(largest))
     )
   )
+}
+
+# Skewness and excess kurtosis.
+shape_of_sample <- function(z) {
+  centred <- (z - mean(z)) / stats::sd(z)
+  list(skewness = mean(centred^3), kurtosis = mean(centred^4) - 3)
 }
 
 spread_finding <- function(r, fit) {

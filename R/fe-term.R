@@ -309,13 +309,16 @@ free_origins <- function(terms) {
   if (spans_constant(terms)) {
     known <- c(known, list(integer()))
   }
-  is_free <- function(at) {
-    own <- Filter(\(term) at %in% term, known)
-    rest <- lapply(own, setdiff, at)
-    all(lapply(rest, sort) %in% lapply(known, unname))
-  }
   variables <- rownames(factors)
-  variables[vapply(seq_along(variables), is_free, NA)]
+  is_free <- vapply(seq_along(variables), may_move_origin, NA, known = known)
+  variables[is_free]
+}
+
+# Whether each term of a variable is one of the `known` ones without it.
+may_move_origin <- function(at, known) {
+  own <- Filter(\(term) at %in% term, known)
+  rest <- lapply(own, setdiff, at)
+  all(lapply(rest, sort) %in% lapply(known, unname))
 }
 
 # Whether X has an intercept, or instead of it a column for each level of a category or of several.

@@ -115,18 +115,22 @@ with_repeated_effects <- function(fit) {
 
 # The elements of theta of a term of one effect, and of a term that has it too.
 repeated_theta <- function(term, fit) {
-  has_it <- \(other) {
-    other$group == term$group &&
-      length(other$columns) > 1L &&
-      term$columns %in% free_effects(other)
+  other <- if (length(term$columns) == 1L) {
+    Find(\(other) repeats_effect(other, term), fit$random)
   }
-  other <- if (length(term$columns) == 1L) Find(has_it, fit$random)
   theta <- c(term$theta, other$theta)
   if (is.null(other) || any(theta %in% held_index(fit))) {
     return(NULL)
   }
   smallest <- core_smallest_singular_values(list(other), fit$theta)
   if (unlist(smallest) >= singular_tolerance) theta
+}
+
+# Whether the effect of a term is one of several of another one.
+repeats_effect <- function(other, term) {
+  other$group == term$group &&
+    length(other$columns) > 1L &&
+    term$columns %in% free_effects(other)
 }
 
 # Effects of which a term may have any variance beside those of the others.

@@ -50,12 +50,11 @@ new_strata_weights <- function(fit, new) {
   shown <- named_strata(fit)
   labels <- new_strata(strata_quosure(given), new, env, shown)
   levels <- fit$strata$levels
-  at <- match(labels, levels)
-  unseen <- unique(labels[is.na(at) & !is.na(labels)])
+  unseen <- setdiff(labels, c(levels, NA))
   if (length(unseen) > 0L) {
     abort_unknown_level(deparse_one(shown), unseen, levels)
   }
-  exp(-2 * fit$strata$log_ratio)[at]
+  exp(-2 * fit$strata$log_ratio)[match(labels, levels)]
 }
 
 # The strata of new data, as text.

@@ -163,15 +163,13 @@ contained_notes <- function(design) {
   }
   x <- qr(column_matrix(design$spec$x, n))
   contained <- Filter(\(term) is_contained(term, design, x), design$random)
-  vapply(
-    contained,
-    \(term) {
-      sprintf(
-        "The random effects of %s are contained in the fixed effects: leave them out.",
-        tick(term_text(term))
-      )
-    },
-    ""
+  vapply(contained, contained_note, "")
+}
+
+contained_note <- function(term) {
+  sprintf(
+    "The random effects of %s are contained in the fixed effects: leave them out.",
+    tick(term_text(term))
   )
 }
 

@@ -453,14 +453,13 @@ report_singular <- function(fit) {
   if (nrow(details) == 0L) {
     return(invisible())
   }
-  lines <- singular_lines(details)
+  signal(policy, singular_message(details), "singular", details = details)
+}
+
+singular_message <- function(details) {
+  lines <- c(singular_lines(details), "See `?rlmm::is_singular()`.")
   names(lines) <- rep("i", length(lines))
-  signal(
-    policy,
-    c(singular_header(nrow(details)), lines, i = "See `?rlmm::is_singular()`."),
-    "singular",
-    details = details
-  )
+  c(singular_header(nrow(details)), lines)
 }
 
 # The singular terms, without those whose rank is what is told as redundant.

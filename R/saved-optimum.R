@@ -303,19 +303,25 @@ abort_not_restorable <- function(what) {
 }
 
 check_same_model <- function(fit, saved) {
-  here <- optimum_content(fit)
-  differ <- \(name) !identical(here[[name]], saved[[name]])
   found <- if (isGLMM.rlmm(fit) != (saved$fitter != "rlmm")) {
     "One is linear, the other generalized."
-  } else if (differ("names") || differ("fixed_names")) {
+  } else {
+    differing_content(optimum_content(fit), saved)
+  }
+  if (!is.null(found)) {
+    abort_other_model(found, saved)
+  }
+}
+
+# What differs, in words; `NULL` if nothing does.
+differing_content <- function(here, saved) {
+  differ <- \(name) !identical(here[[name]], saved[[name]])
+  if (differ("names") || differ("fixed_names")) {
     differing_parameters(here, saved)
   } else if (differ("nobs")) {
     differing_rows(here, saved)
   } else if (differ("REML")) {
     "One is fitted by REML, the other by maximum likelihood."
-  }
-  if (!is.null(found)) {
-    abort_other_model(found, saved)
   }
 }
 

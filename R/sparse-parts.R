@@ -104,30 +104,37 @@ lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 #' @param design What [sparse_design()] returns, which is the same at every theta.
 #' @noRd
 sparse_factor <- function(fit, design = sparse_design(fit)) {
-  lambdat <- sparse_lambdat(fit)
-  if (is.null(design$zt)) {
-    whole <- lambdat %*% Matrix::tcrossprod(design$ztwz, lambdat)
-    product <- Matrix::forceSymmetric(whole)
-    right <- lambdat %*% design$ztwx
-  } else {
-    at <- lambdat %*% design$zt
-    product <- weighted_product(at, design$weights)
-    right <- at %*% design$wx
-  }
+  products <- lambda_products(design, sparse_lambdat(fit))
   l <- Matrix::Cholesky(
-    product,
+    products$of_z,
     perm = TRUE,
     LDL = FALSE,
     Imult = 1
   )
-  list(l = l, rzx = solve_lower(l, right))
+  list(l = l, rzx = solve_lower(l, products$of_x))
+}
+
+# Lambda'Z'WZ Lambda and Lambda'Z'WX.
+lambda_products <- function(design, lambdat) {
+  if (is.null(design$zt)) {
+    whole <- lambdat %*% Matrix::tcrossprod(design$ztwz, lambdat)
+    return(list(
+      of_z = Matrix::forceSymmetric(whole),
+      of_x = lambdat %*% design$ztwx
+    ))
+  }
+  at <- lambdat %*% design$zt
+  list(
+    of_z = weighted_product(at, design$weights),
+    of_x = at %*% design$wx
+  )
 }
 
 #' Z', the weights W, and W X; of sums their products Z'WZ and Z'W X
 #' @noRd
 sparse_design <- function(fit) {
   if (!is.null(fit$sums)) {
-    return(sparse_products(fit))
+    return(lambda_products(fit))
   }
   weights <- working_weights(fit)
   list(

@@ -215,12 +215,14 @@ weights_of_products <- function(products, is_kept) {
   size[size == 0] <- 1
   unit <- Matrix::Diagonal(x = 1 / size)
   scaled <- unit %*% products %*% unit
-  factor <- Matrix::Cholesky(Matrix::forceSymmetric(scaled[is_kept, is_kept]))
-  weights <- Matrix::solve(factor, scaled[is_kept, !is_kept, drop = FALSE])
+  kept <- Matrix::forceSymmetric(scaled[is_kept, is_kept])
+  weights <- Matrix::solve(
+    Matrix::Cholesky(kept),
+    scaled[is_kept, !is_kept, drop = FALSE]
+  )
   # What is left of columns that have no part in a combination is rounding.
   weights <- Matrix::drop0(weights, tol = 1e-9)
-  dropped <- Matrix::Diagonal(x = size[!is_kept])
-  unit[is_kept, is_kept] %*% weights %*% dropped
+  unit[is_kept, is_kept] %*% weights %*% Matrix::Diagonal(x = size[!is_kept])
 }
 
 # Which columns aren't combinations of those before them, from products of what levels leave.
