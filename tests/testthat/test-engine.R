@@ -150,6 +150,34 @@ test_that("a singular fit is found and named", {
   expect_equal(isSingular(fits$iterative), isSingular(fits$exact))
 })
 
+# Slopes without variance of one factor, and correlated by one with the intercepts of the other.
+nearly_singular <- function(seed) {
+  withr::with_seed(seed, {
+    d <- data.frame(
+      a = factor(sample(300, 6000, TRUE)),
+      b = factor(sample(150, 6000, TRUE)),
+      x = stats::rnorm(6000)
+    )
+    of_a <- stats::rnorm(300)[d$a]
+    of_b <- 0.8 * stats::rnorm(150)[d$b]
+    d$y <- 1 + 0.5 * d$x + of_a + of_b * (1 + 0.5 * d$x) + stats::rnorm(6000)
+    d
+  })
+}
+
+test_that("random vectors tell where the optimum is at nearly singular covariances", {
+  for (seed in c(3, 6)) {
+    fits <- suppressMessages(by_both(y ~ x + (x | a) + (x | b), nearly_singular(seed)))
+    expect_agreement(fits)
+    expect_true(isSingular(fits$iterative))
+    expect_lt(fits$iterative$optsum$feval, 20)
+    # The excess that is told is about the one that is there.
+    expect_lt(certificate(fits$iterative)$noise$excess, 1e-6)
+    loss <- devfun(fits$exact)(fits$iterative$theta) - fits$exact$dev$objective
+    expect_lt(loss, 1e-5)
+  }
+})
+
 test_that("accessors of an iterative fit are those of an exact one", {
   d <- crossed(3000L, 100L, 60L)
   fits <- by_both(y ~ x + (x | g) + (1 | h), d)

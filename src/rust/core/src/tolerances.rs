@@ -77,6 +77,7 @@
 //! | [`CONSTANT_SOLVE`] | 1e-7 | is log(I + E) known along a constant | it is counted as exact |
 //! | [`RANDOM_SOLVE`] | 1e-4 | the same along random signs | far below the noise |
 //! | [`SINGULAR_SOLVE`] | 1e-4 | is Lambda too small to divide by | half of the digits are left |
+//! | [`WEAK_DIRECTION`] | 0.1 | is a direction of Lambda one to divide by | noise is divided too |
 //! | [`NEW_DIRECTION`] | 1e-8 | is a constant one of those before it | rounding of a projection |
 //!
 //! Standard deviations, over that of the residuals, for a column with a mean square of one:
@@ -518,5 +519,8 @@ pub(crate) const RANDOM_SOLVE: f64 = 1e-4;
 /// A vector of which no larger share is left beside others is a combination of them.
 pub(crate) const NEW_DIRECTION: f64 = 1e-8;
 
-/// Traces are divided by Lambda where its diagonal is larger, relative to its largest element.
+/// Scores are divided by Lambda where its diagonal is larger, relative to its largest element.
 pub(crate) const SINGULAR_SOLVE: f64 = 1e-4;
+
+/// Traces are divided by Lambda in directions of which the data tell a larger share.
+pub(crate) const WEAK_DIRECTION: f64 = 0.1;

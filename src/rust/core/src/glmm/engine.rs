@@ -277,27 +277,29 @@ impl Engine {
         }
     }
 
-    /// Leverages of the random effects; `own` stands in for diagonal blocks of `H^-1` in models
-    /// without trailing terms.
+    /// Fills in the leverages of the random effects; `own` stands in for diagonal blocks of `H^-1`
+    /// in models without trailing terms.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
     pub fn leverage(
         &mut self,
-        vary: Vary,
+        (vary, own): (Vary, Option<&[f64]>),
         rows: &Rows,
         weights: &[f64],
-        own: Option<&[f64]>,
-    ) -> Result<Leverage> {
+        leverage: &mut Leverage,
+    ) -> Result<()> {
+        leverage.set_zeros(rows);
         match self {
             Self::Exact(exact) => {
                 if let Some(random) = &mut exact.random {
-                    return random.leverage(rows.terms.len());
+                    return random.leverage(leverage);
                 }
                 let factor = &exact.system(vary).factor;
-                Ok(Leverage::new(rows, factor, weights, own))
+                leverage.add(rows, factor, weights, own);
+                Ok(())
             }
-            Self::Iterative(iterative) => iterative.leverage(rows),
+            Self::Iterative(iterative) => iterative.leverage(rows, leverage),
         }
     }
 

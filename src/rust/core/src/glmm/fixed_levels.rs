@@ -145,22 +145,20 @@ impl Alone {
         }
     }
 
-    /// Leverages of the rows in the order of the model.
+    /// Writes leverages, of the rows in the order of the model, over zeros.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
-    pub fn leverage(&mut self, n_terms: usize) -> Result<Leverage> {
+    pub fn leverage(&mut self, found: &mut Leverage) -> Result<()> {
         self.factored()?;
-        let own = Leverage::new(&self.rows, &self.factor, &self.weights, None);
-        let mut found = Leverage {
-            rows: vec![0.0; self.from.len()],
-            terms: vec![vec![0.0]; n_terms],
-        };
+        let mut own = Leverage::default();
+        own.set_zeros(&self.rows);
+        own.add(&self.rows, &self.factor, &self.weights, None);
         for (leverage, &from) in own.rows.iter().zip(&self.from) {
             found.rows[from] = *leverage;
         }
         self.scatter(own.terms, &mut found.terms);
-        Ok(found)
+        Ok(())
     }
 
     /// `sum_l W_ll` of each random term.

@@ -28,6 +28,16 @@ use crate::glmm::families::response::{Derivatives, Information};
 use crate::glmm::pirls::{Pirls, Vary};
 use crate::kernels::small;
 
+/// Vectors with an element per row that gradients are made of: their memory is kept from one to the
+/// next.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Memory {
+    derivatives: Derivatives,
+    leverages: Vec<f64>,
+    rho: Vec<f64>,
+    xi: Vec<f64>,
+}
+
 /// What F is differentiated with at fixed modes.
 struct AtModes {
     /// Derivatives of the log-likelihood in eta.
@@ -67,9 +77,17 @@ impl AtModes {
             response,
             ..
         } = pirls;
+        let mut derivatives = std::mem::take(&mut model.memory.derivatives);
+        response.derivatives(model.options.information, &mut derivatives);
+        let mut leverage = Leverage {
+            rows: std::mem::take(&mut model.memory.leverages),
+            terms: Vec::new(),
+        };
+        let weight = &response.weight;
+        engine.leverage((vary, own), rows, weight, &mut leverage)?;
         Ok(Self {
-            derivatives: response.derivatives(model.options.information),
-            leverage: engine.leverage(vary, rows, &response.weight, own)?,
+            derivatives,
+            leverage,
             nodes,
         })
     }
@@ -130,18 +148,20 @@ impl GeneralizedLinearMixedModel {
             traces = omega.g().to_vec();
         }
         let at = AtModes::new(self, vary)?;
-        let Moved { rho, s, xi } = self.with_modes(vary, &at)?;
+        let moved = self.with_modes(vary, &at)?;
+        let Moved { rho, s, xi } = &moved;
         if let Some(omega) = omega {
-            self.add_scores(&rho, omega.g_mut());
+            self.add_scores(rho, omega.g_mut());
         }
-        self.theta_gradient(&at, &rho, &s, gradient);
+        self.theta_gradient(&at, rho, s, gradient);
         if vary == Vary::Modes {
-            let x_rho = self.pirls.rows.transposed_fixed(&rho);
+            let x_rho = self.pirls.rows.transposed_fixed(rho);
             gradient[self.n_theta()..][..x_rho.len()].copy_from_slice(&x_rho);
         }
         if self.shape_is_estimated() {
-            gradient[gradient.len() - 1] = self.shape_gradient(&at, &xi);
+            gradient[gradient.len() - 1] = self.shape_gradient(&at, xi);
         }
+        self.keep(at, moved);
         Ok(traces)
     }
 
@@ -152,36 +172,49 @@ impl GeneralizedLinearMixedModel {
         Ok(self.with_modes(Vary::Modes, &at)?.rho)
     }
 
+    // Keeps the memory of what a gradient was made of.
+    fn keep(&mut self, at: AtModes, moved: Moved) {
+        self.memory.derivatives = at.derivatives;
+        self.memory.leverages = at.leverage.rows;
+        self.memory.rho = moved.rho;
+        self.memory.xi = moved.xi;
+    }
+
     // How F changes as the modes move.
     fn with_modes(&mut self, vary: Vary, at: &AtModes) -> Result<Moved> {
-        let (mut rho, rhs) = self.at_fixed_modes(at);
-        let mut s = self.solve_observed(vary, &rhs, at.expected_modes())?;
-        if let Some(t) = self.profile_multiplier(vary, at, &mut s)? {
-            small::axpy(t, &at.derivatives.score, &mut rho);
+        let mut rho = std::mem::take(&mut self.memory.rho);
+        self.fill_right(at, &mut rho);
+        let mut s = self.solve_observed(vary, &rho, at.expected_modes())?;
+        let multiplier = self.profile_multiplier(vary, at, &mut s)?;
+        // For quadrature the scores in F are those of the nodes.
+        let of_modes = if at.nodes.is_some() { 0.0 } else { -2.0 };
+        let by = of_modes + multiplier.unwrap_or(0.0);
+        if by != 0.0 {
+            let score = at.derivatives.score(&self.pirls.response);
+            small::axpy(by, score, &mut rho);
         }
-        let xi = self.linear_predictor_of(vary, &s);
-        for ((rho, observed), xi) in
-            rho.iter_mut().zip(&at.derivatives.observed).zip(&xi)
-        {
-            *rho -= observed * xi;
-        }
+        let mut xi = std::mem::take(&mut self.memory.xi);
+        self.linear_predictor_of(vary, &s, &mut xi);
+        let observed = at.derivatives.observed(&self.pirls.response);
+        let rows = rho.iter_mut().zip(observed).zip(&xi);
+        rows.for_each(|((rho, observed), xi)| *rho -= observed * xi);
         Ok(Moved { rho, s, xi })
     }
 
-    // The derivative of F in eta at fixed modes, and the vector whose product with Lambda'Z' is the
-    // part of F_u that goes through eta. For D itself F_u is zero.
-    fn at_fixed_modes(&self, at: &AtModes) -> (Vec<f64>, Vec<f64>) {
+    // Fills in the vector whose product with Lambda'Z' is the part of F_u that goes through eta. For
+    // D itself F_u is zero: the derivative of F in eta at fixed modes is less by twice the score.
+    fn fill_right(&self, at: &AtModes, right: &mut Vec<f64>) {
         let slopes = at.derivatives.slope.iter().zip(&at.leverage.rows);
-        let mut rho: Vec<f64> = slopes.map(|(slope, h)| slope * h).collect();
+        right.clear();
+        right.extend(slopes.map(|(slope, h)| slope * h));
         if let Some(nodes) = &at.nodes {
-            small::axpy(1.0, &nodes.score, &mut rho);
-            return (rho.clone(), rho);
+            return small::axpy(1.0, &nodes.score, right);
         }
         let kappa = self.kappa();
-        let mut rhs = rho.clone();
-        small::axpy(-2.0 * kappa, &at.derivatives.score, &mut rho);
-        small::axpy(2.0 * (1.0 - kappa), &at.derivatives.score, &mut rhs);
-        (rho, rhs)
+        if kappa != 1.0 {
+            let score = at.derivatives.score(&self.pirls.response);
+            small::axpy(2.0 * (1.0 - kappa), score, right);
+        }
     }
 
     // Adds to each `G_t` what the scores contribute. With v = Z'g and r = Z'rho,
@@ -208,15 +241,14 @@ impl GeneralizedLinearMixedModel {
     }
 
     // `xi = Z Lambda s (+ X s_beta)`, the change of the linear predictor by `s`.
-    fn linear_predictor_of(&self, vary: Vary, s: &Solution) -> Vec<f64> {
+    fn linear_predictor_of(&self, vary: Vary, s: &Solution, xi: &mut Vec<f64>) {
         let rows = &self.pirls.rows;
-        let mut xi = vec![0.0; rows.n()];
+        small::set_zeros(xi, rows.n());
         let beta: &[f64] = match vary {
             Vary::Jointly => &s.beta,
             Vary::Modes => &[],
         };
-        rows.add_predictor(beta, &s.b, &mut xi);
-        xi
+        rows.add_predictor(beta, &s.b, xi);
     }
 
     // H_obs s = [Lambda'Z' r; X' r]; factors H_obs if the factor is not yet that of the observed
@@ -260,9 +292,11 @@ impl GeneralizedLinearMixedModel {
         if !self.pirls.response.family.has_dispersion() {
             return Ok(None);
         }
-        let by_log_shape =
-            -small::dot(&at.derivatives.weight, &at.leverage.rows);
-        let by_u = self.solve_factored(vary, &at.derivatives.score, &[])?;
+        let response = &self.pirls.response;
+        let weight = at.derivatives.weight(response);
+        let by_log_shape = -small::dot(weight, &at.leverage.rows);
+        let score = at.derivatives.score(response).to_vec();
+        let by_u = self.solve_factored(vary, &score, &[])?;
         let share = 2.0 / df;
         let change = share * (self.along_modes(s) - by_log_shape);
         let t = change / (1.0 - share * self.along_modes(&by_u));

@@ -54,25 +54,25 @@ struct Row<'a> {
 }
 
 impl Leverage {
-    /// One pass over the rows; `w` are the weights of the factor. `own` stands in for the diagonal
-    /// blocks of `H^-1` in models without trailing terms.
-    pub fn new(
+    /// Adds the leverages to zeros, by one pass over the rows; `w` are the weights of the factor.
+    /// `own` stands in for the diagonal blocks of `H^-1` in models without trailing terms.
+    pub fn add(
+        &mut self,
         rows: &Rows,
         factor: &Factor,
         w: &[f64],
         own: Option<&[f64]>,
-    ) -> Self {
+    ) {
         let of_system = OfSystem {
             factor,
             inverse: SelectedInverse::new(factor),
             block_of_row: factor.layout.block_of_row(),
             own,
         };
-        let mut leverage = Self::zeros(rows);
         let pieces = rows.pieces();
-        let mut sums = vec![leverage.terms.clone(); pieces.len()];
+        let mut sums = vec![self.terms.clone(); pieces.len()];
         let lengths = pieces.iter().map(|levels| rows.count(levels));
-        let found = parts(&mut leverage.rows, lengths);
+        let found = parts(&mut self.rows, lengths);
         let jobs = pieces.into_iter().zip(found).zip(&mut sums);
         share(jobs, |((levels, found), sums)| {
             for_size!(factor.leading.k, k => {
@@ -80,21 +80,18 @@ impl Leverage {
             });
         });
         for sum in &sums {
-            for (all, sum) in leverage.terms.iter_mut().zip(sum) {
+            for (all, sum) in self.terms.iter_mut().zip(sum) {
                 small::axpy(1.0, sum, all);
             }
         }
-        leverage
     }
 
-    fn zeros(rows: &Rows) -> Self {
-        let mut terms = vec![Vec::new(); rows.terms.len()];
+    /// Makes them zeros; memory is kept.
+    pub fn set_zeros(&mut self, rows: &Rows) {
+        small::set_zeros(&mut self.rows, rows.n());
+        self.terms.resize(rows.terms.len(), Vec::new());
         for term in &rows.terms {
-            terms[term.term] = vec![0.0; term.k * term.k];
-        }
-        Self {
-            rows: vec![0.0; rows.n()],
-            terms,
+            small::set_zeros(&mut self.terms[term.term], term.k * term.k);
         }
     }
 }

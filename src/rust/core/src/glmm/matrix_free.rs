@@ -302,16 +302,20 @@ impl MatrixFree {
         })
     }
 
-    /// Leverages of the random effects.
+    /// Adds leverages of the random effects to zeros.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
-    pub fn leverage(&mut self, rows: &Rows) -> Result<Leverage> {
+    pub fn leverage(
+        &mut self,
+        rows: &Rows,
+        leverage: &mut Leverage,
+    ) -> Result<()> {
         self.probed()?;
         let lambdas = self.lambdas.clone();
         let here = self.here();
         let Some(probed) = &here.probed else {
-            return Ok(Leverage::default());
+            return Ok(());
         };
         // Z'WZ Lambda H^-1 = Z'V^-1Z Lambda.
         let times_lambda = |(traces, lambda): (&Vec<f64>, &Vec<f64>)| {
@@ -321,10 +325,9 @@ impl MatrixFree {
             product
         };
         let traces = probed.traces.mean.iter().zip(&lambdas);
-        Ok(Leverage {
-            rows: leverages(&here.solver, rows, &probed.kept),
-            terms: traces.map(times_lambda).collect(),
-        })
+        leverage.terms = traces.map(times_lambda).collect();
+        leverages(&here.solver, rows, &probed.kept, &mut leverage.rows);
+        Ok(())
     }
 
     /// Derivatives in Omega of the linear mixed model that has the present weights and these

@@ -143,6 +143,8 @@ pub struct GeneralizedLinearMixedModel {
     noise: Option<Noise>,
     // The last point of the iterative engine, where nothing has been computed since that spoils it.
     reached: Option<ReachedPoint>,
+    // What gradients are made of.
+    memory: gradient::Memory,
 }
 
 /// A point and the deviance there.
@@ -262,6 +264,7 @@ impl GeneralizedLinearMixedModel {
             redundant: Vec::new(),
             noise: None,
             reached: None,
+            memory: gradient::Memory::default(),
             start_theta: vec![1.0; n_theta],
             start_shape: shape,
             theta_scale: 1.0,

@@ -6,7 +6,7 @@ use super::GeneralizedLinearMixedModel;
 use crate::derivatives::OmegaDerivatives;
 use crate::error::Result;
 use crate::factor::rows::Rows;
-use crate::glmm::families::response::Information;
+use crate::glmm::families::response::{Derivatives, Information};
 use crate::glmm::pirls::Vary;
 use crate::iterative::gradients::Solver;
 use crate::iterative::leverage::each_row;
@@ -179,9 +179,11 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<Option<(Vec<OfTerms>, Deviations)>> {
         let information = self.options.information;
         let is_observed = information == Information::Observed;
-        let derivatives = self.pirls.response.derivatives(information);
+        let mut derivatives = Derivatives::default();
+        let response = &self.pirls.response;
+        response.derivatives(information, &mut derivatives);
+        let observed = derivatives.observed(response).to_vec();
         let slope = derivatives.slope;
-        let observed = derivatives.observed;
         let (weight_slopes, score_slopes) = self.shape_slopes(is_observed);
         let rows = &self.pirls.rows;
         let Some(engine) = self.pirls.engine.as_iterative_mut() else {

@@ -12,7 +12,7 @@ use crate::factor::blocks::Blocks;
 use crate::factor::rows::Rows;
 use crate::iterative::gradients::Solver;
 use crate::iterative::log_det::Kept;
-use crate::iterative::traces::{add_form, for_each_touched};
+use crate::iterative::traces::{add_form, for_each_touched, form};
 use crate::iterative::wide::{add_multiple, Row, WIDTH};
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
@@ -36,17 +36,17 @@ struct Taken<'a, const BOTH: usize> {
     work: Vec<[f64; BOTH]>,
 }
 
-/// Leverages of the rows with these vectors.
+/// Adds leverages of the rows, with these vectors, to zeros.
 pub(crate) fn leverages(
     solver: &Solver,
     rows: &Rows,
     kept: &[Kept],
-) -> Vec<f64> {
+    h: &mut [f64],
+) {
     let lambdas = &solver.reduced.lambdas;
     let inner = solver.preconditioner.scaled_inverse(lambdas);
-    let mut h = vec![0.0; rows.n()];
     let plain = rows.are_plain().then(|| Plain::new(solver, rows, &inner));
-    in_pieces(solver, rows, &mut h, |levels, h| match &plain {
+    in_pieces(solver, rows, h, |levels, h| match &plain {
         Some(plain) => plain.add(solver, rows, (levels, h)),
         None => add_blocks(solver, rows, &inner, (levels, h)),
     });
@@ -55,11 +55,10 @@ pub(crate) fn leverages(
     for kept in kept {
         let by = if kept.is_random { share } else { 1.0 };
         match 2 * kept.count <= TWO {
-            true => add_vectors::<TWO>(solver, rows, (kept, by), &mut h),
-            false => add_vectors::<EIGHT>(solver, rows, (kept, by), &mut h),
+            true => add_vectors::<TWO>(solver, rows, (kept, by), h),
+            false => add_vectors::<EIGHT>(solver, rows, (kept, by), h),
         }
     }
-    h
 }
 
 // Adds a multiple of what some vectors tell.
@@ -325,12 +324,4 @@ impl<'a> Plain<'a> {
             }
         }
     }
-}
-
-// `right'A left` of a square matrix whose columns stand one after the other.
-fn form(a: &[f64], left: &[f64], right: &[f64]) -> f64 {
-    let columns = a.chunks_exact(right.len()).zip(left);
-    columns
-        .map(|(column, left)| left * small::dot(column, right))
-        .sum()
 }

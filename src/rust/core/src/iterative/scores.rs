@@ -4,13 +4,14 @@
 use crate::iterative::border::Border;
 use crate::iterative::gradients::Solver;
 use crate::iterative::picked::Picked;
-use crate::iterative::traces::{is_singular, OfTerms};
+use crate::iterative::traces::OfTerms;
 use crate::iterative::wide::{
     add_multiple, add_square, column, times_square, Row, WIDTH,
 };
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::parallel::team::share;
+use crate::tolerances::SINGULAR_SOLVE;
 
 /// Eight such vectors, side by side.
 #[derive(Debug, Clone)]
@@ -199,6 +200,18 @@ fn divide_by_lambda(solver: &Solver, u: &mut [Row]) -> Vec<bool> {
         }
     }
     is_regular
+}
+
+// Whether Lambda is too small, in a direction, to divide by.
+fn is_singular(lambda: &[f64]) -> bool {
+    let k = lambda.len().isqrt();
+    let mut least = f64::INFINITY;
+    let mut most = 1.0f64;
+    for value in lambda.iter().step_by(k + 1) {
+        least = least.min(value.abs());
+        most = most.max(value.abs());
+    }
+    least <= SINGULAR_SOLVE * most
 }
 
 // `Z_t'V_0^-1 c - K b`, without a division.

@@ -545,14 +545,12 @@ fn dense_traces(data: &Dense, lambdas: &[Vec<f64>]) -> Vec<Vec<f64>> {
 #[test]
 fn unit_vectors_give_the_traces_exactly() {
     for (data, size) in designs().iter().zip([0.8, 0.3, 2.0, 0.8, 0.7, 1.5]) {
-        for singular in [false, true] {
+        // One term with little variance or none, and one with little of its last effect, or none.
+        for share in [1.0, 1e-2, 1e-6, 0.0] {
             let mut lambdas = lambdas(&data.shapes, size);
-            if singular {
-                // One term without variance, and one without that of its last effect.
-                lambdas[0].fill(0.0);
-                let last = lambdas[1].len() - 1;
-                lambdas[1][last] = 0.0;
-            }
+            lambdas[0].iter_mut().for_each(|element| *element *= share);
+            let last = lambdas[1].len() - 1;
+            lambdas[1][last] *= share;
             let model = Iterative::new(&data.sums).unwrap();
             let solver = Solver::new(&model.system, &lambdas).unwrap();
             let m = model.system.m;
@@ -673,4 +671,32 @@ fn levels_within_others_leave_little_noise() {
     let errors = [&found, &without].map(|at| at.log_det_re().std_error);
     assert!(errors[0] < 0.05 * errors[1], "{errors:?}");
     assert!(found.iterations() < without.iterations());
+}
+
+#[test]
+fn noise_of_traces_stays_small_where_lambda_is_nearly_singular() {
+    let data = &designs()[2];
+    let model = Iterative::new(&data.sums).unwrap();
+    let term = model.system.trailing[0].term;
+    // The size of what random vectors deviate in `W Lambda`, half of a gradient.
+    let size = |share: f64| {
+        let mut lambdas = lambdas(&data.shapes, 1.5);
+        let lambda = &mut lambdas[term];
+        *lambda.last_mut().unwrap() *= share;
+        let lambda = lambda.clone();
+        let found = model.at(&lambdas, &some(32, 1), 1e-11).unwrap();
+        let mut squares = 0.0;
+        let mut product = vec![0.0; lambda.len()];
+        for deviation in &found.probed.traces.deviations {
+            let k = lambda.len().isqrt();
+            small::multiply(k, &deviation[term], &lambda, &mut product);
+            squares += small::dot(&product, &product);
+        }
+        squares.sqrt()
+    };
+    let regular = size(1.0);
+    for share in [0.1, 1e-2, 1e-3, 1e-5, 0.0] {
+        let found = size(share);
+        assert!(found < 3.0 * regular, "{share} {found} {regular}");
+    }
 }

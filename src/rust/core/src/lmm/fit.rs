@@ -94,8 +94,8 @@ impl LinearMixedModel {
         self.at(theta)?;
         let mut search = Search::new(self, theta)?;
         let (mut certificate, hessian) = judge(&mut search)?;
-        let at = search.at.clone();
-        self.noise = self.measure_noise(&at, &hessian);
+        let noise = search.measure_noise(&hessian);
+        self.noise = noise;
         if let Some(noise) = self.noise {
             certificate.weigh(noise.excess);
         }

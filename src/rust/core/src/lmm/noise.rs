@@ -1,16 +1,18 @@
 //! Searches of the iterative engine: the same random vectors at every theta make the objective
 //! smooth, and more of them are taken until what is left of their noise doesn't matter.
 
-use crate::coordinates::Coordinates;
 use crate::error::Result;
 use crate::iterative::Noise;
+use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
 use crate::lmm::engine::Engine;
 use crate::lmm::matrix_free::{MatrixFree, FEWEST, MOST};
 use crate::lmm::search::Search;
 use crate::lmm::{LinearMixedModel, Reached};
 use crate::optimize::minima::Minima;
-use crate::optimize::{Objective, Observer, OptSummary, Settings};
+use crate::optimize::{
+    scale, Geometry, Objective, Observer, OptSummary, Settings,
+};
 use crate::tolerances::{LEAST_CURVATURE, NEGLIGIBLE_EXCESS, SEARCH_NOISE};
 
 impl LinearMixedModel {
@@ -56,54 +58,46 @@ impl LinearMixedModel {
         found.into_iter()
     }
 
-    // The noise at the last point of the coordinates, whose Hessian this is.
-    pub(super) fn measure_noise(
-        &mut self,
-        at: &Coordinates,
-        hessian: &[f64],
-    ) -> Option<Noise> {
+    // By how much the gradient in theta that each random vector tells deviates from the mean, at
+    // the last theta; `None` of the exact engine.
+    fn gradient_deviations(&mut self) -> Option<Vec<Vec<f64>>> {
         let (engine, omega) = match &mut self.alone {
             Some(alone) => (&alone.engine, &mut alone.own),
             None => (&self.engine, &mut self.memory.omega),
         };
-        let iterative = engine.as_iterative()?;
-        let n = hessian.len().isqrt();
-        let mut deviations = Vec::new();
-        for mut of_theta in iterative.gradient_deviations(omega) {
-            // Log sigma, if it is a parameter, is known without random vectors.
-            of_theta.resize(at.parameters.len(), 0.0);
-            let mut of_coordinates = vec![0.0; n];
-            at.gradient(&of_theta, &mut of_coordinates);
-            deviations.push(of_coordinates);
+        Some(engine.as_iterative()?.gradient_deviations(omega))
+    }
+
+    // What random vectors tell at the last theta.
+    fn told(&self) -> Option<&MatrixFree> {
+        match &self.alone {
+            Some(alone) => alone.engine.as_iterative(),
+            None => self.engine.as_iterative(),
         }
-        let here = iterative.here();
-        Some(Noise {
-            excess: excess(n, hessian, &deviations),
-            loglik_se: here.log_det_re().std_error / 2.0,
-            probes: iterative.count(),
-            iterations: here.iterations(),
-        })
     }
 }
 
-// Half the trace of `H^-1 C`, C the covariance of the mean of some gradients; directions in which H
-// is flat count as hardly curved ones.
+// Half the trace of `|H|^-1 C`, C the covariance of the mean of some gradients; directions in
+// which H is flat count as hardly curved ones. Where H isn't positive definite the point is no
+// minimum, or random vectors hide that it is one: `|H|` tells there how far Newton's steps lead.
 fn excess(n: usize, hessian: &[f64], deviations: &[Vec<f64>]) -> f64 {
-    let mut h = hessian.to_vec();
-    let largest = h.iter().step_by(n + 1).fold(0.0f64, |a, b| a.max(b.abs()));
-    for value in h.iter_mut().step_by(n + 1) {
-        *value += LEAST_CURVATURE.sqrt() * largest;
-    }
-    if small::cholesky(n, &mut h).is_none() {
+    let mut eigen = Eigen::new(n);
+    if !eigen.decompose(hessian) {
         return f64::NAN;
     }
+    let curvatures = eigen.values.iter().map(|value| value.abs());
+    let largest = curvatures.clone().fold(0.0, f64::max);
+    let least = LEAST_CURVATURE.sqrt() * largest;
+    let mut sum = 0.0;
+    for (i, curvature) in curvatures.enumerate() {
+        let along = |d: &Vec<f64>| small::dot(eigen.vector(i), d).powi(2);
+        let squares: f64 = deviations.iter().map(along).sum();
+        // Objectives that are flat everywhere have no slopes.
+        if squares > 0.0 {
+            sum += squares / curvature.max(least);
+        }
+    }
     let count = deviations.len() as f64;
-    let square = |deviation: &Vec<f64>| {
-        let mut x = deviation.clone();
-        small::forward_solve(n, &h, &mut x);
-        small::dot(&x, &x)
-    };
-    let sum: f64 = deviations.iter().map(square).sum();
     0.5 * sum / (count * (count - 1.0))
 }
 
@@ -158,8 +152,31 @@ impl Search<'_> {
         let x = self.at.from_theta(parameters);
         self.value(&x)?;
         let (_, hessian) = crate::judge::derivatives(self, x.len())?;
-        let at = self.at.clone();
-        let noise = self.model_mut().measure_noise(&at, &hessian);
+        let noise = self.measure_noise(&hessian);
         Ok(noise.map_or(0.0, |noise| noise.excess))
+    }
+
+    /// The noise at the last point, whose Hessian in the coordinates this is.
+    pub(super) fn measure_noise(&mut self, hessian: &[f64]) -> Option<Noise> {
+        let n = hessian.len().isqrt();
+        let units = self.step_sizes(n);
+        let mut hessian = hessian.to_vec();
+        scale(&units, &mut [], &mut hessian);
+        let mut deviations = Vec::new();
+        for mut of_theta in self.model_mut().gradient_deviations()? {
+            // Log sigma, if it is a parameter, is known without random vectors.
+            of_theta.resize(self.at.parameters.len(), 0.0);
+            let mut of_coordinates = vec![0.0; n];
+            self.at.gradient(&of_theta, &mut of_coordinates);
+            scale(&units, &mut of_coordinates, &mut []);
+            deviations.push(of_coordinates);
+        }
+        let told = self.model().told()?;
+        Some(Noise {
+            excess: excess(n, &hessian, &deviations),
+            loglik_se: told.here().log_det_re().std_error / 2.0,
+            probes: told.count(),
+            iterations: told.here().iterations(),
+        })
     }
 }

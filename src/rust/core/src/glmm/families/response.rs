@@ -53,17 +53,47 @@ pub struct Response {
     sums: Vec<(f64, bool)>,
 }
 
-/// Derivatives of the log-likelihood in eta, one of each per row.
+/// Derivatives of the log-likelihood in eta, one of each per row. Where there are fast loops all
+/// but the slope are those of the response itself, whose kinds of information are the same there.
 #[derive(Debug, Clone, Default)]
 pub struct Derivatives {
-    /// First.
-    pub score: Vec<f64>,
-    /// Minus the second.
-    pub observed: Vec<f64>,
-    /// The information that was asked for.
-    pub weight: Vec<f64>,
-    /// The derivative of that information.
+    score: Vec<f64>,
+    observed: Vec<f64>,
+    weight: Vec<f64>,
+    /// The derivative of the information that was asked for.
     pub slope: Vec<f64>,
+}
+
+impl Derivatives {
+    /// The first ones, of the response that has filled these.
+    pub fn score<'a>(&'a self, response: &'a Response) -> &'a [f64] {
+        or_given(&self.score, &response.score)
+    }
+
+    /// Minus the second ones.
+    pub fn observed<'a>(&'a self, response: &'a Response) -> &'a [f64] {
+        or_given(&self.observed, &response.weight)
+    }
+
+    /// The information that was asked for.
+    pub fn weight<'a>(&'a self, response: &'a Response) -> &'a [f64] {
+        or_given(&self.weight, &response.weight)
+    }
+
+    fn clear(&mut self) {
+        self.score.clear();
+        self.observed.clear();
+        self.weight.clear();
+        self.slope.clear();
+    }
+}
+
+fn or_given<'a>(own: &'a [f64], given: &'a [f64]) -> &'a [f64] {
+    if own.is_empty() {
+        given
+    } else {
+        own
+    }
 }
 
 /// Which second derivative serves as weight.
@@ -299,19 +329,18 @@ impl Response {
             .score
     }
 
-    /// Score and information of all rows at `eta`, and its derivative.
-    pub fn derivatives(&self, information: Information) -> Derivatives {
-        let n = self.n();
+    /// Fills in score and information of all rows at `eta`, and its derivative.
+    pub fn derivatives(&self, information: Information, out: &mut Derivatives) {
+        out.clear();
         if let Some(kernel) = self.kernel {
-            return self.fast_derivatives(kernel);
+            let slope = |i: usize| {
+                let (score, weight) = (self.score[i], self.weight[i]);
+                (kernel.slope)(self.y[i], self.w[i], score, weight)
+            };
+            out.slope.extend((0..self.n()).map(slope));
+            return;
         }
-        let mut out = Derivatives {
-            score: Vec::with_capacity(n),
-            observed: Vec::with_capacity(n),
-            weight: Vec::with_capacity(n),
-            slope: Vec::with_capacity(n),
-        };
-        for i in 0..n {
+        for i in 0..self.n() {
             let at = self.contribution(i);
             let (weight, slope) = match information {
                 Information::Expected => (at.expected, at.expected_slope),
@@ -321,20 +350,6 @@ impl Response {
             out.observed.push(at.observed);
             out.weight.push(weight);
             out.slope.push(slope);
-        }
-        out
-    }
-
-    // The two kinds of information are the same where there are fast loops.
-    fn fast_derivatives(&self, kernel: &Kernel) -> Derivatives {
-        let slope = |i: usize| {
-            (kernel.slope)(self.y[i], self.w[i], self.score[i], self.weight[i])
-        };
-        Derivatives {
-            score: self.score.clone(),
-            observed: self.weight.clone(),
-            weight: self.weight.clone(),
-            slope: (0..self.n()).map(slope).collect(),
         }
     }
 
