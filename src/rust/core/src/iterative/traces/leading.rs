@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{add_form, for_each_touched};
+use super::levels::{add_form, for_each_touched};
 use crate::factor::blocks::Blocks;
 use crate::iterative::gradients::Solver;
 use crate::iterative::system::Trailing;

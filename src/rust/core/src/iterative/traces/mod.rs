@@ -10,22 +10,30 @@
 //! | the sum of the leading term | `leading` |
 //! | how `D'WD`, `WD` and W tell of the sum of a trailing term | `division` |
 //! | `WD` and W, where some directions of Lambda aren't divided by | `undivided` |
+//! | what a level adds | `levels` |
+//! | x, x1 and x0 | `vectors` |
 //! | `D'WD = I - S^-1`; all of them together | here |
 
 mod division;
 mod leading;
+mod levels;
 mod undivided;
+mod vectors;
 
 use crate::iterative::gradients::Solver;
 use crate::iterative::system::{System, Trailing};
-use crate::iterative::wide::{add_multiple, add_symmetric, column, Row, WIDTH};
+use crate::iterative::wide::{add_symmetric, column, Row, WIDTH};
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 
 pub(super) use division::form;
 use division::{Division, Ways};
 use leading::Leading;
+use levels::inverse;
+pub(super) use levels::{add_form, for_each_touched};
 use undivided::Undivided;
+pub use vectors::Found;
+use vectors::Vectors;
 
 /// A sum of `k x k` matrices for each term, in the order of the model.
 pub type OfTerms = Vec<Vec<f64>>;
@@ -39,25 +47,12 @@ pub struct Estimate {
     pub deviations: Vec<OfTerms>,
 }
 
-/// `x = S^-1 F z` and `S F^-T z` of eight vectors z.
-pub type Found = (Vec<Row>, Vec<Row>);
-
 /// Sums of numbers, or of eight side by side.
 struct Sums<T> {
     /// Those of the leading term's W.
     leading: Vec<T>,
     /// Those of each trailing term.
     trailing: Vec<Ways<T>>,
-}
-
-/// What is known of eight vectors z.
-struct Vectors {
-    /// `x - x0`.
-    change: Vec<Row>,
-    /// `x1` with its sign changed.
-    first: Vec<Row>,
-    /// `x0`.
-    start: Vec<Row>,
 }
 
 /// The sums at work.
@@ -239,25 +234,6 @@ impl<'a> Tally<'a> {
     }
 }
 
-impl Vectors {
-    fn new(solver: &Solver, z: &[Row], (mut x, mut x1): Found) -> Self {
-        let mut start = z.to_vec();
-        solver.preconditioner.solve_transposed(&mut start);
-        solver.preconditioner.solve(&mut x1);
-        vectorized(|| {
-            for ((x, x1), x0) in x.iter_mut().zip(&mut x1).zip(&start) {
-                add_multiple(-1.0, x0, x);
-                add_multiple(-1.0, x0, x1);
-            }
-        });
-        Self {
-            change: x,
-            first: x1,
-            start,
-        }
-    }
-}
-
 // Adds `sum_l (I - P^-1)_ll` of a trailing term.
 fn add_diagonal_blocks(solver: &Solver, t: usize, sum: &mut [f64]) {
     let block = &solver.system().trailing[t];
@@ -287,47 +263,4 @@ fn share_of_levels_around(solver: &Solver, t: usize) -> f64 {
         }
     }
     share
-}
-
-/// Visits the trailing levels that a leading one touches, each by its term and number, with `k0`
-/// values for each of its effects.
-pub(super) fn for_each_touched(
-    system: &System,
-    level: usize,
-    mut visit: impl FnMut((usize, usize), &[f64]),
-) {
-    let k0 = system.k0;
-    let (rows, vals) = system.touched(level);
-    let mut at = 0;
-    while at < rows.len() {
-        let row = rows[at] as usize;
-        let t = system.block_of_row(row);
-        let Trailing { first, k, .. } = system.trailing[t];
-        let end = at + k;
-        visit((t, (row - first) / k), &vals[at * k0..end * k0]);
-        at = end;
-    }
-}
-
-/// `y += a'G a`, where a has a row per effect.
-pub(super) fn add_form(g: &[f64], a: &[f64], y: &mut [f64]) {
-    let (k, k0) = (g.len().isqrt(), y.len().isqrt());
-    for (column, right) in g.chunks_exact(k).zip(a.chunks_exact(k0)) {
-        for (g, left) in column.iter().zip(a.chunks_exact(k0)) {
-            for (y, right) in y.chunks_exact_mut(k0).zip(right) {
-                small::axpy(g * right, left, y);
-            }
-        }
-    }
-}
-
-// `(LL')^-1`.
-fn inverse(k: usize, l: &[f64]) -> Vec<f64> {
-    let mut inverse = vec![0.0; k * k];
-    for (j, column) in inverse.chunks_exact_mut(k).enumerate() {
-        column[j] = 1.0;
-        small::forward_solve(k, l, column);
-        small::backward_solve(k, l, column);
-    }
-    inverse
 }

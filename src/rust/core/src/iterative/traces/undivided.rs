@@ -10,7 +10,8 @@
 //! known; all levels have one effect there, for which `WD` isn't needed.
 
 use super::division::{Division, Ways};
-use super::{inverse, Vectors};
+use super::levels::inverse;
+use super::vectors::Vectors;
 use crate::factor::blocks::Blocks;
 use crate::iterative::gradients::Solver;
 use crate::iterative::precondition::diagonal_of_k;
