@@ -150,7 +150,7 @@ with_coding <- function(own, coding) {
     coding$weights <- coding_weights(coding, length(own$levels))
     own$coding <- coding
   }
-  own[c("coded", if (!is_coded) "margin")] <- NULL
+  own$coded <- NULL
   own
 }
 

@@ -15,14 +15,14 @@ most_large <- 2L
 #'   the formula, the factors and each column of their slopes: a list of `label` (of its term),
 #'   `position` (the number of its term), `xlevels` (of its variables), `levels`, `refs` (the level
 #'   of each row), `has_base` (is the first level without a column?), `names` (of the levels'
-#'   columns), `coding` and `margin` (of contrasts that the core doesn't have, see
-#'   [level_coding_of()], and the name of the coefficient that they are beside), `block` and
-#'   `column` (its place in a term of the spec, which a factor shares with its slopes) and `at`
-#'   (where its levels are among those of all factors); those of slopes have `covariate` and
-#'   `columns`, the other variables and which column of each is meant (see [term_columns()]),
-#'   `beside`, the levels of these variables, `values`, the product of the columns in each row, and
-#'   `inner`, the number of the column among those that change faster than the levels; and of all
-#'   factors `levels`, `names` and `is_column` (has each level a column?).
+#'   columns), `margin` (the name of the coefficient that they are beside), `coding` (of contrasts
+#'   that the core doesn't have, see [level_coding_of()]), `block` and `column` (its place in a term
+#'   of the spec, which a factor shares with its slopes) and `at` (where its levels are among those
+#'   of all factors); those of slopes have `covariate` and `columns`, the other variables and which
+#'   column of each is meant (see [term_columns()]), `beside`, the levels of these variables,
+#'   `values`, the product of the columns in each row, and `inner`, the number of the column among
+#'   those that change faster than the levels; and of all factors `levels`, `names` and `is_column`
+#'   (has each level a column?).
 #' @noRd
 find_large_factors <- function(terms, frame, contrasts, most = most_large) {
   labels <- attr(terms, "term.labels")

@@ -220,7 +220,7 @@ block_values <- function(factors) {
 explain_within <- function(x, refs, n_levels, values) {
   by_level <- \(x) level_sums(x, refs, n_levels)
   rest <- x
-  before <- NULL
+  before <- effects <- varies <- NULL
   for (value in values) {
     q <- as.matrix(value)
     for (one in before) {

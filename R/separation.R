@@ -23,39 +23,97 @@ separated_effects <- function(fit, spec) {
 #' Names of the levels of large factors, and of slopes, whose coefficients tend to infinity
 #'
 #' By the same rule: given all else the variance of a coefficient is at least one over the sum of
-#' the weights of its level, times the squares of the covariate of a slope.
+#' the weights of its level, times the squares of what the other columns of the level leave of its
+#' own. Where what the levels are compared with is separated, so are all of them.
+#' @param effects What [separated_effects()] returns.
 #' @noRd
-separated_levels <- function(fit, spec, weights) {
+separated_levels <- function(fit, spec, weights, effects) {
   if (!has_large(fit) || !can_separate(fit)) {
     return(character())
   }
   large <- fit$fixed$large
-  core_terms <- spec$terms[fixed_term_numbers(spec)]
-  known <- lapply(large$factors, \(own) {
-    known_of_levels(own, core_terms[[own$block]], large, weights)
-  })
-  of_all <- \(field) unlist(lapply(known, `[[`, field))
   slopes <- abs(in_core_coding(fit)$levels)
-  is_long <- slopes * of_all("size") > 3
-  is_uncertain <- slopes < 0.05 / sqrt(of_all("weight"))
-  large$names[which(large$is_column & is_long & is_uncertain)]
+  core_terms <- spec$terms[fixed_term_numbers(spec)]
+  is_separated <- lapply(seq_along(core_terms), \(block) {
+    factors <- of_block(large, block)
+    separated_in_block(factors, core_terms[[block]], slopes, weights, effects)
+  })
+  is_separated <- unlist(lapply(large$factors, \(own) {
+    is_separated[[own$block]][, own$column]
+  }))
+  large$names[large$is_column & is_separated]
 }
 
-# How large the column of each level is, and what the weights tell of its coefficient: beside the
-# levels a covariate does so by what it varies in each.
-known_of_levels <- function(own, core_term, large, weights) {
-  sums <- \(x) {
-    drop(level_sums(as.matrix(x), core_term$refs, core_term$n_levels))
+# Which levels of a block are separated, a column for each of its factors.
+separated_in_block <- function(factors, core_term, slopes, weights, effects) {
+  n_levels <- core_term$n_levels
+  values <- columns_of_levels(factors, core_term, length(weights))
+  size <- mapply(size_of_levels, values, factors, list(core_term))
+  slopes <- vapply(factors, \(own) slopes[own$at], numeric(n_levels))
+  is_long <- slopes * size > 3
+  is_suspect <- rowSums(is_long, na.rm = TRUE) > 0
+  rows <- which(is_suspect[core_term$refs])
+  if (length(rows) == 0L) {
+    return(is_long)
   }
-  values <- rep_len(core_term$z[[own$column]], length(weights))
-  if (is_of_slopes(own) && has_indicator(of_block(large, own$block))) {
-    means <- sums(weights * values) / sums(weights)
-    values <- values - means[core_term$refs]
-  }
-  list(
-    size = sqrt(sums(values^2) / sums(rep(1, length(values)))),
-    weight = sums(weights * values^2)
+  refs <- core_term$refs[rows]
+  weighted <- lapply(values, \(x) sqrt(weights[rows]) * x[rows])
+  known <- vapply(
+    seq_along(factors),
+    \(j) {
+      beside <- weighted[beside_column(factors, j)]
+      own <- as.matrix(weighted[[j]])
+      rest <- explain_within(own, refs, n_levels, beside)$rest
+      drop(level_sums(rest^2, refs, n_levels))
+    },
+    numeric(n_levels)
   )
+  is_of_base <- vapply(factors, is_beside, NA, effects)
+  is_uncertain <- slopes < 0.05 / sqrt(known)
+  is_long & (is_uncertain | rep(is_of_base, each = n_levels))
+}
+
+# Whether levels are compared with a coefficient that is among those named.
+is_beside <- function(own, effects) own$has_base && own$margin %in% effects
+
+# The columns of a block in all rows: beside the levels themselves covariates less their means.
+columns_of_levels <- function(factors, core_term, n) {
+  lapply(seq_along(factors), \(j) {
+    values <- rep_len(core_term$z[[j]], n)
+    if (is_of_category(factors[[j]]) || !has_indicator(factors)) {
+      return(values)
+    }
+    values - mean_of_levels(values, core_term)[core_term$refs]
+  })
+}
+
+mean_of_levels <- function(values, core_term) {
+  sums <- level_sums(cbind(values, 1), core_term$refs, core_term$n_levels)
+  sums[, 1L] / pmax(sums[, 2L], 1)
+}
+
+# How large a column is in each level.
+size_of_levels <- function(values, own, core_term) {
+  if (is_of_category(own)) {
+    return(rep(1, core_term$n_levels))
+  }
+  sqrt(mean_of_levels(values^2, core_term))
+}
+
+# The other columns of a block beside which that of a factor is known: covariates say nothing of the
+# levels themselves, whose coefficients are those where a covariate is zero, wherever that is.
+beside_column <- function(factors, j) {
+  is_other <- seq_along(factors) != j
+  if (is_of_category(factors[[j]])) {
+    is_other & vapply(factors, is_of_category, NA)
+  } else {
+    is_other
+  }
+}
+
+# Whether a column has zeros and ones: those of the levels themselves, or of categories.
+is_of_category <- function(own) {
+  all(vapply(own$columns, is.character, NA))
 }
 
 #' Whether a coefficient that `vcov()` has a row for tends to infinity

@@ -148,7 +148,8 @@
 //! |---|---|---|---|
 //! | [`PRODUCT_LOW`] | 1e-140 | when a product becomes a logarithm | two factors more fit in |
 //! | [`PRODUCT_HIGH`] | 1e140 | the same | the same |
-//! | [`SEPARATED_LEVEL`] | 1e-6 | is a level of a factor separated | its weight tends to zero |
+//! | [`SILENT_ROW`] | 1e-6 | does a row change the deviance at all | a thousand times [`DECREMENT`] |
+//! | [`LEAST_WEIGHT`] | 1e-12 | least share of a weight in its level | sums keep four digits of it |
 //! | [`LARGEST_WEIGHT`] | 1e8 | may a weight spoil the factor | half of the digits are left |
 //! | [`NO_WEIGHT`] | 1e-300 | does a node of quadrature count | its products are no numbers |
 //! | [`NO_CURVATURE`] | 1e-150 | unit of a flat parameter | its inverse squared is a number |
@@ -424,9 +425,13 @@ pub(crate) const PRODUCT_HIGH: f64 = 1e140;
 /// leave nothing but rounding errors of what the others say.
 pub(crate) const LARGEST_WEIGHT: f64 = 1e8;
 
-/// A level of a fixed factor with less than this share of the mean weight is separated: its
-/// coefficient goes to infinity, and no linear term holds it.
-pub(crate) const SEPARATED_LEVEL: f64 = 1e-6;
+/// A row whose weight and score are below this hardly changes the deviance, whatever its linear
+/// predictor: those of a separated level tend to zero, and no linear term holds its coefficient.
+pub(crate) const SILENT_ROW: f64 = 1e-6;
+
+/// The least share of the largest weight in a level of a fixed factor with slopes that a row has in
+/// a step: what is less is lost in the level's sums.
+pub(crate) const LEAST_WEIGHT: f64 = 1e-12;
 
 /// A node of quadrature with a smaller weight is left out.
 pub(crate) const NO_WEIGHT: f64 = 1e-300;

@@ -1,6 +1,8 @@
 //! Fixed effects of orthogonal columns, where one of a covariate far from zero depends on others.
 
-use super::orthogonal::{depend, is_far, orthogonal, products};
+use super::orthogonal::{
+    depend, is_far, is_near_multiple, orthogonal, products,
+};
 use crate::design::{Column, Design};
 use crate::tolerances::{FAR, SMALL_SPREAD};
 
@@ -19,8 +21,8 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    /// Other columns of X, where one is far from zero and depends on others than a constant: an
-    /// interaction of a day number and a factor nearly is a multiple of the factor's column.
+    /// Other columns of X, where a covariate is far from zero and columns depend on others than a
+    /// constant: an interaction of a day number nearly is a multiple of the other variable's column.
     pub(super) fn of(design: &Design) -> Option<Self> {
         let columns: Vec<Column> = design.x.iter().copied().collect();
         let (n, p) = (design.n(), columns.len());
@@ -29,8 +31,7 @@ impl Fixed {
             true => SMALL_SPREAD,
             false => FAR,
         };
-        let has_far = columns.iter().any(|column| is_far(column, n, limit));
-        if p < 2 || n == 0 || !has_far {
+        if p < 2 || n == 0 || !has_far(&columns, n, limit) {
             return None;
         }
         let shifts: Vec<f64> = if columns[0].is_constant() {
@@ -45,4 +46,14 @@ impl Fixed {
         let (q, c) = orthogonal(design, &columns);
         Some(Self { p, c, q })
     }
+}
+
+// Whether a covariate is far from zero: a column, or what multiplies one to make another.
+fn has_far(columns: &[Column], n: usize, limit: f64) -> bool {
+    let mut all = columns.iter().enumerate();
+    all.any(|(j, a)| {
+        let mut before = columns[..j].iter();
+        is_far(a, n, limit)
+            || before.any(|b| is_near_multiple((a, b), n, limit))
+    })
 }

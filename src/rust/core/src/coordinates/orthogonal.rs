@@ -9,6 +9,9 @@ use crate::tolerances::{LOST_ORIGIN, REMAINDER};
 /// Rows of Z that are looked at at a time, a multiple of four.
 const CHUNK: usize = 256;
 
+/// Rows of a first look at two columns.
+const FEW_ROWS: usize = 16;
+
 /// The products of columns less a shift of each, `k x k`, weights included: their upper triangle.
 pub(super) fn products(
     design: &Design,
@@ -179,17 +182,37 @@ pub(super) fn lost_digits(
     })
 }
 
-/// Whether the variance of a column's values that aren't zero is below `limit` times the square of
-/// their mean.
+/// Whether a column is far from zero, where it isn't zero: its values vary little.
 pub(super) fn is_far(column: &Column, n: usize, limit: f64) -> bool {
-    let value = |row| column.value(row);
-    let is_nonzero = |value: &f64| *value != 0.0;
-    let values = || (0..n).map(value).filter(is_nonzero);
-    let Some(first) = values().next() else {
+    let values = (0..n).map(|row| column.value(row));
+    vary_little(values.filter(|value| *value != 0.0), limit)
+}
+
+/// Whether one of two columns is nearly a multiple of the other, as the product of a covariate and
+/// another one that is far from zero: their ratio varies little.
+pub(super) fn is_near_multiple(
+    (a, b): (&Column, &Column),
+    n: usize,
+    limit: f64,
+) -> bool {
+    let ratios = |step: usize| {
+        let rows = (0..n).step_by(step);
+        let values = rows.map(|row| (a.value(row), b.value(row)));
+        let of_both = values.filter(|values| *values != (0.0, 0.0));
+        of_both.map(|(a, b)| a / b)
+    };
+    // Most pairs need no more than a look at some rows.
+    vary_little(ratios((n / FEW_ROWS).max(1)), limit)
+        && vary_little(ratios(1), limit)
+}
+
+// Whether the variance of some values is below `limit` times the square of their mean.
+fn vary_little(mut values: impl Iterator<Item = f64>, limit: f64) -> bool {
+    let Some(first) = values.next() else {
         return false;
     };
-    let (mut count, mut sum, mut sum_squares) = (0.0, 0.0, 0.0);
-    for deviation in values().map(|value| value - first) {
+    let (mut count, mut sum, mut sum_squares) = (1.0, 0.0, 0.0);
+    for deviation in values.map(|value| value - first) {
         count += 1.0;
         sum += deviation;
         sum_squares += deviation * deviation;

@@ -107,29 +107,13 @@ impl RowsOfTerm {
         out
     }
 
-    /// The diagonal of `Z_t' W Z_t`, `k x n_levels`.
-    pub(crate) fn weighted_squares(&self, weights: &[f64]) -> Vec<f64> {
-        if self.z.is_empty() {
-            return self.transposed_product(weights);
+    /// The largest of the rows' values in each level, at least zero.
+    pub(crate) fn largest_by_level(&self, values: &[f64]) -> Vec<f64> {
+        let mut largest = vec![0.0f64; self.n_levels];
+        for (&value, &level) in values.iter().zip(&self.level) {
+            let own = &mut largest[level as usize];
+            *own = own.max(value);
         }
-        let k = self.k;
-        let mut out = vec![0.0; k * self.n_levels];
-        for (i, &weight) in weights.iter().enumerate() {
-            let l = self.level[i] as usize;
-            let own = &mut out[l * k..(l + 1) * k];
-            for (sum, z) in own.iter_mut().zip(self.z(i)) {
-                *sum += weight * z * z;
-            }
-        }
-        out
-    }
-
-    /// The mean over the levels of each column of a `k x n_levels` matrix.
-    pub(crate) fn column_means(&self, of_levels: &[f64]) -> Vec<f64> {
-        let mut means = vec![0.0; self.k];
-        for level in of_levels.chunks_exact(self.k) {
-            small::axpy(1.0 / self.n_levels as f64, level, &mut means);
-        }
-        means
+        largest
     }
 }

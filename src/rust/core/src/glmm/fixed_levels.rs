@@ -8,7 +8,10 @@
 //! that is added to the penalized deviance: at its minimum the derivative of the deviance in alpha
 //! is `r = F'rho` (see `gradient`), and `c + r` takes the place of c until r is zero. As
 //! `log |H|` depends little on alpha, a few rounds do. The deviance is then a function of theta and
-//! beta alone, with the derivatives that it has where alpha doesn't move.
+//! beta alone, with the derivatives that it has where alpha doesn't move. The term is kept by rows,
+//! as `F'h` with a slope h_i in the linear predictor of each: rows that say nothing any more, those
+//! of separated cells, have none, whatever the columns of F, and leave the rest of their level
+//! alone.
 //!
 //! Where PIRLS finds beta ([`Vary::Jointly`]) it finds alpha as well, and c is zero.
 //!
@@ -28,7 +31,7 @@ use crate::factor::solve::Vectors;
 use crate::factor::{Factor, Solution};
 use crate::glmm::pirls::Vary;
 use crate::kernels::small;
-use crate::tolerances::{SEPARATED_LEVEL, SETTLED_SHARE};
+use crate::tolerances::{LEAST_WEIGHT, SETTLED_SHARE, SILENT_ROW};
 
 /// Most rounds in which the linear term is corrected.
 const MOST_ROUNDS: usize = 30;
@@ -205,8 +208,9 @@ impl GeneralizedLinearMixedModel {
         let limit = SETTLED_SHARE * left;
         for _ in 0..MOST_ROUNDS {
             self.pirls.factor_at_modes(vary, self.options.information)?;
-            let slopes = self.slopes_of_levels()?;
-            let gain = self.pirls.tilt_by(slopes)?;
+            let is_silent = self.pirls.silent_rows();
+            let slopes = self.slope_in_eta()?;
+            let gain = self.pirls.tilt_by(&slopes, &is_silent)?;
             self.find_modes(vary)?;
             if gain <= limit {
                 break;
@@ -214,50 +218,67 @@ impl GeneralizedLinearMixedModel {
         }
         Ok(())
     }
-
-    // The derivative of the deviance in the coefficients of each fixed factor, and empty vectors
-    // for the other terms. That of separated levels is left out.
-    fn slopes_of_levels(&mut self) -> Result<Vec<Vec<f64>>> {
-        let weights = self.pirls.response.weight.clone();
-        let rho = self.slope_in_eta()?;
-        let mut slopes = vec![Vec::new(); self.covs.len()];
-        for term in &self.pirls.rows.terms {
-            if !self.covs[term.term].is_fixed() {
-                continue;
-            }
-            let mut slope = term.transposed_product(&rho);
-            let known = term.weighted_squares(&weights);
-            for (column, mean) in term.column_means(&known).iter().enumerate() {
-                let of_column = (column..slope.len()).step_by(term.k);
-                for at in of_column {
-                    if known[at] <= SEPARATED_LEVEL * mean {
-                        slope[at] = 0.0;
-                    }
-                }
-            }
-            slopes[term.term] = slope;
-        }
-        Ok(slopes)
-    }
 }
 
 impl super::Pirls {
-    /// Adds to the linear term of the penalized deviance; returns what that gains, as far as the
-    /// log-determinant stays as it is. The factor is that of the modes.
-    fn tilt_by(&mut self, slopes: Vec<Vec<f64>>) -> Result<f64> {
-        let right = self.u.iter().zip(&slopes);
-        let right = right.map(|(u, slope)| match slope.is_empty() {
-            true => vec![0.0; u.len()],
-            false => slope.clone(),
-        });
-        let right: Vec<_> = right.collect();
-        let step = self.engine.solve_with_levels(&right)?;
-        let mut gain = 0.0;
-        for (t, slope) in slopes.iter().enumerate() {
-            gain += 0.25 * small::dot(slope, &step[t][..slope.len()]);
-            self.tilt[t].resize(slope.len(), 0.0);
-            small::axpy(1.0, slope, &mut self.tilt[t]);
+    /// Rows that hardly change the deviance, whatever their linear predictor.
+    fn silent_rows(&self) -> Vec<bool> {
+        let least = SILENT_ROW * self.unit;
+        let rows = self.response.weight.iter().zip(&self.response.score);
+        rows.map(|(weight, score)| weight.abs().max(score.abs()) <= least)
+            .collect()
+    }
+
+    /// Adds slopes in the linear predictors to the linear term of the penalized deviance, of which
+    /// silent rows get none; returns what that gains, as far as the log-determinant stays as it is.
+    /// The factor is that of the modes.
+    fn tilt_by(&mut self, slopes: &[f64], is_silent: &[bool]) -> Result<f64> {
+        self.tilt_of_rows.resize(slopes.len(), 0.0);
+        let rows = self.tilt_of_rows.iter_mut().zip(slopes);
+        for ((tilt, slope), is_silent) in rows.zip(is_silent) {
+            *tilt = if *is_silent { 0.0 } else { *tilt + slope };
         }
-        Ok(gain)
+        let u = self.u.iter();
+        let mut change: Vec<_> = u.map(|u| vec![0.0; u.len()]).collect();
+        for term in &self.rows.terms {
+            let t = term.term;
+            if !self.engine.covs()[t].is_fixed() {
+                continue;
+            }
+            change[t] = term.transposed_product(&self.tilt_of_rows);
+            let before =
+                std::mem::replace(&mut self.tilt[t], change[t].clone());
+            small::axpy(-1.0, &before, &mut change[t]);
+        }
+        let step = self.engine.solve_with_levels(&change)?;
+        let terms = change.iter().zip(&step);
+        Ok(0.25 * terms.map(|(c, step)| small::dot(c, step)).sum::<f64>())
+    }
+
+    /// Raises weights that are next to nothing beside others of their level of a fixed factor. The
+    /// cells of a category within a level may be separated, so that their weights vanish; where the
+    /// columns of the level's slopes are the other categories, sums of all rows would know nothing
+    /// of them. With a larger weight a step is shorter, and without a score that is as small there
+    /// is none.
+    pub(super) fn raise_weights(&mut self) {
+        for term in &self.rows.terms {
+            let is_fixed = self.engine.covs()[term.term].is_fixed();
+            if !is_fixed || term.k == 1 {
+                continue;
+            }
+            let response = &mut self.response;
+            let largest = term.largest_by_level(&response.weight);
+            let rows = response.weight.iter_mut().zip(&mut response.score);
+            for ((weight, score), &level) in rows.zip(&term.level) {
+                let least = LEAST_WEIGHT * largest[level as usize];
+                if *weight < 0.0 || *weight >= least {
+                    continue;
+                }
+                *weight = least;
+                if score.abs() < least {
+                    *score = 0.0;
+                }
+            }
+        }
     }
 }

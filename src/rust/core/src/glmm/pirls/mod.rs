@@ -82,6 +82,9 @@ pub struct Pirls {
     /// What is added to the penalized deviance for each unit of the coefficients of a fixed factor;
     /// empty for other terms.
     pub(crate) tilt: Vec<Vec<f64>>,
+    /// The same for each unit of the linear predictor of a row, of which the sums are [`Self::tilt`];
+    /// empty where there is none.
+    pub(crate) tilt_of_rows: Vec<f64>,
     /// Fixed effects of the centred columns.
     pub(crate) beta: Vec<f64>,
     /// The way between these and the fixed effects of the columns as they are.
@@ -139,6 +142,7 @@ impl Pirls {
         Ok(Self {
             u: terms.map(|term| vec![0.0; term.n_effects()]).collect(),
             tilt: vec![Vec::new(); design.terms.len()],
+            tilt_of_rows: Vec::new(),
             beta: vec![0.0; design.p()],
             centring: Centring::new(shift),
             theta: vec![0.0; design.n_theta()],
@@ -298,6 +302,7 @@ impl Pirls {
     /// Takes the linear term away: PIRLS then minimizes the penalized deviance.
     pub(crate) fn level(&mut self) {
         self.tilt.iter_mut().for_each(Vec::clear);
+        self.tilt_of_rows.clear();
     }
 
     /// Finds the conditional modes, starting from those of the last search, and leaves the factor
@@ -457,6 +462,7 @@ impl Pirls {
         information: Information,
     ) -> Result<()> {
         self.response.set_weights(information);
+        self.raise_weights();
         self.refactor(vary)
     }
 

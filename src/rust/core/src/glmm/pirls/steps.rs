@@ -88,6 +88,7 @@ impl Pirls {
     /// `NotPositiveDefinite`.
     pub(super) fn newton_point(&mut self, vary: Vary) -> Result<Solution> {
         self.eta.copy_from_slice(&self.response.eta);
+        self.raise_weights();
         // Conjugate gradients look for the change of the fixed effects.
         let is_change = self.engine.as_iterative().is_some();
         let beta: &[f64] = match vary == Vary::Modes || is_change {
