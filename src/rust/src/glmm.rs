@@ -3,7 +3,7 @@
 use extendr_api::prelude::*;
 use rlmm_core::factor::leverage;
 use rlmm_core::glmm::families::{Family, Link};
-use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::Vary;
 use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{settings, shapes, Spec};

@@ -5,7 +5,8 @@ use rlmm_core::factor::memory::{EngineKind, Room};
 use rlmm_core::glmm::bootstrap::ManySettings;
 use rlmm_core::glmm::families::response::Information;
 use rlmm_core::glmm::families::{Family, Link};
-use rlmm_core::glmm::pirls::{Tolerance, Vary};
+use rlmm_core::glmm::pirls::Tolerance;
+use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{
     FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, GlmmFit, Options,
     Shape,

@@ -5,7 +5,7 @@ use std::ffi::{c_char, CString};
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::Vary;
 use rlmm_core::optimize::{Flow, OptSummary, Status};
 
 extern "C" {

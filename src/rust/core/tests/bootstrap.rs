@@ -10,7 +10,7 @@ use rlmm_core::glmm::bootstrap::{
     Draws as GlmmDraws, ManySettings as GlmmSettings,
 };
 use rlmm_core::glmm::families::{Family, Link};
-use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{
     FitSettings, GeneralizedLinearMixedModel, Options, Shape,
 };

@@ -8,7 +8,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use rlmm_core::covariance::Structure::Unstructured;
 use rlmm_core::glmm::families::{Family, Link};
-use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{
     FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, Options,
 };

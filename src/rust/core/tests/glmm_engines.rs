@@ -7,7 +7,7 @@ use common::{random_levels, Data, Random};
 use rlmm_core::covariance::Structure::Unstructured;
 use rlmm_core::factor::memory::{EngineKind, Room};
 use rlmm_core::glmm::families::{Family, Link};
-use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{
     FitSettings, GeneralizedLinearMixedModel, GlmmFit, Options, Shape,
 };

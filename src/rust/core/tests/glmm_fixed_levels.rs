@@ -8,7 +8,7 @@ use rlmm_core::covariance::RelCov;
 use rlmm_core::covariance::Structure::Unstructured;
 use rlmm_core::glmm::families::response::Information;
 use rlmm_core::glmm::families::{Family, Link};
-use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{
     FitSettings, GeneralizedLinearMixedModel, Options, Shape,
 };

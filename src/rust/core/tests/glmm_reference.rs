@@ -7,7 +7,7 @@ use std::time::Instant;
 use common::glmm::{cbpp, contraception, grouseticks, verb_agg};
 use common::Data;
 use rlmm_core::glmm::families::{Family, Link};
-use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{
     FitSettings, GeneralizedLinearMixedModel, GlmmFit, Options,
 };

@@ -9,7 +9,7 @@ use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
 use crate::covariance::RelCov;
 use crate::error::Result;
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::optimize::bfgs::BfgsSummary;
 use crate::optimize::optima::Optima;
 use crate::optimize::{Flow, Observer};

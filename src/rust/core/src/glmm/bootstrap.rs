@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::glmm::families::{Family, Link};
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::glmm::{FitSettings, GeneralizedLinearMixedModel, GlmmEstimates};
 use crate::judge::Verdict;
 use crate::kernels::small::inverse_row_lengths;

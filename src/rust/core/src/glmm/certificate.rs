@@ -7,7 +7,7 @@ use crate::covariance::WayOut;
 use crate::derivatives::boundary::along;
 use crate::derivatives::{HessianKind, OmegaDerivatives};
 use crate::error::Result;
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::judge::{derivatives, judge, Certificate, Verdict};
 use crate::optimize::Objective;
 use crate::tolerances::{

@@ -3,7 +3,7 @@
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
 use crate::error::Result;
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
 use crate::tolerances::{FLAT_CURVATURE, NO_CURVATURE};

@@ -2,7 +2,8 @@
 
 use super::{GeneralizedLinearMixedModel, Parts, Shape, Sigma};
 use crate::error::{Error, Result};
-use crate::glmm::pirls::{Follow, Vary};
+use crate::glmm::pirls::Follow;
+use crate::glmm::vary::Vary;
 use crate::tolerances::{LEAST_DISPERSION, PERFECT_FIT};
 
 impl GeneralizedLinearMixedModel {

@@ -11,7 +11,7 @@ use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
 use crate::covariance::{Part, RelCov, Role};
 use crate::error::Result;
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::optimize::{Flow, Observer};
 use crate::tolerances::{
     BETTER_START, OTHER_MINIMUM, PROMISING_LOSS, SMALL_TERM,

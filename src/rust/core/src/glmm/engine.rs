@@ -1,7 +1,7 @@
 //! What solves the penalized problem with the present weights: a factor, exactly, or conjugate
 //! gradients with random vectors, for crossed terms of any size.
 
-use super::fixed_levels::Alone;
+use super::alone::Alone;
 use super::leverage::Leverage;
 use super::matrix_free::MatrixFree;
 use crate::covariance::RelCov;
@@ -17,7 +17,7 @@ use crate::factor::memory::{too_large, EngineKind, Room};
 use crate::factor::rows::Rows;
 use crate::factor::solve::Vectors;
 use crate::factor::{Factor, Solution};
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::iterative::reweigh::Reweigh;
 
 /// The engine of a generalized model.

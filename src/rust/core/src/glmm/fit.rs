@@ -4,7 +4,8 @@
 use super::matrix_free::FEWEST;
 use super::GeneralizedLinearMixedModel;
 use crate::error::{Error, Result};
-use crate::glmm::pirls::{Modes, Vary};
+use crate::glmm::pirls::Modes;
+use crate::glmm::vary::Vary;
 use crate::judge::Certificate;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{

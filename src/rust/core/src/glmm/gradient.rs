@@ -25,7 +25,8 @@ use crate::derivatives::OmegaDerivatives;
 use crate::error::Result;
 use crate::factor::Solution;
 use crate::glmm::families::response::{Derivatives, Information};
-use crate::glmm::pirls::{Pirls, Vary};
+use crate::glmm::pirls::Pirls;
+use crate::glmm::vary::Vary;
 use crate::kernels::small;
 
 /// Vectors with an element per row that gradients are made of: their memory is kept from one to the

@@ -9,7 +9,7 @@ use crate::derivatives::OmegaDerivatives;
 use crate::error::Result;
 use crate::factor::rows::Rows;
 use crate::factor::Solution;
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::iterative::border::Border;
 use crate::iterative::cond_var;
 use crate::iterative::gradients::Solver;

@@ -7,7 +7,7 @@
 use super::fit::{FitSettings, GlmmFit};
 use super::GeneralizedLinearMixedModel;
 use crate::covariance::RelCov;
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::optimize::Observer;
 
 impl GeneralizedLinearMixedModel {

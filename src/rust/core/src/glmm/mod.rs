@@ -29,6 +29,7 @@
 //! | responses drawn from a fit, and fitted | [`bootstrap`] |
 //! | verdict on an optimum; covariance of the estimates | `certificate`, `covariance` |
 
+mod alone;
 mod at_random;
 pub mod bootstrap;
 mod certificate;
@@ -52,9 +53,11 @@ mod redundant;
 mod search;
 mod stages;
 mod start;
+mod vary;
 
 pub use engine::possible_engine;
 pub use fit::{FitSettings, GlmmFit};
+pub use vary::Vary;
 
 use crate::design::{check_finite, Design};
 use crate::error::{Error, Result};
@@ -62,7 +65,7 @@ use crate::factor::memory::{EngineKind, Room};
 use crate::glmm::families::response::Information;
 use crate::glmm::families::{Family, Link};
 use crate::glmm::gauss_hermite::Rule;
-use crate::glmm::pirls::{Pirls, Vary};
+use crate::glmm::pirls::Pirls;
 use crate::iterative::Noise;
 
 /// What is known of the dispersion, or of theta of the negative binomial.

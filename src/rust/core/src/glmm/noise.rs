@@ -7,7 +7,7 @@ use crate::derivatives::OmegaDerivatives;
 use crate::error::Result;
 use crate::factor::rows::Rows;
 use crate::glmm::families::response::{Derivatives, Information};
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::iterative::gradients::Solver;
 use crate::iterative::leverage::each_row;
 use crate::iterative::solve::Sides;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{GeneralizedLinearMixedModel, Shape};
 use crate::design::check_finite;
 use crate::error::{check_length, Result};
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 
 impl GeneralizedLinearMixedModel {
     /// Number of covariance parameters.

@@ -15,7 +15,8 @@ use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::factor::Factor;
 use crate::glmm::gauss_hermite::{Rule, MAX_NODES};
-use crate::glmm::pirls::{Pirls, Vary};
+use crate::glmm::pirls::Pirls;
+use crate::glmm::vary::Vary;
 use crate::kernels::small;
 use crate::tolerances::NO_WEIGHT;
 

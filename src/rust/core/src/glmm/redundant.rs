@@ -4,7 +4,7 @@
 use super::GeneralizedLinearMixedModel;
 use crate::factor::contained::Redundant;
 use crate::glmm::families::response::Information;
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 
 impl GeneralizedLinearMixedModel {
     /// Holds the variances of effects that the fixed ones contain at zero. Nothing changes in parts

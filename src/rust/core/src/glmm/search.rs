@@ -7,7 +7,7 @@ use crate::derivatives::{HessianKind, OmegaDerivatives};
 use crate::error::Result;
 use crate::factor::column_scales::step_sizes_of;
 use crate::glmm::families::response::Information;
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::judge::Judged;
 use crate::kernels::small;
 use crate::optimize::{Geometry, Objective};

@@ -5,7 +5,7 @@ use super::fit::FitSettings;
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
 use crate::error::Result;
-use crate::glmm::pirls::Vary;
+use crate::glmm::vary::Vary;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{Observer, OptSummary, Settings, NEWTON};
 use crate::tolerances::{

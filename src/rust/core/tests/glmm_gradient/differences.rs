@@ -4,7 +4,8 @@ use crate::common::Data;
 use crate::simulated::region;
 use rlmm_core::factor::memory::{EngineKind, Room};
 use rlmm_core::glmm::families::{Family, Link};
-use rlmm_core::glmm::pirls::{Tolerance, Vary};
+use rlmm_core::glmm::pirls::Tolerance;
+use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
 use rlmm_core::Design;
 

@@ -13,7 +13,7 @@ use rlmm_core::glmm::families::Family::{
     Binomial, Gamma, NegativeBinomial, Poisson,
 };
 use rlmm_core::glmm::families::Link::{Log, Logit, Probit};
-use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
 use rlmm_core::parallel::team::set_threads;
 

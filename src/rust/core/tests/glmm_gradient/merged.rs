@@ -5,7 +5,7 @@ use crate::differences::{exact_model, of_shape, parameters};
 use crate::simulated::simulate;
 use crate::ALL;
 use rlmm_core::glmm::families::{Family, Link};
-use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{Options, Shape};
 use rlmm_core::Design;
 

@@ -9,8 +9,8 @@ use rlmm_core::glmm::families::Family::{
     Binomial, Gamma, NegativeBinomial, Poisson,
 };
 use rlmm_core::glmm::families::Link::{Cauchit, Inverse, Log, Logit, Probit};
-use rlmm_core::glmm::pirls::Vary;
 use rlmm_core::glmm::Options;
+use rlmm_core::glmm::Vary;
 
 #[test]
 fn quadrature_of_every_family_and_link() {

@@ -8,8 +8,8 @@ use crate::simulated::simulate;
 use crate::ALL;
 use rlmm_core::glmm::families::Family::{Binomial, Gamma};
 use rlmm_core::glmm::families::Link::{Cloglog, Log, Logit};
-use rlmm_core::glmm::pirls::Vary;
 use rlmm_core::glmm::Shape;
+use rlmm_core::glmm::Vary;
 
 // Every family and link where the columns of Lambda vanish, one of them or all.
 #[test]

@@ -22,6 +22,7 @@ use crate::glmm::families::response::{Information, Response};
 use crate::glmm::families::{Family, Link};
 use crate::glmm::pirls::course::{Course, MOST_REFINEMENTS};
 pub(crate) use crate::glmm::pirls::follow::Follow;
+use crate::glmm::vary::Vary;
 use crate::tolerances::{DECREMENT, NEAR, RATE_SHARE};
 
 /// When to stop.
@@ -46,22 +47,6 @@ impl Default for Tolerance {
             max_halvings: 30,
             roughness: 1.0,
         }
-    }
-}
-
-/// What is varied to minimise the penalized deviance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vary {
-    /// The random effects, at the given fixed effects.
-    Modes,
-    /// Random and fixed effects.
-    Jointly,
-}
-
-impl Vary {
-    /// Whether the fixed effects are among what is varied.
-    pub(crate) fn fixed(self) -> bool {
-        self == Self::Jointly
     }
 }
 

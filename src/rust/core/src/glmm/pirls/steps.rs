@@ -1,10 +1,11 @@
 //! The steps of a search for the modes: where a quadratic approximation of the penalized deviance
 //! leads, by observed information where that is positive definite, and how far to go there.
 
-use super::{Pirls, Vary};
+use super::Pirls;
 use crate::error::Result;
 use crate::factor::Solution;
 use crate::glmm::families::Link;
+use crate::glmm::vary::Vary;
 use crate::kernels::small;
 use crate::parallel::team::{share, share_pass, PASS};
 use crate::tolerances::{LARGEST_WEIGHT, PIRLS_NOISE};

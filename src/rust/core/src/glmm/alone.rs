@@ -1,0 +1,166 @@
+//! The random effects without the fixed factors with many levels, whose coefficients are terms of the
+//! model: `log |H|` in Laplace's approximation is theirs alone.
+
+use super::leverage::Leverage;
+use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
+use crate::design::columns::Columns;
+use crate::design::Design;
+use crate::error::Result;
+use crate::factor::cond_var::cond_var;
+use crate::factor::memory::{too_large, Room};
+use crate::factor::rows::Rows;
+use crate::factor::solve::Vectors;
+use crate::factor::{Factor, Solution};
+
+/// The random effects without the fixed factors.
+#[derive(Debug, Clone)]
+pub(super) struct Alone {
+    factor: Factor,
+    rhs: Vectors,
+    rows: Rows,
+    /// The random terms, by their place in the model.
+    terms: Vec<usize>,
+    /// The place of each row among those of the model.
+    from: Vec<usize>,
+    weights: Vec<f64>,
+    is_factored: bool,
+}
+
+impl Alone {
+    /// The random effects of a design whose rows the model has in the order of `rows`; `None`
+    /// without a fixed factor.
+    ///
+    /// # Errors
+    /// `TooLarge`.
+    pub fn new(
+        design: &Design,
+        rows: &Rows,
+        room: &Room,
+    ) -> Result<Option<Self>> {
+        let Some((design, terms)) = design.without_fixed() else {
+            return Ok(None);
+        };
+        let design = Design {
+            x: Columns::default(),
+            ..design
+        };
+        let factor = Factor::empty(&design, room)?
+            .ok_or_else(|| too_large(f64::NAN, None))?;
+        let own = Rows::new(&design, (&factor.layout, &factor.leading), &[]);
+        let mut place = vec![0; rows.n()];
+        for (at, &i) in rows.order.iter().enumerate() {
+            place[i as usize] = at;
+        }
+        Ok(Some(Self {
+            rhs: Vectors::zeros(&factor, 1),
+            from: own.order.iter().map(|&i| place[i as usize]).collect(),
+            weights: vec![0.0; rows.n()],
+            is_factored: false,
+            rows: own,
+            factor,
+            terms,
+        }))
+    }
+
+    /// Sets the covariance parameters.
+    pub fn set_theta(&mut self, theta: &[f64]) {
+        self.factor.set_theta(theta);
+        self.is_factored = false;
+    }
+
+    /// Takes new weights, in the order of the model.
+    pub fn reweigh(&mut self, weights: &[f64]) {
+        for (own, &from) in self.weights.iter_mut().zip(&self.from) {
+            *own = weights[from];
+        }
+        self.is_factored = false;
+    }
+
+    fn factored(&mut self) -> Result<&Factor> {
+        if !self.is_factored {
+            let zeros = vec![0.0; self.rows.n()];
+            self.rows.refill(
+                &mut self.factor,
+                &mut self.rhs,
+                &self.weights,
+                &zeros,
+            );
+            self.factor.refactor()?;
+            self.is_factored = true;
+        }
+        Ok(&self.factor)
+    }
+
+    /// `log |H|`.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn log_det_re(&mut self) -> Result<f64> {
+        Ok(self.factored()?.log_det_re())
+    }
+
+    /// Solves for `Lambda'r_Z` of the random terms; the other terms have zeros.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn solve(&mut self, rz: &[Vec<f64>]) -> Result<Solution> {
+        self.factored()?;
+        let own: Vec<_> = self.terms.iter().map(|&t| rz[t].clone()).collect();
+        let found = self.factor.solve(&own, &[], &[]);
+        let zeros: Vec<_> = rz.iter().map(|r| vec![0.0; r.len()]).collect();
+        let mut solution = Solution {
+            beta: Vec::new(),
+            u: zeros.clone(),
+            b: zeros,
+        };
+        self.scatter(found.u, &mut solution.u);
+        self.scatter(found.b, &mut solution.b);
+        Ok(solution)
+    }
+
+    fn scatter(&self, own: Vec<Vec<f64>>, out: &mut [Vec<f64>]) {
+        for (own, &term) in own.into_iter().zip(&self.terms) {
+            out[term] = own;
+        }
+    }
+
+    /// Writes leverages, of the rows in the order of the model, over zeros.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn leverage(&mut self, found: &mut Leverage) -> Result<()> {
+        self.factored()?;
+        let mut own = Leverage::default();
+        own.set_zeros(&self.rows);
+        own.add(&self.rows, &self.factor, &self.weights, None);
+        for (leverage, &from) in own.rows.iter().zip(&self.from) {
+            found.rows[from] = *leverage;
+        }
+        self.scatter(own.terms, &mut found.terms);
+        Ok(())
+    }
+
+    /// `sum_l W_ll` of each random term.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn traces(&mut self, omega: &mut OmegaDerivatives) -> Result<()> {
+        let factor = self.factored()?;
+        let mut own = OmegaDerivatives::new(factor.covs());
+        FactorDerivatives::new(factor).update_traces(factor, &mut own);
+        for (own, &term) in own.g().iter().zip(&self.terms) {
+            omega.g_mut()[term].copy_from_slice(own);
+        }
+        Ok(())
+    }
+
+    /// Conditional variances of the random effects in the place of those of `all`.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn fill_cond_var(&mut self, all: &mut [Vec<f64>]) -> Result<()> {
+        let own = cond_var(self.factored()?);
+        self.scatter(own, all);
+        Ok(())
+    }
+}
