@@ -353,7 +353,7 @@ with_t_limits <- function(table, level) {
 
 row_t_tests <- function(fit, L, rhs, tests) {
   estimate <- drop(L %*% fit$beta)
-  std_error <- sqrt(rowSums((L %*% tests$covariance) * L))
+  std_error <- combination_errors(fit, L, tests$covariance)
   df <- as.vector(tests$row_df(L))
   ratio <- (estimate - rhs) / std_error
   data.frame(
@@ -370,13 +370,14 @@ row_t_tests <- function(fit, L, rhs, tests) {
 #' The joint F test of the rows of `L`, as a table of one row
 #' @noRd
 f_test <- function(fit, L, rhs, tests) {
-  rows <- independent_rows(L, rhs, tests)
+  at <- independent_tests(fit, tests)
+  rows <- independent_rows(L, rhs, tests, at$root)
   q <- NROW(rows$L)
   if (q == 0L) {
     return(f_table(NA_real_, 0L, NA_real_, fit$sigma))
   }
-  difference <- drop(rows$L %*% fit$beta) - rows$rhs
-  found <- tests$joint(rows$L, difference)
+  difference <- drop(rows$L %*% at$beta) - rows$rhs
+  found <- at$tests$joint(rows$L, difference)
   f_table(
     found$f,
     q,
@@ -386,11 +387,29 @@ f_test <- function(fit, L, rhs, tests) {
   )
 }
 
-# The rows of a hypothesis whose estimates aren't correlated, by the model. A robust matrix of few
-# clusters has a smaller rank than the hypothesis.
-independent_rows <- function(L, rhs, tests) {
+#' The rows of a hypothesis whose estimates aren't correlated, by the model
+#'
+#' A robust matrix of few clusters has a smaller rank than the hypothesis.
+#' @param root Of [independent_tests()], of whose coefficients the rows are then.
+#' @noRd
+independent_rows <- function(L, rhs, tests, root = NULL) {
+  if (nrow(L) == 0L || anyNA(L)) {
+    return(NULL)
+  }
+  if (!is.null(root)) {
+    return(uncorrelated_by_root(L, rhs, root))
+  }
   known <- tests$model_covariance %||% tests$covariance
-  if (nrow(L) > 0L && !anyNA(L)) uncorrelated_rows(L, rhs, known)
+  uncorrelated_rows(L, rhs, known)
+}
+
+# Standard errors of the estimates of the rows of `L`.
+combination_errors <- function(fit, L, covariance) {
+  root <- root_of_precision(fit, covariance)
+  if (is.null(root)) {
+    return(sqrt(rowSums((L %*% covariance) * L)))
+  }
+  sqrt(colSums(backsolve(root, t(L), transpose = TRUE)^2))
 }
 
 #' @param scale By which the F statistic is to be multiplied, but not the sums of squares, as in

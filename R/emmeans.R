@@ -85,33 +85,22 @@ emm_basis.rlmm <- function(
     dfargs = list(df = df_of_kept(tests, is_kept)),
     misc = with_note(emm_notes(object, tests$ddf), tests$note)
   )
-  if (is_of_model(object, tests)) independent_basis(basis, object) else basis
-}
-
-# Whether the covariance of all columns is the one that a linear model has, by its factor R_X.
-is_of_model <- function(fit, tests) {
-  isLMM.rlmm(fit) &&
-    length(fit$fixed$dropped) == 0L &&
-    all(free_beta(fit)) &&
-    identical(tests$covariance, fit$sigma^2 * unscaled_covariance(fit))
+  is_all <- length(object$fixed$dropped) == 0L
+  root <- if (is_all) root_of_precision(object, tests$covariance)
+  if (is.null(root)) basis else independent_basis(basis, root)
 }
 
 #' A basis in combinations of coefficients that are uncorrelated
 #'
 #' Where a covariate is far from zero, x' V x is the difference of numbers so large that they are
-#' known to no digit of it: |R^-T x|^2 is a sum of squares. Other bases stay as they are.
+#' known to no digit of it: |R^-T x|^2 is a sum of squares.
+#' @param root What [root_of_precision()] returns.
 #' @noRd
-independent_basis <- function(basis, fit) {
-  root <- fit$rx
-  unit <- sqrt(diag(basis$V))
-  independent <- 1 / (unit * sqrt(colSums(root^2)))
-  if (length(unit) == 0L || min(independent) * fit$sigma > 1e-4) {
-    return(basis)
-  }
+independent_basis <- function(basis, root) {
   df <- basis$dfargs$df
   basis$X[] <- t(backsolve(root, t(basis$X), transpose = TRUE))
   basis$bhat <- drop(root %*% basis$bhat)
-  basis$V <- fit$sigma^2 * diag(nrow(root))
+  basis$V <- diag(nrow(root))
   basis$dfargs$df <- \(k) df(drop(k %*% root))
   basis
 }

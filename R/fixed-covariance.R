@@ -98,3 +98,35 @@ unscaled_covariance <- function(fit) {
   }
   out
 }
+
+#' The variances over sigma^2 of combinations of the coefficients at fixed theta
+#'
+#' Sums of squares, as |R^-T c|^2 has digits where c'Vc is a difference of large numbers: beside a
+#' covariate far from zero.
+#' @param contrasts A matrix with a column for each of them.
+#' @noRd
+unscaled_variances <- function(fit, contrasts) {
+  free <- free_beta(fit)
+  if (!any(free)) {
+    return(numeric(ncol(contrasts)))
+  }
+  own <- contrasts[free, , drop = FALSE]
+  colSums(backsolve(fit$rx, own, transpose = TRUE)^2)
+}
+
+#' R_X over sigma, where a covariate is so far from zero that combinations of the coefficients have
+#' to be told by it, not by their covariance; `NULL` elsewhere, and of other covariances
+#' @param covariance That of the coefficients.
+#' @noRd
+root_of_precision <- function(fit, covariance) {
+  is_own <- isLMM.rlmm(fit) &&
+    length(fit$beta) > 0L &&
+    all(free_beta(fit)) &&
+    identical(covariance, fit$sigma^2 * unscaled_covariance(fit))
+  if (!is_own) {
+    return(NULL)
+  }
+  root <- fit$rx / fit$sigma
+  independent <- 1 / sqrt(diag(covariance) * colSums(root^2))
+  if (min(independent) <= 1e-4) root
+}

@@ -201,18 +201,40 @@ check_covariance <- function(covariance, p) {
 
 satterthwaite_tests <- function(fit, covariance) {
   row_df <- \(L) satterthwaite_of_any(fit, t(L))
+  wald_tests("satterthwaite", covariance, row_df, joint_df)
+}
+
+#' Tests by a covariance, with functions for the degrees of freedom of each row and, from these, of
+#' all
+#' @noRd
+wald_tests <- function(ddf, covariance, row_df, joint_df) {
   list(
-    ddf = "satterthwaite",
+    ddf = ddf,
     covariance = covariance,
     row_df = row_df,
+    joint_df = joint_df,
     joint = \(L, difference) {
       f <- wald_f(L, difference, covariance)
-      list(
-        f = f,
-        scale = 1,
-        df = joint_df(as.vector(row_df(L)))
-      )
+      list(f = f, scale = 1, df = joint_df(as.vector(row_df(L))))
     }
+  )
+}
+
+#' Coefficients and tests of those that are uncorrelated, where a covariate is far from zero
+#' @return A list: `beta`, `tests`, and `root`, what [root_of_precision()] returns.
+#' @noRd
+independent_tests <- function(fit, tests) {
+  root <- if (!is.null(tests$joint_df)) {
+    root_of_precision(fit, tests$covariance)
+  }
+  if (is.null(root)) {
+    return(list(beta = fit$beta, tests = tests))
+  }
+  row_df <- \(L) tests$row_df(L %*% root)
+  list(
+    beta = drop(root %*% fit$beta),
+    tests = wald_tests(tests$ddf, diag(nrow(root)), row_df, tests$joint_df),
+    root = root
   )
 }
 
@@ -226,19 +248,7 @@ rule_tests <- function(ddf, covariance, df) {
   row_df <- \(L) {
     vapply(seq_len(nrow(L)), \(i) least_involved(L[i, ], df), 1)
   }
-  list(
-    ddf = ddf,
-    covariance = covariance,
-    row_df = row_df,
-    joint = \(L, difference) {
-      f <- wald_f(L, difference, covariance)
-      list(
-        f = f,
-        scale = 1,
-        df = min(row_df(L))
-      )
-    }
-  )
+  wald_tests(ddf, covariance, row_df, min)
 }
 
 least_involved <- function(combination, df) {

@@ -22,7 +22,7 @@ satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
 }
 
 df_of_contrasts <- function(object, found, contrasts) {
-  variance <- colSums(contrasts * (unscaled_covariance(object) %*% contrasts))
+  variance <- unscaled_variances(object, contrasts)
   spread <- variance_spread(object, found, variance)
   df <- 2 * (object$sigma^2 * variance)^2 / spread
   # With the variance parameters known the test is that of a normal distribution.

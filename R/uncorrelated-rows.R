@@ -17,6 +17,24 @@ uncorrelated_rows <- function(L, rhs, covariance) {
   )
 }
 
+#' The same combinations, each with a variance of one, of the coefficients `root %*% beta`
+#'
+#' Which rows of `L` depend on each other is told by these: the covariances of estimates far from
+#' the data are those of one line.
+#' @param root R with `(R'R)^-1` the covariance matrix of the coefficients.
+#' @noRd
+uncorrelated_by_root <- function(L, rhs, root) {
+  unit <- sqrt(diag(chol2inv(root)))
+  rows <- qr(t(L) * unit, tol = 1e-7)
+  kept <- sort(rows$pivot[seq_len(rows$rank)])
+  across <- t(backsolve(root, t(L[kept, , drop = FALSE]), transpose = TRUE))
+  axes <- svd(across)
+  list(
+    L = t(axes$v),
+    rhs = drop(crossprod(axes$u, rhs[kept])) / axes$d
+  )
+}
+
 #' Rank of a covariance matrix, whatever the scales of its rows
 #' @noRd
 covariance_rank <- function(covariance) {

@@ -341,3 +341,83 @@ test_that("means and trends of emmeans", {
     tolerance = 1e-4
   )
 })
+
+test_that("a product with a covariate that is far from zero, which is no term itself", {
+  data <- growth_data(8)
+  set.seed(8)
+  data$w <- runif(120, 1, 4)
+  data$g <- factor(rep(letters[1:3], length.out = 120))
+  for (formula in list(y ~ w + x:w + (x | id), y ~ w * g + x:w:g + (x | id))) {
+    data$x <- data$c
+    centred <- suppressMessages(rlmm(formula, data))
+    for (origin in c(1e5, 1e7, 1e9)) {
+      data$x <- data$c + origin
+      moved <- suppressMessages(rlmm(formula, data))
+      expect_equal(
+        as.numeric(logLik(moved)),
+        as.numeric(logLik(centred)),
+        tolerance = 1e-8
+      )
+      expect_identical(moved$optsum$certificate$verdict, "optimal")
+      own <- grep("x", names(fixef(moved)), value = TRUE)
+      expect_equal(fixef(moved)[own], fixef(centred)[own], tolerance = 1e-5)
+      expect_equal(
+        confint(moved, own, method = "Wald"),
+        confint(centred, own, method = "Wald"),
+        tolerance = 1e-5
+      )
+    }
+  }
+})
+
+test_that("tests of levels without an intercept, beside a covariate far from zero", {
+  data <- growth_data(9)
+  data$f <- factor(rep(letters[1:3], length.out = 120))
+  fit_of <- \(x) {
+    data$x <- x
+    suppressMessages(rlmm(y ~ 0 + f + x + (1 | id), data))
+  }
+  centred <- fit_of(data$c)
+  # The levels at x = 0, as combinations of the coefficients of the centred covariate: their
+  # statistic is the square of a projection.
+  expected <- function(origin) {
+    root <- chol(vcov(centred))
+    columns <- root %*% rbind(diag(3), -origin)
+    estimate <- backsolve(root, fixef(centred), transpose = TRUE)
+    sum(qr.fitted(qr(columns, tol = 0), estimate)^2) / 3
+  }
+  for (origin in c(1e5, 1e7, 1e9)) {
+    moved <- fit_of(data$c + origin)
+    tests <- anova(moved, type = "III")
+    expect_identical(tests$NumDF, c(3L, 1L))
+    expect_equal(tests$`F value`[1L], expected(origin), tolerance = 1e-5)
+    expect_equal(
+      as.data.frame(anova(moved, type = "I")),
+      as.data.frame(anova(centred, type = "I")),
+      tolerance = 1e-5,
+      ignore_attr = TRUE
+    )
+  }
+  expect_identical(anova(centred, type = "III")$NumDF, c(3L, 1L))
+})
+
+test_that("degrees of freedom of means beside a covariate far from zero", {
+  skip_if_not_installed("emmeans")
+  data <- growth_data(10)
+  data$f <- factor(rep(letters[1:3], length.out = 120))
+  means_at <- \(x) {
+    data$x <- x
+    fit <- suppressMessages(rlmm(y ~ f * x + (1 | id), data))
+    means <- suppressMessages(emmeans::emmeans(fit, ~f, data = data))
+    as.data.frame(means)[c("emmean", "SE", "df")]
+  }
+  centred <- means_at(data$c)
+  for (origin in c(1e7, 1e8, 1e9)) {
+    expect_equal(
+      means_at(data$c + origin),
+      centred,
+      tolerance = 1e-4,
+      ignore_attr = TRUE
+    )
+  }
+})
