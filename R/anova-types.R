@@ -377,11 +377,12 @@ anova_table <- function(tests, empty, heading) {
   as_anova(if (length(tests)) do.call(rbind, tests) else empty, heading)
 }
 
+# By the class of our own, before that of R, documents of knitr know the table.
 as_anova <- function(table, heading = NULL) {
   structure(
     table,
     heading = heading,
-    class = c("anova", "data.frame")
+    class = c("rlmm_anova", "anova", "data.frame")
   )
 }
 

@@ -161,8 +161,15 @@ glmer_parts <- function(fit) {
   arguments <- list(family = mermod_family(fit), control = control)
   parts <- do.call(lme4::glFormula, c(mermod_arguments(fit), arguments))
   parts <- like_fitted(parts, fit)
-  parts$control <- lme4::glmerControl(tolPwrss = 1e-12)
+  parts$control <- do.call(lme4::glmerControl, converged_control())
   parts
+}
+
+# Steps to the conditional modes, and of lme4 from 2.1 on to the dispersion, that go on until nothing
+# changes: by default lme4 ends the latter after 100, where sigma may be off by 1e-4.
+converged_control <- function() {
+  steps <- list(tolPwrss = 1e-12, maxPhiIter = 10000L)
+  steps[names(steps) %in% names(formals(lme4::glmerControl))]
 }
 
 # The names of the coefficients, the rows that were left out, and the terms are those of the fit,

@@ -193,7 +193,10 @@ fixed_deletions.rlmm_glmm <- function(fit, labels, ddf) {
 }
 
 #' @rawNamespace S3method(lmerTest::get_model, rlmm_backward)
-get_model.rlmm_backward <- function(x, ...) x$model
+get_model.rlmm_backward <- function(x, ...) {
+  refuse_dots(...)
+  x$model
+}
 
 # Print ---------------------------------------------------------------------------------
 

@@ -183,6 +183,7 @@ as.data.frame.rlmm_bootstrap <- function(
   ...,
   wide = FALSE
 ) {
+  warn_of_dots(..., also = data_frame_arguments)
   check_flag(wide, "wide")
   what <- check_what(what)
   if (wide) {

@@ -88,6 +88,7 @@ n_scale_parameters <- function(fit) {
 #' @rdname cAIC
 #' @export
 print.rlmm_caic <- function(x, digits = max(5, getOption("digits") - 2), ...) {
+  warn_of_dots(...)
   values <- c(
     "Conditional log-likelihood" = x$loglikelihood,
     "Effective degrees of freedom" = x$df,

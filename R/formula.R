@@ -192,7 +192,7 @@ abort_no_bars <- function(formula) {
       "has no term of the form `(expr | group)`."
     ),
     i = tidy_hint(formula) %||%
-      "Did you mean `lm()`, or is a term such as `(1 | group)` missing?",
+      "Did you mean `lm()` or `glm()`, or is a term such as `(1 | group)` missing?",
     class = "rlmm_error_no_bars"
   )
 }

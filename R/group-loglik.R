@@ -108,6 +108,7 @@ print.rlmm_left_out <- function(
   digits = max(3, getOption("digits") - 3),
   ...
 ) {
+  warn_of_dots(...)
   n <- nrow(x$table)
   how <- if (x$refit) "fits" else "one Newton step each"
   cat(

@@ -224,6 +224,7 @@ group_tests <- function(object, scale) {
 
 #' @export
 print.summary.rlmm_lmList <- function(x, digits = 4, ...) {
+  warn_of_dots(...)
   cat("Call:", deparse_one(x$call), "", sep = "\n")
   for (name in dimnames(x$coefficients)[[3L]]) {
     cat(name, "\n", sep = "")

@@ -114,7 +114,10 @@ as.list.rlmm_many <- function(x, ...) {
 # What `update()` starts from.
 #' @importFrom stats getCall
 #' @export
-getCall.rlmm_many <- function(x, ...) x$call
+getCall.rlmm_many <- function(x, ...) {
+  refuse_dots(...)
+  x$call
+}
 
 #' @export
 update.rlmm_many <- function(object, formula., ..., evaluate = TRUE) {
@@ -164,6 +167,21 @@ simulate.rlmm_many <- function(object, nsim = 1, seed = NULL, ...) {
 
 #' @export
 anova.rlmm_many <- function(object, ...) abort_of_one("anova", object)
+
+#' @export
+deviance.rlmm_many <- function(object, ...) abort_of_one("deviance", object)
+
+#' @export
+df.residual.rlmm_many <- function(object, ...) abort_of_one("df.residual", object)
+
+#' @export
+weights.rlmm_many <- function(object, ...) abort_of_one("weights", object)
+
+#' @export
+case.names.rlmm_many <- function(object, ...) abort_of_one("case.names", object)
+
+#' @export
+variable.names.rlmm_many <- function(object, ...) abort_of_one("variable.names", object)
 
 #' @export
 plot.rlmm_many <- function(x, ...) abort_of_one("plot", x)

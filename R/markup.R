@@ -5,17 +5,16 @@
 #' `markup()` writes a fit, its summary, its variances or a comparison of fits as the tables of a
 #' document: in markdown, HTML or LaTeX. `toLatex()` is the last of them.
 #'
-#' In documents of knitr (R Markdown, Quarto) a chunk that ends in a fit, its `summary()` or its
-#' `VarCorr()` shows these tables, without being asked. The chunk option `render =
-#' knitr::normal_print` keeps the text of the console, `knitr::opts_chunk$set(render =
-#' knitr::normal_print)` in all chunks. Tables of `anova()` are data frames of R's class `"anova"`,
-#' which knitr shows as text: write `markup(anova(fit1, fit2))`.
+#' In documents of knitr (R Markdown, Quarto) a chunk that ends in a fit, its `summary()`, its
+#' `VarCorr()` or a table of `anova()`, `ranova()`, `drop1()` or `add1()` shows these tables, without
+#' being asked. The chunk option `render = knitr::normal_print` keeps the text of the console,
+#' `knitr::opts_chunk$set(render = knitr::normal_print)` in all chunks.
 #'
 #' The tables have the estimates and what must be known of them, but not the quantiles of the
 #' residuals and the correlations of the fixed effects, which the text of a summary has.
 #'
 #' @param x,object A fit of [rlmm()], [rglmm()], [rnlmm()] or [lmList()], or what `summary()`,
-#'   `VarCorr()`, `anova()`, `ranova()` or `drop1()` of it returned.
+#'   `VarCorr()`, `anova()`, `ranova()`, `drop1()` or `add1()` of it returned.
 #' @param type `"markdown"` (a pipe table), `"html"` or `"latex"` (a `tabular`, which needs no
 #'   package).
 #' @param digits Significant digits.
@@ -104,7 +103,9 @@ markup.anova <- function(
 ) {
   warn_of_dots(...)
   writer <- markup_writer(type, digits)
-  heading <- unlist(strsplit(attr(x, "heading"), "\n", fixed = TRUE))
+  # A table of which rows or columns were chosen has lost its heading.
+  heading <- as.character(attr(x, "heading"))
+  heading <- unlist(strsplit(heading, "\n", fixed = TRUE))
   heading <- heading[nzchar(heading)]
   as_markup(c(
     lapply(heading, markup_paragraph, writer),
@@ -125,8 +126,13 @@ toLatex.summary.rlmm <- toLatex.rlmm
 #' @export
 toLatex.VarCorr.rlmm <- toLatex.rlmm
 
+#' @rdname markup
+#' @export
+toLatex.rlmm_anova <- toLatex.rlmm
+
 #' @export
 print.rlmm_markup <- function(x, ...) {
+  warn_of_dots(...)
   writeLines(x)
   invisible(x)
 }
@@ -146,6 +152,7 @@ as_markup <- function(blocks) {
 #' @rawNamespace S3method(knitr::knit_print, rlmm)
 #'   S3method(knitr::knit_print, summary.rlmm)
 #'   S3method(knitr::knit_print, VarCorr.rlmm)
+#'   S3method(knitr::knit_print, rlmm_anova)
 #'   S3method(knitr::knit_print, rlmm_markup)
 #' @noRd
 knit_print.rlmm <- function(x, ...) {
@@ -155,6 +162,8 @@ knit_print.rlmm <- function(x, ...) {
 knit_print.summary.rlmm <- knit_print.rlmm
 
 knit_print.VarCorr.rlmm <- knit_print.rlmm
+
+knit_print.rlmm_anova <- knit_print.rlmm
 
 knit_print.rlmm_markup <- function(x, ...) {
   knitr::asis_output(paste(c("", x, "", ""), collapse = "\n"))
@@ -218,7 +227,9 @@ ratio_columns <- "value|Chisq|LRT|^df$|DenDF|Pr[(]"
 
 # A column of numbers as text: p-values, ratios and whole numbers in their own way.
 number_cells <- function(values, name, digits) {
-  if (startsWith(name, "Pr(")) {
+  if (!is.numeric(values)) {
+    text <- as.character(values)
+  } else if (startsWith(name, "Pr(")) {
     text <- format.pval(values, digits = max(1L, digits - 1L))
   } else if (grepl(ratio_columns, name)) {
     text <- format(round(values, digits - 2L), digits = digits + 1L)
@@ -252,7 +263,7 @@ comparison_cells <- function(x, digits) {
     max(digits, 6L)
   )
   columns <- Map(number_cells, x, names(x), digits)
-  cells <- matrix(unlist(columns), nrow(x))
+  cells <- matrix(unlist(columns), nrow(x), length(x))
   cells <- cbind(rownames(x), cells)
   colnames(cells) <- c("", names(x))
   cells

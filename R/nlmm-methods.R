@@ -114,7 +114,22 @@ df.residual.rlmm_nlmm <- function(object, ...) {
 }
 
 #' @export
-family.rlmm_nlmm <- function(object, ...) stats::gaussian()
+family.rlmm_nlmm <- function(object, ...) {
+  refuse_dots(...)
+  stats::gaussian()
+}
+
+#' @export
+case.names.rlmm_nlmm <- function(object, ...) {
+  refuse_dots(...)
+  row.names(object$frame)
+}
+
+#' @export
+variable.names.rlmm_nlmm <- function(object, ...) {
+  refuse_dots(...)
+  names(fixef.rlmm_nlmm(object))
+}
 
 #' @export
 #' @rawNamespace S3method(lme4::ngrps, rlmm_nlmm)
@@ -125,19 +140,31 @@ ngrps.rlmm_nlmm <- function(object, ...) {
 
 #' @export
 #' @rawNamespace S3method(lme4::isNLMM, rlmm_nlmm)
-isNLMM.rlmm_nlmm <- function(x, ...) TRUE
+isNLMM.rlmm_nlmm <- function(x, ...) {
+  refuse_dots(...)
+  TRUE
+}
 
 #' @export
 #' @rawNamespace S3method(lme4::isLMM, rlmm_nlmm)
-isLMM.rlmm_nlmm <- function(x, ...) FALSE
+isLMM.rlmm_nlmm <- function(x, ...) {
+  refuse_dots(...)
+  FALSE
+}
 
 #' @export
 #' @rawNamespace S3method(lme4::isGLMM, rlmm_nlmm)
-isGLMM.rlmm_nlmm <- function(x, ...) FALSE
+isGLMM.rlmm_nlmm <- function(x, ...) {
+  refuse_dots(...)
+  FALSE
+}
 
 #' @export
 #' @rawNamespace S3method(lme4::isREML, rlmm_nlmm)
-isREML.rlmm_nlmm <- function(x, ...) FALSE
+isREML.rlmm_nlmm <- function(x, ...) {
+  refuse_dots(...)
+  FALSE
+}
 
 # Data ----------------------------------------------------------------------
 
@@ -149,7 +176,10 @@ formula.rlmm_nlmm <- function(x, ...) {
 }
 
 #' @export
-model.frame.rlmm_nlmm <- function(formula, ...) formula$frame
+model.frame.rlmm_nlmm <- function(formula, ...) {
+  warn_of_dots(...)
+  formula$frame
+}
 
 #' @rdname rnlmm
 #' @export

@@ -108,4 +108,7 @@ plot.rlmm_nlmm <- function(x, ...) {
 }
 
 #' @export
-coef.summary.rlmm_nlmm <- function(object, ...) object$coefficients
+coef.summary.rlmm_nlmm <- function(object, ...) {
+  refuse_dots(...)
+  object$coefficients
+}

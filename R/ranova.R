@@ -71,15 +71,13 @@ ranova.rlmm <- function(
     p <- mapply(simulated_p, simulated, table$LRT[-1L])
     table[["Pr(>RLRT)"]] <- c(NA, p)
   }
-  structure(
-    table,
-    heading = c(
-      "ANOVA-like table for random-effects: Single term deletions",
-      "\nModel:",
-      deparse1(stats::formula(model))
-    ),
-    class = c("rlmm_ranova", "anova", "data.frame")
+  heading <- c(
+    "ANOVA-like table for random-effects: Single term deletions",
+    "\nModel:",
+    deparse1(stats::formula(model))
   )
+  table <- as_anova(table, heading)
+  structure(table, class = c("rlmm_ranova", class(table)))
 }
 
 # The observed value is one of those that the hypothesis gives.
@@ -93,6 +91,7 @@ print.rlmm_ranova <- function(
   digits = max(3, getOption("digits") - 3),
   ...
 ) {
+  warn_of_dots(...)
   columns <- Map(format_test_column, x, names(x), digits)
   writeLines(attr(x, "heading"))
   print(

@@ -63,8 +63,8 @@
 #'   `maxPhiIter = 1000` it has the values of here.
 #' * `"moment"`, as lme4 did before: the random effects' standard deviations are relative to
 #'   `sigma()`, which is estimated from the Pearson residuals and the random effects. Its estimates
-#'   depend on the units of the response. Those of the other two don't: a response times k has the
-#'   same estimates in its units, and a log-likelihood that is less by n log(k).
+#'   depend on the units of the response, but for `Gamma`. Those of the other two don't: a response
+#'   times k has the same estimates in its units, and a log-likelihood that is less by n log(k).
 #' * `"estimated"`: by maximum likelihood, as any other parameter. With `information = "observed"`
 #'   it is glmmTMB's fit. It is the only one that quadrature knows, and the one to choose for a
 #'   likelihood in the strict sense.

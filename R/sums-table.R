@@ -327,6 +327,7 @@ as_result <- function(result) {
 
 #' @export
 print.rlmm_sums_sql <- function(x, ...) {
+  warn_of_dots(...)
   text <- unclass(x)
   attributes(text) <- NULL
   writeLines(paste0("-- ", names(x), "\n", text, "\n"))

@@ -112,6 +112,7 @@ c.rlmm_sums <- function(...) {
 
 #' @export
 format.rlmm_sums <- function(x, ...) {
+  warn_of_dots(...)
   levels <- vapply(x$levels, \(levels) format_count(length(levels)), "")
   pairs <- sum(lengths(lapply(x$sums$pairs, `[[`, "a")))
   c(

@@ -230,6 +230,19 @@ registered_methods <- function() {
   Filter(\(method) "..." %in% names(formals(method)), functions)
 }
 
+many_responses <- function() {
+  Y <- as.matrix(simulate(linear, 2, seed = 1))
+  rlmm_many(Y ~ Days + (1 | Subject), sleepstudy)
+}
+
+growth_of_trees <- function() {
+  rnlmm(
+    circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree,
+    Orange,
+    start = c(Asym = 200, xmid = 725, scal = 350)
+  )
+}
+
 test_that("no registered method swallows an argument", {
   objects <- list(
     rlmm = refitML(linear),
@@ -242,7 +255,16 @@ test_that("no registered method swallows an argument", {
     ranef.rlmm = ranef(linear),
     rlmm_certificate = certificate(linear),
     rlmm_optsum = opt_summary(linear),
-    summary.rlmm = summary(linear)
+    summary.rlmm = summary(linear),
+    rlmm_many = many_responses(),
+    rlmm_lmList = lmList(Reaction ~ Days | Subject, sleepstudy),
+    rlmm_nlmm = growth_of_trees(),
+    summary.rlmm_nlmm = summary(growth_of_trees()),
+    rlmm_bootstrap = bootstrap(linear, 3, seed = 1),
+    rlmm_sums = rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy),
+    influence.rlmm = influence(linear, "Subject"),
+    rlmm_backward = backward(linear),
+    rlmm_anova = anova(linear)
   )
   # Without these a method has something else to complain of.
   needed <- list(
@@ -252,6 +274,8 @@ test_that("no registered method swallows an argument", {
     contest1D = c(0, 1)
   )
   methods <- registered_methods()
+  # This one calls the next method, which there is only for a call of the generic.
+  methods[["update.rlmm_many"]] <- NULL
   tried <- 0
   for (name in names(methods)) {
     class <- names(objects)[endsWith(name, paste0(".", names(objects)))]
@@ -271,9 +295,30 @@ test_that("no registered method swallows an argument", {
     expected <- c(
       "rlmm_error_unknown_argument",
       "rlmm_warning_unused_argument",
+      # What is of one fit alone has no answer for many, whatever it is given.
+      if (class == "rlmm_many") "rlmm_error_of_one",
       if (generic == "anova") "rlmm_error_argument"
     )
     expect_true(inherits(condition, expected), info = name)
   }
-  expect_gt(tried, 70)
+  expect_gt(tried, 150)
+})
+
+test_that("printing tells of an argument that it doesn't know", {
+  printed <- list(
+    cAIC(linear),
+    leave_group_out(linear, "Subject"),
+    markup(linear),
+    ranova(linear),
+    rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy),
+    summary(lmList(Reaction ~ Days | Subject, sleepstudy))
+  )
+  for (x in printed) {
+    shown <- \() capture.output(print(x, foo = 1))
+    expect_warning(
+      shown(),
+      class = "rlmm_warning_unused_argument",
+      info = class(x)[1L]
+    )
+  }
 })

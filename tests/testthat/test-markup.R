@@ -105,6 +105,35 @@ test_that("documents show tables, or text where it is asked for", {
   expect_match(lines, "^## Random effects:", all = FALSE)
 })
 
+test_that("documents show tables of tests, and parts of them", {
+  skip_if_not_installed("knitr")
+  smaller <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  constant <- rlmm(Reaction ~ 1 + (1 | Subject), sleepstudy)
+  with_note <- anova(fit)
+  with_note$note <- "a word"
+  tables <- list(
+    anova(fit),
+    anova(fit, ddf = "none"),
+    suppressMessages(anova(fit, smaller)),
+    ranova(fit),
+    drop1(fit, test = "F"),
+    add1(constant, ~ . + Days, test = "Chisq"),
+    anova(fit)[, c("F value", "Pr(>F)")],
+    ranova(fit)[-1L, ],
+    with_note
+  )
+  for (table in tables) {
+    document <- c("```{r}", "table", "```")
+    made <- knitr::knit(text = document, quiet = TRUE, envir = environment())
+    shown <- pipe_tables(strsplit(made, "\n", fixed = TRUE)[[1L]])
+    expect_length(shown, 1L)
+    expect_identical(dim(shown[[1L]]), dim(table) + 1L)
+    expect_s3_class(toLatex(table), "Latex")
+    expect_match(markup(table, "html"), "<table>", fixed = TRUE, all = FALSE)
+  }
+  expect_length(pipe_tables(markup(anova(constant))), 0L)
+})
+
 test_that("other things are refused", {
   expect_snapshot(cat(error_lines(markup(1)), sep = "\n"))
   expect_snapshot(cat(error_lines(markup(fit, "docx")), sep = "\n"))

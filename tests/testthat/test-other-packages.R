@@ -388,6 +388,14 @@ for (call in names(calls_of_linear_fits)) {
   expect_same_call(calls_of_linear_fits[[call]], call, "linear")
 }
 
+calls_of_binomial_fits <- c(
+  "binned_residuals(fit, ci_type = \"gaussian\")" = "performance",
+  "binned_residuals(fit, residuals = \"pearson\", n_bins = 10)" = "performance"
+)
+for (call in names(calls_of_binomial_fits)) {
+  expect_same_call(calls_of_binomial_fits[[call]], call, "binomial")
+}
+
 test_that("a grid within a call of marginaleffects knows the fit", {
   skip_if_not_installed("marginaleffects")
   predictions <- getExportedValue("marginaleffects", "predictions")
