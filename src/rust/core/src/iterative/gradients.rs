@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::iterative::precondition::Preconditioner;
-use crate::iterative::reduced::Reduced;
+use crate::iterative::reduced::{Reduced, Scratch};
 use crate::iterative::system::System;
 use crate::iterative::wide::{add_rows, WIDTH};
 use crate::kernels::simd::vectorized;
@@ -112,8 +112,8 @@ impl Solver {
         x: &[[f64; W]],
         rhs: &[[f64; W]],
     ) -> Vec<[f64; W]> {
-        let (mut work, mut left) = (x.to_vec(), x.to_vec());
-        self.reduced.times_s(x, &mut work, &mut left);
+        let mut left = vec![[0.0; W]; x.len()];
+        self.reduced.times_s(x, &mut Scratch::default(), &mut left);
         for (left, rhs) in left.iter_mut().zip(rhs) {
             left.iter_mut().zip(rhs).for_each(|(l, r)| *l = r - *l);
         }
@@ -142,7 +142,8 @@ impl Solver {
         let mut z = r.clone();
         self.preconditioner.solve(&mut z);
         let mut p = z.clone();
-        let (mut q, mut work) = (vec![[0.0; W]; m], vec![[0.0; W]; m]);
+        let mut q = vec![[0.0; W]; m];
+        let mut scratch = Scratch::default();
         let (mut alpha, mut beta) = (Vec::new(), Vec::new());
         let mut first = Vec::new();
         let mut rz = products(&r, &z);
@@ -157,7 +158,7 @@ impl Solver {
             if (0..W).all(is_reached) {
                 break;
             }
-            self.reduced.times_s(&p, &mut work, &mut q);
+            self.reduced.times_s(&p, &mut scratch, &mut q);
             if alpha.is_empty() {
                 first.clone_from(&q);
             }

@@ -41,6 +41,14 @@ pub struct Reduced {
     pub log_det: f64,
 }
 
+/// Memory of products, which those of one solve share.
+#[derive(Debug, Clone, Default)]
+pub struct Scratch<const W: usize> {
+    /// Vectors of the pieces of the leading levels but the first.
+    pieces: Vec<Vec<[f64; W]>>,
+    scaled: Vec<[f64; W]>,
+}
+
 impl System {
     /// Eliminates the leading term.
     ///
@@ -106,17 +114,18 @@ impl Reduced {
         x: &[[f64; W]],
         out: &mut [[f64; W]],
     ) {
-        self.times_a(x, out);
-        self.take_off_leading(x, out);
+        self.times_k_with(&mut Vec::new(), x, out);
     }
 
-    // `out -= A_t0 V A_0t x`.
-    fn take_off_leading<const W: usize>(
+    fn times_k_with<const W: usize>(
         &self,
+        pieces: &mut Vec<Vec<[f64; W]>>,
         x: &[[f64; W]],
         out: &mut [[f64; W]],
     ) {
-        self.add_by_pieces(out, |levels, out| {
+        self.times_a(x, out);
+        // `out -= A_t0 V A_0t x`.
+        self.add_by_pieces_with(pieces, out, |levels, out| {
             self.take_off_levels(levels, x, out)
         });
     }
@@ -128,28 +137,37 @@ impl Reduced {
         out: &mut [[f64; W]],
         add: impl Fn(&Range<usize>, &mut [[f64; W]]) + Sync,
     ) {
+        self.add_by_pieces_with(&mut Vec::new(), out, add);
+    }
+
+    // As `add_by_pieces`, with vectors whose memory there may be.
+    fn add_by_pieces_with<const W: usize>(
+        &self,
+        own: &mut Vec<Vec<[f64; W]>>,
+        out: &mut [[f64; W]],
+        add: impl Fn(&Range<usize>, &mut [[f64; W]]) + Sync,
+    ) {
         let pieces = self.system.pieces();
         let others = &pieces[1..];
-        let zeros = || vec![[0.0; W]; out.len()];
         if others.is_empty() || threads() == 1 {
+            own.resize(1, Vec::new());
+            let own = &mut own[0];
             add(&pieces[0], out);
-            let mut own = Vec::new();
             for piece in others {
-                own.clear();
-                own.resize(out.len(), [0.0; W]);
-                add(piece, &mut own);
-                add_rows(&own, out);
+                set_zeros(out.len(), own);
+                add(piece, own);
+                add_rows(own, out);
             }
             return;
         }
-        let mut own: Vec<Vec<[f64; W]>> =
-            others.iter().map(|_| zeros()).collect();
+        own.resize(others.len(), Vec::new());
+        own.iter_mut().for_each(|own| set_zeros(out.len(), own));
         let mut jobs = vec![(&pieces[0], &mut *out)];
         jobs.extend(others.iter().zip(own.iter_mut().map(|own| &mut own[..])));
         share(jobs.into_iter(), |(piece, out)| add(piece, out));
         let mut chunks: Vec<&mut [[f64; W]]> = out.chunks_mut(CHUNK).collect();
         share(chunks.iter_mut().enumerate(), |(at, out)| {
-            for own in &own {
+            for own in own.iter() {
                 add_rows(&own[at * CHUNK..], out);
             }
         });
@@ -330,16 +348,18 @@ impl Reduced {
         }
     }
 
-    /// `out := S x`; `work` is scratch memory.
+    /// `out := S x`.
     pub fn times_s<const W: usize>(
         &self,
         x: &[[f64; W]],
-        work: &mut [[f64; W]],
+        scratch: &mut Scratch<W>,
         out: &mut [[f64; W]],
     ) {
-        work.copy_from_slice(x);
-        self.scale(work, false);
-        self.times_k(work, out);
+        let Scratch { pieces, scaled } = scratch;
+        scaled.clear();
+        scaled.extend_from_slice(x);
+        self.scale(scaled, false);
+        self.times_k_with(pieces, scaled, out);
         self.scale(out, true);
         for (out, x) in out.iter_mut().zip(x) {
             add_multiple(1.0, x, out);
@@ -431,6 +451,12 @@ impl Reduced {
             }
         }
     }
+}
+
+// Zeros in the memory that there is.
+fn set_zeros<const W: usize>(count: usize, rows: &mut Vec<[f64; W]>) {
+    rows.clear();
+    rows.resize(count, [0.0; W]);
 }
 
 // `x := L x` or `L'x` of each level, of K effects.

@@ -267,8 +267,8 @@ fn formed(m: usize, times: impl Fn(&[Row]) -> Vec<Row>) -> Vec<f64> {
 fn s_of(reduced: &reduced::Reduced) -> Vec<f64> {
     let m = reduced.system.m;
     formed(m, |x| {
-        let (mut work, mut out) = (x.to_vec(), x.to_vec());
-        reduced.times_s(x, &mut work, &mut out);
+        let mut out = x.to_vec();
+        reduced.times_s(x, &mut reduced::Scratch::default(), &mut out);
         out
     })
 }
@@ -393,10 +393,11 @@ fn the_factor_of_the_blocks_is_one() {
 fn e_of(solver: &Solver) -> Vec<f64> {
     let m = solver.system().m;
     let mut e = formed(m, |x| {
-        let (mut x, mut work) = (x.to_vec(), x.to_vec());
+        let mut x = x.to_vec();
         let mut out = x.clone();
+        let mut scratch = reduced::Scratch::default();
         solver.preconditioner.solve_transposed(&mut x);
-        solver.reduced.times_s(&x, &mut work, &mut out);
+        solver.reduced.times_s(&x, &mut scratch, &mut out);
         solver.preconditioner.solve_factor(&mut out);
         out
     });
@@ -484,7 +485,6 @@ fn terms_without_variance_are_nothing() {
     }
 }
 
-// `sum_l (Z'V^-1Z)_ll` of each term.
 // The diagonal of `D S^-1 D'`.
 fn dense_variances(reduced: &reduced::Reduced) -> Vec<f64> {
     let m = reduced.system.m;
@@ -524,6 +524,7 @@ fn variances_of_some_terms_have_the_digits_of_standard_errors() {
     }
 }
 
+// `sum_l (Z'V^-1Z)_ll` of each term.
 fn dense_traces(data: &Dense, lambdas: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let n = data.n;
     let mut l = data.v(lambdas);
