@@ -11,13 +11,35 @@ separated_effects <- function(fit, spec) {
     return(character())
   }
   x <- column_matrix(spec$x, length(spec$y))
-  centred <- centred_effects(x, names(fit$beta))
-  shift <- centred$shift
-  beta <- abs(drop(shift %*% in_core_coding(fit)$beta))
-  size <- beta * centred$largest
+  found <- separated_among(fit, centred_effects(x, names(fit$beta)))
+  # The product of a variable and a covariate far from zero is nearly a multiple of the variable.
+  if (length(found) > 1L && has_near_multiples(x[, found, drop = FALSE])) {
+    found <- separated_among(fit, orthogonal_columns(x))
+  }
+  names(fit$beta)[found]
+}
+
+# The numbers of the effects that tend to infinity, by those of other columns: see
+# [orthogonal_columns()] and [centred_columns()].
+separated_among <- function(fit, other) {
+  beta <- abs(drop(other$shift %*% in_core_coding(fit)$beta))
+  size <- beta * other$largest
   # The first limit is beyond any data, where even the standard error has no digits left.
-  is_uncertain <- beta < 0.05 * shifted_errors(fit, shift)
-  names(fit$beta)[size > 1e5 | (size > 3 & is_uncertain)]
+  is_uncertain <- beta < 0.05 * shifted_errors(fit, other$shift)
+  which(size > 1e5 | (size > 3 & is_uncertain))
+}
+
+# Whether one column is nearly a multiple of another, in some rows of them all.
+has_near_multiples <- function(x) {
+  rows <- unique(round(seq(1, nrow(x), length.out = 500)))
+  x <- x[rows, , drop = FALSE]
+  pairs <- utils::combn(ncol(x), 2L, simplify = FALSE)
+  any(vapply(pairs, \(pair) is_far_ratio(x[, pair[1L]], x[, pair[2L]]), NA))
+}
+
+is_far_ratio <- function(a, b) {
+  ratio <- (a / b)[a != 0 | b != 0]
+  length(ratio) > 1L && all(is.finite(ratio)) && is_far_from_zero(ratio)
 }
 
 #' Names of the levels of large factors, and of slopes, whose coefficients tend to infinity

@@ -106,6 +106,30 @@ test_that("a covariate far from zero is no separation, whether or not it has an 
   }
 })
 
+test_that("a product with a covariate far from zero is no separation", {
+  set.seed(5)
+  d <- data.frame(g = gl(20, 20), z = rnorm(400), dose = runif(400, 1, 3))
+  d$y <- rpois(400, exp(0.3 * d$dose + 0.2 * d$z * d$dose))
+  centred <- rglmm(y ~ dose + dose:z + (1 | g), d, poisson)
+  for (origin in c(1e4, 1e7, 1e9)) {
+    d$far <- d$z + origin
+    expect_no_warning(fit <- rglmm(y ~ dose + dose:far + (1 | g), d, poisson))
+    expect_equal(
+      fixef(fit)[["dose:far"]],
+      fixef(centred)[["dose:z"]],
+      tolerance = 1e-4
+    )
+  }
+  # A dose without an event is separated wherever the covariate is.
+  d$y[d$dose > 2] <- 0L
+  d$high <- as.integer(d$dose > 2)
+  expect_warning(
+    fit <- rglmm(y ~ high + dose:far + (1 | g), d, poisson),
+    class = "rlmm_warning_separation"
+  )
+  expect_identical(fit$separated, "high")
+})
+
 test_that("modes are found where those of zero have means of one beside failures", {
   d <- data.frame(
     x = c(
