@@ -72,7 +72,7 @@ bootstrap_estimates <- function(x) as.matrix(estimates_as_replicate(x))[1L, ]
 estimates_as_replicate <- function(x) {
   fit <- x$fit
   x$theta <- matrix(fit$theta, 1L)
-  x$beta <- matrix(fit$beta, 1L, dimnames = list(NULL, names(fit$beta)))
+  x$beta <- t(fit$beta[colnames(x$beta)])
   x$sigma <- fit$sigma
   x$shape <- drawn_shape(fit)
   x
@@ -107,6 +107,8 @@ is_separated_replicate <- function(x) {
 largest_contributions <- function(x) {
   fit <- x$fit
   columns <- abs(column_matrix(fixed_columns(fit), nrow(fit$frame)))
+  colnames(columns) <- names(fit$beta)
+  columns <- columns[, colnames(x$beta), drop = FALSE]
   sweep(abs(x$beta), 2L, apply(columns, 2L, max), "*")
 }
 

@@ -72,8 +72,29 @@ bootstrap.rlmm <- function(
   )
   seed <- seed %||% draw_seed()
   object <- with_all_rows(object)
+  tell_without_replicates(object)
   drawn <- run_bootstrap(object, seq_len(n), seed, how, progress)
   whole_bootstrap(new_bootstrap(drawn, object, seed, how), n)
+}
+
+# The replicates have the coefficients of the core.
+tell_without_replicates <- function(fit) {
+  moved <- moved_coefficients(fit)
+  if (length(moved) == 0L) {
+    return(invisible())
+  }
+  is_one <- length(moved) == 1L
+  inform_rlmm(
+    c(
+      paste0("There are no replicates of ", enumerate(tick(moved)), "."),
+      i = paste(
+        if (is_one) "It depends" else "They depend",
+        "on the contrasts of a fixed factor with many levels.",
+        "`bootMer(fit, fixef)` has replicates of all coefficients."
+      )
+    ),
+    "rlmm_message_bootstrap"
+  )
 }
 
 # How replicates are to be drawn, in the form of `drawing()`.
@@ -156,7 +177,6 @@ run_bootstrap <- function(fit, replicates, seed, how, progress = NULL) {
 
 #' @export
 run_bootstrap.rlmm <- function(fit, replicates, seed, how, progress = NULL) {
-  abort_if_coded(fit, "The bootstrap")
   spec <- fit_spec(fit)
   control <- refit_control(fit, list(spec = spec))
   control$progress <- progress %||% control$progress
@@ -210,10 +230,14 @@ drawn_shape <- function(fit) {
 
 new_bootstrap <- function(drawn, fit, seed, how) {
   free <- free_beta(fit)
+  has_replicates <- !names(fit$beta) %in% moved_coefficients(fit)
+  known <- \(values, held) {
+    all_coefficients(values, held, free)[, has_replicates, drop = FALSE]
+  }
   structure(
     list(
-      beta = all_coefficients(drawn$beta, fit$beta, free),
-      std_error = all_coefficients(drawn$std_error, 0 * fit$beta, free),
+      beta = known(drawn$beta, fit$beta),
+      std_error = known(drawn$std_error, 0 * fit$beta),
       theta = with_colnames(drawn$theta, theta_names(fit$random)),
       sigma = drawn$sigma,
       shape = drawn$shape,

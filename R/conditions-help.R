@@ -57,6 +57,7 @@
 #'   Satterthwaite's.
 #' * `rlmm_message_wald`, `rlmm_warning_profile`: [confint()][confint.rlmm]: no profile, so Wald
 #'   limits; or a profile that found a better fit.
+#' * `rlmm_message_bootstrap`: Coefficients that have no replicates.
 #' * `rlmm_warning_bootstrap`, `rlmm_warning_power`: Replicates that failed.
 #' * `rlmm_warning_influence`, `rlmm_warning_lmlist`: Groups without which, or in which alone, a
 #'   model can't be fitted.

@@ -209,7 +209,10 @@ coded_limits <- function(fit, coded, level) {
   inform_rlmm(
     c(
       paste0("Wald limits for ", enumerate(in_quotes(coded), max = 10L), "."),
-      i = "It depends on the contrasts of a fixed factor with many levels, and has no profile."
+      i = paste(
+        if (length(coded) == 1L) "It depends" else "They depend",
+        "on the contrasts of a fixed factor with many levels: there is no profile."
+      )
     ),
     "rlmm_message_wald"
   )

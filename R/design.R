@@ -82,7 +82,9 @@ rows_of_large <- function(own, new) {
   x <- unclass(part_frame(own$terms, c(own$xlevels, own$beside), new))
   list(
     refs = combined_refs(x[names(own$xlevels)], own$xlevels),
-    values = if (is_of_slopes(own)) slope_values(x[own$covariate], own$columns)
+    values = if (is_of_slopes(own)) {
+      slope_values(x[own$covariate], own$columns, own$codes)
+    }
   )
 }
 

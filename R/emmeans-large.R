@@ -30,14 +30,8 @@ grid_values <- function(own, grid, fit) {
   }
   at <- match(own$covariate, variable_names(own$terms))
   covariates <- as.list(attr(own$terms, "predvars"))[at + 1L]
-  missing <- setdiff(unlist(lapply(covariates, all.vars)), names(grid))
-  known <- vapply(missing, exists, NA, envir = environment(own$terms))
-  if (!all(known)) {
-    what <- paste("A reference grid without", enumerate(tick(missing[!known])))
-    abort_if_large(fit, what)
-  }
   values <- lapply(covariates, eval, grid, environment(own$terms))
-  slope_values(values, own$columns)
+  slope_values(values, own$columns, own$codes)
 }
 
 # The mean of all levels is known if each has a coefficient.
@@ -52,9 +46,10 @@ check_level_mean <- function(fit, columns) {
 
 with_level_note <- function(misc, fit, factors = fit$fixed$large$factors) {
   text <- "Averaged over all %s of `%s`"
-  for (own in Filter(Negate(is_of_slopes), factors)) {
+  groups <- vapply(factors, large_group, "")
+  for (own in factors[!duplicated(groups)]) {
     levels <- plural(length(own$levels), "level")
-    misc$initMesg <- c(misc$initMesg, sprintf(text, levels, own$variable))
+    misc$initMesg <- c(misc$initMesg, sprintf(text, levels, large_group(own)))
   }
   misc
 }
@@ -63,24 +58,28 @@ with_level_note <- function(misc, fit, factors = fit$fixed$large$factors) {
 #' @noRd
 level_means <- function(fit) {
   large <- fit$fixed$large
-  means_by_factor(fit$levels, large$factors, level_weights(large))
+  drop(means_by_factor(fit$levels, large$factors, level_weights(large)))
 }
 
 #' The covariance of the coefficients and the mean of the levels, and degrees of freedom
 #' @return A list: `covariance`, and `df`, a function of a combination of these.
 #' @noRd
 level_mean_tests <- function(fit, ddf) {
-  tests_beside_levels(fit, ddf, level_mean_covariance(fit))
+  large <- fit$fixed$large
+  means <- \(levels) means_by_factor(levels, large$factors, level_weights(large))
+  tests_beside_levels(fit, ddf, level_mean_covariance(fit), means)
 }
 
 #' The tests of coefficients and of what stands for the levels beside them
 #' @param covariance_at Their covariance over sigma^2, as a function of theta.
+#' @param sums A function of a matrix with a row for each level, which makes one with a row for each
+#'   of what stands for them.
 #' @return See [level_mean_tests()].
 #' @noRd
-tests_beside_levels <- function(fit, ddf, covariance_at) {
+tests_beside_levels <- function(fit, ddf, covariance_at, sums) {
   tests <- fixed_tests(fit, ddf)
   covariance <- effects_sigma(fit)^2 * covariance_at(fit$theta)
-  covariance <- with_coefficients(covariance, core_covariance(fit))
+  covariance <- with_estimated_theta(covariance, fit, sums)
   df <- if (ddf == "satterthwaite") {
     satterthwaite_beside_levels(fit, covariance, covariance_at)
   } else {
@@ -147,15 +146,18 @@ refused_levels <- function(fit) {
   )
 }
 
-#' The terms of the ordinary part and of some large factors
+#' The terms of the ordinary part and of some large factors, and the covariates of all slopes, which
+#' a grid needs the values of
 #' @noRd
 terms_with <- function(fit, asked) {
   terms <- stats::terms(fit)
-  others <- each_large(fit$fixed$large, "label")[-asked]
-  if (length(others) == 0L) {
-    return(terms)
-  }
+  is_asked <- seq_along(fit$fixed$large$factors) %in% asked
+  others <- each_large(fit$fixed$large, "label")[!is_asked]
   kept <- setdiff(attr(terms, "term.labels"), others)
+  kept <- unique(c(kept, unlist(lapply(fit$fixed$large$factors, slope_labels))))
+  if (setequal(kept, attr(fit$fixed$ordinary, "term.labels"))) {
+    return(fit$fixed$ordinary)
+  }
   formula <- stats::reformulate(
     kept,
     terms[[2L]],
@@ -163,6 +165,13 @@ terms_with <- function(fit, asked) {
     environment(terms)
   )
   part_terms(formula, fit$frame)
+}
+
+# The covariates of slopes as labels of terms.
+slope_labels <- function(own) {
+  at <- match(own$covariate, variable_names(own$terms))
+  covariates <- as.list(attr(own$terms, "variables"))[at + 1L]
+  vapply(covariates, deparse1, "", backtick = TRUE)
 }
 
 #' The large factors that are among some terms
@@ -205,7 +214,9 @@ level_basis <- function(fit, x, grid, asked, ddf, notes) {
 #' @return See [level_mean_tests()].
 #' @noRd
 level_tests <- function(fit, ddf) {
-  tests_beside_levels(fit, ddf, level_covariance(fit))
+  is_column <- fit$fixed$large$is_column
+  with_column <- \(levels) levels[is_column, , drop = FALSE]
+  tests_beside_levels(fit, ddf, level_covariance(fit), with_column)
 }
 
 #' The covariance of the coefficients and the levels over sigma^2, as a function of theta

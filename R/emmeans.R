@@ -23,11 +23,11 @@ recover_data.rlmm <- function(object, ...) {
 # The terms of a grid's variables: the levels of a large factor are none of its rows, unless they
 # are asked for.
 grid_terms <- function(fit) {
-  if (!has_large(fit)) {
-    return(stats::terms(fit))
+  if (has_large(fit)) {
+    terms_with(fit, asked_factors(fit))
+  } else {
+    stats::terms(fit)
   }
-  asked <- asked_factors(fit)
-  if (length(asked) == 0L) fit$fixed$ordinary else terms_with(fit, asked)
 }
 
 # The prior weights, trials of a binomial response among them, by which emmeans weights its cells;
@@ -58,8 +58,9 @@ emm_basis.rlmm <- function(
 ) {
   asked <- if (has_large(object)) asked_of_terms(object, trms)
   has_levels <- length(asked) > 0L
-  own <- if (has_levels) stats::delete.response(object$fixed$ordinary)
-  x <- grid_matrix(object, own %||% trms, xlev, grid)
+  own <- object$fixed$ordinary
+  own <- if (is.null(own)) trms else stats::delete.response(own)
+  x <- grid_matrix(object, own, xlev, grid)
   is_kept <- colnames(x) %in% names(object$beta)
   # ggeffects asks all models that it doesn't know for "link": normal limits.
   argument <- if (missing(mode)) "lmer.df" else "mode"

@@ -48,14 +48,15 @@ fixed_design <- function(
   data,
   contrasts,
   control,
-  most_large = 0L
+  most_large = 0L,
+  passes = 1
 ) {
   formula <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(formula, frame, data)
   check_contrasts(contrasts, frame)
   tell_text(terms, frame)
   large <- if (most_large > 0L) {
-    find_large_factors(terms, frame, contrasts, most_large)
+    find_large_factors(terms, frame, contrasts, most_large, passes)
   }
   if (is.null(large)) {
     return(ordinary_design(terms, frame, contrasts, control))

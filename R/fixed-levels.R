@@ -12,8 +12,8 @@
 #' levels, the last too, where `fixef()` has the coefficients of the contrasts), at the estimated
 #' theta. They take a solve for each of the other coefficients, and the diagonal of the inverse of
 #' the system; by the iterative engine a solve for each level, and four digits or more. Those of a
-#' generalized model are of the working linear model given the other coefficients, with the
-#' covariance that `vcov()` has of these.
+#' generalized model take into account that theta is estimated, as `vcov()` does: given all other
+#' parameters the levels have the variances of the working linear model.
 #'
 #' @param object A fit of [rlmm()] or [rglmm()] with such a factor, or two.
 #' @return A data frame with the columns `level`, `estimate`, `std.error`, and `statistic`, the
@@ -70,10 +70,8 @@ abort_no_levels <- function(object) {
 level_errors <- function(fit) {
   spec <- linear_spec(fit)
   spread <- level_spread(fit, spec)
-  free <- free_beta(fit)
-  covariance <- core_covariance(fit)[free, free, drop = FALSE]
-  variances <- effects_sigma(fit)^2 * spread$variance
-  variances <- variances + quadratic(spread$shift, covariance)
+  moves <- level_moves(fit, spread$shift)
+  variances <- moves$unit * spread$variance + rowSums(moves$levels^2)
   large <- fit$fixed$large
   variances[!large$is_column] <- NA
   coded <- coded_factors(large)
@@ -83,7 +81,7 @@ level_errors <- function(fit) {
       fit,
       own,
       spread,
-      covariance,
+      moves,
       system
     )
   }
@@ -92,10 +90,10 @@ level_errors <- function(fit) {
 
 #' Variances of what each level of a coded factor differs from the mean by
 #' @param spread What [level_spread()] returns.
-#' @param covariance Of the core's coefficients that aren't held.
+#' @param moves What [level_moves()] returns.
 #' @param system What [normal_equations()] returns.
 #' @noRd
-coded_level_variances <- function(fit, own, spread, covariance, system) {
+coded_level_variances <- function(fit, own, spread, moves, system) {
   large <- fit$fixed$large
   weights <- own$coding$weights
   at <- own$at
@@ -110,8 +108,9 @@ coded_level_variances <- function(fit, own, spread, covariance, system) {
   # The levels move with the coefficients by their shift, which the solution holds too.
   within <- solved_levels(solved$b, large)[at] - drop(shift %*% solved$beta)
   variance <- spread$variance[at] - 2 * within + sum(weights * within)
-  shift <- sweep(shift, 2L, colSums(weights * shift))
-  found <- effects_sigma(fit)^2 * variance + quadratic(shift, covariance)
+  moved <- moves$levels[at, , drop = FALSE]
+  moved <- sweep(moved, 2L, colSums(weights * moved))
+  found <- moves$unit * variance + rowSums(moved^2)
   replace(found, weights == 1, NA)
 }
 

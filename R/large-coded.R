@@ -32,8 +32,9 @@ coded_weights <- function(large) {
 
 #' A covariance matrix of the coefficients of the core as one of those that the contrasts have
 #' @param sigma By which the levels vary beside the coefficients.
+#' @param by_hessian Is it that of all parameters of a generalized model?
 #' @noRd
-covariance_in_coding <- function(fit, covariance, sigma) {
+covariance_in_coding <- function(fit, covariance, sigma, by_hessian) {
   # Without data nothing is known of how the levels vary.
   if (!has_spec(fit)) {
     is_moved <- rownames(covariance) %in% moved_coefficients(fit)
@@ -43,10 +44,13 @@ covariance_in_coding <- function(fit, covariance, sigma) {
   free <- free_beta(fit)
   large <- fit$fixed$large
   coded <- coded_factors(large)
-  means <- level_mean_covariance(fit, coded, coded_weights(large))(fit$theta)
-  own <- covariance[free, free, drop = FALSE]
+  weights <- coded_weights(large)
+  all <- sigma^2 * level_mean_covariance(fit, coded, weights)(fit$theta)
+  if (by_hessian) {
+    means <- \(levels) means_by_factor(levels, coded, weights)
+    all <- with_estimated_theta(all, fit, means)
+  }
   moves <- coding_moves(fit)
-  all <- with_coefficients(sigma^2 * means, own)
   covariance[free, free] <- moves %*% all %*% t(moves)
   covariance
 }

@@ -86,14 +86,18 @@ combined_refs <- function(columns, xlevels) {
 }
 
 # Whether the dummy columns cost too much: 5e9 multiplications take about a second.
-is_large <- function(n_levels, n) {
+is_large <- function(n_levels, n, passes = 1) {
   limit <- getOption("rlmm.large_factor")
   if (is.null(limit)) {
-    n_levels >= 100L && as.double(n) * n_levels^2 > 5e9
+    n_levels >= 100L && passes * n * n_levels^2 > 5e9
   } else {
     n_levels >= max(limit, 2)
   }
 }
+
+# So often the columns are multiplied: a generalized model has other weights in each step of a
+# search for the modes, and its standard errors take as long as the fit.
+passes_of <- function(is_generalized) if (is_generalized) 50 else 1
 
 # Whether the variables of a term are in no other.
 stands_alone <- function(label, terms) {

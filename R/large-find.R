@@ -11,6 +11,7 @@ most_large <- 2L
 #' with covariates, its slopes, stand apart with it. Of several the largest are taken.
 #' @param terms The terms of the fixed part.
 #' @param most So many factors at most; one with slopes stands apart alone.
+#' @param passes What [passes_of()] says.
 #' @return `NULL`, or a list: `drops_intercept` (has the formula none?); `factors`, in the order of
 #'   the formula, the factors and each column of their slopes: a list of `label` (of its term),
 #'   `position` (the number of its term), `xlevels` (of its variables), `levels`, `refs` (the level
@@ -19,15 +20,21 @@ most_large <- 2L
 #'   that the core doesn't have, see [level_coding_of()]), `block` and `column` (its place in a term
 #'   of the spec, which a factor shares with its slopes) and `at` (where its levels are among those
 #'   of all factors); those of slopes have `covariate` and `columns`, the other variables and which
-#'   column of each is meant (see [term_columns()]), `beside`, the levels of these variables,
-#'   `values`, the product of the columns in each row, and `inner`, the number of the column among
-#'   those that change faster than the levels; and of all factors `levels`, `names` and `is_column`
-#'   (has each level a column?).
+#'   column of each is meant (see [term_columns()]), `codes`, how each is coded (see
+#'   [codes_of_categories()]), `beside`, the levels of these variables, `values`, the product of the
+#'   columns in each row, and `inner`, the number of the column among those that change faster than
+#'   the levels; and of all factors `levels`, `names` and `is_column` (has each level a column?).
 #' @noRd
-find_large_factors <- function(terms, frame, contrasts, most = most_large) {
+find_large_factors <- function(
+  terms,
+  frame,
+  contrasts,
+  most = most_large,
+  passes = 1
+) {
   labels <- attr(terms, "term.labels")
   n <- count_rows(frame)
-  if (length(labels) == 0L || !is_large(n, n)) {
+  if (length(labels) == 0L || !is_large(n, n, passes)) {
     return(NULL)
   }
   is_possible <- vapply(labels, can_stand_apart, NA, terms)
@@ -39,7 +46,9 @@ find_large_factors <- function(terms, frame, contrasts, most = most_large) {
     set$n_levels <- count_combinations(set$xlevels)
     set
   })
-  is_taken <- \(set) set$n_levels < 1e8 && is_large(set$n_levels, n)
+  is_taken <- \(set) {
+    set$n_levels < 1e8 && is_large(set$n_levels, n, passes)
+  }
   sets <- lapply(
     Filter(is_taken, sets),
     set_with_coding,
@@ -114,7 +123,7 @@ factors_of_term <- function(label, set, is_coded, terms, frame) {
   own$coded <- paste0(names(set$xlevels), set$coding$names)
   is_slopes <- !is.null(set$group) && length(term_variables(label, terms)) > 1L
   found <- if (is_slopes) {
-    slopes_of_term(label, own, terms, frame)
+    slopes_of_term(label, own, terms, frame, set$codes)
   } else {
     list(own)
   }

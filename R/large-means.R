@@ -1,35 +1,20 @@
 # Means of the levels of large factors, and how they vary with the other coefficients.
 
+#' The mean of each factor's levels
+#' @param effects Of all levels; a matrix has a row for each of them.
+#' @return A matrix with a row for each factor.
+#' @noRd
 means_by_factor <- function(effects, factors, weights) {
-  vapply(factors, \(own) sum(weights[own$at] * effects[own$at]), 1)
+  effects <- as.matrix(effects)
+  do.call(rbind, lapply(factors, \(own) {
+    colSums(weights[own$at] * effects[own$at, , drop = FALSE])
+  }))
 }
 
 # The weight of each level in the mean of its factor.
 level_weights <- function(large) {
   sizes <- lengths(lapply(large$factors, `[[`, "levels"))
   rep(1 / sizes, sizes)
-}
-
-#' The covariance of coefficients and levels, or of their mean, with another one of the
-#' coefficients: that of a generalized model takes into account that theta is estimated
-#'
-#' Levels move with the coefficients by d, and vary beside that.
-#' @noRd
-with_coefficients <- function(covariance, own) {
-  p <- nrow(own)
-  if (p == 0L) {
-    return(covariance)
-  }
-  first <- seq_len(p)
-  known <- covariance[first, first, drop = FALSE]
-  cross <- covariance[first, -first, drop = FALSE]
-  d <- solve(known, cross)
-  beside <- covariance[-first, -first, drop = FALSE] - crossprod(d, cross)
-  moved <- own %*% d
-  unname(rbind(
-    cbind(own, moved),
-    cbind(t(moved), beside + crossprod(d, moved))
-  ))
 }
 
 #' The covariance over sigma^2 as a function of theta: solutions of the normal equations, for each
@@ -55,7 +40,7 @@ level_mean_covariance <- function(
     cross <- lapply(found, `[[`, "beta")
     cross <- matrix(unlist(cross), length(zero), length(found))
     among <- lapply(found, \(one) {
-      means_by_factor(solved_levels(one$b, large), factors, weights)
+      drop(means_by_factor(solved_levels(one$b, large), factors, weights))
     })
     rbind(
       cbind(chol2inv(found[[1L]]$rx), cross),

@@ -15,19 +15,18 @@ sets_with_slopes <- function(terms, frame, contrasts) {
   sets <- lapply(groups, \(group) {
     labels <- colnames(factors)[factors[group, ] > 0]
     others <- lapply(labels, other_variables, group, terms)
-    known <- vapply(
-      unique(unlist(others)),
-      has_slopes_of,
-      NA,
-      terms,
-      frame,
-      contrasts
-    )
-    if (length(known) == 0L || !all(known)) {
+    others <- unique(unlist(others))
+    is_possible <- has_slopes_of(variable_classes(others, terms))
+    if (length(others) == 0L || !all(is_possible)) {
       return(NULL)
     }
     sizes <- vapply(labels, count_slopes, 1L, group, terms, frame)
-    list(labels = labels, group = group, size = sum(sizes))
+    list(
+      labels = labels,
+      group = group,
+      size = sum(sizes),
+      codes = codes_of_categories(others, frame, contrasts)
+    )
   })
   Filter(\(set) !is.null(set) && set$size <= most_slopes, sets)
 }
@@ -37,17 +36,38 @@ other_variables <- function(label, group, terms) {
   setdiff(term_variables(label, terms), group)
 }
 
-# Whether a variable is a covariate, or a category with the usual contrasts.
-has_slopes_of <- function(name, terms, frame, contrasts) {
-  class <- variable_classes(name, terms)
-  is_covariate_class(class) ||
-    class %in%
-      c("factor", "character", "logical") &&
-      has_usual_contrasts(name, frame, contrasts)
+# Whether variables of a class are covariates or categories.
+has_slopes_of <- function(class) {
+  is_category_class(class) | class %in% "numeric" | grepl("^nmatrix", class)
 }
 
-is_covariate_class <- function(class) {
-  class %in% "numeric" || grepl("^nmatrix", class)
+#' How categories beside a group are coded
+#' @return For each variable the matrix of its contrasts, with a row for each level; `NULL` for
+#'   treatment contrasts whose base is the first level, and for covariates.
+#' @noRd
+codes_of_categories <- function(variables, frame, contrasts) {
+  lapply(rlang::set_names(variables), \(name) {
+    x <- frame_variable(name, frame)
+    n <- length(few_levels(x))
+    is_usual <- !is.ordered(x) && has_usual_contrasts(name, frame, contrasts)
+    if (n > 0L && n <= most_slopes + 1L && !is_usual) {
+      contrasts_of_category(x, contrasts[[unquoted(name)]])
+    }
+  })
+}
+
+# The contrasts of a category as a model matrix has them.
+contrasts_of_category <- function(x, given) {
+  levels <- few_levels(x)
+  coded <- factor(levels, levels, ordered = is.ordered(x))
+  if (is.null(given)) {
+    attr(coded, "contrasts") <- attr(x, "contrasts")
+  } else {
+    stats::contrasts(coded) <- given
+  }
+  code <- as.matrix(stats::contrasts(coded))
+  rownames(code) <- levels
+  code
 }
 
 # The levels of a category; a logical variable has two.
@@ -62,8 +82,8 @@ count_slopes <- function(label, group, terms, frame) {
 }
 
 # For each variable of a term but the group the columns that stand for it: levels of a category,
-# numbers of the columns of a matrix, or `NA`, the variable itself.
-term_columns <- function(label, group, terms, frame) {
+# numbers of the columns of a matrix or of contrasts, or `NA`, the variable itself.
+term_columns <- function(label, group, terms, frame, codes = NULL) {
   variables <- other_variables(label, group, terms)
   coding <- attr(terms, "factors")[, label]
   lapply(rlang::set_names(variables), \(name) {
@@ -73,46 +93,52 @@ term_columns <- function(label, group, terms, frame) {
       seq_len(ncol(x))
     } else if (is.null(levels)) {
       NA
-    } else if (coding[[name]] == 1L) {
+    } else if (coding[[name]] == 2L) {
+      levels
+    } else if (is.null(codes[[name]])) {
       levels[-1L]
     } else {
-      levels
+      seq_len(ncol(codes[[name]]))
     }
   })
 }
 
 #' The slopes of a term, one for each column beside the group's levels
 #' @param group The factor alone, as [large_factor()] makes it.
+#' @param codes What [codes_of_categories()] returns.
 #' @return A list of factors as in [find_large_factors()].
 #' @noRd
-slopes_of_term <- function(label, group, terms, frame) {
+slopes_of_term <- function(label, group, terms, frame, codes) {
   name <- names(group$xlevels)
-  columns <- term_columns(label, name, terms, frame)
+  columns <- term_columns(label, name, terms, frame, codes)
   variables <- rlang::set_names(names(columns))
+  codes <- unname(codes[variables])
   values <- lapply(variables, frame_variable, frame)
   n_before <- match(name, term_variables(label, terms)) - 1L
   n_inner <- prod(lengths(columns[seq_len(n_before)]))
   group$has_base <- attr(terms, "factors")[name, label] == 1L
   group$covariate <- names(columns)
+  group$codes <- codes
   group$beside <- Filter(Negate(is.null), lapply(values, category_levels))
   combinations <- do.call(expand.grid, c(columns, stringsAsFactors = FALSE))
   lapply(seq_len(nrow(combinations)), \(i) {
     group$columns <- as.list(combinations[i, , drop = FALSE])
-    named <- Map(column_name, variables, group$columns, values)
+    named <- Map(column_name, variables, group$columns, values, codes)
     by_level <- \(names) combined_labels(append(named, list(names), n_before))
     group$names <- by_level(group$names)
     group$coded <- by_level(group$coded)
     group$margin <- combined_labels(named)
     group$inner <- (i - 1L) %% n_inner
-    group$values <- slope_values(values, group$columns)
+    group$values <- slope_values(values, group$columns, codes)
     group
   })
 }
 
 # The name of a variable's column: that of a covariate is its own.
-column_name <- function(name, column, x) {
-  if (is.matrix(x)) {
-    paste0(name, colnames(x)[column] %||% column)
+column_name <- function(name, column, x, code) {
+  if (is.integer(column)) {
+    from <- if (is.matrix(x)) x else code
+    paste0(name, colnames(from)[column] %||% column)
   } else if (is.na(column)) {
     name
   } else {
@@ -123,14 +149,17 @@ column_name <- function(name, column, x) {
 #' The product of the columns of some variables
 #' @param x The variables, in any rows.
 #' @param columns Of each the one that is meant, see [term_columns()].
+#' @param codes Of each the contrasts, see [codes_of_categories()].
 #' @noRd
-slope_values <- function(x, columns) {
-  Reduce(`*`, Map(values_of_column, x, columns))
+slope_values <- function(x, columns, codes) {
+  Reduce(`*`, Map(values_of_column, x, columns, codes %||% list(NULL)))
 }
 
-values_of_column <- function(x, column) {
+values_of_column <- function(x, column, code) {
   if (is.matrix(x)) {
     as.double(x[, column])
+  } else if (is.integer(column)) {
+    unname(code[match(as.character(x), rownames(code)), column])
   } else if (is.na(column)) {
     as.double(x)
   } else {
@@ -147,7 +176,8 @@ text_of_slopes <- function(own, variables, frame) {
     if (is.na(at)) {
       name
     } else {
-      column_name(name, own$columns[[at]], frame_variable(name, frame))
+      x <- frame_variable(name, frame)
+      column_name(name, own$columns[[at]], x, own$codes[[at]])
     }
   }
   paste(vapply(variables, of_column, ""), collapse = ":")

@@ -10,7 +10,9 @@
 #' @noRd
 level_spread <- function(fit, spec) {
   large <- fit$fixed$large
-  within <- core_cond_var(spec, fit$theta)[fixed_term_numbers(spec)]
+  # The working response of a generalized model without variance leaves no residual.
+  system <- normal_equations(spec)
+  within <- core_cond_var(system, fit$theta)[fixed_term_numbers(spec)]
   for (own in large$factors) {
     without <- !large$is_column[own$at]
     within[[own$block]][own$column, , without] <- 0

@@ -37,7 +37,8 @@ model_design <- function(
       data,
       contrasts,
       control,
-      most
+      most,
+      passes_of(!is.null(approximation))
     )
   }
   most <- if (may_be_large) most_large else 0L

@@ -140,16 +140,6 @@ moved_predictor <- function(rows, from, to) {
   moved + sum_of_levels(rows$levels, to$levels - from$levels)
 }
 
-# Steps of forward differences, into the range of each parameter.
-theta_steps <- function(fit) {
-  unlist(lapply(fit$random, \(term) {
-    roles <- term_roles(term)
-    theta <- fit$theta[term$theta]
-    step <- 1e-5 * pmax(abs(theta), roles$step_size)
-    ifelse(theta + step >= roles$upper, -step, step)
-  }))
-}
-
 #' The fit at another theta, without what else depends on it
 #' @noRd
 fit_at_theta <- function(fit, theta, spec = fit_spec(fit)) {
@@ -179,6 +169,9 @@ prediction_errors.rlmm_glmm <- function(
   }
   parts <- prediction_parts(fit, rows$effects)
   unit <- effects_sigma(fit)^2
+  if (theta_uncertainty && has_large(fit) && length(rows$effects) == 0L) {
+    unit <- unit * likelihood_share(fit)
+  }
   variance <- unit * prediction_variance(rows, parts, !theta_uncertainty)
   if (theta_uncertainty) {
     variance <- variance + parameter_variance(fit, rows)
@@ -224,34 +217,6 @@ parameter_slopes.rlmm_glmm <- function(fit, rows) {
   list(eta = matrix(slopes, rows$n), covariance = diag(length(free)))
 }
 
-#' Combinations of parameters whose estimates are uncorrelated, with standard errors of one
-#' @return A matrix M with MM' the covariance, a column each.
-#' @noRd
-uncorrelated_directions <- function(covariance) {
-  unit <- sqrt(diag(covariance))
-  root <- tryCatch(
-    chol(covariance / outer(unit, unit)),
-    error = \(cnd) NULL
-  )
-  # The square of the least pivot tells how many digits of the covariance are left.
-  if (is.null(root) || min(diag(root), 1)^2 < 1e-13) {
-    abort_lost_covariance()
-  }
-  unit * t(root)
-}
-
-abort_lost_covariance <- function() {
-  abort_rlmm(
-    c(
-      "The uncertainty of these predictions can't be computed.",
-      x = "Estimates are so correlated that their covariance has lost its digits.",
-      i = "Is a covariate far from zero? Then centre it, or use `theta_uncertainty = FALSE`."
-    ),
-    "rlmm_error_not_available",
-    arg = "theta_uncertainty"
-  )
-}
-
 parameter_slope <- function(fit, spec, rows, direction) {
   at <- fit$parameters
   step <- direction_step(fit, direction)
@@ -279,15 +244,6 @@ glmm_modes_at <- function(fit, spec, parameters) {
   est <- core_glmm_estimates(spec, parameters)
   found <- list(b = by_term(est$b, fit$random))
   with_coefficients_of(found, est, fit$fixed, fit$held)
-}
-
-# The step of central differences, in standard errors: modes are found to about 1e-8. Of a theta
-# that is hardly known it is shorter.
-direction_step <- function(fit, direction) {
-  of_theta <- direction[seq_along(fit$theta)]
-  is_moved <- of_theta != 0
-  most <- 100 * abs(theta_steps(fit)) / abs(of_theta)
-  min(1e-3, most[is_moved])
 }
 
 #' Whether intervals say that theta is estimated, unless they are told to or not

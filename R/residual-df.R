@@ -275,3 +275,20 @@ abort_no_df <- function() {
     arg = "dispersion"
   )
 }
+
+#' The dispersion at which the likelihood is taken, over the one in the working weights
+#'
+#' A profiled dispersion is the deviance over the degrees of freedom that are left, where the
+#' likelihood, of which the covariance of the estimates tells, has the deviance over the number of
+#' observations.
+#' @noRd
+likelihood_share <- function(fit, spec = fit_spec(fit)) {
+  if (!identical(spec$glmm$shape_kind, "profiled")) {
+    return(1)
+  }
+  n <- rep(1, length(spec$y)) * (spec$counts %||% 1)
+  # The weights of other families say of how many observations a row is.
+  is_gaussian <- identical(fit$family$family, "gaussian")
+  weights <- if (is_gaussian) 1 else spec$weights %||% 1
+  spec$glmm$shape / sum(weights * n)
+}

@@ -106,10 +106,14 @@
 #'
 #' @section Fixed factors with many levels:
 #' As in [rlmm()], such a factor takes no dummy columns, nor do its slopes: the levels are found
-#' with the modes of the random effects, and where Laplace's approximation is largest.
+#' with the modes of the random effects, and where Laplace's approximation is largest. That is so
+#' for fewer levels and rows than in a linear model, as each step of a search for the modes
+#' multiplies the columns, and standard errors take as long as the fit: from 100 levels on if rows
+#' times the squared number of levels exceed 1e8, as 10,000 rows with 100 levels or 400 with 500.
 #' [fixed_levels()] has their coefficients and standard errors, [anova()][anova.rlmm] a Wald test of
-#' all of them. With `nAGQ > 1`, `dispersion = "moment"` or `rlmm_control(engine = "iterative")`
-#' they are columns.
+#' all of them; `options(rlmm.large_factor = Inf)` makes them columns, with rows in `summary()`.
+#' With `nAGQ > 1`, `dispersion = "moment"` or `rlmm_control(engine = "iterative")` they are
+#' columns, which take long where there are many.
 #'
 #' @section Separation: Where all responses of a cell of the fixed effects are alike (all zero,
 #' say), a fixed effect may have no finite estimate: the likelihood keeps rising as it grows. Such a

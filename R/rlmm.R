@@ -54,34 +54,35 @@
 #'
 #' @section Fixed factors with many levels:
 #' A factor of the fixed part with hundreds or thousands of levels, as in `y ~ x + firm + (1 |
-#' worker)`, would make as many dummy columns. Where these cost more than a second (100 levels or
-#' more, and as many rows that their product with the squared number of levels exceeds 5e9) they
-#' aren't made: the levels are eliminated like random effects that have no penalty. The fit is the
+#' worker)`, would make as many dummy columns. Where these cost more than a second (100 levels
+#' or more, and as many rows that their product with the squared number of levels exceeds
+#' 5e9, or 1e8 in a generalized model, which goes through them again and again) they aren't
+#' made: the levels are eliminated like random effects that have no penalty. The fit is the
 #' same. [summary()][summary.rlmm] and `vcov()` are those of the other coefficients, beside the
-#' factor; `fixef()` has all of them, [fixed_levels()] those of the levels with standard errors, and
-#' [anova()][anova.rlmm] tests the factor as a whole. `emmeans::emmeans()` has means and trends by
-#' the other variables, averaged over the levels of the factor, and means by the factor itself where
-#' it has at most 2,000 levels. `predict(se.fit = TRUE)` has the standard errors of up to 500
+#' factor; `fixef()` has all of them, [fixed_levels()] those of the levels with standard errors,
+#' and [anova()][anova.rlmm] tests the factor as a whole. `emmeans::emmeans()` has means and trends
+#' by the other variables, averaged over the levels of the factor, and means by the factor itself
+#' where it has at most 2,000 levels. `predict(se.fit = TRUE)` has the standard errors of up to 500
 #' different rows at a time. What needs the model matrix itself (Kenward and Roger's method, robust
 #' standard errors, `influence()`) says that it isn't available.
 #'
 #' That is so for a factor by itself, with any contrasts that span its levels (of more than 2,000:
-#' treatment contrasts with any base, sum and Helmert contrasts, by `contrasts`, the option or the
-#' factor's own), or for the
-#' combinations of several that are in the formula as nothing else, as in `y ~ x + firm:year + (1 |
-#' worker)`; and for two of these, the largest, as in `y ~ firm + school + (1 | worker)`. Of the
-#' second a level is dropped for each part of the data that isn't connected with the others, as
-#' `lm()` does it. So are slopes by level, the interactions of one factor with covariates, with
-#' matrices such as `poly(x, 2)` and with categories of few levels, as in `y ~ firm * x + (1 |
-#' worker)`, `firm:x`, `firm * sex` or `firm * x * sex`, if no level has more than 20 columns: a
-#' level where the covariate is constant, or a category doesn't occur, loses its slope, as in
-#' `lm()`. [anova()][anova.rlmm] tests such an interaction as a whole; terms that it contains (`sex`
-#' in `firm:sex`) have no row in its table. `options(rlmm.large_factor = )` is the number of levels
-#' from which on it is done, however many rows there are; with `Inf` all factors are columns. For
-#' generalized models see [rglmm()]. With other contrasts than treatment contrasts whose base is the
-#' first level the intercept, and the coefficient of a covariate with slopes, depend on all levels:
-#' they can't be held, and have no profile and no bootstrap. Such a factor is columns if levels have
-#' no coefficient because of columns before it.
+#' treatment contrasts with any base, sum and Helmert contrasts, by `contrasts`, the option or
+#' the factor's own), or for the combinations of several that are in the formula as nothing else,
+#' as in `y ~ x + firm:year + (1 | worker)`; and for two of these, the largest, as in `y ~ firm +
+#' school + (1 | worker)`. Of the second a level is dropped for each part of the data that isn't
+#' connected with the others, as `lm()` does it. So are slopes by level, the interactions of one
+#' factor with covariates, with matrices such as `poly(x, 2)` and with categories of few levels,
+#' as in `y ~ firm * x + (1 | worker)`, `firm:x`, `firm * sex` or `firm * x * sex`, whatever the
+#' contrasts of the categories, if no level has more than 20 columns: a level where the covariate
+#' is constant, or a category doesn't occur, loses its slope, as in `lm()`. [anova()][anova.rlmm]
+#' tests such an interaction as a whole; terms that it contains (`sex` in `firm:sex`) have no row
+#' in its table. `options(rlmm.large_factor = )` is the number of levels from which on it is done,
+#' however many rows there are; with `Inf` all factors are columns. For generalized models see
+#' [rglmm()]. With other contrasts than treatment contrasts whose base is the first level the
+#' intercept, and the coefficient of a covariate with slopes, depend on all levels: they can't be
+#' held, and have no profile and no replicates of [bootstrap()]. Such a factor is columns if levels
+#' have no coefficient because of columns before it.
 #'
 #' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
 #' @seealso [rglmm()] for counts, proportions and other responses that aren't normal, [rnlmm()] for

@@ -11,8 +11,9 @@
 #'
 #' The matrix has no rows of a fixed factor with many levels (see [rlmm()]): it is that of the other
 #' coefficients, beside the factor; [fixed_levels()] has the standard errors of the levels. If the
-#' contrasts of the factor make the intercept a mean of its levels, that of a generalized model is
-#' known given theta.
+#' contrasts of the factor make the intercept a mean of its levels, that of a generalized model
+#' takes into account that theta is estimated as well; given all parameters the mean has the
+#' variance of the working linear model, which is right to a percent or so.
 #'
 #' `type = "Kenward-Roger"` is the adjusted matrix of Kenward and Roger for linear fits by REML: see
 #' [summary()][summary.rlmm].

@@ -168,6 +168,36 @@ test_that("the mean over the levels has the covariance of the coefficients", {
   )
 })
 
+test_that("standard errors of levels take into account that theta is estimated", {
+  d <- counted_data()
+  errors <- \(fits) {
+    expect_equal_errors(fits$levels, coef(summary(fits$dummies)), 0.01)
+  }
+  errors(by_both_codings(rglmm(count ~ x + firm + (1 | worker), d, poisson), d))
+  formula <- spent ~ x + firm + (1 | worker)
+  for (kind in c("profiled", "estimated")) {
+    fits <- by_both_codings(rglmm(formula, d, Gamma("log"), dispersion = kind), d)
+    errors(fits)
+    expecting_same(fits, 0.01)(\(fit) {
+      predict(fit, d[1:9, ], re.form = NA, se.fit = TRUE)$se.fit
+    })
+  }
+})
+
+test_that("levels beside effects without variance have standard errors", {
+  d <- counted_data()
+  control <- rlmm_control(fixed = list(theta = c("worker.(Intercept)" = 0)))
+  fits <- by_both_codings(
+    rglmm(count ~ x + firm + (1 | worker), d, poisson, control = control),
+    d
+  )
+  flat <- coef(summary(glm(count ~ x + firm, poisson, d)))
+  expect_equal_errors(fits$levels, flat, 1e-4)
+  expecting_same(fits)(\(fit) {
+    predict(fit, d[1:9, ], re.form = NA, interval = "confidence")
+  })
+})
+
 test_that("levels without a finite coefficient are named", {
   d <- counted_data()
   d$died[d$firm == "3"] <- 0L
@@ -189,6 +219,20 @@ test_that("levels without a finite coefficient are named", {
   rest <- rglmm(formula, left, binomial)
   expect_equal(fixef(fit)[names(fixef(rest))], fixef(rest), tolerance = 1e-3)
   expect_equal(vcov(fit), vcov(rest), tolerance = 1e-3)
+})
+
+test_that("a factor that costs more than a second takes no columns", {
+  set.seed(23)
+  n <- 6000L
+  d <- data.frame(
+    firm = factor(sample(150, n, TRUE)),
+    worker = factor(sample(300, n, TRUE))
+  )
+  d$count <- rpois(n, exp(rnorm(300, sd = 0.5)[d$worker]))
+  fit <- rglmm(count ~ firm + (1 | worker), d, poisson)
+  expect_identical(length(fit$fixed$large$levels), 150L)
+  linear <- rlmm(count ~ firm + (1 | worker), d)
+  expect_null(linear$fixed$large)
 })
 
 test_that("quadrature and dispersions by moment have columns", {

@@ -77,13 +77,17 @@ test_that("a factor stays in X where its levels can't stand apart", {
   expect_false(is_apart(y ~ year + (1 | worker)))
   expect_true(is_apart(y ~ firm:sex + (1 | worker)))
   expect_true(is_apart(y ~ sex + firm:sex + (1 | worker)))
-  expect_false(is_apart(y ~ ordered(sex) * firm + (1 | worker)))
+  expect_true(is_apart(y ~ ordered(sex) * firm + (1 | worker)))
 })
 
 test_that("few levels, or few rows, are columns of X", {
   expect_false(is_large(99L, 1e7))
   expect_false(is_large(200L, 1e4))
   expect_true(is_large(2000L, 2e5))
+  # A generalized model multiplies the columns again and again.
+  expect_true(is_large(200L, 1e4, passes_of(TRUE)))
+  expect_false(is_large(99L, 1e7, passes_of(TRUE)))
+  expect_false(is_large(200L, 2000L, passes_of(TRUE)))
 })
 
 test_that("columns that can't be held are refused before they are made", {

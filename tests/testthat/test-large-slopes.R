@@ -315,12 +315,53 @@ test_that("marginal means and trends are averaged over slopes", {
   expect_same(\(fit) emmeans::emmeans(fit, ~ sex | x, at = list(x = 3:4)))
   expect_same(\(fit) emmeans::emmeans(fit, ~firm))
   expect_same(\(fit) emmeans::emtrends(fit, ~sex, "x"))
-  fit <- by_both_codings(rlmm(y ~ firm:x + sex + (1 | worker), d), d)$levels
-  expect_error(
-    emmeans::emmeans(fit, ~sex),
-    "A reference grid without `x`",
-    class = "rlmm_error_large_factor"
-  )
+  fits <- by_both_codings(rlmm(y ~ firm:x + sex + (1 | worker), d), d)
+  expect_same(\(fit) emmeans::emmeans(fit, ~sex))
+  fits <- by_both_codings(rlmm(y ~ firm + firm:sex + (1 | worker), d), d)
+  # Without its own term emmeans takes `sex` for nested in `firm`.
+  expect_same(\(fit) emmeans::emmeans(fit, ~sex, nesting = NULL))
+  fits <- by_both_codings(rlmm(y ~ x:firm:sex + (1 | worker), d), d)
+  expect_same(\(fit) emmeans::emtrends(fit, ~sex, "x"))
+})
+
+test_that("categories beside a large factor have any contrasts", {
+  d <- sloped_data()
+  d$sex <- factor(d$sex)
+  contrasts(d$sex) <- contr.sum(2)
+  contrasts(d$kind) <- contr.helmert(3)
+  d$rank <- ordered(d$kind)
+  for (formula in c(
+    y ~ firm * sex,
+    y ~ firm + firm:sex,
+    y ~ firm * x * kind,
+    y ~ u + firm * rank
+  )) {
+    fits <- by_both_codings(rlmm(with_worker(formula), d), d)
+    expect_equal_slopes(fits)
+    expect_dropped_as_lm(fits$levels, formula, d)
+    expecting_same(fits)(\(fit) predict(fit, d[1:9, ], se.fit = TRUE))
+  }
+  # A category that a level doesn't have leaves it a constant.
+  own <- d[!(d$firm == "7" & d$sex == "m" | d$firm == "40" & d$kind == "2"), ]
+  for (formula in c(y ~ firm * sex, y ~ kind * firm, y ~ firm * rank)) {
+    fits <- by_both_codings(rlmm(with_worker(formula), d), own)
+    expect_equal_slopes(fits)
+    expect_dropped_as_lm(fits$levels, formula, own)
+  }
+})
+
+test_that("levels and categories by sum contrasts are those of dummy columns", {
+  skip_if_not_installed("emmeans")
+  d <- sloped_data()
+  rlang::local_options(contrasts = c("contr.sum", "contr.poly"))
+  fits <- by_both_codings(rlmm(y ~ firm * sex + u + (1 | worker), d), d)
+  both <- expecting_same(fits)
+  own <- c("(Intercept)", "sex1", "u")
+  both(logLik, 1e-9)
+  both(fixef)
+  both(\(fit) vcov(fit)[own, own])
+  both(\(fit) coef(summary(fit))[own, ], 1e-3)
+  both(\(fit) as.data.frame(emmeans::emmeans(fit, ~sex))[-1L], 1e-4)
 })
 
 test_that("the iterative engine has slopes too", {
@@ -363,7 +404,7 @@ test_that("slopes stand apart where their factor is in nothing else", {
   }
   expect_identical(apart(y ~ firm * x + (1 | worker)), c("firm", "firm:x"))
   expect_length(apart(y ~ firm * kind + (1 | worker)), 3L)
-  expect_length(apart(y ~ firm * ordered(kind) + (1 | worker)), 0L)
+  expect_length(apart(y ~ firm * ordered(kind) + (1 | worker)), 3L)
   # A level has 20 columns at most.
   expect_length(apart(y ~ firm * poly(year, 20) + (1 | worker)), 0L)
   expect_length(apart(y ~ firm * x + (x | firm)), 0L)
