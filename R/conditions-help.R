@@ -35,7 +35,7 @@
 #'   aren't used.
 #' * `rlmm_message_levels`: Of a response with several levels the first is a failure, the others are
 #'   successes.
-#' * `rlmm_message_columns`: The columns of the fixed effects take more than 1 GB.
+#' * `rlmm_message_columns`: The columns of the fixed effects take more than 1 GB, or long.
 #' * `rlmm_message_endless`: A function that reads data has returned the same rows 100 times.
 #' * `rlmm_message_order`: In which order a structure such as [ar1()][covariance_structures] takes
 #'   levels that are numbers.

@@ -29,20 +29,15 @@ model_design <- function(
   frame <- build_frame(parsed, env, data, extras, na_action)
   frame <- weighed_frame(frame, weights_type)
   random <- random_design(parsed, frame, env, data)
+  passes <- passes_of(!is.null(approximation))
   make_fixed <- \(most) {
-    fixed_design(
-      parsed,
-      frame,
-      env,
-      data,
-      contrasts,
-      control,
-      most,
-      passes_of(!is.null(approximation))
-    )
+    fixed_design(parsed, frame, env, data, contrasts, control, most, passes)
   }
   most <- if (may_be_large) most_large else 0L
   fixed <- uncontained_fixed(make_fixed, random, count_rows(frame), most)
+  if (!is.null(approximation) && !may_be_large) {
+    tell_of_columns(fixed$fixed$terms, frame, contrasts)
+  }
   design <- list(
     formula = formula,
     frame = frame,
@@ -59,6 +54,25 @@ model_design <- function(
   checks <- design$control$checks
   check_model(design$spec, design$random, design$fixed, checks)
   design
+}
+
+# Tells of columns that a generalized model has where levels can't stand apart.
+tell_of_columns <- function(terms, frame, contrasts) {
+  large <- find_large_factors(terms, frame, contrasts, passes = passes_of(TRUE))
+  if (is.null(large)) {
+    return(invisible())
+  }
+  inform_rlmm(
+    c(
+      sprintf(
+        "Each of the %s of %s has a column, with which the fit takes long.",
+        plural(length(large$levels), "level"),
+        enumerate(tick(large_labels(large)))
+      ),
+      i = "With the defaults of `nAGQ`, `dispersion` and the engine they need none: see `?rglmm`."
+    ),
+    "rlmm_message_columns"
+  )
 }
 
 # The rows that count: each as often as its weight says, where weights are frequencies.

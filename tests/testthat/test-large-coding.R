@@ -141,6 +141,19 @@ test_that("a generalized model has its contrasts", {
   both(\(fit) predict(fit, d[1:9, ], se.fit = TRUE))
 })
 
+test_that("the iterative engine has contrasts too", {
+  d <- made_data(2000)
+  rlang::local_options(
+    rlmm.large_factor = 20,
+    contrasts = c("contr.sum", "contr.poly")
+  )
+  exact <- rlmm(y ~ x + firm + (1 | worker) + (1 | year), d)
+  fit <- update(exact, control = rlmm_control(engine = "iterative"))
+  expect_identical(fit$engine, "iterative")
+  expect_equal(fixef(fit), fixef(exact), tolerance = 1e-4)
+  expect_equal(vcov(fit), vcov(exact), tolerance = 1e-3)
+})
+
 test_that("the intercept of contrasts has Wald limits beside profiles", {
   d <- made_data()
   rlang::local_options(

@@ -239,21 +239,25 @@ test_that("quadrature and dispersions by moment have columns", {
   d <- counted_data()
   rlang::local_options(rlmm.large_factor = 20)
   formula <- count ~ x + firm + (1 | worker)
-  by_nodes <- rglmm(formula, d, poisson, nAGQ = 3)
+  expect_message(
+    by_nodes <- rglmm(formula, d, poisson, nAGQ = 3),
+    "Each of the 25 levels of `firm` has a column",
+    class = "rlmm_message_columns"
+  )
   expect_null(by_nodes$fixed$large)
-  by_moment <- rglmm(
+  by_moment <- suppressMessages(rglmm(
     spent ~ x + firm + (1 | worker),
     d,
     Gamma("log"),
     dispersion = "moment"
-  )
+  ))
   expect_null(by_moment$fixed$large)
-  by_gradients <- rglmm(
+  by_gradients <- suppressMessages(rglmm(
     formula,
     d,
     poisson,
     control = rlmm_control(engine = "iterative")
-  )
+  ))
   expect_null(by_gradients$fixed$large)
   expect_identical(
     preview(formula, d, family = poisson)$fixed$apart,
