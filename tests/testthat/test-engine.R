@@ -178,6 +178,24 @@ test_that("random vectors tell where the optimum is at nearly singular covarianc
   }
 })
 
+test_that("so they do in generalized models", {
+  d <- nearly_singular(3)
+  d$y <- withr::with_seed(3, {
+    as.integer(d$y + stats::rlogis(nrow(d)) > 1)
+  })
+  fit_by <- function(engine, ...) {
+    control <- rlmm_control(engine = engine, ...)
+    f <- y ~ x + (x | a) + (x | b)
+    suppressMessages(rglmm(f, d, family = stats::binomial(), control = control))
+  }
+  found <- fit_by("iterative")
+  there <- fit_by("exact", fixed = list(theta = getME(found, "theta")))
+  expect_identical(certificate(found)$verdict, "optimal")
+  expect_lt(certificate(found)$noise$excess, 1e-5)
+  loss <- 2 * as.numeric(logLik(fit_by("exact")) - logLik(there))
+  expect_lt(loss, 1e-4)
+})
+
 test_that("accessors of an iterative fit are those of an exact one", {
   d <- crossed(3000L, 100L, 60L)
   fits <- by_both(y ~ x + (x | g) + (1 | h), d)

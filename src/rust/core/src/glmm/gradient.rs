@@ -33,7 +33,7 @@ use crate::kernels::small;
 /// next.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory {
-    derivatives: Derivatives,
+    pub derivatives: Derivatives,
     leverages: Vec<f64>,
     rho: Vec<f64>,
     xi: Vec<f64>,

@@ -6,7 +6,7 @@ use super::GeneralizedLinearMixedModel;
 use crate::derivatives::OmegaDerivatives;
 use crate::error::Result;
 use crate::factor::rows::Rows;
-use crate::glmm::families::response::{Derivatives, Information};
+use crate::glmm::families::response::Information;
 use crate::glmm::vary::Vary;
 use crate::iterative::gradients::Solver;
 use crate::iterative::leverage::each_row;
@@ -179,7 +179,8 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<Option<(Vec<OfTerms>, Deviations)>> {
         let information = self.options.information;
         let is_observed = information == Information::Observed;
-        let mut derivatives = Derivatives::default();
+        // The memory of gradients isn't needed meanwhile.
+        let mut derivatives = std::mem::take(&mut self.memory).derivatives;
         let response = &self.pirls.response;
         response.derivatives(information, &mut derivatives);
         let observed = derivatives.observed(response).to_vec();
