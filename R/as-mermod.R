@@ -40,6 +40,22 @@ as_merMod <- function(object, ...) {
   mermod_of(with_offset_in_formula(with_all_rows(object)))
 }
 
+#' lme4's object with an offset where the user wrote it, and the fitted data in its call
+#'
+#' MuMIn evaluates the call again without fixed effects: the model that it fits then has the offset
+#' of the call, but not one of the formula.
+#' @noRd
+as_merMod_with_offset <- function(object) {
+  check_convertible(object)
+  need_package("lme4", "as_merMod()")
+  made <- mermod_of(with_all_rows(object))
+  data <- original_data(object)
+  if (!is.null(data)) {
+    made@call$data <- data
+  }
+  made
+}
+
 #' lme4's object of one kind of fit
 #' @noRd
 mermod_of <- function(fit) UseMethod("mermod_of")

@@ -311,10 +311,12 @@ utils::globalVariables(c(".Generic", ".GenericDefEnv"))
 #' @noRd
 via_lme4 <- function(...) {
   is_of_fixed <- .Generic %in% unlist(fixed_generics)
-  convert <- if (is_of_fixed) as_merMod_for_fixed else as_merMod
-  if (.Generic == "Effect") {
-    convert <- as_merMod_with_data
-  }
+  convert <- switch(
+    .Generic,
+    Effect = as_merMod_with_data,
+    r.squaredGLMM = as_merMod_with_offset,
+    if (is_of_fixed) as_merMod_for_fixed else as_merMod
+  )
   call_again(.Generic, .GenericDefEnv, convert)(...)
 }
 

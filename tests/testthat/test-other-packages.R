@@ -455,6 +455,17 @@ test_that("a negative binomial fit answers as that of glmer.nb()", {
   }
 })
 
+test_that("MuMIn's null model has the offset of the call", {
+  skip_if_not_installed("MuMIn")
+  chicks <- transform(grouseticks, exposure = 1 + as.integer(INDEX) %% 3)
+  formula <- TICKS ~ YEAR + (1 | BROOD)
+  fit <- rglmm(formula, chicks, poisson, offset = log(exposure))
+  theirs <- lme4::glmer(formula, chicks, poisson, offset = log(exposure))
+  f <- getExportedValue("MuMIn", "r.squaredGLMM")
+  found <- suppressWarnings(f(fit))
+  expect_equal(found, suppressWarnings(f(theirs)), tolerance = 1e-3)
+})
+
 test_that("emm_options(lmer.df) chooses emmeans' degrees of freedom", {
   skip_if_not_installed("emmeans")
   fit <- pairs_of_fits()$linear$fit
