@@ -426,6 +426,7 @@ sorted_letters <- function(x) {
 }
 
 did_you_mean <- function(x, candidates, quote = tick) {
+  candidates <- as.character(candidates)
   begun <- candidates[nzchar(x) & startsWith(candidates, x)]
   found <- if (length(begun) > 0L) begun else nearest(x, candidates)
   if (length(found) > 0L) {

@@ -98,6 +98,9 @@ deviance.rlmm <- function(object, REML = NULL, ...) {
 #' @export
 deviance.rlmm_glmm <- function(object, REML = NULL, nAGQ = NULL, ...) {
   refuse_dots(...)
+  if (!is.null(REML) && check_flag(REML, "REML")) {
+    abort_glmm("The REML criterion")
+  }
   if (is.null(nAGQ)) {
     return(object$dev$deviance)
   }

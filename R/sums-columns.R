@@ -189,13 +189,22 @@ indicator <- function(variable, value, weight = 1) {
   call("if_else", call("==", variable, value), weight, 0)
 }
 
-# The variable of which an expression indicates one level, as text; "" if it is no indicator.
-indicated_variable <- function(expr) {
+# The variable of which an expression indicates one level, and that level, both as text; "" if it is
+# no indicator.
+indicated_level <- function(expr) {
   is_indicator <- is.call(expr) &&
     call_name(expr) == "if_else" &&
     call_name(expr[[2L]]) == "==" &&
+    is.atomic(expr[[2L]][[3L]]) &&
     identical(as.list(expr)[3:4], list(1, 0))
-  if (is_indicator) deparse_one(expr[[2L]][[2L]]) else ""
+  if (!is_indicator) {
+    return(c(variable = "", level = ""))
+  }
+  condition <- expr[[2L]]
+  c(
+    variable = deparse_one(condition[[2L]]),
+    level = as.character(condition[[3L]])
+  )
 }
 
 # Columns of a model matrix ---------------------------------------------------

@@ -71,7 +71,8 @@ group_pairs <- function(n) {
 
 #' The names of the columns of the inner table: x1.., z1_1.., r, y, w, and g1.. of groups
 #'
-#' And `indicates`: of which variable each column of X indicates one level, "" if of none.
+#' And `indicates`: of which variable each column of X indicates which level, as a matrix with the
+#' rows that [indicated_level()] names.
 #' @noRd
 row_names_of <- function(expressions) {
   all <- names(expressions$groups)
@@ -80,7 +81,7 @@ row_names_of <- function(expressions) {
   list(
     x = sprintf("x%d", seq_along(expressions$x)),
     z = Map(names_of_z, z, seq_along(z)),
-    indicates = vapply(expressions$x, indicated_variable, ""),
+    indicates = vapply(expressions$x, indicated_level, indicated_level(1)),
     atoms = lapply(expressions$atoms, \(own) sprintf("g%d", match(own, all))),
     weighted = !is.null(expressions$w),
     frequency = expressions$frequency
@@ -179,15 +180,15 @@ products <- function(a, b, prefix, weighted) {
 }
 
 #' Sums of the products of columns with each other, each pair once
-#' @param indicates See [row_names_of()].
+#' @param is_summed Which of the products, as a matrix; by default each in the upper triangle.
 #' @noRd
 own_products <- function(
   a,
   prefix,
   weighted,
-  indicates = character(length(a))
+  is_summed = upper.tri(diag(length(a)), diag = TRUE)
 ) {
-  pairs <- which(is_summed_product(indicates), arr.ind = TRUE)
+  pairs <- which(is_summed, arr.ind = TRUE)
   sums <- Map(
     \(i, j) product_sum(a[i], a[j], weighted),
     pairs[, 1L],
@@ -198,11 +199,16 @@ own_products <- function(
 
 #' Which elements of X'X are summed up: the upper triangle, but for the products of indicators of
 #' two levels of one variable, which are zero in every row
+#'
+#' Two columns may indicate one level, such as those of `a` and `factor(a)`.
+#' @param indicates See [row_names_of()].
 #' @noRd
 is_summed_product <- function(indicates) {
-  same <- outer(indicates, indicates, "==") & nzchar(indicates)
-  is_zero <- same & row(same) != col(same)
-  upper.tri(same, diag = TRUE) & !is_zero
+  variable <- indicates["variable", ]
+  level <- indicates["level", ]
+  same_variable <- outer(variable, variable, "==") & nzchar(variable)
+  is_zero <- same_variable & outer(level, level, "!=")
+  upper.tri(is_zero, diag = TRUE) & !is_zero
 }
 
 #' Where the elements of a symmetric matrix stand in its upper triangle
@@ -220,7 +226,7 @@ total_sums <- function(parts) {
     list(n = quote(n())),
     if (weighted) weight_sums(parts$frequency),
     list(missing = count_of(call("is.na", as.name("r")))),
-    own_products(parts$x, "xx", weighted, parts$indicates),
+    own_products(parts$x, "xx", weighted, is_summed_product(parts$indicates)),
     of(parts$x, "r", "xr"),
     of("r", "r", "rr"),
     of("y", "y", "yy")

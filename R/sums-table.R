@@ -162,7 +162,8 @@ rough_centre <- function(plan, expressions, rows, extras) {
 #' needn't be summed up.
 #' @noRd
 written_centre <- function(shift, beta0, summed, expressions) {
-  is_indicator <- nzchar(row_names_of(expressions)$indicates)
+  indicates <- row_names_of(expressions)$indicates
+  is_indicator <- nzchar(indicates["variable", ])
   taken <- replace(shift, !is_indicator, 0)
   if (any(taken != 0)) {
     beta0[1L] <- beta0[1L] - sum(taken * beta0)

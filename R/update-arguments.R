@@ -45,12 +45,17 @@ kept_contrasts <- function(fit, expr, places, change) {
   known_contrasts(value, change$formula)
 }
 
+# An argument that the fitting function doesn't have needs no value: that function refuses it.
 changed_arguments <- function(fit, args, data, caller) {
+  fitter <- fitting_function(fit, c(names(fit$call), names(args)))
+  taken <- names(formals(fitter))
   lapply(rlang::set_names(names(args)), function(name) {
     known <- if (name %in% evaluated_in_data(fit)) data
     tryCatch(
       eval(args[[name]], known, caller),
-      error = \(cnd) abort_extra(args[[name]], name, cnd, known)
+      error = \(cnd) {
+        if (name %in% taken) abort_extra(args[[name]], name, cnd, known)
+      }
     )
   })
 }

@@ -32,6 +32,7 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   check_flag(evaluate, "evaluate")
   changes <- as.list(substitute(list(...)))[-1]
   check_change_names(changes)
+  names(changes) <- full_names(names(changes), object)
   caller <- parent.frame()
   formula <- if (!missing(formula.)) changed_formula(object, formula.)
   change <- wanted_change(object, formula, names(changes), caller)
@@ -40,6 +41,16 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
     return(portable_call(object, call, change))
   }
   fit_changed(object, call, change)
+}
+
+#' The names of arguments that are written in short, as R takes those before the dots of a function
+#' @noRd
+full_names <- function(names, fit) {
+  fitter <- fitting_function(fit, c(names(fit$call), names))
+  known <- names(formals(fitter))
+  known <- known[seq_along(known) < match("...", known)]
+  at <- pmatch(names, known)
+  ifelse(is.na(at), names, known[at])
 }
 
 #' What `changed_call()` calls a change

@@ -90,3 +90,9 @@ test_that("AIC() and BIC() compare fits, and refuse what is none", {
     writeLines(error_lines(BIC(fit, k = 3)))
   })
 })
+
+test_that("a generalized model has no REML deviance", {
+  fit <- rglmm(incidence ~ period + (1 | herd), cbpp, poisson)
+  expect_error(deviance(fit, REML = TRUE), class = "rlmm_error_not_available")
+  expect_equal(deviance(fit, REML = FALSE), deviance(fit))
+})

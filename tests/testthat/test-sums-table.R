@@ -603,3 +603,19 @@ test_that("dates and times as engines write them", {
   expect_match(written("spark"), "datediff(`day`, '1970-01-01')", fixed = TRUE)
   expect_match(written("mysql"), "unix_timestamp(`moment`)", fixed = TRUE)
 })
+
+test_that("columns that indicate the same level are told from those of two levels", {
+  skip_without_database()
+  rows <- plain_rows()
+  con <- local_database(rows, "rows")
+  table <- dplyr::tbl(con, "rows")
+  formulas <- list(
+    y ~ kind + factor(kind) + (1 | g),
+    y ~ factor(code) + x + as.factor(code) + (1 | id),
+    y ~ I(x > 100) + factor(x > 100) + (1 | g)
+  )
+  for (formula in formulas) {
+    suppressMessages(expect_fit_of_rows(formula, table, rows))
+    expect_message(rlmm(formula, table), class = "rlmm_message_rankx")
+  }
+})

@@ -268,3 +268,31 @@ test_that("a changed fit's frame tells the rows that were left out, as the fit d
     predict(smaller, re.form = formula)
   )
 })
+
+test_that("arguments that can't be evaluated, or aren't there, are named", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_error(
+    update(fit, wieghts = Days),
+    "Did you mean `weights`?",
+    class = "rlmm_error_unknown_argument",
+    fixed = TRUE
+  )
+  expect_error(update(fit, control = no_such), class = "rlmm_error_variable")
+  expect_error(
+    rlmm(sleepstudy$Reaction ~ 1 + (1 | sleepstudy$Subject), weights = no_such),
+    class = "rlmm_error_variable"
+  )
+  binary <- rglmm(incidence ~ period + (1 | herd), cbpp, poisson)
+  expect_error(
+    update(binary, nAGG = no_such),
+    class = "rlmm_error_unknown_argument"
+  )
+})
+
+test_that("arguments may be written in short, as in the fitting function", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  short <- update(fit, weight = Days + 1)
+  whole <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, weights = Days + 1)
+  expect_equal(logLik(short), logLik(whole))
+  expect_named(short$call, c("", "formula", "data", "weights"))
+})
