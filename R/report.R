@@ -398,20 +398,28 @@ report_redundant <- function(fit) {
     return(invisible())
   }
   lines <- vapply(at, redundant_line, "", fit = fit)
-  head <- if (length(at) == 1L) {
-    "A random effect is contained in the fixed effects: its variance can't be told, and is zero."
+  is_one <- length(at) == 1L
+  head <- if (is_one) {
+    "A random effect is contained in the fixed effects: its variance can't be told"
   } else {
-    paste(
-      "Some random effects are contained in the fixed effects:",
-      "their variances can't be told, and are zero."
-    )
+    "Some random effects are contained in the fixed effects: their variances can't be told"
   }
+  zero <- if (is_one) ", and is zero." else ", and are zero."
+  are_zero <- all(vapply(at, has_no_redundant_variance, NA, fit = fit))
+  head <- paste0(head, if (are_zero) zero else ".")
   signal(
     fit$control$checks$conv_singular,
     c(head, stats::setNames(lines, rep("i", length(lines)))),
     "redundant",
     terms = term_texts(fit)[at]
   )
+}
+
+# Beside a covariate very far from zero the variance is zero of other effects: those at its mean.
+has_no_redundant_variance <- function(i, fit) {
+  term <- fit$random[[i]]
+  lambda <- lambda_block(term, fit$theta)
+  all(lambda[term$columns %in% fit$redundant[[i]], ] == 0)
 }
 
 # "`batch` is a fixed effect already: leave `(1 | batch)` out."

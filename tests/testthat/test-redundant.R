@@ -210,3 +210,24 @@ test_that("slopes of a covariate far from zero aren't what the levels explain", 
     expect_equal(logLik(fit)[1L], logLik(centred)[1L], tolerance = 1e-3)
   }
 })
+
+# Far from zero a covariate is computed about its mean, where other effects than those at zero are
+# without a variance; the coefficients of the levels depend on which.
+test_that("slopes beside their levels are those without the intercept, wherever zero is", {
+  set.seed(4)
+  data <- data.frame(g = gl(6, 15), c = rnorm(90), z = rnorm(90))
+  data$y <- rnorm(6)[data$g] * data$c + rnorm(90)
+  for (origin in c(20, 300)) {
+    data$x <- data$c + origin
+    expect_as_reduced(
+      rlmm(y ~ g + x + (x | g), data),
+      rlmm(y ~ g + x + (0 + x | g), data),
+      "and is zero."
+    )
+    expect_as_reduced(
+      rlmm(y ~ g * z + x + (z + x | g), data),
+      rlmm(y ~ g * z + x + (0 + x | g), data),
+      "and is zero."
+    )
+  }
+})

@@ -113,9 +113,15 @@ impl Fitted<'_> {
         basis: &Basis,
     ) -> Result<Pairs> {
         let best = self.summary.best.clone();
-        let mut pairs = estimates(model, data, basis, &best)?;
         let certificate = judged(model, basis, &best)?;
-        let summary = self.summary.mapped(|theta| basis.to_given(theta));
+        let reported = without_redundant(model, basis, &best)?;
+        let mut summary = self.summary.mapped(|theta| basis.to_given(theta));
+        let mut at = best;
+        if let Some(given) = reported {
+            at = basis.from_given(&given);
+            summary.best = given;
+        }
+        let mut pairs = estimates_at(model, data, basis, (&at, &summary.best))?;
         pairs.push((
             "optsum",
             opt_summary(
@@ -144,6 +150,21 @@ pub fn noise_list(noise: Noise) -> Robj {
         ("probes", Robj::from(noise.probes as i32)),
         ("iterations", Robj::from(noise.iterations as i32)),
     ])
+}
+
+// Theta of the given effects, with no variance of those that the fixed ones contain; `None` where
+// the basis is that of these, or the criterion isn't computed to be the same there.
+fn without_redundant(
+    model: &mut LinearMixedModel,
+    basis: &Basis,
+    theta: &[f64],
+) -> Result<Option<Vec<f64>>> {
+    if basis.is_given() || model.redundant().is_empty() {
+        return Ok(None);
+    }
+    let given = basis.to_given_without(theta, model.redundant());
+    let is_same = model.is_same_at(&basis.from_given(&given), theta)?;
+    Ok(is_same.then_some(given))
 }
 
 // The verdict on theta of the basis, in terms of the given effects.
@@ -353,6 +374,16 @@ pub fn estimates(
     basis: &Basis,
     theta: &[f64],
 ) -> Result<Pairs> {
+    estimates_at(model, data, basis, (theta, &basis.to_given(theta)))
+}
+
+// Everything that follows from theta, of the basis and of the given effects.
+fn estimates_at(
+    model: &mut LinearMixedModel,
+    data: &Data,
+    basis: &Basis,
+    (theta, given): (&[f64], &[f64]),
+) -> Result<Pairs> {
     let Estimates {
         objective,
         sigma,
@@ -368,14 +399,13 @@ pub fn estimates(
         Data::Rows(design) => fitted_values(design, &solution),
         Data::Sums(..) => (Robj::from(()), pwrss - ussq),
     };
-    let given = basis.to_given(theta);
-    solution_to_given(basis, &given, &shapes, &mut solution);
+    solution_to_given(basis, given, &shapes, &mut solution);
     basis.rx_to_given(&mut rx);
     let scales = given_scales(model, basis);
-    let smallest = model.smallest_singular_value(&given, &scales);
+    let smallest = model.smallest_singular_value(given, &scales);
     let scales = List::from_values(scales.iter().map(Robj::from));
     Ok(vec![
-        ("theta", Robj::from(&given)),
+        ("theta", Robj::from(given)),
         ("objective", Robj::from(objective)),
         ("beta", Robj::from(&solution.beta)),
         ("sigma", Robj::from(sigma)),

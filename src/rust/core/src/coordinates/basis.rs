@@ -148,6 +148,20 @@ impl Basis {
         found
     }
 
+    /// Theta of the given effects at which `without` (term and column of each), of parts that begin
+    /// with them, have no variance. Where the fixed effects contain them the restricted likelihood
+    /// is the same for any variance of theirs.
+    pub fn to_given_without(
+        &self,
+        theta: &[f64],
+        without: &[(usize, usize)],
+    ) -> Vec<f64> {
+        self.mapped(theta, |part, column| {
+            small::backward_solve(part.k, &part.c, column);
+            column[..part.leading(without)].fill(0.0);
+        })
+    }
+
     /// Fixed effects in this basis.
     pub fn fixed_from_given(&self, beta: &mut [f64]) {
         if let Some(Fixed { p, c, .. }) = &self.fixed {

@@ -47,6 +47,22 @@ impl Part {
         }
     }
 
+    /// How many of the part's effects are among `effects` (term and column of each), if it begins
+    /// with them; otherwise none.
+    pub(super) fn leading(&self, effects: &[(usize, usize)]) -> usize {
+        let own = self.first..self.first + self.k;
+        let within = |(term, column): &&(usize, usize)| {
+            *term == self.term && own.contains(column)
+        };
+        let n = effects.iter().filter(within).count();
+        let ends_at = effects.iter().filter(within).map(|(_, j)| j + 1).max();
+        if ends_at == Some(self.first + n) {
+            n
+        } else {
+            0
+        }
+    }
+
     /// C G C' times a column of the given Lambda; `g` is that of the term.
     pub(super) fn slope_of_column(&self, given: &[f64], g: &[f64]) -> Vec<f64> {
         let k = self.k;

@@ -3,7 +3,9 @@
 use super::engine::Engine;
 use super::{Criterion, LinearMixedModel};
 use crate::covariance::RelCov;
+use crate::error::Result;
 use crate::factor::contained::{Levels, Redundant};
+use crate::tolerances::NEGLIGIBLE_GAIN;
 
 impl Levels for Engine {
     fn covs(&self) -> &[RelCov] {
@@ -52,6 +54,16 @@ impl LinearMixedModel {
     /// contain them.
     pub fn redundant(&self) -> &[(usize, usize)] {
         self.redundant.as_ref().map_or(&[], |found| &found.effects)
+    }
+
+    /// Whether the criterion at `theta` is computed to be that at `known`, or nearly.
+    ///
+    /// # Errors
+    /// Fails as [`Self::at`] does at `known`.
+    pub fn is_same_at(&mut self, theta: &[f64], known: &[f64]) -> Result<bool> {
+        let value = self.objective(theta);
+        let change = value.unwrap_or(f64::NAN) - self.objective(known)?;
+        Ok(change.abs() < NEGLIGIBLE_GAIN)
     }
 
     fn find_redundant(&mut self) -> Redundant {
