@@ -196,6 +196,18 @@ test_that("so they do in generalized models", {
   expect_lt(loss, 1e-4)
 })
 
+test_that("a nested factor of little variance isn't taken for one of none", {
+  for (seed in c(8, 12)) {
+    d <- crossed(3000L, 125L, 60L)
+    d$part <- factor((as.integer(d$h) + 4L) %/% 5L)
+    of_part <- withr::with_seed(seed, 0.2 * stats::rnorm(13))
+    d$y <- d$y + of_part[d$part]
+    fits <- by_both(y ~ x + (1 | g) + (1 | h) + (1 | part), d)
+    expect_agreement(fits)
+    expect_gt(min(fits$iterative$theta), 0)
+  }
+})
+
 test_that("accessors of an iterative fit are those of an exact one", {
   d <- crossed(3000L, 100L, 60L)
   fits <- by_both(y ~ x + (x | g) + (1 | h), d)

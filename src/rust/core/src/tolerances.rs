@@ -78,6 +78,7 @@
 //! | [`RANDOM_SOLVE`] | 1e-4 | the same along random signs | far below the noise |
 //! | [`SINGULAR_SOLVE`] | 1e-4 | is Lambda too small to divide by | half of the digits are left |
 //! | [`WEAK_DIRECTION`] | 0.1 | is a direction of Lambda one to divide by | noise is divided too |
+//! | [`WEAK_NESTED`] | 1e-6 | the same where levels are nested | the digits that solves leave |
 //! | [`NEW_DIRECTION`] | 1e-8 | is a constant one of those before it | rounding of a projection |
 //!
 //! Standard deviations, over that of the residuals, for a column with a mean square of one:
@@ -529,3 +530,6 @@ pub(crate) const SINGULAR_SOLVE: f64 = 1e-4;
 
 /// Traces are divided by Lambda in directions of which the data tell a larger share.
 pub(crate) const WEAK_DIRECTION: f64 = 0.1;
+
+/// The same where levels are nested in those of another term.
+pub(crate) const WEAK_NESTED: f64 = 1e-6;

@@ -10,7 +10,6 @@
 
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
-use crate::tolerances::WEAK_DIRECTION;
 
 /// Sums over the levels of a term, `k x k`, column by column; numbers, or eight side by side.
 #[derive(Debug, Clone, Default)]
@@ -46,9 +45,10 @@ impl<T: Copy> Ways<T> {
 }
 
 impl Division {
-    /// By this Lambda; `told` is the sum over so many levels of `I - P^-1`, P the diagonal blocks
-    /// of S: what the data tell of effects of variance one.
-    pub fn new(lambda: &[f64], told: &[f64], n_levels: usize) -> Self {
+    /// By this Lambda; `told` is the sum over the levels of `I - P^-1`, P the diagonal blocks of S:
+    /// what the data tell of effects of variance one. Directions of which it is `least` at most are
+    /// weak.
+    pub fn new(lambda: &[f64], told: &[f64], least: f64) -> Self {
         let k = lambda.len().isqrt();
         let upper = transposed(k, lambda);
         let mut eigen = Eigen::new(k);
@@ -60,8 +60,7 @@ impl Division {
             let mut q = r.to_vec();
             small::lambda_in_place(k, lambda, &mut q);
             let square = small::dot(&q, &q);
-            let is_told = form(told, r, r) > WEAK_DIRECTION * n_levels as f64;
-            if is_known && is_told && square > 0.0 {
+            if is_known && form(told, r, r) > least && square > 0.0 {
                 add_outer(1.0 / square, &q, r, &mut inverse);
                 add_outer(-1.0 / square, &q, &q, &mut weak);
             } else {

@@ -25,6 +25,7 @@ use crate::iterative::system::{System, Trailing};
 use crate::iterative::wide::{add_symmetric, column, Row, WIDTH};
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
+use crate::tolerances::{WEAK_DIRECTION, WEAK_NESTED};
 
 pub(super) use division::form;
 use division::{Division, Ways};
@@ -96,12 +97,18 @@ impl<'a> Tally<'a> {
         let system = solver.system();
         let mut exact = Sums::of(0.0, system);
         let leading = Leading::new(solver, &mut exact.leading);
+        // Where levels are nested, sums that aren't divided have more noise than those that are.
+        let share = match solver.preconditioner.families.is_empty() {
+            true => WEAK_DIRECTION,
+            false => WEAK_NESTED,
+        };
         let mut divisions = Vec::new();
         for (t, block) in system.trailing.iter().enumerate() {
             let told = &mut exact.trailing[t].both;
             add_diagonal_blocks(solver, t, told);
             let lambda = &solver.reduced.lambdas[t];
-            divisions.push(Division::new(lambda, told, block.n_levels));
+            let least = share * block.n_levels as f64;
+            divisions.push(Division::new(lambda, told, least));
         }
         let undivided = Undivided::new(solver, &divisions, &mut exact.trailing);
         let mut tally = Self {
