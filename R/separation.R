@@ -7,7 +7,7 @@
 #' know have never both.
 #' @noRd
 separated_effects <- function(fit, spec) {
-  if (!can_separate(fit)) {
+  if (length(fit$beta) == 0L || !can_separate(fit)) {
     return(character())
   }
   x <- column_matrix(spec$x, length(spec$y))
@@ -154,8 +154,7 @@ centred_effects <- function(x, names) {
 #' @noRd
 can_separate <- function(fit) {
   unbounded <- c("logit", "probit", "cloglog", "cauchit", "log")
-  length(fit$beta) > 0L &&
-    !is.null(fit$glmm) &&
+  !is.null(fit$glmm) &&
     fit$glmm$link %in% unbounded &&
     !has_dispersion(fit$family)
 }

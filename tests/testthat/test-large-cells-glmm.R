@@ -77,6 +77,7 @@ test_that("cells of zeros within a level leave the fit of the others", {
     with_cell(d, "count", cell),
     poisson
   )
+  expect_same_cells(count ~ 0 + firm + firm:sex, women, poisson)
   empty <- subset(women, !(firm == "4" & kind == "b"))
   expect_same_cells(count ~ firm * kind, empty, poisson)
 })

@@ -96,8 +96,8 @@ impl super::Pirls {
     /// Raises weights that are next to nothing beside others of their level of a fixed factor. The
     /// cells of a category within a level may be separated, so that their weights vanish; where the
     /// columns of the level's slopes are the other categories, sums of all rows would know nothing
-    /// of them. With a larger weight a step is shorter, and without a score that is as small there
-    /// is none.
+    /// of them. With a larger weight a step is shorter, and without a score there is none: one whose
+    /// step by the largest weight would gain as little is left out.
     pub(super) fn raise_weights(&mut self) {
         for term in &self.rows.terms {
             let is_fixed = self.engine.covs()[term.term].is_fixed();
@@ -113,7 +113,7 @@ impl super::Pirls {
                     continue;
                 }
                 *weight = least;
-                if score.abs() < least {
+                if score.powi(2) < least {
                     *score = 0.0;
                 }
             }
