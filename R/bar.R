@@ -319,6 +319,10 @@ abort_constant_group <- function(bar) {
       " must be a variable."
     ),
     x = "It is a constant.",
-    i = if (is.character(bar[[3L]])) "Write its name without quotes."
+    i = if (is.character(bar[[3L]])) {
+      "Write its name without quotes."
+    } else if (is.symbol(bar[[2L]])) {
+      sprintf("It stands behind the bar: `(1 | %s)`?", deparse_one(bar[[2L]]))
+    }
   )
 }

@@ -199,6 +199,7 @@ foreign_hint <- function(name, expr, fitter) {
   hint <- switch(
     name,
     dispformula = dispersion_hint(expr, fitter),
+    zi = ,
     ziformula = paste(
       "Models of zeros and of the dispersion aren't available;",
       "`glmmTMB::glmmTMB()` has them."
@@ -235,6 +236,12 @@ foreign_hint <- function(name, expr, fitter) {
     nAGQ = "Quadrature is for generalized models, of `rglmm()`.",
     REML = paste0(always_ml, "leave `REML` out."),
     ddf = "Degrees of freedom are chosen afterwards: `summary(fit, ddf = )`.",
+    map = "Parameters are held by `control = rlmm_control(fixed = )`.",
+    cov_type = "Robust standard errors are chosen afterwards: `vcov(fit, type = \"CR2\")`.",
+    se = "Leave it out: the fit always has standard errors.",
+    seed = "Leave it out: a fit is the same each time.",
+    sparseX = "Leave it out: zeros are left out wherever that saves time.",
+    doFit = "Use `preview()`, or `devFunOnly = TRUE` for the objective.",
     calc.derivs = "Leave it out: derivatives are exact, and always known.",
     prior = ,
     priors = ,

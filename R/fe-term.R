@@ -476,9 +476,23 @@ check_contrast_function <- function(contrast, name) {
   abort_argument(
     sprintf("Can't find the contrasts of %s.", tick(name)),
     x = sprintf("There is no function `%s()`.", contrast),
-    did_you_mean(contrast, c(known, "contr.SAS")),
+    coding_hint(contrast) %||% did_you_mean(contrast, c(known, "contr.SAS")),
     arg = "contrasts"
   )
+}
+
+# The codings of MixedModels.jl and statsmodels.
+coding_hint <- function(name) {
+  ours <- switch(
+    sub("Coding$", "", name),
+    Dummy = ,
+    Treatment = "contr.treatment",
+    Effects = ,
+    Sum = "contr.sum",
+    Helmert = "contr.helmert",
+    Poly = "contr.poly"
+  )
+  if (!is.null(ours)) c(i = sprintf("Here it is `%s`.", ours))
 }
 
 abort_unnamed_contrasts <- function(contrasts) {

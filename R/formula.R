@@ -192,9 +192,22 @@ abort_no_bars <- function(formula) {
       "has no term of the form `(expr | group)`."
     ),
     i = tidy_hint(formula) %||%
+      other_bar_hint(formula) %||%
       "Did you mean `lm()` or `glm()`, or is a term such as `(1 | group)` missing?",
     class = "rlmm_error_no_bars"
   )
+}
+
+# Calls that mean a grouping factor elsewhere: `Error(g)` of aov(), `random(g)` of gam().
+other_bar_hint <- function(expr) {
+  if (!is.call(expr)) {
+    return(NULL)
+  }
+  if (call_name(expr) %in% c("Error", "random", "re") && length(expr) == 2L) {
+    group <- deparse_one(expr[[2L]])
+    return(sprintf("For `%s` write `(1 | %s)`.", deparse_one(expr), group))
+  }
+  drop_null(lapply(as.list(expr)[-1L], other_bar_hint))[1L][[1L]]
 }
 
 # Marks of tidy evaluation, which formulas don't know.

@@ -17,6 +17,7 @@ abort_frame <- function(cnd, terms, data, bars) {
     abort_if_lengths_differ(terms, data)
   }
   hint <- foreign_call_hint(terms) %||%
+    bar_response_hint(terms) %||%
     list_column_hint(terms, data) %||%
     table_column_hint(cnd)
   abort_rlmm(
@@ -56,6 +57,13 @@ foreign_call_hint <- function(terms) {
   }
 }
 
+# What brms writes behind a bar on the left side.
+bar_response_hint <- function(terms) {
+  if (length(terms) == 3L && call_name(terms[[2L]]) == "|") {
+    c(i = "Weights are an argument, `weights = w`; the left side is the response alone.")
+  }
+}
+
 smooth_hint <- paste(
   "Smooths are fitted by gamm4 and mgcv;",
   "`splines::ns(x, 3)` is a curve with given degrees of freedom."
@@ -69,6 +77,10 @@ foreign_calls <- c(
   gr = "A grouping factor stands by itself: `(1 | group)`.",
   trials = "Counts out of trials are `cbind(successes, trials - successes)`, in `rglmm()`.",
   mvbind = "Many responses, one by one, are fitted by `rlmm_many()`; together, by brms.",
+  mm = "Memberships of several levels at once are fitted by brms.",
+  me = "Errors of covariates are modelled by brms.",
+  gp = "Gaussian processes are fitted by brms.",
+  Surv = "Survival times are fitted by `coxme::coxme()`.",
   mo = "Monotonic effects are fitted by brms; `contr.poly()` has trends of an ordered factor.",
   ns = "Write `splines::ns()`.",
   bs = "Write `splines::bs()`."
@@ -140,7 +152,17 @@ unknown_hint <- function(name, data, known) {
   if (name %in% c(".data", ".env")) {
     return(c(i = tidy_hint(as.name(name))))
   }
-  did_you_mean(name, known)
+  foreign_name_hint(name, known) %||% did_you_mean(name, known)
+}
+
+# brms writes "Intercept" for a column of ones, Stata `i.f` for a factor.
+foreign_name_hint <- function(name, known) {
+  factor <- sub("^i[.]", "", name)
+  if (name == "Intercept") {
+    c(i = "The intercept is written `1`.")
+  } else if (factor != name && factor %in% known) {
+    c(i = sprintf("A factor is written `factor(%s)`.", factor))
+  }
 }
 
 unknown_role <- function(name, bars) {

@@ -168,6 +168,10 @@ abort_response_range <- function(name, values, rows, family, is_counts) {
 # counts.
 trials_hint <- function(name, values) {
   codes <- sort(unique(as.double(values)))
+  is_grade <- length(codes) > 2L && length(codes) <= 10L
+  if (is_grade && identical(codes, codes[1L] + seq_along(codes) - 1)) {
+    return("For an ordered response see the package ordinal, with its `clmm()`.")
+  }
   if (length(codes) != 2L) {
     return("Counts are given as `cbind(successes, failures)`.")
   }
@@ -210,7 +214,9 @@ abort_glmm_response <- function(name, values, family) {
     c(
       sprintf("The response must be %s.", must),
       x = paste0(tick(name), " is ", describe_type(values), "."),
-      i = text_hint(values) %||% text_factor_hint(name, values, family)
+      i = text_hint(values) %||%
+        text_factor_hint(name, values, family) %||%
+        if (is.factor(values)) factor_hint(values)
     ),
     "rlmm_error_response"
   )

@@ -502,3 +502,35 @@ test_that("values that are nearly right, and names that update() can't find", {
     show_conditions(update(fit, subset = Dayz > 1))
   })
 })
+
+test_that("what other programs write is answered in the form that it has here", {
+  data <- transform(sleepstudy, grade = 1 + Days %% 4, f = factor(Days))
+  fit <- function(formula, ...) rlmm(formula, data, ...)
+  expect_hint <- function(expr, hint) {
+    text <- paste(error_lines(expr), collapse = "\n")
+    expect_match(text, hint, fixed = TRUE)
+  }
+  random <- Reaction ~ Days + (1 | Subject)
+  expect_hint(fit(random, zi = ~1), "glmmTMB")
+  expect_hint(fit(random, map = list()), "rlmm_control(fixed = )")
+  expect_hint(fit(random, cov_type = "robust"), "vcov(fit, type = \"CR2\")")
+  expect_hint(fit(random, doFit = FALSE), "preview()")
+  expect_hint(fit(random, seed = 1), "Leave it out")
+  expect_hint(
+    fit(random, control = "bobyqa"),
+    "rlmm_control(optimizer = \"bobyqa\")"
+  )
+  expect_hint(fit(Reaction ~ Days + random(Subject)), "`(1 | Subject)`")
+  expect_hint(fit(Reaction ~ Days + Error(Subject)), "`(1 | Subject)`")
+  expect_hint(fit(Reaction ~ Days + (Subject | 1)), "`(1 | Subject)`")
+  expect_hint(fit(Reaction ~ 0 + Intercept + (1 | Subject)), "written `1`")
+  expect_hint(fit(Reaction ~ i.f + (1 | Subject)), "`factor(f)`")
+  expect_hint(fit(Surv(Reaction, f) ~ 1 + (1 | Subject)), "coxme")
+  expect_hint(fit(Reaction | weights(Days) ~ 1 + (1 | Subject)), "weights = w")
+  expect_hint(
+    fit(Reaction ~ f + (1 | Subject), contrasts = list(f = "EffectsCoding")),
+    "contr.sum"
+  )
+  expect_hint(rglmm(grade ~ 1 + (1 | Subject), data, binomial), "clmm()")
+  expect_hint(rglmm(f ~ 1 + (1 | Subject), data, poisson), "as.numeric")
+})
