@@ -202,8 +202,9 @@ impl GeneralizedLinearMixedModel {
         Ok(Moved { rho, s, xi })
     }
 
-    // Fills in the vector whose product with Lambda'Z' is the part of F_u that goes through eta. For
-    // D itself F_u is zero: the derivative of F in eta at fixed modes is less by twice the score.
+    // Fills in the vector whose product with Lambda'Z' is the part of F_u that goes through eta.
+    // For D itself F_u is zero: the derivative of F in eta at fixed modes is less by twice the
+    // score.
     fn fill_right(&self, at: &AtModes, right: &mut Vec<f64>) {
         let slopes = at.derivatives.slope.iter().zip(&at.leverage.rows);
         right.clear();
