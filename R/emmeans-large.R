@@ -66,7 +66,9 @@ level_means <- function(fit) {
 #' @noRd
 level_mean_tests <- function(fit, ddf) {
   large <- fit$fixed$large
-  means <- \(levels) means_by_factor(levels, large$factors, level_weights(large))
+  means <- \(levels) {
+    means_by_factor(levels, large$factors, level_weights(large))
+  }
   tests_beside_levels(fit, ddf, level_mean_covariance(fit), means)
 }
 

@@ -6,9 +6,12 @@
 #' @noRd
 means_by_factor <- function(effects, factors, weights) {
   effects <- as.matrix(effects)
-  do.call(rbind, lapply(factors, \(own) {
-    colSums(weights[own$at] * effects[own$at, , drop = FALSE])
-  }))
+  do.call(
+    rbind,
+    lapply(factors, \(own) {
+      colSums(weights[own$at] * effects[own$at, , drop = FALSE])
+    })
+  )
 }
 
 # The weight of each level in the mean of its factor.

@@ -172,7 +172,9 @@ anova.rlmm_many <- function(object, ...) abort_of_one("anova", object)
 deviance.rlmm_many <- function(object, ...) abort_of_one("deviance", object)
 
 #' @export
-df.residual.rlmm_many <- function(object, ...) abort_of_one("df.residual", object)
+df.residual.rlmm_many <- function(object, ...) {
+  abort_of_one("df.residual", object)
+}
 
 #' @export
 weights.rlmm_many <- function(object, ...) abort_of_one("weights", object)
@@ -181,7 +183,9 @@ weights.rlmm_many <- function(object, ...) abort_of_one("weights", object)
 case.names.rlmm_many <- function(object, ...) abort_of_one("case.names", object)
 
 #' @export
-variable.names.rlmm_many <- function(object, ...) abort_of_one("variable.names", object)
+variable.names.rlmm_many <- function(object, ...) {
+  abort_of_one("variable.names", object)
+}
 
 #' @export
 plot.rlmm_many <- function(x, ...) abort_of_one("plot", x)

@@ -167,7 +167,10 @@ nearly_singular <- function(seed) {
 
 test_that("random vectors tell where the optimum is at nearly singular covariances", {
   for (seed in c(3, 6)) {
-    fits <- suppressMessages(by_both(y ~ x + (x | a) + (x | b), nearly_singular(seed)))
+    fits <- suppressMessages(by_both(
+      y ~ x + (x | a) + (x | b),
+      nearly_singular(seed)
+    ))
     expect_agreement(fits)
     expect_true(isSingular(fits$iterative))
     expect_lt(fits$iterative$optsum$feval, 20)

@@ -176,7 +176,10 @@ test_that("standard errors of levels take into account that theta is estimated",
   errors(by_both_codings(rglmm(count ~ x + firm + (1 | worker), d, poisson), d))
   formula <- spent ~ x + firm + (1 | worker)
   for (kind in c("profiled", "estimated")) {
-    fits <- by_both_codings(rglmm(formula, d, Gamma("log"), dispersion = kind), d)
+    fits <- by_both_codings(
+      rglmm(formula, d, Gamma("log"), dispersion = kind),
+      d
+    )
     errors(fits)
     expecting_same(fits, 0.01)(\(fit) {
       predict(fit, d[1:9, ], re.form = NA, se.fit = TRUE)$se.fit
