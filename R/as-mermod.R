@@ -181,8 +181,8 @@ glmer_parts <- function(fit) {
   parts
 }
 
-# Steps to the conditional modes, and of lme4 from 2.1 on to the dispersion, that go on until nothing
-# changes: by default lme4 ends the latter after 100, where sigma may be off by 1e-4.
+# Steps to the conditional modes, and of lme4 from 2.1 on to the dispersion, that go on until
+# nothing changes: by default lme4 ends the latter after 100, where sigma may be off by 1e-4.
 converged_control <- function() {
   steps <- list(tolPwrss = 1e-12, maxPhiIter = 10000L)
   steps[names(steps) %in% names(formals(lme4::glmerControl))]
