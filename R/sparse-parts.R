@@ -134,7 +134,7 @@ lambda_products <- function(design, lambdat) {
 #' @noRd
 sparse_design <- function(fit) {
   if (!is.null(fit$sums)) {
-    return(lambda_products(fit))
+    return(sparse_products(fit))
   }
   weights <- working_weights(fit)
   list(
