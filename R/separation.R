@@ -79,7 +79,8 @@ separated_in_block <- function(factors, core_term, slopes, weights, effects) {
     return(is_long)
   }
   refs <- core_term$refs[rows]
-  weighted <- lapply(values, \(x) sqrt(weights[rows]) * x[rows])
+  weights <- told_weights(weights[rows], refs)
+  weighted <- lapply(values, \(x) sqrt(weights) * x[rows])
   known <- vapply(
     seq_along(factors),
     \(j) {
@@ -93,6 +94,12 @@ separated_in_block <- function(factors, core_term, slopes, weights, effects) {
   is_of_base <- vapply(factors, is_beside, NA, effects)
   is_uncertain <- slopes < 0.05 / sqrt(known)
   is_long & (is_uncertain | rep(is_of_base, each = n_levels))
+}
+
+# The weights of rows, but for those that the core has raised to 1e-12 of the largest of the level.
+told_weights <- function(weights, refs) {
+  largest <- stats::ave(weights, refs, FUN = max)
+  weights * (weights > 2e-12 * largest)
 }
 
 # Whether levels are compared with a coefficient that is among those named.

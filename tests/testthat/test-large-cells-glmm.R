@@ -105,6 +105,22 @@ test_that("cells of failures and of successes, by each link", {
   expect_same_cells(formula, with_cell(d, "died", cell), binomial("cloglog"))
 })
 
+test_that("cells whose likelihood approaches its limit slowly are named", {
+  d <- celled_data()
+  cell <- d$firm == "3" & d$sex == "f"
+  found <- fits_and_warnings(
+    cbind(died, 3 - died) ~ firm * sex + (1 | worker),
+    with_cell(d, "died", cell),
+    binomial("cauchit")
+  )
+  a <- found$dummies$fit
+  b <- found$levels$fit
+  expect_setequal(b$separated, a$separated)
+  # Each stops where it does, at a loss of a thousandth.
+  expect_equal(as.numeric(logLik(b)), as.numeric(logLik(a)), tolerance = 1e-5)
+  expect_equal(b$theta, a$theta, tolerance = 1e-4)
+})
+
 test_that("products of two categories by a large factor", {
   d <- celled_data(500)
   found <- fits_and_warnings(
