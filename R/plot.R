@@ -118,8 +118,6 @@ plot_sides <- function(form) {
   )
 }
 
-drop_null <- function(x) x[!vapply(x, is.null, NA)]
-
 plot_values <- function(side, fit) {
   frame <- fit_frame(fit)
   values <- unpad(plotted_values(side, fit), fit)
