@@ -258,7 +258,11 @@ test_that("products of indicators of two levels of a variable aren't summed up",
   expect_fit_of_rows(y ~ a + factor(b) * x + (1 | g), table, rows)
   of_two <- matrix(upper.tri(diag(4), TRUE), 4)
   of_two[2, 3] <- FALSE
-  expect_identical(rlmm:::is_summed_product(c("", "a", "a", "b")), of_two)
+  indicates <- rbind(
+    variable = c("", "a", "a", "b"),
+    level = c("", "1", "2", "1")
+  )
+  expect_identical(rlmm:::is_summed_product(indicates), of_two)
 })
 
 test_that("what a table holds or does is told in the user's words", {
