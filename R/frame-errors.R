@@ -60,7 +60,9 @@ foreign_call_hint <- function(terms) {
 # What brms writes behind a bar on the left side.
 bar_response_hint <- function(terms) {
   if (length(terms) == 3L && call_name(terms[[2L]]) == "|") {
-    c(i = "Weights are an argument, `weights = w`; the left side is the response alone.")
+    c(
+      i = "Weights are an argument, `weights = w`; the left side is the response alone."
+    )
   }
 }
 

@@ -170,7 +170,9 @@ trials_hint <- function(name, values) {
   codes <- sort(unique(as.double(values)))
   is_grade <- length(codes) > 2L && length(codes) <= 10L
   if (is_grade && identical(codes, codes[1L] + seq_along(codes) - 1)) {
-    return("For an ordered response see the package ordinal, with its `clmm()`.")
+    return(
+      "For an ordered response see the package ordinal, with its `clmm()`."
+    )
   }
   if (length(codes) != 2L) {
     return("Counts are given as `cbind(successes, failures)`.")

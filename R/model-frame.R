@@ -9,7 +9,7 @@
 #' @return A data frame without rows that `na_action` dropped, with the attributes `terms` (of all
 #'   variables, with `predvars`) and `na.action`.
 #' @noRd
-build_frame <- function(parsed, env, data, extras, na_action) {
+build_frame <- function(parsed, env, data, extras, na_action, drop = TRUE) {
   terms <- frame_terms(parsed, env, data)
   check_sides(terms)
   extras <- eval_extras(extras, data, env)
@@ -22,7 +22,9 @@ build_frame <- function(parsed, env, data, extras, na_action) {
     abort_all_missing(full)
   }
   check_complete(frame)
-  frame <- drop_unused(frame)
+  if (drop) {
+    frame <- drop_unused(frame)
+  }
   attr(frame, "terms") <- attr(full, "terms")
   frame
 }

@@ -337,6 +337,8 @@ difference_of_plans <- function(a, b) {
     other_levels(a$xlevels, b$xlevels)
   } else if (!have_same_columns(a, b)) {
     "Their columns differ: are contrasts or types of variables the same?"
+  } else if (!have_same_codings(a, b)) {
+    "The contrasts of a factor are others in one part than in another."
   } else if (!same("predvars")) {
     "A variable depends on all rows of its data, such as `poly(x, 2)`."
   } else if (!same("frequency")) {
@@ -352,6 +354,32 @@ other_formulas <- function(a, b) {
 have_same_columns <- function(a, b) {
   random <- \(plan) lapply(plan$random, `[[`, "columns")
   identical(a$fixed$names, b$fixed$names) && identical(random(a), random(b))
+}
+
+have_same_codings <- function(a, b) {
+  given <- \(plan) lapply(effect_parts(plan), `[[`, "contrasts")
+  identical(given(a), given(b)) || isTRUE(all.equal(codings(a), codings(b)))
+}
+
+effect_parts <- function(plan) c(list(plan$fixed), unname(plan$random))
+
+# The contrasts of the factors among all effects, as matrices.
+codings <- function(plan) {
+  lapply(effect_parts(plan), \(part) {
+    names <- as.character(names(part$contrasts))
+    lapply(rlang::set_names(names), \(name) {
+      matrix_of_coding(part$contrasts[[name]], plan$xlevels[[name]])
+    })
+  })
+}
+
+matrix_of_coding <- function(contrasts, levels) {
+  matrix <- if (is.matrix(contrasts)) {
+    contrasts
+  } else {
+    match.fun(contrasts)(length(levels))
+  }
+  unname(as.matrix(matrix))
 }
 
 other_levels <- function(a, b) {

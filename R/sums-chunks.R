@@ -41,7 +41,8 @@ sums_of_chunks <- function(formula, reader, extras, options) {
 # A large factor, from the levels of all chunks, or of the only one.
 label_apart_in_chunks <- function(formula, chunk, extras, options, known) {
   parsed <- parse_formula(formula, chunk)
-  known <- known %||% categories(formula, parsed, chunk, extras)
+  known <- known %||%
+    lapply(categories(formula, parsed, chunk, extras), `[[`, "used")
   sizes <- lengths(known)
   has_many <- \(name) isTRUE(is_many_to_sum(sizes[name]))
   label_apart(formula, chunk, extras, options$contrasts, has_many)
@@ -74,24 +75,58 @@ add_chunk <- function(total, chunk, extras) {
 #' All levels of the categorical variables among the effects; nothing more is read if there is none
 #' @noRd
 collect_levels <- function(formula, extras, chunks, reader) {
-  first <- chunks[[1L]]
-  parsed <- parse_formula(formula, first)
-  known <- names(categories(formula, parsed, first, extras))
-  of <- \(chunk) {
-    levels <- categories(formula, parsed, chunk, extras)
-    check_same_categories(names(levels), known)
-    levels
-  }
-  found <- lapply(unname(chunks), of)
-  if (length(found[[1L]]) == 0L) {
+  parsed <- parse_formula(formula, chunks$first)
+  of <- \(chunk) categories(formula, parsed, chunk, extras)
+  found <- of(chunks$first)
+  if (length(found) == 0L) {
     return(NULL)
   }
-  while (!is.null(chunk <- next_chunk(reader))) {
-    found <- list(do.call(Map, c(c, found)), of(chunk))
+  chunk <- chunks$second
+  while (!is.null(chunk)) {
+    new <- of(chunk)
+    check_same_categories(names(new), names(found))
+    found <- Map(more_levels, found, new[names(found)])
+    chunk <- next_chunk(reader)
   }
-  levels <- lapply(do.call(Map, c(c, found)), unique)
-  names <- rlang::set_names(names(levels))
-  lapply(names, \(name) ordered_levels(levels[[name]], first[[name]]))
+  lapply(found, \(own) ordered_levels(own$orders, own$used))
+}
+
+more_levels <- function(found, new) {
+  list(
+    orders = unique(c(found$orders, new$orders)),
+    used = union(found$used, new$used)
+  )
+}
+
+# The levels that occur in the order that the chunks' factors have together; those of text in that
+# of the alphabet.
+ordered_levels <- function(orders, used) {
+  order <- if (length(orders) > 0L) common_order(orders)
+  c(intersect(order, used), sort(setdiff(used, order)))
+}
+
+# One order of levels from those of several factors: that of numbers, or of the alphabet, if each has
+# it. Otherwise the longest is the first, in which the others' levels are put before the one that
+# follows them.
+common_order <- function(orders) {
+  all <- unique(unlist(orders))
+  numbers <- suppressWarnings(as.numeric(all))
+  by_number <- if (!anyNA(numbers)) all[order(numbers)]
+  for (sorted in list(by_number, sort(all))) {
+    has_it <- vapply(orders, \(own) !is.unsorted(match(own, sorted)), NA)
+    if (isTRUE(all(has_it))) {
+      return(sorted)
+    }
+  }
+  Reduce(joined_order, orders[order(-lengths(orders))])
+}
+
+joined_order <- function(known, new) {
+  at <- match(new, known)
+  is_new <- is.na(at)
+  follower <- rev(cummin(rev(ifelse(is_new, length(known) + 1L, at))))
+  places <- c(seq_along(known), follower[is_new] - 0.5)
+  c(known, new[is_new])[order(places)]
 }
 
 check_same_categories <- function(names, known) {
@@ -103,21 +138,11 @@ check_same_categories <- function(names, known) {
   }
 }
 
-# Levels in the order of the factor, or of the alphabet.
-ordered_levels <- function(levels, x) {
-  c(intersect(levels(x), levels), sort(setdiff(levels, levels(x))))
-}
-
-#' Levels in use of the categorical variables among the effects
+#' The categorical variables among the effects: of each a list of `orders`, the levels in their order
+#' if it is a factor, and `used`, those that occur
 #' @noRd
 categories <- function(formula, parsed, chunk, extras) {
-  frame <- build_frame(
-    parsed,
-    formula_env(formula),
-    chunk,
-    extras,
-    stats::na.omit
-  )
+  frame <- whole_frame(parsed, formula_env(formula), chunk, extras)
   is_category <- vapply(frame, \(x) is.factor(x) || is.character(x), NA)
   names <- intersect(
     summed_variables(parsed, chunk),
@@ -125,7 +150,10 @@ categories <- function(formula, parsed, chunk, extras) {
   )
   lapply(rlang::set_names(names), \(name) {
     x <- frame[[name]]
-    if (is.factor(x)) levels(x) else unique(x)
+    list(
+      orders = if (is.factor(x)) list(levels(x)),
+      used = as.character(unique(x))
+    )
   })
 }
 
@@ -135,7 +163,8 @@ categories <- function(formula, parsed, chunk, extras) {
 #' @noRd
 chunk_sums <- function(plan, chunk, extras, centre = NULL) {
   env <- formula_env(plan$formula)
-  frame <- build_frame(plan$parsed, env, chunk, extras, stats::na.omit)
+  whole <- whole_frame(plan$parsed, env, chunk, extras)
+  frame <- drop_unused(without_own_contrasts(whole))
   check_same_kinds(frame, plan)
   if (plan$frequency) {
     frame <- counted_frame(frame)

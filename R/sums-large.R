@@ -10,7 +10,7 @@
 label_apart <- function(formula, rows, extras, contrasts, has_many) {
   env <- formula_env(formula)
   parsed <- parse_formula(formula, rows)
-  frame <- build_frame(parsed, env, rows, extras, stats::na.omit)
+  frame <- whole_frame(parsed, env, rows, extras)
   fixed <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(fixed, frame, rows)
   if (attr(terms, "intercept") == 0L) {

@@ -11,8 +11,7 @@
 sums_plan <- function(formula, rows, extras, options, known = NULL) {
   parsed <- parse_formula(formula, rows)
   env <- formula_env(formula)
-  frame <- build_frame(parsed, env, rows, extras, stats::na.omit)
-  frame <- with_known_levels(frame, known)
+  frame <- planned_frame(parsed, env, rows, extras, known)
   fixed <- planned_fixed(parsed, frame, env, rows, options$contrasts)
   random <- planned_terms(parsed, frame, env, rows)
   xlevels <- all_xlevels(fixed, random)
@@ -28,6 +27,81 @@ sums_plan <- function(formula, rows, extras, options, known = NULL) {
     frequency = isTRUE(options$frequency),
     arguments = lapply(extras, rlang::quo_get_expr),
     template = frame_without_rows(with_known_levels(frame, xlevels))
+  )
+}
+
+# The first rows with the levels that are known, and contrasts for all of these.
+planned_frame <- function(parsed, env, rows, extras, known) {
+  whole <- whole_frame(parsed, env, rows, extras)
+  if (is.null(known)) {
+    return(drop_unused(whole))
+  }
+  frame <- drop_unused(without_own_contrasts(whole))
+  with_contrasts_of(with_known_levels(frame, known), whole, names(known))
+}
+
+#' The variables of some rows, with levels that only occur in others
+#' @noRd
+whole_frame <- function(parsed, env, rows, extras) {
+  build_frame(parsed, env, rows, extras, stats::na.omit, drop = FALSE)
+}
+
+#' A frame whose factors have no contrasts of their own: a plan knows them
+#' @noRd
+without_own_contrasts <- function(frame) {
+  for (name in names(frame)[vapply(frame, is.factor, NA)]) {
+    attr(frame[[name]], "contrasts") <- NULL
+  }
+  frame
+}
+
+# A frame with the contrasts that variables have in another one, maybe with other levels.
+with_contrasts_of <- function(frame, whole, names) {
+  for (name in names) {
+    own <- attr(whole[[name]], "contrasts")
+    if (is.matrix(own)) {
+      own <- contrasts_of_levels(
+        own,
+        whole[[name]],
+        levels(frame[[name]]),
+        name
+      )
+    }
+    attr(frame[[name]], "contrasts") <- own
+  }
+  frame
+}
+
+# The rows of a matrix of contrasts, of the levels of `x`, for these levels in their order; `NULL`
+# where it is for more than these.
+contrasts_of_levels <- function(own, x, levels, name) {
+  missing <- setdiff(levels, levels(x))
+  if (length(missing) > 0L) {
+    abort_contrasts_of_some(name, missing)
+  }
+  unused <- setdiff(levels(x), levels)
+  if (length(unused) > 0L) {
+    inform_contrasts(name, unused)
+    return(NULL)
+  }
+  own[match(levels, levels(x)), , drop = FALSE]
+}
+
+abort_contrasts_of_some <- function(name, missing) {
+  abort_rlmm(
+    c(
+      sprintf(
+        "Can't take the contrasts of %s from the first rows.",
+        tick(name)
+      ),
+      x = sprintf(
+        "They are a matrix without rows for levels that come later: %s.",
+        enumerate(in_quotes(missing))
+      ),
+      i = "Make it a factor with all levels in each chunk, or give `contrasts`?"
+    ),
+    "rlmm_error_sums",
+    variable = name
   )
 }
 

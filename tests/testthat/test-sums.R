@@ -618,3 +618,48 @@ test_that("a variable that is of another kind in a later chunk is refused", {
   same <- in_chunks(list(sleepstudy[1:90, ], numbered))
   expect_equal(rlmm_sums(formula, same)$n, 180)
 })
+
+test_that("levels of chunks have the order and the contrasts that they have in the whole", {
+  d <- data.frame(a = sin(1:120), g = rep(1:12, 10))
+  level <- (d$g * 7 + seq_len(120)) %% 3L + 1L
+  d$b <- factor(c("lo", "mid", "hi")[level], c("lo", "mid", "hi"))
+  d$code <- c(9, 10, 11)[level]
+  d$y <- level + d$a + cos(3 * d$g) + sin(7 * seq_len(120))
+  # No chunk but one has the first level.
+  d <- d[order(d$b == "lo"), ]
+  expect_as_whole <- function(formula, data = d) {
+    expect_same_fit(rlmm(formula, reader_of(data, 30)), rlmm(formula, data))
+  }
+  for (formula in c(
+    y ~ relevel(b, "mid") + (1 | g),
+    y ~ factor(b, c("hi", "mid", "lo")) + (1 | g),
+    y ~ ordered(b) + (1 | g),
+    y ~ factor(code) * a + (1 | g),
+    y ~ C(b, contr.sum) * a + (1 | g),
+    y ~ C(b, "contr.helmert") + (0 + a | g),
+    y ~ interaction(b, a > 0) + (1 | g)
+  )) {
+    expect_as_whole(formula)
+  }
+  for (contrasts in list("contr.sum", contr.helmert(3), contr.sum(3))) {
+    contrasts(d$b) <- contrasts
+    expect_as_whole(y ~ b + a + (1 | g), d)
+  }
+})
+
+test_that("contrasts of some levels aren't taken for those of all", {
+  d <- data.frame(b = rep(1:3, each = 20), g = rep(1:6, 10))
+  d$y <- d$b + cos(d$g) + sin(7 * seq_len(60))
+  coded <- y ~ C(factor(b), contr.sum) + (1 | g)
+  in_chunks <- error_lines(rlmm(coded, reader_of(d, 30)))
+  d$b <- factor(d$b)
+  parts <- lapply(c("contr.sum", "contr.helmert"), \(coding) {
+    rlmm_sums(y ~ b + (1 | g), d, contrasts = list(b = coding))
+  })
+  expect_snapshot({
+    writeLines(in_chunks)
+    writeLines(error_lines(do.call(c, parts)))
+  })
+  same <- rlmm_sums(y ~ b + (1 | g), d, contrasts = list(b = contr.sum(3)))
+  expect_s3_class(c(parts[[1]], same), "rlmm_sums")
+})
