@@ -105,9 +105,9 @@ ordered_levels <- function(orders, used) {
   c(intersect(order, used), sort(setdiff(used, order)))
 }
 
-# One order of levels from those of several factors: that of numbers, or of the alphabet, if each has
-# it. Otherwise the longest is the first, in which the others' levels are put before the one that
-# follows them.
+# One order of levels from those of several factors: that of numbers, or of the alphabet, if each
+# has it. Otherwise the longest is the first, in which the others' levels are put before the one
+# that follows them.
 common_order <- function(orders) {
   all <- unique(unlist(orders))
   numbers <- suppressWarnings(as.numeric(all))
@@ -138,8 +138,8 @@ check_same_categories <- function(names, known) {
   }
 }
 
-#' The categorical variables among the effects: of each a list of `orders`, the levels in their order
-#' if it is a factor, and `used`, those that occur
+#' The categorical variables among the effects: of each a list of `orders`, the levels in their
+#' order if it is a factor, and `used`, those that occur
 #' @noRd
 categories <- function(formula, parsed, chunk, extras) {
   frame <- whole_frame(parsed, formula_env(formula), chunk, extras)

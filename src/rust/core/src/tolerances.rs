@@ -149,8 +149,8 @@
 //! |---|---|---|---|
 //! | [`PRODUCT_LOW`] | 1e-140 | when a product becomes a logarithm | two factors more fit in |
 //! | [`PRODUCT_HIGH`] | 1e140 | the same | the same |
-//! | [`SILENT_ROW`] | 1e-6 | does a row change the deviance at all | a thousand times [`DECREMENT`] |
-//! | [`LEAST_WEIGHT`] | 1e-12 | least share of a weight in its level | sums keep four digits of it |
+//! | [`SILENT_ROW`] | 1e-6 | does a row change the deviance | a thousand times [`DECREMENT`] |
+//! | [`LEAST_WEIGHT`] | 1e-12 | least share of a level's weight | sums keep four digits of it |
 //! | [`LARGEST_WEIGHT`] | 1e8 | may a weight spoil the factor | half of the digits are left |
 //! | [`NO_WEIGHT`] | 1e-300 | does a node of quadrature count | its products are no numbers |
 //! | [`NO_CURVATURE`] | 1e-150 | unit of a flat parameter | its inverse squared is a number |

@@ -22,7 +22,8 @@ pub(super) struct Fixed {
 
 impl Fixed {
     /// Other columns of X, where a covariate is far from zero and columns depend on others than a
-    /// constant: an interaction of a day number nearly is a multiple of the other variable's column.
+    /// constant: an interaction of a day number nearly is a multiple of the other variable's
+    /// column.
     pub(super) fn of(design: &Design) -> Option<Self> {
         let columns: Vec<Column> = design.x.iter().copied().collect();
         let (n, p) = (design.n(), columns.len());

@@ -45,8 +45,8 @@ impl Basis {
             for (first, part) in cov.placed() {
                 if is_free(part) && !part.range().any(&is_held) {
                     let columns = first..first + part.size;
-                    let term = &sums.terms[at];
-                    let own = Products::new(term, m, columns, sums.n_eff);
+                    let own =
+                        Products::new(&sums.terms[at], m, columns, sums.n_eff);
                     parts.extend(own.part((at, first), part.range())?);
                 }
             }

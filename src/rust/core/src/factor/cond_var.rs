@@ -14,9 +14,14 @@ pub fn cond_var(factor: &Factor) -> Vec<Vec<f64>> {
     let block_of_row = factor.layout.block_of_row();
     let mut variances = vec![Vec::new(); factor.layout.blocks.len() + 1];
     for (block, lambda) in factor.scaling().terms() {
-        let out = &mut variances[block.term];
         for rows in block.places(1) {
-            push_variance(block.vsize, lambda, &inverse, rows.start, out);
+            push_variance(
+                block.vsize,
+                lambda,
+                &inverse,
+                rows.start,
+                &mut variances[block.term],
+            );
         }
     }
     let mut coupling = LeadingCoupling::default();

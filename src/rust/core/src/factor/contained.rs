@@ -125,9 +125,9 @@ impl Redundant {
                 if own.is_empty() {
                     continue;
                 }
-                let effects =
-                    within.iter().map(|effect| (term, first + effect));
-                found.effects.extend(effects);
+                found
+                    .effects
+                    .extend(within.iter().map(|effect| (term, first + effect)));
                 let parameters = own.iter().map(|j| part.theta_start + j);
                 found.parameters.extend(parameters);
             }

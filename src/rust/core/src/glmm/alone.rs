@@ -1,5 +1,5 @@
-//! The random effects without the fixed factors with many levels, whose coefficients are terms of the
-//! model: `log |H|` in Laplace's approximation is theirs alone.
+//! The random effects without the fixed factors with many levels, whose coefficients are terms of
+//! the model: `log |H|` in Laplace's approximation is theirs alone.
 
 use super::leverage::Leverage;
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives};

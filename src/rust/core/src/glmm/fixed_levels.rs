@@ -3,8 +3,8 @@
 //!
 //! Their coefficients alpha, of the columns F, are found with the modes. They are no modes, though:
 //! nothing is integrated over them, so that `log |H|` in Laplace's approximation is that of the
-//! random effects without them ([`Alone`](super::alone::Alone)), and alpha minimizes the deviance with this
-//! log-determinant and not the penalized deviance. PIRLS is led there by a linear term `c'alpha`
+//! random effects without them ([`Alone`](super::alone::Alone)), and alpha minimizes the deviance
+//! with this log-determinant and not the penalized deviance. PIRLS is led there by a linear term `c'alpha`
 //! that is added to the penalized deviance: at its minimum the derivative of the deviance in alpha
 //! is `r = F'rho` (see `gradient`), and `c + r` takes the place of c until r is zero. As
 //! `log |H|` depends little on alpha, a few rounds do. The deviance is then a function of theta and
@@ -96,8 +96,8 @@ impl super::Pirls {
     /// Raises weights that are next to nothing beside others of their level of a fixed factor. The
     /// cells of a category within a level may be separated, so that their weights vanish; where the
     /// columns of the level's slopes are the other categories, sums of all rows would know nothing
-    /// of them. With a larger weight a step is shorter, and without a score there is none: one whose
-    /// step by the largest weight would gain as little is left out.
+    /// of them. With a larger weight a step is shorter, and without a score there is none: one
+    /// whose step by the largest weight would gain as little is left out.
     pub(super) fn raise_weights(&mut self) {
         for term in &self.rows.terms {
             let is_fixed = self.engine.covs()[term.term].is_fixed();

@@ -177,14 +177,8 @@ impl GeneralizedLinearMixedModel {
         &mut self,
         vary: Vary,
     ) -> Result<Option<(Vec<OfTerms>, Deviations)>> {
-        let information = self.options.information;
-        let is_observed = information == Information::Observed;
-        // The memory of gradients isn't needed meanwhile.
-        let mut derivatives = std::mem::take(&mut self.memory).derivatives;
-        let response = &self.pirls.response;
-        response.derivatives(information, &mut derivatives);
-        let observed = derivatives.observed(response).to_vec();
-        let slope = derivatives.slope;
+        let is_observed = self.options.information == Information::Observed;
+        let (slope, observed) = self.slopes_of_weights();
         let (weight_slopes, score_slopes) = self.shape_slopes(is_observed);
         let rows = &self.pirls.rows;
         let Some(engine) = self.pirls.engine.as_iterative_mut() else {
@@ -223,6 +217,16 @@ impl GeneralizedLinearMixedModel {
             }
         }
         Ok(Some((traces, found)))
+    }
+
+    // The derivative of each weight in the linear predictor, and the observed information of each
+    // row. The memory of gradients isn't needed meanwhile.
+    fn slopes_of_weights(&mut self) -> (Vec<f64>, Vec<f64>) {
+        let mut derivatives = std::mem::take(&mut self.memory).derivatives;
+        let response = &self.pirls.response;
+        response.derivatives(self.options.information, &mut derivatives);
+        let observed = derivatives.observed(response).to_vec();
+        (derivatives.slope, observed)
     }
 
     // Derivatives of weights and scores in the logarithm of the shape; none if it isn't estimated.

@@ -237,8 +237,12 @@ impl<'a> Nodes<'a> {
                 small::axpy(share * x, &self.slope, column);
             }
         }
-        let l = self.factor.l00.square(k, level);
-        t_derivative(k, l, &n, &mut out.t[level * k * k..(level + 1) * k * k]);
+        t_derivative(
+            k,
+            self.factor.l00.square(k, level),
+            &n,
+            &mut out.t[level * k * k..(level + 1) * k * k],
+        );
     }
 
     // The scores of the level's rows at the node, with their sums over Z.

@@ -35,6 +35,24 @@ enum Goal<const W: usize> {
     Forms(f64),
 }
 
+impl<const W: usize> Goal<W> {
+    // Whether all columns are there, by their squared residuals `rz`, the last step, and the forms
+    // `rhs'x` so far.
+    fn is_reached(
+        &self,
+        rz: &[f64; W],
+        step: &[f64; W],
+        forms: &[f64; W],
+    ) -> bool {
+        (0..W).all(|c| match self {
+            Self::Residuals(goal) => rz[c] <= goal[c],
+            Self::Forms(share) => {
+                rz[c] == 0.0 || step[c] * rz[c] <= share * forms[c]
+            }
+        })
+    }
+}
+
 /// Solutions, with the coefficients of the iterations: those of Lanczos's tridiagonal matrix.
 #[derive(Debug, Clone, Default)]
 pub struct Solved<const W: usize = WIDTH> {
@@ -149,13 +167,7 @@ impl Solver {
         let mut rz = products(&r, &z);
         let (mut forms, mut step) = ([0.0; W], [f64::INFINITY; W]);
         for _ in 0..MOST_ITERATIONS {
-            let is_reached = |c: usize| match goal {
-                Goal::Residuals(goal) => rz[c] <= goal[c],
-                Goal::Forms(share) => {
-                    rz[c] == 0.0 || step[c] * rz[c] <= share * forms[c]
-                }
-            };
-            if (0..W).all(is_reached) {
+            if goal.is_reached(&rz, &step, &forms) {
                 break;
             }
             self.reduced.times_s(&p, &mut scratch, &mut q);

@@ -445,8 +445,8 @@ impl Dense {
         mut visit: impl FnMut(&InverseColumns),
     ) {
         let of_thread = |_| InverseColumns::default();
-        let at_once = self.inverted_at_once();
-        let mut there: Vec<_> = (0..at_once).map(of_thread).collect();
+        let mut there: Vec<_> =
+            (0..self.inverted_at_once()).map(of_thread).collect();
         let mut triangles = Triangles::default();
         triangles.update(self.l());
         let blocks = layout.blocks.iter();
