@@ -7,8 +7,8 @@
 #'
 #' In documents of knitr (R Markdown, Quarto) a chunk that ends in a fit, its `summary()`, its
 #' `VarCorr()` or a table of `anova()`, `ranova()`, `drop1()` or `add1()` shows these tables,
-#' without being asked. The chunk option `render = knitr::normal_print` keeps the text of the console,
-#' `knitr::opts_chunk$set(render = knitr::normal_print)` in all chunks.
+#' without being asked. The chunk option `render = knitr::normal_print` keeps the text of the
+#' console, `knitr::opts_chunk$set(render = knitr::normal_print)` in all chunks.
 #'
 #' The tables have the estimates and what must be known of them, but not the quantiles of the
 #' residuals and the correlations of the fixed effects, which the text of a summary has.

@@ -6,7 +6,8 @@
 #'
 #' Of a linear model with weights the residual of a row with weight w is drawn with the standard
 #' deviation sigma / sqrt(w), which is that of the model that was fitted, as by `simulate()` of a
-#' fit of [lm()]. lme4 leaves the weights out and draws all residuals with the standard deviation sigma.
+#' fit of [lm()]. lme4 leaves the weights out and draws all residuals with the standard deviation
+#' sigma.
 #'
 #' By default new random effects are drawn as well. `re.form` names those to hold at their
 #' conditional modes instead; the other terms are drawn anew.
