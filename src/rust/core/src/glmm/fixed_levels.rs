@@ -5,8 +5,8 @@
 //! nothing is integrated over them, so that `log |H|` in Laplace's approximation is that of the
 //! random effects without them ([`Alone`](super::alone::Alone)), and alpha minimizes the deviance
 //! with this log-determinant and not the penalized deviance. PIRLS is led there by a linear term
-//! `c'alpha` that is added to the penalized deviance: at its minimum the derivative of the deviance in alpha
-//! is `r = F'rho` (see `gradient`), and `c + r` takes the place of c until r is zero. As
+//! `c'alpha` that is added to the penalized deviance: at its minimum the derivative of the deviance
+//! in alpha is `r = F'rho` (see `gradient`), and `c + r` takes the place of c until r is zero. As
 //! `log |H|` depends little on alpha, a few rounds do. The deviance is then a function of theta and
 //! beta alone, with the derivatives that it has where alpha doesn't move. The term is kept by rows,
 //! as `F'h` with a slope h_i in the linear predictor of each: rows that say nothing any more, those
