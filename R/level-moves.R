@@ -2,9 +2,9 @@
 
 #' How the levels vary as the other estimates do
 #'
-#' The other estimates are split into directions that are uncorrelated and have standard errors of
-#' one: the variance of a sum of levels, beside its variance given these, is the sum of its squared
-#' moves. Those of a generalized model are theta, beta and the shape, as in `vcov()`.
+#' All estimates but the levels are split into directions that are uncorrelated and have standard
+#' errors of one: the variance of a sum of levels, beside its variance given these, is the sum of
+#' its squared moves. Those of a generalized model are theta, beta and the shape, as in `vcov()`.
 #' @param shift What [level_spread()] has, of the coefficients alone.
 #' @return A list: `levels`, a matrix of levels and directions; and `unit`, what variances of the
 #'   working linear model are multiplied by.

@@ -129,7 +129,7 @@ size_of_levels <- function(values, own, core_term) {
   sqrt(mean_of_levels(values^2, core_term))
 }
 
-# The other columns of a block beside which that of a factor is known: covariates say nothing of the
+# Which columns of a block a column of it is known beside: covariates say nothing of the
 # levels themselves, whose coefficients are those where a covariate is zero, wherever that is.
 beside_column <- function(factors, j) {
   is_other <- seq_along(factors) != j

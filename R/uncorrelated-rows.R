@@ -17,7 +17,7 @@ uncorrelated_rows <- function(L, rhs, covariance) {
   )
 }
 
-#' The same combinations, each with a variance of one, of the coefficients `root %*% beta`
+#' Uncorrelated rows, each with a variance of one, of the coefficients `root %*% beta`
 #'
 #' Which rows of `L` depend on each other is told by these: the covariances of estimates far from
 #' the data are those of one line.

@@ -305,17 +305,17 @@ fn to_shares(weights: &mut [f64]) -> f64 {
 // part of L^-T Phi(L' .) L^-1, where Phi takes the lower triangle and halves the diagonal.
 fn t_derivative(k: usize, l: &[f64], n: &[f64], out: &mut [f64]) {
     let r = inverse_transposed(k, l);
-    let rn = product_transposed(k, &r, n);
-    let mut in_l = product(k, &rn, &r);
+    let rn = small::product_transposed(k, &r, n);
+    let mut in_l = small::product(k, &rn, &r);
     scale_lower(k, -1.0, -1.0, &mut in_l);
     let mut phi = vec![0.0; k * k];
     for (column, x) in phi.chunks_exact_mut(k).zip(in_l.chunks_exact(k)) {
         small::lambda_transposed_times(k, l, x, column);
     }
     scale_lower(k, 1.0, 0.5, &mut phi);
-    let right = product_transposed(k, &phi, &r);
-    let both = product(k, &r, &right);
-    let inverse = product_transposed(k, &r, &r);
+    let right = small::product_transposed(k, &phi, &r);
+    let both = small::product(k, &r, &right);
+    let inverse = small::product_transposed(k, &r, &r);
     for j in 0..k {
         for i in 0..k {
             let symmetric = both[j * k + i] + both[i * k + j];
@@ -343,18 +343,4 @@ fn scale_lower(k: usize, below: f64, diagonal: f64, a: &mut [f64]) {
             *value *= below;
         }
     }
-}
-
-// a b
-fn product(k: usize, a: &[f64], b: &[f64]) -> Vec<f64> {
-    let mut out = vec![0.0; k * k];
-    small::multiply(k, a, b, &mut out);
-    out
-}
-
-// a b'
-fn product_transposed(k: usize, a: &[f64], b: &[f64]) -> Vec<f64> {
-    let mut out = vec![0.0; k * k];
-    small::multiply_transposed(k, a, b, &mut out);
-    out
 }

@@ -256,6 +256,20 @@ pub fn multiply_transposed(k: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
     }
 }
 
+/// `a b`.
+pub fn product(k: usize, a: &[f64], b: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; k * k];
+    multiply(k, a, b, &mut out);
+    out
+}
+
+/// `a b'`.
+pub fn product_transposed(k: usize, a: &[f64], b: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; k * k];
+    multiply_transposed(k, a, b, &mut out);
+    out
+}
+
 /// `out = a b` for `rows x k` matrices `a` and `out`.
 #[inline(always)]
 pub fn multiply_rows(

@@ -25,7 +25,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The same with so many evaluations at most.
+    /// These settings with so many evaluations at most.
     pub fn limited(&self, most: usize) -> Self {
         let max_eval = match self.allow_more_than(most) {
             true => most,

@@ -67,8 +67,8 @@ pub struct Pirls {
     /// What is added to the penalized deviance for each unit of the coefficients of a fixed factor;
     /// empty for other terms.
     pub(crate) tilt: Vec<Vec<f64>>,
-    /// The same for each unit of the linear predictor of a row, of which the sums are
-    /// [`Self::tilt`]; empty where there is none.
+    /// What is added to the penalized deviance for each unit of the linear predictor of a row;
+    /// empty if nothing is. [`Self::tilt`] has the sums of it.
     pub(crate) tilt_of_rows: Vec<f64>,
     /// Fixed effects of the centred columns.
     pub(crate) beta: Vec<f64>,

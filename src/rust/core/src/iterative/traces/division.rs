@@ -14,11 +14,11 @@ use crate::kernels::small;
 /// Sums over the levels of a term, `k x k`, column by column; numbers, or eight side by side.
 #[derive(Debug, Clone, Default)]
 pub struct Ways<T> {
-    /// Of `D'WD`.
+    /// Sums of `D'WD`.
     pub both: Vec<T>,
-    /// Of `WD`; like the next one of use only where there are weak directions.
+    /// Sums of `WD`, which are of use only where there are weak directions.
     pub one: Vec<T>,
-    /// Of W.
+    /// Sums of W, which are of use only where there are weak directions.
     pub none: Vec<T>,
 }
 
@@ -52,7 +52,8 @@ impl Division {
         let k = lambda.len().isqrt();
         let upper = transposed(k, lambda);
         let mut eigen = Eigen::new(k);
-        let is_known = eigen.decompose(&times_transposed(k, &upper, &upper));
+        let is_known =
+            eigen.decompose(&small::product_transposed(k, &upper, &upper));
         let mut inverse = vec![0.0; k * k];
         let mut weak = small::identity(k);
         let mut is_any_weak = false;
@@ -83,13 +84,21 @@ impl Division {
     pub fn whole(&self, sums: &Ways<f64>) -> Vec<f64> {
         let k = self.k;
         let inverse = &self.inverse;
-        let mut whole =
-            times_transposed(k, &times(k, inverse, &sums.both), inverse);
+        let mut whole = small::product_transposed(
+            k,
+            &small::product(k, inverse, &sums.both),
+            inverse,
+        );
         let Some(weak) = &self.weak else {
             return whole;
         };
-        let mixed = times_transposed(k, &times(k, weak, &sums.one), inverse);
-        let alone = times(k, &times(k, weak, &sums.none), weak);
+        let mixed = small::product_transposed(
+            k,
+            &small::product(k, weak, &sums.one),
+            inverse,
+        );
+        let alone =
+            small::product(k, &small::product(k, weak, &sums.none), weak);
         for j in 0..k {
             for i in 0..k {
                 whole[j * k + i] +=
@@ -104,20 +113,6 @@ impl Division {
 fn transposed(k: usize, a: &[f64]) -> Vec<f64> {
     let element = |at: usize| a[at % k * k + at / k];
     (0..k * k).map(element).collect()
-}
-
-// `A B`.
-fn times(k: usize, a: &[f64], b: &[f64]) -> Vec<f64> {
-    let mut product = vec![0.0; k * k];
-    small::multiply(k, a, b, &mut product);
-    product
-}
-
-// `A B'`.
-fn times_transposed(k: usize, a: &[f64], b: &[f64]) -> Vec<f64> {
-    let mut product = vec![0.0; k * k];
-    small::multiply_transposed(k, a, b, &mut product);
-    product
 }
 
 // `A += by x y'`.

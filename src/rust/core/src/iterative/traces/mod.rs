@@ -50,9 +50,9 @@ pub struct Estimate {
 
 /// Sums of numbers, or of eight side by side.
 struct Sums<T> {
-    /// Those of the leading term's W.
+    /// The sum of the leading term's W.
     leading: Vec<T>,
-    /// Those of each trailing term.
+    /// The sums of each trailing term.
     trailing: Vec<Ways<T>>,
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Vectors {
 }
 
 impl Vectors {
-    /// Those that belong to z.
+    /// The vectors that belong to random ones, z.
     pub fn new(solver: &Solver, z: &[Row], (mut x, mut x1): Found) -> Self {
         let mut start = z.to_vec();
         solver.preconditioner.solve_transposed(&mut start);
