@@ -197,13 +197,50 @@ used_codes <- function(refs, levels) {
 
 # The levels of an interaction: the pairs in use, the second factor running fastest, as in `a:b`.
 combine_codes <- function(a, b) {
+  nested_codes(a, b) %||% crossed_codes(a, b)
+}
+
+# The levels of an interaction of two factors of which one is nested in the other: its own, each
+# with the level around it. `NULL` for other factors.
+nested_codes <- function(a, b) {
+  of_a <- levels_around(a, b)
+  if (!is.null(of_a)) {
+    return(list(refs = a$refs, levels = pair_labels(a, b, seq_along(of_a), of_a)))
+  }
+  of_b <- levels_around(b, a)
+  if (is.null(of_b)) {
+    return(NULL)
+  }
+  by_a <- order(of_b)
+  list(
+    refs = order(by_a)[b$refs],
+    levels = pair_labels(a, b, of_b[by_a], by_a)
+  )
+}
+
+# The level of another factor with which each level of a factor occurs; `NULL` where one occurs with
+# several, or values are missing.
+levels_around <- function(inner, outer) {
+  if (length(inner$levels) < length(outer$levels) || anyNA(inner$refs)) {
+    return(NULL)
+  }
+  around <- integer(length(inner$levels))
+  around[inner$refs] <- outer$refs
+  if (!anyNA(around) && identical(around[inner$refs], outer$refs)) around
+}
+
+pair_labels <- function(a, b, of_a, of_b) {
+  paste(a$levels[of_a], b$levels[of_b], sep = ":")
+}
+
+crossed_codes <- function(a, b) {
   pair <- (a$refs - 1) * length(b$levels) + b$refs
   pairs <- sort(unique(pair))
   first <- (pairs - 1) %/% length(b$levels) + 1
   second <- (pairs - 1) %% length(b$levels) + 1
   list(
     refs = match(pair, pairs),
-    levels = paste(a$levels[first], b$levels[second], sep = ":")
+    levels = pair_labels(a, b, first, second)
   )
 }
 

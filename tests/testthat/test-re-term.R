@@ -189,3 +189,22 @@ test_that("a double bar must have a column before it", {
     class = "rlmm_error_formula"
   )
 })
+
+test_that("levels of nested and of crossed factors are those of interaction()", {
+  parent <- factor(c(2, 1, 3, 1, 2, 1, 3), levels = 3:1, labels = c("z", "y", "x"))
+  child <- factor(c(5, 1, 3, 4, 2, 1, 3), levels = c(4, 2, 5, 1, 3))
+  codes <- \(x) atom_codes(x, "x")
+  same_as_interaction <- function(a, b) {
+    expected <- interaction(a, b, drop = TRUE, lex.order = TRUE, sep = ":")
+    found <- combine_codes(codes(a), codes(b))
+    expect_identical(found$levels, levels(expected))
+    expect_identical(found$refs, as.integer(expected))
+  }
+  same_as_interaction(parent, child)
+  same_as_interaction(child, parent)
+  same_as_interaction(parent, parent)
+  same_as_interaction(parent, rev(child))
+  same_as_interaction(rev(child), parent)
+  missing <- combine_codes(codes(parent), codes(replace(child, 2L, NA)))
+  expect_identical(which(is.na(missing$refs)), 2L)
+})
