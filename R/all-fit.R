@@ -12,7 +12,7 @@
 #' @param optimizers Names of optimizers, as in [rlmm_control()].
 #' @param start_from_mle Start from the estimates of the fit?
 #' @param verbose Say which optimizer is at work? They then run one after the other.
-#' @param ncpus Number of threads; by default as many as there are processors.
+#' @param ncpus Number of threads; by default that of [rlmm_control()].
 #' @param ... Passed to methods; for fits of rlmm, not used.
 #' @return A list of class `"rlmm_allFit"`: a fit for each optimizer, or the error it ended with.
 #'   `as.data.frame()` has one row per optimizer, in which `optimum` numbers the distinct optima
@@ -49,7 +49,8 @@ allFit.rlmm <- function(
   controls <- lapply(names, control_with, fit = object, design = design)
   start <- all_fit_start(object, start_from_mle)
   make <- \(found) new_all_fit(found, names, controls, object, design)
-  make(run_all(design$spec, start, controls, verbose, ncpus, make))
+  threads <- n_threads(list(threads = ncpus %||% object$control$threads))
+  make(run_all(design$spec, start, controls, verbose, threads, make))
 }
 
 new_all_fit <- function(found, names, controls, fit, design) {
@@ -140,9 +141,9 @@ distinct_optimizers <- function() {
 
 # The estimates that each optimizer found, or the error it ended with. `verbose` asks to see them at
 # work one by one.
-run_all <- function(spec, start, controls, verbose, ncpus, keep) {
+run_all <- function(spec, start, controls, verbose, threads, keep) {
   if (!verbose) {
-    return(core_fit_all(spec, start, controls, ncpus %||% 0L, keep))
+    return(core_fit_all(spec, start, controls, threads, keep))
   }
   lapply(controls, \(control) {
     inform_rlmm(paste0(control$optimizer, "..."), "rlmm_message_all_fit")

@@ -30,8 +30,10 @@
 #'   [rglmm_many()], [refit()] of several responses, [simulate_power()]), a model each, and of one
 #'   fit whose crossed factors are large, in its dense matrices. `NULL` takes the option
 #'   `rlmm.threads`, then the environment variable `RLMM_THREADS`, and without them as many as there
-#'   are processors. Results are the same, bit for bit, for any number; none of them outlives a
-#'   call, so that a process may fork (`parallel::mclapply()`).
+#'   are processors; but one in a worker of a cluster of package parallel or of mirai, and in a
+#'   forked process (`parallel::mclapply()`; also those of future, foreach and furrr), which share
+#'   the processors. Results are the same, bit for bit, for any number; none of them outlives a
+#'   call, so that a process may fork.
 #' @param slim Drop the parts of the fit that grow with the number of observations: the model frame
 #'   and the fitted values. Estimates, tables, `ranef()`, `certificate()` and the like answer as
 #'   before; what needs the data, such as `residuals()` and `predict()`, refuses.

@@ -243,14 +243,33 @@ n_threads <- function(control) {
   if (is.finite(threads)) as.integer(threads) else 0L
 }
 
-# The environment variable; without it no more than two where packages are checked.
+# The environment variable; without it one in a worker, which shares the machine with others, and no
+# more than two where packages are checked.
 default_threads <- function() {
   given <- Sys.getenv("RLMM_THREADS")
   if (nzchar(given)) {
     return(suppressWarnings(as.integer(given)))
   }
+  if (is_worker()) {
+    return(1L)
+  }
   if (Sys.getenv("_R_CHECK_LIMIT_CORES_", "false") != "false") 2L else 0L
 }
+
+# Whether this process is one of several that work at a time: a fork of package parallel, or a
+# worker that it or mirai has started. Packages future, foreach and furrr have their work done by
+# these.
+is_worker <- function() {
+  # Not to be found where processes can't fork.
+  is_child <- get0("isChild", asNamespace("parallel"), mode = "function")
+  is_forked <- is.function(is_child) && isTRUE(is_child())
+  command <- commandArgs()
+  has_expression <- "-e" %in% command
+  is_forked || (has_expression && any(grepl(worker_functions, command)))
+}
+
+# The functions that a worker is started with, in an expression of R's command line.
+worker_functions <- "workRSOCK|slaveRSOCK|mirai:+[.]?daemon"
 
 # The sums of a spec's rows, with the shift of X and the fit of y that are taken off; `NULL`: the
 # means and the least-squares fit.

@@ -108,3 +108,30 @@ test_that("processes that fork fit in threads, before and after", {
   expect_identical(forked, list(before, before))
   expect_identical(fit(1), before)
 })
+
+test_that("workers take one thread, unless they are told how many", {
+  skip_on_cran()
+  withr::local_options(rlmm.threads = NULL)
+  paths <- paste(.libPaths(), collapse = .Platform$path.sep)
+  withr::local_envvar(RLMM_THREADS = NA, R_LIBS = paths, R_TESTS = "")
+  chosen <- \(control = list()) asNamespace("rlmm")$n_threads(control)
+  cluster <- parallel::makeCluster(1L)
+  withr::defer(parallel::stopCluster(cluster))
+  in_worker <- \(...) parallel::clusterCall(cluster, chosen, ...)[[1L]]
+  expect_identical(in_worker(), 1L)
+  expect_identical(in_worker(list(threads = 3)), 3L)
+  parallel::clusterCall(cluster, \() options(rlmm.threads = 4))
+  expect_identical(in_worker(), 4L)
+  skip_on_os("windows")
+  forked <- parallel::mclapply(1:2, \(i) chosen(), mc.cores = 2L)
+  expect_identical(forked, list(1L, 1L))
+  expect_false(is_worker())
+})
+
+test_that("daemons of mirai are known by what they are started with", {
+  commands <- c(
+    "mirai::daemon(\"abstract://x\",dispatcher=FALSE,rs=c(1L,2L))",
+    "mirai:::.daemon(\"abstract://x\")"
+  )
+  expect_true(all(grepl(worker_functions, commands)))
+})
