@@ -111,9 +111,13 @@ contains_term <- function(fit, larger, smaller) {
 #'
 #' Combinations of the coefficients of all indicators of all factors are estimable if they are
 #' combinations a'R of the rows of R, of the QR decomposition of these indicators; a'Q'X are the
-#' same ones in terms of the columns X.
+#' same ones in terms of the columns X. Where all coefficients can be told nothing is decomposed.
 #' @noRd
 marginal_contrasts <- function(fit, x, term, tested) {
+  codings <- full_codings(fit)
+  if (!is.null(codings)) {
+    return(lapply(tested, \(i) balanced_contrasts(fit, term, i, codings)))
+  }
   names <- colnames(x)
   frame <- if (is.null(x)) invented_frame(fit) else frame_of_codings(fit)
   x <- coded_as_fitted(fit, frame)
@@ -131,6 +135,71 @@ marginal_contrasts <- function(fit, x, term, tested) {
     rows <- goodnight_rows(basis, own, basis$term %in% terms)
     without_rounding(ones_by_treatment(rows, treatment, i))
   })
+}
+
+#' The contrasts of each category of the fixed part, a row for each level
+#'
+#' `NULL` where hypotheses of type III depend on the data: columns were dropped, contrasts are
+#' fewer than they might be, or indicators stand for levels as no term without the factor is there.
+#' @noRd
+full_codings <- function(fit) {
+  terms <- fit$fixed$terms
+  is_complete <- length(fit$fixed$dropped) == 0L &&
+    attr(terms, "intercept") == 1L &&
+    !any(attr(terms, "factors") == 2L)
+  if (!is_complete) {
+    return(NULL)
+  }
+  categories <- rlang::set_names(names(fit$fixed$contrasts) %||% character())
+  codings <- lapply(categories, coding_of_levels, fit = fit)
+  is_full <- vapply(codings, \(coding) ncol(coding) == nrow(coding) - 1L, NA)
+  if (all(is_full)) codings
+}
+
+# The contrasts of one category as the fit has them.
+coding_of_levels <- function(category, fit) {
+  levels <- fit$fixed$xlevels[[category]]
+  each <- if (is.null(levels)) c(FALSE, TRUE) else factor(levels, levels)
+  coded <- stats::model.matrix(
+    ~each,
+    list(each = each),
+    contrasts.arg = list(each = fit$fixed$contrasts[[category]])
+  )
+  unname(coded[, -1L, drop = FALSE])
+}
+
+#' The hypothesis of a term of which all coefficients can be told
+#'
+#' By how much levels of its factors differ from the first one, on the average over the levels of
+#' all other factors, each counted once: of the columns of a term that contains this one the
+#' Kronecker product of differences and means of contrasts.
+#' @noRd
+balanced_contrasts <- function(fit, term, tested, codings) {
+  terms <- fit$fixed$terms
+  variables <- attr(terms, "factors") > 0
+  names <- rownames(variables)
+  classes <- variable_classes(names, terms)
+  parts <- Map(unquoted(names), classes, variables[, tested], f = \(
+    name,
+    class,
+    is_own
+  ) {
+    coding <- codings[[name]]
+    if (is.null(coding)) {
+      diag(columns_of_class(class))
+    } else if (is_own) {
+      sweep(coding[-1L, , drop = FALSE], 2L, coding[1L, ])
+    } else {
+      t(colMeans(coding))
+    }
+  })
+  # The columns of the first variable vary fastest.
+  block <- \(i) Reduce(\(a, b) kronecker(b, a), parts[variables[, i]])
+  rows <- matrix(0, nrow(block(tested)), length(term))
+  for (i in c(tested, containing_terms(fit, term, tested))) {
+    rows[, term == i] <- block(i)
+  }
+  without_rounding(rows)
 }
 
 # Whether a term of the fixed part has columns that depend on how a category is coded.
@@ -298,9 +367,14 @@ all_combinations <- function(fit, classes) {
   expand.grid(levels[lengths(levels) > 0L], stringsAsFactors = TRUE)
 }
 
-invented_numbers <- function(n, seed, class) {
+# How many columns a variable has, by its class: "nmatrix.2" has two.
+columns_of_class <- function(class) {
   columns <- as.integer(sub("^[a-z]*[.]?", "", class))
-  columns <- if (is.na(columns)) 1L else columns
+  if (is.na(columns)) 1L else columns
+}
+
+invented_numbers <- function(n, seed, class) {
+  columns <- columns_of_class(class)
   column <- rep(seq_len(columns), each = n)
   steps <- seq_len(n) * sqrt(seed + 1) + column * pi
   values <- sin(steps^2)
@@ -316,7 +390,8 @@ term_tests <- function(fit, type, tests) UseMethod("term_tests")
 #' @export
 term_tests.rlmm_lmm <- function(fit, type, tests) {
   contrasts <- term_contrasts(fit, type)
-  rows <- lapply(contrasts, \(L) f_test(fit, L, numeric(nrow(L)), tests))
+  at <- independent_tests(fit, tests)
+  rows <- lapply(contrasts, \(L) f_test(fit, L, numeric(nrow(L)), tests, at))
   method <- ddf_label(tests$ddf)
   heading <- paste0("Type ", type, " analysis of variance with ", method)
   empty <- f_table(numeric(), integer(), numeric(), numeric())

@@ -368,9 +368,15 @@ row_t_tests <- function(fit, L, rhs, tests) {
 
 
 #' The joint F test of the rows of `L`, as a table of one row
+#' @param at The same for all tests of a table.
 #' @noRd
-f_test <- function(fit, L, rhs, tests) {
-  at <- independent_tests(fit, tests)
+f_test <- function(
+  fit,
+  L,
+  rhs,
+  tests,
+  at = independent_tests(fit, tests)
+) {
   rows <- independent_rows(L, rhs, tests, at$root)
   q <- NROW(rows$L)
   if (q == 0L) {

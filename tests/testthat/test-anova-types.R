@@ -49,6 +49,25 @@ unequal_cells <- function() {
   )
 }
 
+test_that("hypotheses of type III are differences of averages of cells", {
+  data <- unequal_cells()
+  cells <- expand.grid(f = levels(data$f), k = levels(data$k), x = 0)
+  for (coding in c("contr.treatment", "contr.sum", "contr.poly")) {
+    contrasts(data$f) <- coding
+    contrasts(data$k) <- coding
+    fit <- suppressMessages(rlmm(y ~ x * f * k + (1 | g), data))
+    rows <- model.matrix(
+      ~ x * f * k,
+      cells,
+      contrasts.arg = lapply(data[c("f", "k")], contrasts)
+    )
+    average <- apply(rows, 2L, \(column) tapply(column, cells$f, mean))
+    found <- attr(anova(fit, type = "III"), "hypotheses")$f
+    expected <- sweep(average[-1L, ], 2L, average[1L, ])
+    expect_equal(found, expected, tolerance = 1e-12, ignore_attr = TRUE)
+  }
+})
+
 test_that("joint tests of three levels are lmerTest's, in every coding", {
   data <- unequal_cells()
   same_tables(y ~ x * f + k + (x | g), data)
