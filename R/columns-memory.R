@@ -14,6 +14,9 @@ check_columns_fit <- function(terms, frame) {
   columns <- columns_of_terms(terms, frame)
   # X is made, and copied once.
   bytes <- 2 * 8 * n * sum(columns)
+  if (bytes <= most_untold_bytes) {
+    return(invisible())
+  }
   free <- if (bytes > 2^31) free_memory() else Inf
   found <- sprintf(
     "%s, most of them of %s, which take %s",
@@ -24,12 +27,10 @@ check_columns_fit <- function(terms, frame) {
   if (bytes > free) {
     abort_too_wide(found, free)
   }
-  if (bytes > most_untold_bytes) {
-    inform_rlmm(
-      paste0("The fixed effects have ", found, ".\n", hint_of_columns),
-      "rlmm_message_columns"
-    )
-  }
+  inform_rlmm(
+    paste0("The fixed effects have ", found, ".\n", hint_of_columns),
+    "rlmm_message_columns"
+  )
 }
 
 hint_of_columns <- paste(

@@ -34,7 +34,7 @@ find_large_factors <- function(
 ) {
   labels <- attr(terms, "term.labels")
   n <- count_rows(frame)
-  if (length(labels) == 0L || !is_large(n, n, passes)) {
+  if (!any(are_categories(terms)) || !is_large(n, n, passes)) {
     return(NULL)
   }
   is_possible <- vapply(labels, can_stand_apart, NA, terms)
@@ -135,7 +135,12 @@ factors_of_term <- function(label, set, is_coded, terms, frame) {
 any_first_category <- function(set, terms) {
   factors <- attr(terms, "factors")
   labels <- attr(terms, "term.labels")
-  is_category <- is_category_class(variable_classes(rownames(factors), terms))
-  has_category <- colSums(factors[is_category, , drop = FALSE] > 0) > 0
+  has_category <- colSums(factors[are_categories(terms), , drop = FALSE] > 0) > 0
   which(has_category)[1L] %in% match(set, labels)
+}
+
+# Whether each variable, the response among them, is a factor, text or logical.
+are_categories <- function(terms) {
+  variables <- rownames(attr(terms, "factors"))
+  is_category_class(variable_classes(variables, terms))
 }
