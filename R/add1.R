@@ -350,35 +350,26 @@ added_terms <- function(formula, scope) {
 }
 
 abort_scope <- function() {
-  abort_rlmm(
-    c(
-      "`scope` must say which fixed effects to add.",
-      i = "It is a formula, such as `~ . + x`, or a character vector."
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`scope` must say which fixed effects to add.",
+    i = "It is a formula, such as `~ . + x`, or a character vector.",
     arg = "scope"
   )
 }
 
 abort_empty_scope <- function() {
-  abort_rlmm(
-    c(
-      "`scope` must hold a fixed effect that the model doesn't have.",
-      x = "There is none."
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`scope` must hold a fixed effect that the model doesn't have.",
+    x = "There is none.",
     arg = "scope"
   )
 }
 
 abort_scope_bar <- function(term) {
-  abort_rlmm(
-    c(
-      "`scope` must hold fixed effects only.",
-      x = paste0("It holds the random-effects term ", tick(term), "."),
-      i = "Fit the model with that term, and use `anova()`."
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`scope` must hold fixed effects only.",
+    x = paste0("It holds the random-effects term ", tick(term), "."),
+    i = "Fit the model with that term, and use `anova()`.",
     arg = "scope"
   )
 }

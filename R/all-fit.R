@@ -113,12 +113,9 @@ check_ncpus <- function(ncpus) {
   if (is.null(ncpus) || (is_number(ncpus) && ncpus >= 1)) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "`ncpus` must be `NULL` or a number of threads.",
-      x = paste0("It is ", describe_type(ncpus), ".")
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`ncpus` must be `NULL` or a number of threads.",
+    x = it_is(ncpus),
     arg = "ncpus"
   )
 }

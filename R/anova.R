@@ -345,12 +345,9 @@ check_model_names <- function(labels, n) {
   if (is.character(labels) && length(labels) == n && !anyDuplicated(labels)) {
     return(invisible(labels))
   }
-  abort_rlmm(
-    c(
-      paste0("`model.names` must be ", n, " different names."),
-      x = paste0("It is ", describe_type(labels), ".")
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    paste0("`model.names` must be ", n, " different names."),
+    x = it_is(labels),
     arg = "model.names"
   )
 }

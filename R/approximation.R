@@ -82,17 +82,15 @@ glmm_arguments <- function(spec) {
 # Errors --------------------------------------------------------------------
 
 abort_information <- function(information, name, known) {
-  abort_rlmm(
-    c(
-      paste0("`information` must be ", in_quotes(known), " for this family."),
-      x = sprintf(
-        "It is %s, of which no closed form is known for %s.",
-        in_quotes(information),
-        family_label(name)
-      )
+  abort_argument(
+    paste0("`information` must be ", in_quotes(known), " for this family."),
+    x = sprintf(
+      "It is %s, of which no closed form is known for %s.",
+      in_quotes(information),
+      family_label(name)
     ),
-    c("rlmm_error_information", "rlmm_error_argument"),
-    arg = "information"
+    arg = "information",
+    class = "rlmm_error_information"
   )
 }
 

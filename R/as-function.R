@@ -66,7 +66,7 @@ abort_theta_length <- function(theta, n_theta, call, arg = "theta") {
   abort_rlmm(
     c(
       paste0("`", arg, "` must hold ", plural(n_theta, "number"), "."),
-      x = paste0("It is ", describe_type(theta), ".")
+      x = it_is(theta)
     ),
     "rlmm_error_theta",
     call = call

@@ -11,7 +11,7 @@ as_rlmm <- function(x, ...) {
     abort_rlmm(
       c(
         "`x` must be a fit of lme4.",
-        x = paste0("It is ", describe_type(x), ".")
+        x = it_is(x)
       ),
       "rlmm_error_as_rlmm"
     )

@@ -4,12 +4,9 @@ check_fit <- function(x, arg = "x") {
   if (inherits(x, "rlmm")) {
     return(invisible(x))
   }
-  abort_rlmm(
-    c(
-      paste0("`", arg, "` must be a fit of rlmm."),
-      x = paste0("It is ", describe_type(x), ".")
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    paste0("`", arg, "` must be a fit of rlmm."),
+    x = it_is(x),
     arg = arg
   )
 }

@@ -312,7 +312,7 @@ check_rhs <- function(rhs, n) {
   abort_rlmm(
     c(
       paste0("`rhs` must be one number, or ", n, "."),
-      x = paste0("It is ", describe_type(rhs), ".")
+      x = it_is(rhs)
     ),
     "rlmm_error_argument"
   )

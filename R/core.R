@@ -211,17 +211,14 @@ check_responses <- function(y) {
     return(invisible(y))
   }
   names <- colnames(y)[bad] %||% as.character(bad)
-  abort_rlmm(
-    c(
-      "The responses must be finite.",
-      x = paste0(
-        plural(length(bad), "column"),
-        " with missing or infinite values: ",
-        enumerate(names),
-        "."
-      )
+  abort_argument(
+    "The responses must be finite.",
+    x = paste0(
+      plural(length(bad), "column"),
+      " with missing or infinite values: ",
+      enumerate(names),
+      "."
     ),
-    "rlmm_error_argument",
     arg = "y"
   )
 }

@@ -73,14 +73,12 @@ nested_groups <- function(fit) {
 }
 
 abort_crossed <- function(names) {
-  abort_rlmm(
-    c(
-      "`ddf = \"between-within\"` needs nested grouping factors.",
-      x = sprintf("%s and %s are crossed.", tick(names[1L]), tick(names[2L])),
-      i = "Use \"containment\", \"Satterthwaite\" or \"Kenward-Roger\"."
-    ),
-    c("rlmm_error_not_available", "rlmm_error_argument"),
-    arg = "ddf"
+  abort_argument(
+    "`ddf = \"between-within\"` needs nested grouping factors.",
+    x = sprintf("%s and %s are crossed.", tick(names[1L]), tick(names[2L])),
+    i = "Use \"containment\", \"Satterthwaite\" or \"Kenward-Roger\".",
+    arg = "ddf",
+    class = "rlmm_error_not_available"
   )
 }
 
@@ -219,17 +217,15 @@ leading_ranks <- function(columns, numbers) {
 }
 
 abort_containment_size <- function(n, limit) {
-  abort_rlmm(
-    c(
-      "`ddf = \"containment\"` takes the rank of all columns of X and Z, which are too many.",
-      x = sprintf(
-        "There are %s; the limit is %s.",
-        format_count(n),
-        format_count(limit)
-      ),
-      i = "Use \"Satterthwaite\" or \"Kenward-Roger\"."
+  abort_argument(
+    "`ddf = \"containment\"` takes the rank of all columns of X and Z, which are too many.",
+    x = sprintf(
+      "There are %s; the limit is %s.",
+      format_count(n),
+      format_count(limit)
     ),
-    c("rlmm_error_size", "rlmm_error_argument"),
-    arg = "ddf"
+    i = "Use \"Satterthwaite\" or \"Kenward-Roger\".",
+    arg = "ddf",
+    class = "rlmm_error_size"
   )
 }

@@ -173,17 +173,14 @@ extendable <- function(fit) {
 }
 
 abort_extend <- function(problem, known) {
-  abort_rlmm(
-    c(
-      "`extend` must say along what to extend the design, and how far.",
-      x = problem,
-      i = sprintf(
-        "For example `extend = list(%s = c(20, 40))`; it can be %s.",
-        known[1L],
-        enumerate(in_quotes(known), last = "or")
-      )
+  abort_argument(
+    "`extend` must say along what to extend the design, and how far.",
+    x = problem,
+    i = sprintf(
+      "For example `extend = list(%s = c(20, 40))`; it can be %s.",
+      known[1L],
+      enumerate(in_quotes(known), last = "or")
     ),
-    "rlmm_error_argument",
     arg = "extend"
   )
 }

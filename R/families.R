@@ -416,13 +416,11 @@ check_nb_link <- function(link) {
   if (rlang::is_string(link) && link %in% c("log", "sqrt", "identity")) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "`link` must be \"log\", \"sqrt\", or \"identity\".",
-      x = paste0("It is ", describe_type(link), ".")
-    ),
-    c("rlmm_error_family", "rlmm_error_argument"),
-    arg = "link"
+  abort_argument(
+    "`link` must be \"log\", \"sqrt\", or \"identity\".",
+    x = it_is(link),
+    arg = "link",
+    class = "rlmm_error_family"
   )
 }
 

@@ -163,7 +163,7 @@ abort_offset <- function(name, x) {
   abort_rlmm(
     c(
       paste0(tick(name), " must be numeric."),
-      x = paste0("It is ", describe_type(x), ".")
+      x = it_is(x)
     ),
     "rlmm_error_offset"
   )

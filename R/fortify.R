@@ -43,12 +43,9 @@ rows_in_fit <- function(fit, data) {
 }
 
 abort_fortify_rows <- function(found, n) {
-  abort_rlmm(
-    c(
-      "`data` must have one row for each observation of the fit.",
-      x = sprintf("It has %s, not %s.", plural(found, "row"), format_count(n))
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`data` must have one row for each observation of the fit.",
+    x = sprintf("It has %s, not %s.", plural(found, "row"), format_count(n)),
     arg = "data"
   )
 }

@@ -37,12 +37,9 @@ check_seed <- function(seed) {
   if (is.null(seed) || (is_number(seed) && abs(seed) <= .Machine$integer.max)) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "`seed` must be `NULL` or a whole number, as for `set.seed()`.",
-      x = paste0("It is ", describe_type(seed), ".")
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`seed` must be `NULL` or a whole number, as for `set.seed()`.",
+    x = it_is(seed),
     arg = "seed"
   )
 }

@@ -205,16 +205,14 @@ check_glmm_parameterization <- function(parameterization) {
   if (kind == "sqrt") {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "`parameterization` must be \"sqrt\" for a generalized model.",
-      x = sprintf("It is %s.", in_quotes(kind)),
-      i = paste(
-        "Its fixed effects are parameters too;",
-        "`variance_vcov()` has standard errors of variances."
-      )
+  abort_argument(
+    "`parameterization` must be \"sqrt\" for a generalized model.",
+    x = sprintf("It is %s.", in_quotes(kind)),
+    i = paste(
+      "Its fixed effects are parameters too;",
+      "`variance_vcov()` has standard errors of variances."
     ),
-    c("rlmm_error_not_available", "rlmm_error_argument"),
-    arg = "parameterization"
+    arg = "parameterization",
+    class = "rlmm_error_not_available"
   )
 }

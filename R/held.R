@@ -9,13 +9,11 @@ known_sigma <- function(sigma, control) {
   if (is.null(held) || is.null(sigma) || held == sigma) {
     return(sigma %||% held)
   }
-  abort_rlmm(
-    c(
-      "`sigma` and `fixed$sigma` must not differ.",
-      x = paste0("They are ", format(sigma), " and ", format(held), ".")
-    ),
-    c("rlmm_error_fixed", "rlmm_error_argument"),
-    arg = "fixed"
+  abort_argument(
+    "`sigma` and `fixed$sigma` must not differ.",
+    x = paste0("They are ", format(sigma), " and ", format(held), "."),
+    arg = "fixed",
+    class = "rlmm_error_fixed"
   )
 }
 
@@ -287,70 +285,62 @@ describe_difference <- function(given, nearest) {
 }
 
 abort_covariance <- function(term, problem, found) {
-  abort_rlmm(
-    c(
-      paste0(
-        "The covariance of ",
-        tick(term_text(term)),
-        " in `fixed$cov` ",
-        problem
-      ),
-      x = paste0("It is ", found, ".")
+  abort_argument(
+    paste0(
+      "The covariance of ",
+      tick(term_text(term)),
+      " in `fixed$cov` ",
+      problem
     ),
-    c("rlmm_error_fixed", "rlmm_error_argument"),
+    x = paste0("It is ", found, "."),
     arg = "fixed",
-    term = term$label
+    term = term$label,
+    class = "rlmm_error_fixed"
   )
 }
 
 abort_held_twice <- function(term) {
-  abort_rlmm(
-    c(
-      "`fixed` must hold each parameter once.",
-      x = paste0(
-        "The covariance of ",
-        tick(term_text(term)),
-        " is held twice, or elements of its theta too."
-      )
+  abort_argument(
+    "`fixed` must hold each parameter once.",
+    x = paste0(
+      "The covariance of ",
+      tick(term_text(term)),
+      " is held twice, or elements of its theta too."
     ),
-    c("rlmm_error_fixed", "rlmm_error_argument"),
-    arg = "fixed"
+    arg = "fixed",
+    class = "rlmm_error_fixed"
   )
 }
 
 abort_held_name <- function(name, known) {
-  abort_rlmm(
-    c(
-      "`fixed` must name parameters of the model.",
-      x = paste0("There is no ", dQuote(name, FALSE), "."),
-      i = paste0("They are ", enumerate(dQuote(known, FALSE), max = 10L), ".")
-    ),
-    c("rlmm_error_fixed", "rlmm_error_argument"),
+  abort_argument(
+    "`fixed` must name parameters of the model.",
+    x = paste0("There is no ", dQuote(name, FALSE), "."),
+    i = paste0("They are ", enumerate(dQuote(known, FALSE), max = 10L), "."),
     arg = "fixed",
-    name = name
+    name = name,
+    class = "rlmm_error_fixed"
   )
 }
 
 abort_held_value <- function(value, range) {
-  abort_rlmm(
-    c(
-      "A value in `fixed` must lie in the parameter space.",
-      x = paste0(
-        dQuote(names(value), FALSE),
-        " is ",
-        format(value[[1L]], digits = 4L),
-        "."
-      ),
-      i = paste0(
-        "It lies between ",
-        format(range[[1L]], digits = 4L),
-        " and ",
-        format(range[[2L]], digits = 4L),
-        "."
-      )
+  abort_argument(
+    "A value in `fixed` must lie in the parameter space.",
+    x = paste0(
+      dQuote(names(value), FALSE),
+      " is ",
+      format(value[[1L]], digits = 4L),
+      "."
     ),
-    c("rlmm_error_fixed", "rlmm_error_argument"),
-    arg = "fixed"
+    i = paste0(
+      "It lies between ",
+      format(range[[1L]], digits = 4L),
+      " and ",
+      format(range[[2L]], digits = 4L),
+      "."
+    ),
+    arg = "fixed",
+    class = "rlmm_error_fixed"
   )
 }
 

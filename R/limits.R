@@ -91,12 +91,9 @@ check_confidence <- function(level) {
   if (is_number(level) && level > 0 && level < 1) {
     return(invisible(level))
   }
-  abort_rlmm(
-    c(
-      "`level` must be one number between 0 and 1.",
-      x = paste0("It is ", describe_type(level), ".")
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`level` must be one number between 0 and 1.",
+    x = it_is(level),
     arg = "level"
   )
 }

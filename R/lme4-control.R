@@ -14,7 +14,7 @@ as_control <- function(control) {
   }
   abort_control(
     "`control` must be made by `rlmm_control()`.",
-    paste0("It is ", describe_type(control), "."),
+    it_is(control),
     if (is.character(control) && length(control) == 1L) {
       c(i = sprintf("Write `rlmm_control(optimizer = \"%s\")`?", control))
     },

@@ -262,16 +262,13 @@ check_column_lengths <- function(y, n, arg) {
 
 abort_responses <- function(arg, found) {
   subject <- if (arg == "formula") "The left side of `formula`" else tick(arg)
-  abort_rlmm(
-    c(
-      paste(
-        subject,
-        "must be a numeric matrix with a column for each response,",
-        "or a data frame or list of columns."
-      ),
-      x = found
+  abort_argument(
+    paste(
+      subject,
+      "must be a numeric matrix with a column for each response,",
+      "or a data frame or list of columns."
     ),
-    "rlmm_error_argument",
+    x = found,
     arg = arg
   )
 }

@@ -36,7 +36,7 @@ markup <- function(x, type = c("markdown", "html", "latex"), ...) {
 markup.default <- function(x, type, ...) {
   abort_argument(
     "`x` must be a fit, its `summary()`, `VarCorr()` or `anova()`.",
-    x = paste0("It is ", describe_type(x), "."),
+    x = it_is(x),
     arg = "x"
   )
 }

@@ -180,13 +180,10 @@ check_level <- function(level, groups) {
   if (all(ok)) {
     return(level)
   }
-  abort_rlmm(
-    c(
-      "`level` must be a grouping factor of the model, by name or number.",
-      x = paste0("It is ", enumerate(level), "."),
-      i = paste0("The grouping factors are ", enumerate(tick(groups)), ".")
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`level` must be a grouping factor of the model, by name or number.",
+    x = paste0("It is ", enumerate(level), "."),
+    i = paste0("The grouping factors are ", enumerate(tick(groups)), "."),
     arg = "level"
   )
 }

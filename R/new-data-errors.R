@@ -7,7 +7,7 @@ abort_newdata <- function(..., class = NULL) {
 abort_newdata_type <- function(newdata) {
   abort_newdata(
     "`newdata` must be a data frame or a list.",
-    x = paste0("It is ", describe_type(newdata), "."),
+    x = it_is(newdata),
     i = if (is.matrix(newdata)) "Use `as.data.frame()`?",
     i = if (is_lazy_table(newdata)) "Read its rows by `dplyr::collect()`?"
   )
@@ -62,7 +62,7 @@ abort_newdata_class <- function(name, was, value) {
       was,
       " in `newdata`, as it was in the fit."
     ),
-    x = paste0("It is ", describe_type(value), ".")
+    x = it_is(value)
   )
 }
 

@@ -55,14 +55,11 @@ tested_columns <- function(name, fit) {
 }
 
 abort_unknown_test <- function(name, known) {
-  abort_rlmm(
-    c(
-      "`test` must name fixed effects or terms of the fixed part.",
-      x = paste0("Can't find ", in_quotes(name), "."),
-      did_you_mean(name, known, in_quotes) %||%
-        c(i = paste0("They are ", enumerate(in_quotes(known), max = 10L), "."))
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`test` must name fixed effects or terms of the fixed part.",
+    x = paste0("Can't find ", in_quotes(name), "."),
+    did_you_mean(name, known, in_quotes) %||%
+      c(i = paste0("They are ", enumerate(in_quotes(known), max = 10L), ".")),
     arg = "test"
   )
 }
@@ -230,16 +227,13 @@ ratio_test <- function(formula, fit) {
   reduced <- suppressMessages(update.rlmm(full, formula))
   df <- attr(logLik.rlmm(full), "df") - attr(logLik.rlmm(reduced), "df")
   if (df <= 0) {
-    abort_rlmm(
-      c(
-        "`test`, a formula, must give a smaller model.",
-        x = if (df == 0) {
-          "It has as many parameters."
-        } else {
-          sprintf("It has %s more.", plural(-df, "parameter"))
-        }
-      ),
-      "rlmm_error_argument",
+    abort_argument(
+      "`test`, a formula, must give a smaller model.",
+      x = if (df == 0) {
+        "It has as many parameters."
+      } else {
+        sprintf("It has %s more.", plural(-df, "parameter"))
+      },
       arg = "test"
     )
   }

@@ -355,13 +355,10 @@ check_asked_marginal <- function(asked, re_form) {
 # nlme's `level` says which random effects to include.
 check_prediction_level <- function(level) {
   if (is_number(level) && level == 0) {
-    abort_rlmm(
-      c(
-        "`level`, the confidence level, must be one number between 0 and 1.",
-        x = "It is 0.",
-        i = "Use `re.form = NA` to predict from the fixed effects alone?"
-      ),
-      "rlmm_error_argument",
+    abort_argument(
+      "`level`, the confidence level, must be one number between 0 and 1.",
+      x = "It is 0.",
+      i = "Use `re.form = NA` to predict from the fixed effects alone?",
       arg = "level"
     )
   }
@@ -373,23 +370,17 @@ abort_unsuited_arguments <- function(arg, problem) {
 }
 
 abort_se_newparams <- function() {
-  abort_rlmm(
-    c(
-      "Can't compute standard errors with `newparams`.",
-      i = "They are those of the estimates."
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "Can't compute standard errors with `newparams`.",
+    i = "They are those of the estimates.",
     arg = "se.fit"
   )
 }
 
 abort_terms <- function() {
-  abort_rlmm(
-    c(
-      "`terms` must be `NULL`.",
-      i = "To predict from some random effects, use `re.form`."
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`terms` must be `NULL`.",
+    i = "To predict from some random effects, use `re.form`.",
     arg = "terms"
   )
 }

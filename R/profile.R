@@ -112,13 +112,11 @@ without_held <- function(wanted, held) {
   if (length(free) > 0L || length(wanted) == 0L) {
     return(free)
   }
-  abort_rlmm(
-    c(
-      "A parameter that is held has no profile.",
-      x = sprintf("Held is %s.", enumerate(in_quotes(wanted)))
-    ),
-    c("rlmm_error_profile", "rlmm_error_argument"),
-    arg = "which"
+  abort_argument(
+    "A parameter that is held has no profile.",
+    x = sprintf("Held is %s.", enumerate(in_quotes(wanted))),
+    arg = "which",
+    class = "rlmm_error_profile"
   )
 }
 

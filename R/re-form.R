@@ -112,7 +112,7 @@ abort_re_form <- function(re_form) {
   abort_rlmm(
     c(
       "`re.form` must be `NULL`, `NA`, or a one-sided formula of random-effects terms.",
-      x = paste0("It is ", describe_type(re_form), "."),
+      x = it_is(re_form),
       if (isFALSE(re_form)) {
         c(i = "Use `re.form = NA` to leave the random effects out.")
       }

@@ -277,13 +277,10 @@ single_column <- function(x, arg) {
 }
 
 abort_new_values <- function(arg, found, hint = NULL) {
-  abort_rlmm(
-    c(
-      paste0("`", arg, "` must be one numeric vector of finite values."),
-      x = found,
-      i = hint
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    paste0("`", arg, "` must be one numeric vector of finite values."),
+    x = found,
+    i = hint,
     arg = arg
   )
 }
@@ -296,20 +293,17 @@ abort_new_values_length <- function(arg, found, n, omitted) {
       " with those left out for missing values"
     )
   }
-  abort_rlmm(
-    c(
-      paste0(
-        "`",
-        arg,
-        "` must have one value for each of the ",
-        plural(n, "row"),
-        " of the fit",
-        left_out,
-        "."
-      ),
-      x = paste0("It has ", plural(found, "value"), ".")
+  abort_argument(
+    paste0(
+      "`",
+      arg,
+      "` must have one value for each of the ",
+      plural(n, "row"),
+      " of the fit",
+      left_out,
+      "."
     ),
-    "rlmm_error_argument",
+    x = paste0("It has ", plural(found, "value"), "."),
     arg = arg
   )
 }

@@ -230,12 +230,9 @@ factor_term <- function(term, values) {
   if (!is.null(theta)) {
     return(theta)
   }
-  abort_rlmm(
-    c(
-      "`at` must hold positive definite covariances.",
-      x = paste0("Those of ", tick(term_text(term)), " are not.")
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`at` must hold positive definite covariances.",
+    x = paste0("Those of ", tick(term_text(term)), " are not."),
     arg = "at"
   )
 }

@@ -268,23 +268,20 @@ given_parameters <- function(x, name, labels) {
 }
 
 abort_parameters <- function(name, found, labels) {
-  abort_rlmm(
-    c(
-      sprintf(
-        "`newparams` must have %s in %s.",
-        plural(length(labels), "number"),
-        tick(name)
-      ),
-      x = if (is.character(found)) {
-        paste0("Its names are ", enumerate(in_quotes(found)), ".")
-      } else if (is.null(found)) {
-        "It has none."
-      } else {
-        it_is(found)
-      },
-      i = paste0("In order: ", enumerate(in_quotes(labels), max = 10L), ".")
+  abort_argument(
+    sprintf(
+      "`newparams` must have %s in %s.",
+      plural(length(labels), "number"),
+      tick(name)
     ),
-    "rlmm_error_argument",
+    x = if (is.character(found)) {
+      paste0("Its names are ", enumerate(in_quotes(found)), ".")
+    } else if (is.null(found)) {
+      "It has none."
+    } else {
+      it_is(found)
+    },
+    i = paste0("In order: ", enumerate(in_quotes(labels), max = 10L), "."),
     arg = "newparams"
   )
 }

@@ -200,12 +200,9 @@ term_effects <- function(term, u) {
 }
 
 abort_use_u <- function() {
-  abort_rlmm(
-    c(
-      "Only one of `use.u` and `re.form` can be given.",
-      i = "`use.u = TRUE` means `re.form = NULL`; `use.u = FALSE` means `re.form = NA`."
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "Only one of `use.u` and `re.form` can be given.",
+    i = "`use.u = TRUE` means `re.form = NULL`; `use.u = FALSE` means `re.form = NA`.",
     arg = "use.u"
   )
 }
@@ -249,17 +246,15 @@ check_drawn_family <- function(family) {
   if (identical(family$family, "gaussian") && family$link == "identity") {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "The responses of a linear model are drawn from normal distributions.",
-      x = sprintf("`family` is %s(%s).", family$family, family$link),
-      i = paste(
-        "`simulate(~ x + (1 | g), newdata =, newparams =, family =)`",
-        "draws those of a generalized model without a fit."
-      )
+  abort_argument(
+    "The responses of a linear model are drawn from normal distributions.",
+    x = sprintf("`family` is %s(%s).", family$family, family$link),
+    i = paste(
+      "`simulate(~ x + (1 | g), newdata =, newparams =, family =)`",
+      "draws those of a generalized model without a fit."
     ),
-    c("rlmm_error_family", "rlmm_error_argument"),
-    arg = "family"
+    arg = "family",
+    class = "rlmm_error_family"
   )
 }
 
@@ -271,16 +266,14 @@ check_drawn_kind <- function(fit) {
   if (is_binomial || !(is.matrix(kind) || is.factor(kind))) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "Draws have the form of the response of the fit.",
-      x = sprintf(
-        "It is %s, which a %s response can't be.",
-        describe_type(kind),
-        fit$family$family
-      )
+  abort_argument(
+    "Draws have the form of the response of the fit.",
+    x = sprintf(
+      "It is %s, which a %s response can't be.",
+      describe_type(kind),
+      fit$family$family
     ),
-    c("rlmm_error_family", "rlmm_error_argument"),
-    arg = "family"
+    arg = "family",
+    class = "rlmm_error_family"
   )
 }

@@ -67,14 +67,12 @@ crossed_strata <- function(...) {
 }
 
 abort_numeric_stratum <- function(name) {
-  abort_rlmm(
-    c(
-      "`dispersion` must name factors.",
-      x = sprintf("%s is numeric.", tick(name)),
-      i = sprintf("`factor(%s)` has a variance for each value.", name)
-    ),
-    c("rlmm_error_dispersion", "rlmm_error_argument"),
-    arg = "dispersion"
+  abort_argument(
+    "`dispersion` must name factors.",
+    x = sprintf("%s is numeric.", tick(name)),
+    i = sprintf("`factor(%s)` has a variance for each value.", name),
+    arg = "dispersion",
+    class = "rlmm_error_dispersion"
   )
 }
 

@@ -58,12 +58,9 @@ VarCorr.rlmm <- function(
 }
 
 abort_errors_at_sigma <- function() {
-  abort_rlmm(
-    c(
-      "`sigma` can't be changed where standard errors are asked for.",
-      i = "They are those of the estimates."
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`sigma` can't be changed where standard errors are asked for.",
+    i = "They are those of the estimates.",
     arg = "sigma"
   )
 }
@@ -222,12 +219,9 @@ residual_row <- function(sigma, errors) {
 }
 
 abort_no_errors <- function() {
-  abort_rlmm(
-    c(
-      "These variances have no standard errors.",
-      i = "Use `as.data.frame(VarCorr(fit, std.error = TRUE))`."
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "These variances have no standard errors.",
+    i = "Use `as.data.frame(VarCorr(fit, std.error = TRUE))`.",
     arg = "std.error"
   )
 }
@@ -279,12 +273,9 @@ check_components <- function(comp) {
   if (length(wanted) > 0 && !anyNA(wanted)) {
     return(wanted)
   }
-  abort_rlmm(
-    c(
-      '`comp` must be "Variance", "Std.Dev.", or both.',
-      x = paste0("It is ", describe_type(comp), ".")
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    '`comp` must be "Variance", "Std.Dev.", or both.',
+    x = it_is(comp),
     arg = "comp"
   )
 }
