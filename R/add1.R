@@ -313,7 +313,7 @@ check_fixed_labels <- function(labels, known, arg) {
     } else {
       it_is(labels)
     },
-    i = paste0("They are ", enumerate(tick(known), max = 10L), "."),
+    i = they_are(tick(known)),
     arg = arg
   )
 }

@@ -106,7 +106,8 @@ all_fit_start.rlmm_glmm <- function(fit, start_from_mle) {
   if (start_from_mle) {
     return(fit[c("theta", "beta")])
   }
-  list(theta = (fit$optsum$fast %||% fit$optsum)$initial[seq_along(fit$theta)])
+  search <- fit$optsum$fast %||% fit$optsum
+  list(theta = search$initial[seq_along(fit$theta)])
 }
 
 check_ncpus <- function(ncpus) {
@@ -340,7 +341,8 @@ print.rlmm_allFit <- function(x, ...) {
 #' @export
 format.summary.rlmm_allFit <- function(x, digits = 5, ...) {
   warn_of_dots(...)
-  doubts <- vapply(x$msgs[lengths(x$msgs) > 0], paste, "", collapse = " ")
+  told <- x$msgs[lengths(x$msgs) > 0]
+  doubts <- vapply(told, paste, "", collapse = " ")
   c(
     titled("Fixed effects:", x$fixef, digits),
     titled("Standard deviations and correlations:", x$sdcor, digits),

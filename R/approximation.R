@@ -110,7 +110,7 @@ abort_quadrature_dispersion <- function(family, nodes) {
 }
 
 check_nodes <- function(nodes) {
-  if (is_number(nodes) && nodes >= 0 && nodes <= 100 && nodes == round(nodes)) {
+  if (is_whole_number(nodes) && nodes >= 0 && nodes <= 100) {
     return(invisible())
   }
   abort_nodes("`nAGQ` must be a whole number from 0 to 100.", x = it_is(nodes))

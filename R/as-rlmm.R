@@ -32,7 +32,8 @@ as_rlmm <- function(x, ...) {
 # keep for the random ones.
 check_same_likelihood <- function(fit, x) {
   values <- c(logLik.rlmm(fit), stats::logLik(x))
-  if (abs(diff(values)) <= 1e-3 * (1 + 1e-3 * abs(values[2L]))) {
+  tolerance <- 1e-3 * (1 + 1e-3 * abs(values[2L]))
+  if (abs(diff(values)) <= tolerance) {
     return(invisible())
   }
   warn_rlmm(
@@ -135,7 +136,8 @@ quiet_control <- function() rlmm_control(progress = FALSE)
 
 rlmm_call <- function(x) {
   call <- stats::getCall(x)
-  call[[1L]] <- if (inherits(x, "glmerMod")) quote(rglmm) else quote(rlmm)
+  is_glmm <- inherits(x, "glmerMod")
+  call[[1L]] <- if (is_glmm) quote(rglmm) else quote(rlmm)
   call$control <- NULL
   call
 }

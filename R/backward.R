@@ -205,6 +205,7 @@ print.rlmm_backward <- function(x, ...) {
   print(x$random, ...)
   cat("\n")
   print(x$fixed, ...)
-  cat("\nModel found:\n", deparse1(stats::formula(x$model)), "\n", sep = "")
+  formula <- deparse1(stats::formula(x$model))
+  cat("\nModel found:\n", formula, "\n", sep = "")
   invisible(x)
 }

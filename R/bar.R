@@ -293,10 +293,12 @@ ampersand_operators <- c(setdiff(formula_operators, "&"), "|", "||")
 
 interact <- function(left, right) {
   if (call_name(right) %in% c("+", "-") && length(right) == 3L) {
-    return(call(call_name(right), interact(left, right[[2L]]), right[[3L]]))
+    first <- interact(left, right[[2L]])
+    return(call(call_name(right), first, right[[3L]]))
   }
   if (call_name(left) %in% c("+", "-") && length(left) == 3L) {
-    return(call(call_name(left), left[[2L]], interact(left[[3L]], right)))
+    second <- interact(left[[3L]], right)
+    return(call(call_name(left), left[[2L]], second))
   }
   call(":", left, right)
 }

@@ -20,7 +20,8 @@ factor_blocks <- function(fit) {
   factor <- penalized_factor(do.call(cbind, scaled), sum(sizes[-last]))
   owner <- rep(seq_along(sizes), sizes)
   rows <- split(seq_along(owner), owner)
-  block_list(names(columns), \(i, j) factor[rows[[i]], rows[[j]], drop = FALSE])
+  block_of <- \(i, j) factor[rows[[i]], rows[[j]], drop = FALSE]
+  block_list(names(columns), block_of)
 }
 
 #' The factor of the random effects: L_blocks without the rows of X and y, as one matrix
@@ -60,7 +61,8 @@ block_list <- function(labels, block) {
 core_z <- function(core) {
   z <- column_matrix(core$z, length(core$refs))
   term <- list(levels = as.character(seq_len(core$n_levels)))
-  zt <- zt_block(list(z = z, refs = core$refs), term, seq_len(ncol(z)))
+  effects <- list(z = z, refs = core$refs)
+  zt <- zt_block(effects, term, seq_len(ncol(z)))
   dimnames(zt) <- list(NULL, NULL)
   Matrix::t(zt)
 }

@@ -305,7 +305,11 @@ warn_failed_replicates <- function(messages, n) {
 }
 
 #' @export
-format.rlmm_boot <- function(x, digits = max(3, getOption("digits") - 3), ...) {
+format.rlmm_boot <- function(
+  x,
+  digits = max(3, getOption("digits") - 3),
+  ...
+) {
   warn_of_dots(...)
   check_digits(digits)
   table <- statistic_table(x)

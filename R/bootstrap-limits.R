@@ -88,7 +88,8 @@ bootstrap_limits <- function(values, estimate, level, type) {
   limits <- vapply(
     seq_len(ncol(values)),
     \(j) {
-      interval_of(values[!is.na(values[, j]), j], estimate[[j]], level, type)
+      drawn <- values[!is.na(values[, j]), j]
+      interval_of(drawn, estimate[[j]], level, type)
     },
     c(0, 0)
   )

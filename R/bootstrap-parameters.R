@@ -109,7 +109,8 @@ largest_contributions <- function(x) {
   columns <- abs(column_matrix(fixed_columns(fit), nrow(fit$frame)))
   colnames(columns) <- names(fit$beta)
   columns <- columns[, colnames(x$beta), drop = FALSE]
-  sweep(abs(x$beta), 2L, apply(columns, 2L, max), "*")
+  largest <- apply(columns, 2L, max)
+  sweep(abs(x$beta), 2L, largest, "*")
 }
 
 #' The replicates of the parameters that are drawn

@@ -121,7 +121,8 @@ update.rlmm_bootstrap <- function(object, n, progress = NULL, ...) {
   }
   how <- drawing(object)
   drawn <- run_bootstrap(object$fit, wanted, seed, how, progress)
-  whole_bootstrap(c(object, new_bootstrap(drawn, object$fit, seed, how)), n)
+  added <- new_bootstrap(drawn, object$fit, seed, how)
+  whole_bootstrap(c(object, added), n)
 }
 
 #' A bootstrap, if it has all of its replicates

@@ -87,7 +87,11 @@ n_scale_parameters <- function(fit) {
 
 #' @rdname cAIC
 #' @export
-print.rlmm_caic <- function(x, digits = max(5, getOption("digits") - 2), ...) {
+print.rlmm_caic <- function(
+  x,
+  digits = max(5, getOption("digits") - 2),
+  ...
+) {
   warn_of_dots(...)
   values <- c(
     "Conditional log-likelihood" = x$loglikelihood,
@@ -272,5 +276,6 @@ projector_slopes <- function(fit, e) {
     return(-solved)
   }
   through <- marginal_solve(fit, lambdat_zt(fit), x)
-  -(solved - through %*% (chol2inv(fit$rx) %*% crossprod(x, solved)))
+  by_fixed <- chol2inv(fit$rx) %*% crossprod(x, solved)
+  -(solved - through %*% by_fixed)
 }

@@ -32,7 +32,8 @@ has_residual <- function(spec) {
 }
 
 check_response <- function(y, fixed, policy) {
-  if (policy == "ignore" || y[1L] != y[length(y)] || any(y != y[1L])) {
+  is_varied <- y[1L] != y[length(y)] || any(y != y[1L])
+  if (policy == "ignore" || is_varied) {
     return(invisible())
   }
   name <- deparse_one(attr(fixed$terms, "variables")[[2L]])
@@ -193,9 +194,10 @@ sparse_z <- function(core_term) {
   n <- length(core_term$refs)
   z <- column_matrix(core_term$z, n)
   k <- ncol(z)
+  first <- (core_term$refs - 1L) * k
   Matrix::sparseMatrix(
     i = rep(seq_len(n), k),
-    j = (rep(core_term$refs, k) - 1L) * k + rep(seq_len(k), each = n),
+    j = rep(first, k) + rep(seq_len(k), each = n),
     x = as.vector(z),
     dims = c(n, k * core_term$n_levels)
   )
@@ -204,9 +206,13 @@ sparse_z <- function(core_term) {
 # Check the scales of covariates by lme4's rule: their standard deviations (not those of indicators)
 # must not be more than a factor of 1000 apart, or from 1.
 check_scale <- function(x, policy) {
-  is_covariate <- apply(x, 2L, \(column) !all(column %in% c(0, 1)))
-  sd <- apply(x[, is_covariate, drop = FALSE], 2L, stats::sd)
-  if (length(sd) == 0L || max(sd, 1) / min(sd, 1) <= 1e3) {
+  is_indicator <- apply(x, 2L, \(column) all(column %in% c(0, 1)))
+  covariates <- x[, !is_indicator, drop = FALSE]
+  sd <- apply(covariates, 2L, stats::sd)
+  if (length(sd) == 0L) {
+    return(invisible())
+  }
+  if (max(sd, 1) / min(sd, 1) <= 1e3) {
     return(invisible())
   }
   is_extreme <- sd == max(sd) | sd == min(sd)

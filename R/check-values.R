@@ -4,6 +4,15 @@ is_number <- function(x) {
   is.numeric(x) && length(x) == 1L && !is.na(x)
 }
 
+is_whole_number <- function(x) {
+  is_number(x) && is.finite(x) && x == round(x)
+}
+
+# Some rows of a matrix, or elements of a vector.
+chosen_rows <- function(x, at) {
+  if (is.matrix(x)) x[at, , drop = FALSE] else x[at]
+}
+
 # The number of rows of a data frame, faster than by nrow(), which dispatches.
 count_rows <- function(frame) .row_names_info(frame, 2L)
 
@@ -119,7 +128,7 @@ check_verbose <- function(verbose) {
 #' Check a number of replicates
 #' @noRd
 check_replicates <- function(n, arg) {
-  is_count <- is_number(n) && is.finite(n) && n >= 1 && n == round(n)
+  is_count <- is_whole_number(n) && n >= 1
   if (is_count && n <= .Machine$integer.max) {
     return(as.integer(n))
   }

@@ -47,7 +47,8 @@ is_nested <- function(inner, outer) {
 }
 
 is_names_of_variables <- function(x, fit) {
-  is.character(x) && length(x) < length(fit$fitted) && length(x) <= 5L
+  n <- length(x)
+  is.character(x) && n <= 5L && n < length(fit$fitted)
 }
 
 formula_clusters <- function(fit, formula) {

@@ -49,7 +49,8 @@ columns_of_terms <- function(terms, frame) {
     },
     1
   )
-  apply(factors, 2L, \(has) prod(pmax(categories[has], 1)))
+  count <- \(has) prod(pmax(categories[has], 1))
+  apply(factors, 2L, count)
 }
 
 abort_too_wide <- function(found, free) {

@@ -106,7 +106,8 @@ as_sds_and_correlations <- function(values, first, second) {
 # Rows and columns of the variances of k effects, then of their covariances.
 variances_then_covariances <- function(k) {
   lower <- which(lower.tri(diag(k)), arr.ind = TRUE)
-  rbind(cbind(seq_len(k), seq_len(k)), lower[, 2:1, drop = FALSE])
+  diagonal <- cbind(seq_len(k), seq_len(k))
+  rbind(diagonal, lower[, 2:1, drop = FALSE])
 }
 
 #' @export

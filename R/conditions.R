@@ -62,7 +62,8 @@ conditionMessage.rlmm_message <- function(c) {
     c(i = "i ", x = "x ", `!` = "! ")
   }
   mark <- marks[names(c$message) %||% ""]
-  paste0(ifelse(is.na(mark), "", mark), c$message, collapse = "\n")
+  mark <- ifelse(is.na(mark), "", mark)
+  paste0(mark, c$message, collapse = "\n")
 }
 
 #' Raise what a check found as its policy says
@@ -84,7 +85,9 @@ signal <- function(policy, message, name, ...) {
 user_frame <- function() {
   home <- environment(user_frame)
   for (i in seq_len(sys.nframe())) {
-    if (identical(environment(sys.function(i)), home)) return(sys.frame(i))
+    if (identical(environment(sys.function(i)), home)) {
+      return(sys.frame(i))
+    }
   }
   NULL
 }
@@ -339,7 +342,10 @@ enumerate <- function(x, max = 5L, last = "and") {
     return(as.character(x))
   }
   start <- paste(x[-k], collapse = ", ")
-  paste(if (k > 2L) paste0(start, ",") else start, last, x[k])
+  if (k > 2L) {
+    start <- paste0(start, ",")
+  }
+  paste(start, last, x[k])
 }
 
 format_count <- function(n) {
@@ -401,6 +407,11 @@ with_article <- function(type) {
 
 # Say what was found where an argument must be something else: "It is a list."
 it_is <- function(x) paste0("It is ", describe_type(x), ".")
+
+# Say what is known where a name isn't: "They are `a`, `b` and `c`."
+they_are <- function(known) {
+  paste0("They are ", enumerate(known, max = 10L), ".")
+}
 
 # The candidate nearest to `x`, or nothing: for "Did you mean ...?". Names with no letter in common
 # are no mistakes for each other, however short.

@@ -171,7 +171,8 @@ interval_method <- function(fit, method, quiet) {
 t_confint <- function(fit, parm, level, vcov, cluster, ddf) {
   tests <- fixed_tests(fit, choose_ddf(fit, ddf, vcov), vcov, cluster)
   df <- tests$row_df(diag(length(fit$beta)))
-  limits <- wald_limits(fit$beta, sqrt(diag(tests$covariance)), level, df)
+  std_error <- sqrt(diag(tests$covariance))
+  limits <- wald_limits(fit$beta, std_error, level, df)
   colnames(limits) <- limit_names(level)
   chosen <- select_parameters(parm, names(fit$beta), 0L)
   limits[chosen, , drop = FALSE]

@@ -266,7 +266,8 @@ estimable_contrasts <- function(L, fit) {
   kept <- L[, is_kept, drop = FALSE]
   if (!all(is_kept)) {
     weights <- combinations(full_fixed_matrix(fit), is_kept)
-    kept[is_off(kept, L[, !is_kept, drop = FALSE], weights), ] <- NA
+    others <- L[, !is_kept, drop = FALSE]
+    kept[is_off(kept, others, weights), ] <- NA
   }
   kept
 }
@@ -294,7 +295,7 @@ abort_contrast_names <- function(wrong, names) {
   abort_contrast(
     "The names of the columns of `L` must be those of fixed effects, each once.",
     sprintf("%s isn't.", in_quotes(wrong)),
-    paste0("They are ", enumerate(in_quotes(names), max = 10L), ".")
+    they_are(in_quotes(names))
   )
 }
 
@@ -306,7 +307,8 @@ has_other_names <- function(given, names) {
 }
 
 check_rhs <- function(rhs, n) {
-  if (is.numeric(rhs) && length(rhs) %in% c(1L, n) && all(is.finite(rhs))) {
+  is_of_length <- length(rhs) %in% c(1L, n)
+  if (is.numeric(rhs) && is_of_length && all(is.finite(rhs))) {
     return(rep_len(rhs, n))
   }
   abort_rlmm(
@@ -332,7 +334,8 @@ abort_contrast <- function(problem, found, hint = NULL) {
 #' @noRd
 t_table <- function(fit, L, rhs, tests, confint, level) {
   check_confidence(level)
-  table <- row_t_tests(fit, replace(L, is.na(L), 0), rhs, tests)
+  known <- replace(L, is.na(L), 0)
+  table <- row_t_tests(fit, known, rhs, tests)
   if (confint) {
     table <- with_t_limits(table, level)
   }

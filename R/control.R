@@ -290,7 +290,7 @@ check_threads <- function(x) {
 }
 
 check_count <- function(x, arg = rlang::caller_arg(x)) {
-  if (is_number(x) && x >= 1 && x <= 1e6 && x == round(x)) {
+  if (is_whole_number(x) && x >= 1 && x <= 1e6) {
     return(as.double(x))
   }
   problem <- sprintf("`%s` must be one whole number from 1 to 1,000,000.", arg)
@@ -301,7 +301,8 @@ check_step <- function(x) {
   if (is.null(x)) {
     return(NULL)
   }
-  if (is.numeric(x) && length(x) > 0L && all(is.finite(x)) && all(x > 0)) {
+  is_given <- is.numeric(x) && length(x) > 0L
+  if (is_given && all(is.finite(x)) && all(x > 0)) {
     return(as.double(x))
   }
   problem <- "`initial_step` must be `NULL` or positive numbers."

@@ -201,9 +201,8 @@ with_all_rows <- function(fit) {
 }
 
 frame_of_rows <- function(frame, rows) {
-  pick <- \(x) if (is.matrix(x)) x[rows, , drop = FALSE] else x[rows]
   kept <- setdiff(names(frame), counts_name)
-  columns <- lapply(unclass(frame)[kept], pick)
+  columns <- lapply(unclass(frame)[kept], chosen_rows, rows)
   picked <- as_frame(columns, c(NA, -length(rows)))
   attr(picked, "terms") <- attr(frame, "terms")
   picked

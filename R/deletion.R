@@ -50,7 +50,8 @@ inverse_variance_x <- function(fit, weights) {
 }
 
 solve_upper <- function(l, right) {
-  Matrix::solve(l, Matrix::solve(l, right, system = "Lt"), system = "Pt")
+  half <- Matrix::solve(l, right, system = "Lt")
+  Matrix::solve(l, half, system = "Pt")
 }
 
 #' The derivative of the conditional log-likelihood in each linear predictor, times the dispersion
@@ -71,7 +72,8 @@ scores_by_row.rlmm_glmm <- function(fit) {
   } else {
     own(observed$y, fit$fitted, fit$glmm$shape)
   }
-  scores <- (observed$weights %||% 1) * slope * fit$family$mu.eta(fit$eta)
+  weights <- observed$weights %||% 1
+  scores <- weights * slope * fit$family$mu.eta(fit$eta)
   # Random effects that aren't relative to sigma have the dispersion in their weights.
   if (isFALSE(fit$relative)) scores / fit$sigma^2 else scores
 }
@@ -202,7 +204,8 @@ block_of_single_rows <- function(fit, model) {
   by_fixed <- if (ncol(model$fixed) == 0L) {
     0
   } else {
-    colSums(backsolve(fit$rx, t(model$fixed), transpose = TRUE)^2)
+    half <- backsolve(fit$rx, t(model$fixed), transpose = TRUE)
+    colSums(half^2)
   }
   blocks <- (fit_leverage(fit) - by_fixed / w) / w
   \(row) blocks[row]
@@ -287,7 +290,8 @@ newton_step <- function(gradient, hessian) {
     return(numeric())
   }
   parts <- eigen(hessian, symmetric = TRUE)
-  is_curved <- abs(parts$values) > 1e-8 * max(abs(parts$values), 1e-300)
+  size <- abs(parts$values)
+  is_curved <- size > 1e-8 * max(size, 1e-300)
   vectors <- parts$vectors[, is_curved, drop = FALSE]
   along <- crossprod(vectors, gradient) / abs(parts$values[is_curved])
   drop(vectors %*% along)

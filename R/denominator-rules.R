@@ -56,7 +56,8 @@ coefficient_levels <- function(x, term, groups) {
 
 is_constant_within <- function(x, group) {
   first <- match(levels(group), group)
-  max(abs(x - x[first[as.integer(group)]])) <= 1e-10 * max(abs(x))
+  of_group <- x[first[as.integer(group)]]
+  max(abs(x - of_group)) <= 1e-10 * max(abs(x))
 }
 
 #' The grouping factors from the coarsest to the finest, each nested in those before it

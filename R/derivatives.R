@@ -55,8 +55,7 @@ is_term_of_root <- function(term, root) {
 #' @noRd
 given_theta <- function(there, theta) {
   lambdas <- lambda_blocks(there$random, theta)
-  is_other <- !vapply(there$random, \(term) is.null(term$root), NA)
-  for (i in which(is_other)) {
+  for (i in which(has_root(there$random))) {
     lambda <- triangular(lambdas[[i]])
     own <- there$given$random[[i]]$theta
     theta[own] <- lambda[lower.tri(lambda, diag = TRUE)]
@@ -95,7 +94,8 @@ cell_names <- function(term, roles, prefix) {
     first,
     paste(first, term$columns[cells[, 2]], sep = ".")
   )
-  paste0(ifelse(on_diagonal, prefix[1], prefix[2]), label, "|", term$group)
+  start <- ifelse(on_diagonal, prefix[1], prefix[2])
+  paste0(start, label, "|", term$group)
 }
 
 #' Covariances of the random effects and the variance of the residuals, with their Jacobian in
@@ -163,7 +163,8 @@ joined_jacobians <- function(maps, random, n_theta) {
     out
   }
   none <- matrix(0, 0L, n_theta + 1L)
-  do.call(rbind, c(list(none), unname(Map(place, rows, random))))
+  blocks <- Map(place, rows, random)
+  do.call(rbind, c(list(none), unname(blocks)))
 }
 
 #' The part of one term in `variance_map()`: columns of the Jacobian are the term's theta and sigma

@@ -79,7 +79,8 @@ large_levels <- function(fit, new) {
 #' The level of each row of one large factor, and the value of the covariate of slopes
 #' @noRd
 rows_of_large <- function(own, new) {
-  x <- unclass(part_frame(own$terms, c(own$xlevels, own$beside), new))
+  frame <- part_frame(own$terms, c(own$xlevels, own$beside), new)
+  x <- unclass(frame)
   list(
     refs = combined_refs(x[names(own$xlevels)], own$xlevels),
     values = if (is_of_slopes(own)) {

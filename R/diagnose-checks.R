@@ -91,7 +91,8 @@ residuals_finding <- function(r) {
   z <- r[is.finite(r)]
   shape <- shape_of_sample(z)
   largest <- z[which.max(abs(z))]
-  is_odd <- abs(shape$skewness) > 1 || shape$kurtosis > 2 || abs(largest) > 4.5
+  is_long <- shape$kurtosis > 2 || abs(largest) > 4.5
+  is_odd <- abs(shape$skewness) > 1 || is_long
   finding(
     look_if(is_odd),
     sprintf(
@@ -107,7 +108,10 @@ residuals_finding <- function(r) {
 # Skewness and excess kurtosis.
 shape_of_sample <- function(z) {
   centred <- (z - mean(z)) / stats::sd(z)
-  list(skewness = mean(centred^3), kurtosis = mean(centred^4) - 3)
+  list(
+    skewness = mean(centred^3),
+    kurtosis = mean(centred^4) - 3
+  )
 }
 
 spread_finding <- function(r, fit) {
@@ -151,7 +155,8 @@ largest_phrase <- function(mode) {
 }
 
 format_p <- function(p) {
-  ifelse(p < 1e-4, "< 0.0001", paste("=", vapply(signif(p, 2), format, "")))
+  shown <- vapply(signif(p, 2), format, "")
+  ifelse(p < 1e-4, "< 0.0001", paste("=", shown))
 }
 
 leverage_finding <- function(leverage, fit) {
@@ -247,7 +252,8 @@ overdispersion <- function(fit) {
 }
 
 is_binary <- function(fit) {
-  has_trials(fit$glmm$family) && all((fit_response(fit)$weights %||% 1) <= 1)
+  weights <- fit_response(fit)$weights %||% 1
+  has_trials(fit$glmm$family) && all(weights <= 1)
 }
 
 zeros_finding <- function(fit) {

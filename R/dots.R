@@ -133,7 +133,7 @@ suggestion <- function(name, known) {
     return(c(i = sprintf("Did you mean %s?", tick(hint))))
   }
   did_you_mean(name, known) %||%
-    c(i = paste0("It knows ", enumerate(tick(known), max = 10L), "."))
+    c(i = sprintf("It knows %s.", enumerate(tick(known), max = 10L)))
 }
 
 level_hint <- paste(
@@ -184,7 +184,8 @@ check_dots <- function(..., fitter, known) {
   }
   name <- names[1L]
   exprs <- as.list(substitute(list(...)))[-1L]
-  hint <- foreign_hint(name, exprs[[match(name, names(exprs), 1L)]], fitter)
+  expr <- exprs[[match(name, names(exprs), 1L)]]
+  hint <- foreign_hint(name, expr, fitter)
   abort_unknown_argument(
     fitter,
     name,

@@ -62,7 +62,8 @@ dot_data <- function(data) {
     return(data)
   }
   if (is.list(data)) {
-    as.data.frame(data[lengths(data) == length(data[[1L]])], optional = TRUE)
+    is_as_long <- lengths(data) == length(data[[1L]])
+    as.data.frame(data[is_as_long], optional = TRUE)
   }
 }
 
@@ -134,7 +135,8 @@ given_expressions <- function(names, matched = NULL, frame = parent.frame()) {
   for (name in names) {
     argument <- as.name(name)
     if (!eval(call("missing", argument), frame)) {
-      given[[name]] <- eval(as.call(list(rlang::enquo, argument)), frame)
+      enquo <- as.call(list(rlang::enquo, argument))
+      given[[name]] <- eval(enquo, frame)
     }
   }
   given

@@ -86,7 +86,8 @@ copied_levels <- function(group, n, order) {
 copied_factor <- function(x, copies) {
   labels <- as.character(x)[copies$rows]
   is_copy <- copies$copy > 0L
-  labels[is_copy] <- paste(labels, copies$copy + 1L, sep = "_")[is_copy]
+  numbered <- paste(labels, copies$copy + 1L, sep = "_")
+  labels[is_copy] <- numbered[is_copy]
   factor(labels, unique(labels))
 }
 

@@ -54,7 +54,8 @@ families <- list(
       stats::pbinom(round(y * weights), round(weights), mu, lower)
     },
     density = \(y, mu, weights, dispersion, shape) {
-      stats::dbinom(round(y * weights), round(weights), mu, log = TRUE)
+      trials <- round(weights)
+      stats::dbinom(round(y * weights), trials, mu, log = TRUE)
     },
     draw = \(mu, weights, dispersion, shape) draw_binomial(mu, weights)
   ),
@@ -67,7 +68,9 @@ families <- list(
     density = \(y, mu, weights, dispersion, shape) {
       weights * stats::dpois(y, mu, log = TRUE)
     },
-    draw = \(mu, weights, dispersion, shape) stats::rpois(length(mu), mu)
+    draw = \(mu, weights, dispersion, shape) {
+      stats::rpois(length(mu), mu)
+    }
   ),
   Gamma = list(
     range = "positive",
@@ -99,8 +102,8 @@ families <- list(
       inverse_gaussian_probability(y, mu, dispersion, lower)
     },
     density = \(y, mu, weights, dispersion, shape) {
-      -(log(2 * pi * dispersion * y^3) + (y - mu)^2 / (dispersion * y * mu^2)) /
-        2
+      spread <- dispersion * y * mu^2
+      -(log(2 * pi * dispersion * y^3) + (y - mu)^2 / spread) / 2
     },
     draw = \(mu, weights, dispersion, shape) {
       draw_inverse_gaussian(mu, dispersion)
@@ -135,7 +138,8 @@ families <- list(
     ),
     information = "observed",
     slope = \(y, mu, shape) {
-      (digamma(y + mu / shape) - digamma(mu / shape) - log1p(shape)) / shape
+      size <- mu / shape
+      (digamma(y + size) - digamma(size) - log1p(shape)) / shape
     },
     probability = \(y, mu, weights, dispersion, shape, lower) {
       stats::pnbinom(
@@ -267,7 +271,8 @@ draw_inverse_gaussian <- function(mu, dispersion) {
   v <- dispersion * mu * stats::rnorm(length(mu))^2
   # The root is mu times 1 + v/2 - sqrt(v + v^2/4), written without its cancellation.
   root <- mu / (1 + v / 2 + sqrt(v + v^2 / 4))
-  ifelse(stats::runif(length(mu)) <= mu / (mu + root), root, mu^2 / root)
+  is_small <- stats::runif(length(mu)) <= mu / (mu + root)
+  ifelse(is_small, root, mu^2 / root)
 }
 
 #' The distribution function of the inverse Gaussian: two tails of the normal one, the second times
@@ -409,7 +414,8 @@ count_start <- expression({
 
 nb_deviance <- function(y, mu, weights, theta) {
   saturated <- y * log(pmax(1, y) / mu)
-  2 * weights * (saturated - (y + theta) * log((y + theta) / (mu + theta)))
+  mean_ratio <- log((y + theta) / (mu + theta))
+  2 * weights * (saturated - (y + theta) * mean_ratio)
 }
 
 check_nb_link <- function(link) {

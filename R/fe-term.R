@@ -229,7 +229,8 @@ independent_columns <- function(x, frame, policy, moved) {
   near <- zero_lost_digits(counted_matrix(moved(), frame), x)
   keep <- pivot_columns(centred(near))
   if (length(keep) < p) {
-    report_dropped(colnames(x)[setdiff(seq_len(p), keep)], p, policy)
+    dropped <- setdiff(seq_len(p), keep)
+    report_dropped(colnames(x)[dropped], p, policy)
   }
   keep
 }
@@ -272,7 +273,8 @@ centred <- function(x) {
   for (j in 2:ncol(x)) {
     column <- x[, j] - x[1L, j]
     column <- column - mean(column)
-    is_rounding <- max(abs(column)) <= 1e-13 * max(abs(x[, j]))
+    size <- max(abs(x[, j]))
+    is_rounding <- max(abs(column)) <= 1e-13 * size
     x[, j] <- if (is_rounding) x[1L, 1L] else column
   }
   x
@@ -327,14 +329,16 @@ spans_constant <- function(terms) {
   factors <- attr(terms, "factors") > 0
   classes <- variable_classes(rownames(factors), terms)
   is_category <- is_category_class(classes)
-  first <- which(colSums(factors[is_category, , drop = FALSE]) > 0)[1L]
+  has_category <- colSums(factors[is_category, , drop = FALSE]) > 0
+  first <- which(has_category)[1L]
   attr(terms, "intercept") == 1L ||
     (!is.na(first) && !any(factors[!is_category, first]))
 }
 
 # An intercept, on any scale.
 is_constant_column <- function(column) {
-  length(column) > 0L && all(column == column[1L]) && column[1L] != 0
+  first <- column[1L]
+  length(column) > 0L && all(column == first) && first != 0
 }
 
 report_dropped <- function(dropped, p, policy) {
@@ -418,7 +422,8 @@ factor_hint <- function(y) {
 
 # The hint for a response of two columns of counts, which are successes and failures.
 matrix_hint <- function(y) {
-  is_counts <- ncol(y) == 2L && is.numeric(y) && all(y >= 0 & y == round(y))
+  has_counts <- is.numeric(y) && all(y >= 0 & y == round(y))
+  is_counts <- ncol(y) == 2L && has_counts
   if (is_counts) {
     "For successes and failures use `rglmm(family = binomial)`."
   } else {

@@ -38,17 +38,19 @@ with_coefficients_of <- function(fit, est, fixed, held) {
 
 # The levels that are the bases of the others of their factor.
 level_bases <- function(large) {
-  unlist(lapply(large$factors, \(own) if (own$has_base) own$at[1L]))
+  base_of <- \(own) if (own$has_base) own$at[1L]
+  unlist(lapply(large$factors, base_of))
 }
 
 #' The fit as if the terms beside its large factors were all that its formula has
 #' @noRd
 without_large <- function(fit) {
+  fixed <- fit$fixed
   labels <- \(terms) attr(terms, "term.labels")
-  places <- match(labels(fit$fixed$ordinary), labels(fit$fixed$terms))
-  fit$fixed$assign <- match(fit$fixed$assign, c(0L, places)) - 1L
-  fit$fixed$terms <- fit$fixed$ordinary
-  fit$fixed$dropped <- setdiff(fit$fixed$dropped, fit$fixed$large$names)
+  places <- match(labels(fixed$ordinary), labels(fixed$terms))
+  fit$fixed$assign <- match(fixed$assign, c(0L, places)) - 1L
+  fit$fixed$terms <- fixed$ordinary
+  fit$fixed$dropped <- setdiff(fixed$dropped, fixed$large$names)
   if (fit$fixed$large$drops_intercept) {
     fit$fixed$dropped <- c(fit$fixed$dropped, "(Intercept)")
   }
@@ -222,7 +224,8 @@ fit_response.rlmm_glmm <- function(fit) {
 }
 
 frame_response <- function(frame, family) {
-  glmm_response(frame[[1L]], frame[["(weights)"]], family, names(frame)[1L])
+  weights <- frame[["(weights)"]]
+  glmm_response(frame[[1L]], weights, family, names(frame)[1L])
 }
 
 #' Whether the model has a residual standard deviation; a generalized one has none without

@@ -11,7 +11,8 @@
 #' sapply(c(intercepts = fit1, slopes = fit2), AIC)
 #' @export
 c.rlmm <- function(...) {
-  do.call(c, lapply(list(...), \(x) if (is_list_of_fits(x)) x else list(x)))
+  as_list <- \(x) if (is_list_of_fits(x)) x else list(x)
+  do.call(c, lapply(list(...), as_list))
 }
 
 # Whether something is a list that may hold fits, and not a fit that is a list.

@@ -75,7 +75,8 @@ linear_spec.rlmm_lmm <- function(fit, spec = fit_spec(fit)) spec
 linear_spec.rlmm_glmm <- function(fit, spec = fit_spec(fit)) {
   # Without what the last iteration leaves of the response, a fit whose random effects are zero
   # would have no residual.
-  left <- (spec$y - fit$family$linkinv(fit$eta)) / fit$family$mu.eta(fit$eta)
+  mean <- fit$family$linkinv(fit$eta)
+  left <- (spec$y - mean) / fit$family$mu.eta(fit$eta)
   spec$weights <- fit$working_weights
   spec$y <- fit$eta + ifelse(is.finite(left), left, 0)
   spec[c("counts", "glmm")] <- list(NULL)

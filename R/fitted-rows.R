@@ -42,7 +42,8 @@ with_offset_in_formula <- function(fit) {
     return(fit)
   }
   formula <- fit$formula
-  formula[[3L]] <- call("+", formula[[3L]], call("offset", expr))
+  offset <- call("offset", expr)
+  formula[[3L]] <- call("+", formula[[3L]], offset)
   moved <- frame_with_formula(fit, formula, data)
   offset <- \(frame) as.double(stats::model.offset(frame))
   if (!isTRUE(all.equal(offset(moved$frame), offset(fit$frame)))) {

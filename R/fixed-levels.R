@@ -106,7 +106,8 @@ coded_level_variances <- function(fit, own, spread, moves, system) {
   )
   shift <- spread$shift[at, , drop = FALSE]
   # The levels move with the coefficients by their shift, which the solution holds too.
-  within <- solved_levels(solved$b, large)[at] - drop(shift %*% solved$beta)
+  moved <- drop(shift %*% solved$beta)
+  within <- solved_levels(solved$b, large)[at] - moved
   variance <- spread$variance[at] - 2 * within + sum(weights * within)
   moved <- moves$levels[at, , drop = FALSE]
   moved <- sweep(moved, 2L, colSums(weights * moved))
@@ -274,7 +275,8 @@ test_of_levels.rlmm_glmm <- function(fit, label) {
 
 # Number of coefficients of some factors.
 count_coefficients <- function(large, factors) {
-  sum(vapply(factors, \(own) sum(large$is_column[own$at]), 1L))
+  count <- \(own) sum(large$is_column[own$at])
+  sum(vapply(factors, count, 1L))
 }
 
 # What the levels of a large factor explain beside all other effects, at the same theta.

@@ -215,7 +215,8 @@ wald_tests <- function(ddf, covariance, row_df, joint_df) {
     joint_df = joint_df,
     joint = \(L, difference) {
       f <- wald_f(L, difference, covariance)
-      list(f = f, scale = 1, df = joint_df(as.vector(row_df(L))))
+      df <- joint_df(as.vector(row_df(L)))
+      list(f = f, scale = 1, df = df)
     }
   )
 }
@@ -231,9 +232,10 @@ independent_tests <- function(fit, tests) {
     return(list(beta = fit$beta, tests = tests))
   }
   row_df <- \(L) tests$row_df(L %*% root)
+  unit <- diag(nrow(root))
   list(
     beta = drop(root %*% fit$beta),
-    tests = wald_tests(tests$ddf, diag(nrow(root)), row_df, tests$joint_df),
+    tests = wald_tests(tests$ddf, unit, row_df, tests$joint_df),
     root = root
   )
 }
@@ -246,7 +248,8 @@ kenward_roger_tests <- function(fit) {
 # A combination of coefficients has the least of their degrees of freedom.
 rule_tests <- function(ddf, covariance, df) {
   row_df <- \(L) {
-    vapply(seq_len(nrow(L)), \(i) least_involved(L[i, ], df), 1)
+    of_row <- \(i) least_involved(L[i, ], df)
+    vapply(seq_len(nrow(L)), of_row, 1)
   }
   wald_tests(ddf, covariance, row_df, min)
 }
@@ -278,12 +281,14 @@ joint_df <- function(df) {
     return(NA_real_)
   }
   # The limit of the formula where all are the same.
-  if (q == 1L || all(is.infinite(df)) || diff(range(df)) < 1e-8) {
+  is_same <- all(is.infinite(df)) || diff(range(df)) < 1e-8
+  if (q == 1L || is_same) {
     return(mean(df))
   }
   if (any(df <= 2)) {
     return(2)
   }
-  expected <- sum(ifelse(is.infinite(df), 1, df / (df - 2)))
+  expected <- ifelse(is.infinite(df), 1, df / (df - 2))
+  expected <- sum(expected)
   2 * expected / (expected - q)
 }

@@ -64,7 +64,8 @@ coefficients_of_term <- function(fit, of_term) {
   inner <- unlist(lapply(of_term, \(own) own$inner %||% 0L))
   outer <- cumsum(inner == 0L)
   each <- lengths(coefficients)
-  all[order(rep(outer, each), sequence(each), rep(inner, each))]
+  position <- order(rep(outer, each), sequence(each), rep(inner, each))
+  all[position]
 }
 
 # The coefficients of one large factor's levels but of its base, or of its contrasts, with names.

@@ -100,8 +100,9 @@ fixed_frame <- function(fit) {
 #' @noRd
 frame_variables <- function(frame, variables) {
   terms <- attr(frame, "terms")
-  known <- as.list(attr(terms, "predvars") %||% attr(terms, "variables"))[-1]
-  all <- as.list(attr(terms, "variables"))[-1]
+  all <- attr(terms, "variables")
+  known <- as.list(attr(terms, "predvars") %||% all)[-1]
+  all <- as.list(all)[-1]
   at <- match(as.list(variables)[-1], all)
   is_known <- !is.na(at)
   variables[-1][is_known] <- known[at[is_known]]
@@ -111,7 +112,8 @@ frame_variables <- function(frame, variables) {
 #' A terms object with its right side as a sum in which what is fixed and random stands once
 #' @noRd
 without_repeats <- function(terms) {
-  offsets <- as.list(attr(terms, "variables"))[-1][attr(terms, "offset")]
+  variables <- as.list(attr(terms, "variables"))[-1]
+  offsets <- variables[attr(terms, "offset")]
   parts <- c(lapply(attr(terms, "term.labels"), str2lang), offsets)
   if (attr(terms, "intercept") == 0L) {
     parts <- c(list(0), parts)
@@ -165,7 +167,8 @@ written_formula <- function(fit) {
 #' @noRd
 random_bars <- function(fit) {
   bars <- parse_formula(written_formula(fit), fit$frame)$bars
-  unlist(lapply(bars, function(bar) lapply(bar$groups, written_bar, bar = bar)))
+  written <- \(bar) lapply(bar$groups, written_bar, bar = bar)
+  unlist(lapply(bars, written))
 }
 
 written_bar <- function(group, bar) {
@@ -179,7 +182,10 @@ group_text <- function(group) {
   paste(
     vapply(
       group$atoms,
-      \(atom) paste(deparse(atom, 500L, backtick = TRUE), collapse = " "),
+      \(atom) {
+        lines <- deparse(atom, 500L, backtick = TRUE)
+        paste(lines, collapse = " ")
+      },
       ""
     ),
     collapse = ":"

@@ -203,17 +203,20 @@ other_bar_hint <- function(expr) {
   if (!is.call(expr)) {
     return(NULL)
   }
-  if (call_name(expr) %in% c("Error", "random", "re") && length(expr) == 2L) {
+  is_known <- call_name(expr) %in% c("Error", "random", "re")
+  if (is_known && length(expr) == 2L) {
     group <- deparse_one(expr[[2L]])
     return(sprintf("For `%s` write `(1 | %s)`.", deparse_one(expr), group))
   }
-  drop_null(lapply(as.list(expr)[-1L], other_bar_hint))[1L][[1L]]
+  hints <- lapply(as.list(expr)[-1L], other_bar_hint)
+  drop_null(hints)[1L][[1L]]
 }
 
 # Marks of tidy evaluation, which formulas don't know.
 tidy_hint <- function(formula) {
   names <- all.names(formula)
-  if (sum(names == "!") > 1L || any(c("{", ".data", ".env") %in% names)) {
+  has_pronoun <- any(c("{", ".data", ".env") %in% names)
+  if (sum(names == "!") > 1L || has_pronoun) {
     paste(
       "A formula knows no `!!`, `{{` and `.data`: make it from names by",
       "`reformulate(c(name, \"(1 | group)\"), response)`."

@@ -147,7 +147,8 @@ unknown_hint <- function(name, data, known) {
   if (length(known) == 0L) {
     return(c(i = "Is the argument `data` missing?"))
   }
-  if (!is.data.frame(data) && all(vapply(as.list(data), is.data.frame, NA))) {
+  holds_frames <- all(vapply(as.list(data), is.data.frame, NA))
+  if (!is.data.frame(data) && holds_frames) {
     fits <- "`data` is a list of data frames: write `lapply(data, \\(d) rlmm(formula, d))`?"
     return(c(i = fits))
   }
@@ -192,7 +193,7 @@ abort_if_lengths_differ <- function(terms, data) {
   abort_rlmm(
     c(
       "The variables of `formula` must all have the same length.",
-      x = paste0(enumerate(paste0(tick(names), " has ", sizes)), "."),
+      x = paste0(enumerate(paste(tick(names), "has", sizes)), "."),
       i = name_in_variable_hint(variables, data, env)
     ),
     "rlmm_error_variable"
@@ -222,7 +223,8 @@ call_design_step <- function(expr, frame) {
   withCallingHandlers(expr, error = function(cnd) {
     for (name in names(frame)) {
       x <- frame[[name]]
-      if ((is.factor(x) || is.character(x)) && length(unique(x)) < 2L) {
+      is_factor <- is.factor(x) || is.character(x)
+      if (is_factor && length(unique(x)) < 2L) {
         abort_one_value(name, x)
       }
     }

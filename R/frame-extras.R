@@ -173,5 +173,7 @@ abort_extra <- function(expr, arg, cnd, data) {
 
 missing_hint <- function(expr, data) {
   unknown <- setdiff(all.vars(expr), names(data))
-  if (length(unknown) == 0L) NULL else did_you_mean(unknown[1], names(data))
+  if (length(unknown) > 0L) {
+    did_you_mean(unknown[1], names(data))
+  }
 }

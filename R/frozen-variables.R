@@ -21,7 +21,11 @@ with_frozen_variables <- function(frame, data) {
 }
 
 has_inner_call <- function(expr) {
-  is.call(expr) && any(vapply(as.list(expr)[-1L], is_evaluated_call, NA))
+  if (!is.call(expr)) {
+    return(FALSE)
+  }
+  arguments <- as.list(expr)[-1L]
+  any(vapply(arguments, is_evaluated_call, NA))
 }
 
 # Calls whose arguments aren't values of the data.

@@ -34,7 +34,8 @@ restore_generator <- function(state) {
 }
 
 check_seed <- function(seed) {
-  if (is.null(seed) || (is_number(seed) && abs(seed) <= .Machine$integer.max)) {
+  largest <- .Machine$integer.max
+  if (is.null(seed) || (is_number(seed) && abs(seed) <= largest)) {
     return(invisible())
   }
   abort_argument(

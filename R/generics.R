@@ -191,8 +191,9 @@ ngrps.rlmm <- function(object, ...) {
   refuse_dots(...)
   groups <- term_groups(object)
   first <- !duplicated(groups)
+  count <- \(term) length(term$levels)
   stats::setNames(
-    vapply(object$random[first], \(term) length(term$levels), 1L),
+    vapply(object$random[first], count, 1L),
     groups[first]
   )
 }

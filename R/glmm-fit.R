@@ -96,9 +96,8 @@ is_doubtful <- function(fit) {
     return(FALSE)
   }
   columns <- lapply(fit$random, effects_and_intercept)
-  any(
-    vapply(split(columns, groups), \(own) anyDuplicated(unlist(own)), 0L) > 0L
-  )
+  is_repeated <- \(own) anyDuplicated(unlist(own)) > 0L
+  any(vapply(split(columns, groups), is_repeated, NA))
 }
 
 # An effect of the levels that is a term of its own, and one of the freely varying effects of

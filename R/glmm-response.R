@@ -136,7 +136,8 @@ not_whole <- function(n, name) {
 #' @noRd
 check_whole_counts <- function(y, name) {
   # Counts may be as far from whole numbers as dpois() lets them be.
-  off <- abs(y - round(y)) > 1e-7 * pmax(1, y)
+  difference <- abs(y - round(y))
+  off <- difference > 1e-7 * pmax(1, y)
   if (!any(off)) {
     return(invisible())
   }
@@ -169,7 +170,8 @@ abort_response_range <- function(name, values, rows, family, is_counts) {
 trials_hint <- function(name, values) {
   codes <- sort(unique(as.double(values)))
   is_grade <- length(codes) > 2L && length(codes) <= 10L
-  if (is_grade && identical(codes, codes[1L] + seq_along(codes) - 1)) {
+  consecutive <- codes[1L] + seq_along(codes) - 1
+  if (is_grade && identical(codes, consecutive)) {
     return(
       "For an ordered response see the package ordinal, with its `clmm()`."
     )

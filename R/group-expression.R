@@ -13,8 +13,9 @@ group_expression <- function(atoms, data, env) {
     return(list(expr = atoms[[1L]], row_wise = TRUE))
   }
   frozen <- lapply(atoms, freeze_atom, data = data, env = env)
+  expressions <- lapply(frozen, `[[`, "expr")
   list(
-    expr = Reduce(function(a, b) call(":", a, b), lapply(frozen, `[[`, "expr")),
+    expr = Reduce(\(a, b) call(":", a, b), expressions),
     row_wise = all(vapply(frozen, `[[`, NA, "row_wise"))
   )
 }
@@ -28,7 +29,8 @@ freeze_atom <- function(atom, data, env) {
     return(known)
   }
   value <- eval(atom, data, env)
-  expr <- stats::makepredictcall(value, freeze(atom, NROW(value), data, env))
+  frozen <- freeze(atom, NROW(value), data, env)
+  expr <- stats::makepredictcall(value, frozen)
   list(
     expr = expr,
     row_wise = is_row_wise(expr, value, data, env)
@@ -114,7 +116,8 @@ row_of <- function(x, row, n) {
 }
 
 is_cut <- function(expr) {
-  identical(expr[[1L]], quote(cut)) || identical(expr[[1L]], quote(base::cut))
+  name <- expr[[1L]]
+  identical(name, quote(cut)) || identical(name, quote(base::cut))
 }
 
 # Put the breaks into a call of `cut()`, which places a given number of them by the range of its x.
@@ -144,6 +147,7 @@ equal_breaks <- function(range, n) {
     ))
   }
   breaks <- seq(range[1L], range[2L], length.out = n + 1L)
-  breaks[c(1L, n + 1L)] <- c(range[1L] - width / 1000, range[2L] + width / 1000)
+  margin <- c(-width, width) / 1000
+  breaks[c(1L, n + 1L)] <- range + margin
   breaks
 }

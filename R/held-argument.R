@@ -56,7 +56,8 @@ values_problem <- function(x, is_right_kind, is_right) {
   is_good <- vapply(x, is_right, NA)
   bad <- which(!is_good)[1L]
   if (!is.na(bad)) {
-    paste("holds", describe_type(x[[bad]]), "for", in_quotes(names(x)[bad]))
+    type <- describe_type(x[[bad]])
+    paste("holds", type, "for", in_quotes(names(x)[bad]))
   }
 }
 
@@ -99,7 +100,10 @@ abort_held <- function(found) {
 #' @noRd
 lenient_control <- function(fit) {
   control <- fit$control
-  label <- \(name) fit$random[[find_term(name, fit$random)]]$label
+  label <- \(name) {
+    term <- find_term(name, fit$random)
+    fit$random[[term]]$label
+  }
   if (!is.null(control$fixed$cov)) {
     given <- names(control$fixed$cov)
     names(control$fixed$cov) <- vapply(given, label, "")

@@ -69,6 +69,12 @@ n_free_beta <- function(fit) length(fit$beta) - length(fit$held)
 #' @noRd
 n_coefficients <- function(fit) n_free_beta(fit) + n_levels_fixed(fit$fixed)
 
+# The inverse of R_X, of the coefficients that aren't held.
+inverse_root <- function(fit) {
+  p <- n_free_beta(fit)
+  if (p > 0L) backsolve(fit$rx, diag(p)) else matrix(0, 0L, 0L)
+}
+
 # Theta and covariances -------------------------------------------------------
 
 #' What is held of theta
@@ -239,7 +245,8 @@ abort_indefinite <- function(term, values) {
 check_same_structure <- function(term, covariance, theta) {
   all <- replace(numeric(max(term$theta)), term$theta, theta)
   nearest <- tcrossprod(lambda_block(term, all))
-  if (max(abs(nearest - covariance)) > 1e-7 * max(abs(covariance))) {
+  difference <- max(abs(nearest - covariance))
+  if (difference > 1e-7 * max(abs(covariance))) {
     abort_other_structure(term, covariance, nearest)
   }
 }
@@ -260,7 +267,8 @@ abort_other_structure <- function(term, covariance, nearest) {
 }
 
 describe_asymmetry <- function(matrix) {
-  at <- arrayInd(which.max(abs(matrix - t(matrix))), dim(matrix))
+  difference <- abs(matrix - t(matrix))
+  at <- arrayInd(which.max(difference), dim(matrix))
   paste(
     "a matrix with",
     format(matrix[at]),
@@ -316,7 +324,7 @@ abort_held_name <- function(name, known) {
   abort_argument(
     "`fixed` must name parameters of the model.",
     x = paste0("There is no ", dQuote(name, FALSE), "."),
-    i = paste0("They are ", enumerate(dQuote(known, FALSE), max = 10L), "."),
+    i = they_are(dQuote(known, FALSE)),
     arg = "fixed",
     name = name,
     class = "rlmm_error_fixed"

@@ -42,7 +42,8 @@ estimates_with <- function(fit, vcov) {
 
 # The elements of two lists of the same length in turn.
 beside <- function(a, b) {
-  c(a, b)[order(c(seq_along(a), seq_along(b)))]
+  turn <- order(c(seq_along(a), seq_along(b)))
+  c(a, b)[turn]
 }
 
 #' The estimates without each case, a row for each; of `vcov` a list
@@ -104,7 +105,8 @@ components_at <- function(fit, at, names) {
   lower_of <- \(omega) omega[lower.tri(omega, diag = TRUE)]
   lower <- lapply(omegas, lower_of)
   scale <- effects_sigma(fit, at$sigma)^2
-  stats::setNames(c(at$sigma^2, scale * unlist(lower)), names)
+  values <- c(at$sigma^2, scale * unlist(lower))
+  stats::setNames(values, names)
 }
 
 #' lme4's names of a term's variances and covariances

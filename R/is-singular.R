@@ -194,7 +194,8 @@ format.rlmm_singularity <- function(x, ...) {
       "The fit isn't singular: the estimated covariance of every term has full rank."
     )
   }
-  c(singular_header(sum(x$singular)), paste("*", singular_lines(x)))
+  header <- singular_header(sum(x$singular))
+  c(header, paste("*", singular_lines(x)))
 }
 
 singular_header <- function(n) {

@@ -28,7 +28,8 @@ kenward_roger <- function(fit) {
   found <- marginal_derivatives(fit)
   adjusted <- adjusted_covariance(found, found$w)
   half <- backsolve(found$root, adjusted)
-  covariance[free, free] <- fit$sigma^2 * backsolve(found$root, t(half))
+  whole <- backsolve(found$root, t(half))
+  covariance[free, free] <- fit$sigma^2 * whole
   slopes <- c(found$slopes, list(solve(found$phi)))
   list(
     covariance = covariance,
@@ -110,8 +111,9 @@ direction_map <- function(fit, directions) {
 }
 
 weighted_sum <- function(w, matrices, zero) {
-  rows <- lapply(seq_along(matrices), \(r) {
-    Reduce(`+`, Map(`*`, w[r, seq_along(matrices)], matrices[[r]]))
+  of_row <- seq_along(matrices)
+  rows <- lapply(of_row, \(r) {
+    Reduce(`+`, Map(`*`, w[r, of_row], matrices[[r]]))
   })
   Reduce(`+`, rows, zero)
 }
@@ -162,13 +164,15 @@ free_shapes <- function(term, found, roles, is_held) {
   }
   k <- length(term$columns)
   jacobian <- found$jacobian[, !is_held, drop = FALSE]
-  lapply(seq_len(ncol(jacobian)), \(j) matrix(jacobian[, j], k, k))
+  slope <- \(j) matrix(jacobian[, j], k, k)
+  lapply(seq_len(ncol(jacobian)), slope)
 }
 
 marginal_terms <- function(fit, directions, weights) {
   Map(
     \(design, term, lambda, found) {
-      has_all <- length(found$shapes) == choose(length(term$columns) + 1L, 2L)
+      n_cells <- choose(length(term$columns) + 1L, 2L)
+      has_all <- length(found$shapes) == n_cells
       marginal_term(
         design,
         lambda,

@@ -15,8 +15,7 @@ level_moves <- function(fit, shift) {
     unit <- effects_sigma(fit)^2 * likelihood_share(fit)
     return(list(levels = moves$levels, unit = unit))
   }
-  p <- ncol(shift)
-  root <- if (p > 0L) backsolve(fit$rx, diag(p)) else matrix(0, 0L, 0L)
+  root <- inverse_root(fit)
   sigma <- effects_sigma(fit)
   list(levels = sigma * shift %*% root, unit = sigma^2)
 }
@@ -41,8 +40,9 @@ parameter_moves <- function(fit) {
   directions[free[is_known], ] <- root
   spec <- fit_spec(fit)
   moves <- apply(directions, 2L, moves_along, fit, spec)
+  of_beta <- length(fit$theta) + seq_along(fit$beta)
   list(
-    beta = directions[length(fit$theta) + seq_along(fit$beta), , drop = FALSE],
+    beta = directions[of_beta, , drop = FALSE],
     levels = matrix(moves, length(fit$levels))
   )
 }

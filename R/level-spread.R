@@ -37,7 +37,8 @@ level_shifts <- function(fit, spec) {
   spec["offset"] <- list(NULL)
   spec$sigma <- 1
   shifts <- lapply(seq_len(ncol(x)), \(j) {
-    b <- core_estimates(replace(spec, "y", list(x[, j])), fit$theta)$b
+    system <- replace(spec, "y", list(x[, j]))
+    b <- core_estimates(system, fit$theta)$b
     -by_factor(b[at], fit$fixed$large)
   })
   matrix(as.double(unlist(shifts)), length(fit$levels), ncol(x))
@@ -51,13 +52,16 @@ level_shifts_of_sums <- function(fit, spec) {
   none <- list(at = matrix(0L, 0L, 2L), values = numeric())
   z <- rep(list(none), length(spec$terms))
   zeros <- numeric(length(levels))
-  z[[length(z)]] <- list(at = cbind(1L, levels), values = zeros)
+  term <- length(z)
+  z[[term]] <- list(at = cbind(1L, levels), values = zeros)
   p <- length(fit$beta)
   found <- lapply(seq_len(p), \(j) {
     x <- replace(numeric(p), j, 1)
     solve_normal_equations(system, fit$theta, x, z)
   })
-  of_levels <- vapply(found, \(one) one$b[[length(z)]], zeros)
+  of_levels <- vapply(found, \(one) one$b[[term]], zeros)
   covariance <- vapply(found, `[[`, numeric(p), "beta")
-  t(solve(matrix(covariance, p), t(matrix(of_levels, ncol = p))))
+  covariance <- matrix(covariance, p)
+  of_levels <- matrix(of_levels, ncol = p)
+  t(solve(covariance, t(of_levels)))
 }

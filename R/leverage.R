@@ -42,7 +42,8 @@ hatvalues.rlmm <- function(model, fullHatMatrix = FALSE, ...) {
 cooks.distance.rlmm <- function(model, ...) {
   refuse_dots(...)
   h <- hatvalues.rlmm(model)
-  stats::rstandard(model)^2 * h / ((1 - h) * n_coefficients(model))
+  left <- (1 - h) * n_coefficients(model)
+  stats::rstandard(model)^2 * h / left
 }
 
 #' @rdname hatvalues.rlmm
@@ -84,7 +85,8 @@ hat_matrix <- function(fit) {
   z_lambda <- as.matrix(random_matrix(fit) %*% lambda_matrix(fit))
   top <- root_weights(fit) * cbind(z_lambda, x)
   bottom <- diag(1, ncol(z_lambda), ncol(top))
-  basis <- qr.Q(qr(rbind(top, bottom)))[seq_len(nrow(x)), , drop = FALSE]
+  basis <- qr.Q(qr(rbind(top, bottom)))
+  basis <- basis[seq_len(nrow(x)), , drop = FALSE]
   rownames(basis) <- row.names(fit$frame)
   h <- tcrossprod(basis)
   Matrix::forceSymmetric(Matrix::Matrix(h, sparse = FALSE))

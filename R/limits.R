@@ -80,7 +80,7 @@ abort_unknown_parameter <- function(unknown, known, arg) {
     c(
       sprintf("`%s` must name parameters of the model.", arg),
       x = sprintf("Can't find %s.", enumerate(in_quotes(unknown))),
-      i = sprintf("They are %s.", enumerate(in_quotes(known), max = 10L))
+      i = they_are(in_quotes(known))
     ),
     "rlmm_error_unknown_parameter",
     arg = arg

@@ -60,7 +60,8 @@ in_new_data <- function(object, newdata, get) {
   fitted <- names(object)[is_there(object)]
   for (name in intersect(fitted, labels)) {
     rows <- which(labels == name)
-    out[rows] <- get(object[[name]], newdata[rows, , drop = FALSE])
+    own <- newdata[rows, , drop = FALSE]
+    out[rows] <- get(object[[name]], own)
   }
   out
 }
@@ -90,7 +91,8 @@ pooled_loglik <- function(object, fits) {
   n <- length(attr(object, "group"))
   logs <- lapply(fits, \(fit) log(fit$weights %||% 1))
   squares <- sum(residual_parts(object)$squares, na.rm = TRUE)
-  (sum(unlist(logs)) - n * (log(2 * pi * squares / n) + 1)) / 2
+  variance <- squares / n
+  (sum(unlist(logs)) - n * (log(2 * pi * variance) + 1)) / 2
 }
 
 #' @rdname lmList

@@ -86,7 +86,8 @@ nlme_list_call <- function(call) {
 # The model frame of all groups. The variables of `weights` and the like are looked up in `data`,
 # then where they were written.
 group_frame <- function(parts, data, call, env) {
-  asked <- match(c("subset", "weights", "na.action", "offset"), names(call), 0L)
+  arguments <- c("subset", "weights", "na.action", "offset")
+  asked <- match(arguments, names(call), 0L)
   frame_call <- as.call(c(
     list(quote(stats::model.frame), parts$variables, quote(data)),
     as.list(call)[asked],
@@ -101,7 +102,8 @@ frame_group <- function(frame, expr) {
   if (call_name(expr) != ":") {
     return(as.factor(frame[[deparse_one(expr)]]))
   }
-  atoms <- lapply(all.vars(expr), \(name) as.factor(frame[[name]]))
+  as_factor <- \(name) as.factor(frame[[name]])
+  atoms <- lapply(all.vars(expr), as_factor)
   interaction(atoms, drop = TRUE, sep = ":", lex.order = TRUE)
 }
 

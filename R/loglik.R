@@ -64,9 +64,10 @@ loglik_se <- function(fit) fit$optsum$certificate$noise$loglik_se
 #' @noRd
 log_likelihoods <- function(fits) {
   found <- lapply(unname(fits), stats::logLik)
+  df <- \(loglik) as.double(attr(loglik, "df"))
   list(
     value = vapply(found, as.double, 0),
-    npar = vapply(found, \(x) as.double(attr(x, "df")), 0)
+    npar = vapply(found, df, 0)
   )
 }
 

@@ -55,7 +55,9 @@ nobs.rlmm_many <- function(object, ...) {
 logLik.rlmm_many <- function(object, ...) {
   refuse_dots(...)
   fitted <- which(is.na(object$error))
-  df <- if (length(fitted) > 0L) n_parameters(one_fit(object, fitted[1L]))
+  df <- if (length(fitted) > 0L) {
+    n_parameters(one_fit(object, fitted[1L]))
+  }
   structure(
     -object$objective / 2,
     nobs = object$nobs,
@@ -67,7 +69,8 @@ logLik.rlmm_many <- function(object, ...) {
 #' @rdname many-accessors
 #' @export
 `[.rlmm_many` <- function(x, i) {
-  at <- many_places(if (missing(i)) seq_along(x$sigma) else i, x)
+  i <- if (missing(i)) seq_along(x$sigma) else i
+  at <- many_places(i, x)
   if (is.function(x$responses)) {
     abort_argument(
       "Responses that a function reads can't be chosen from.",
@@ -75,7 +78,7 @@ logLik.rlmm_many <- function(object, ...) {
       arg = "i"
     )
   }
-  parts <- lapply(unclass(x)[many_results], chosen_responses, at)
+  parts <- lapply(unclass(x)[many_results], chosen_rows, at)
   kept <- unclass(x)
   kept[many_results] <- parts
   kept$responses <- one_response(x, at)
@@ -99,16 +102,13 @@ many_results <- c(
   "nobs"
 )
 
-chosen_responses <- function(part, at) {
-  if (is.matrix(part)) part[at, , drop = FALSE] else part[at]
-}
-
 #' @rdname many-accessors
 #' @export
 as.list.rlmm_many <- function(x, ...) {
   refuse_dots(..., lme4_only = "all.names")
   fit_of <- \(at) if (is.na(x$error[[at]])) one_fit(x, at)
-  stats::setNames(lapply(seq_along(x$sigma), fit_of), names(x$sigma))
+  fits <- lapply(seq_along(x$sigma), fit_of)
+  stats::setNames(fits, names(x$sigma))
 }
 
 # What `update()` starts from.

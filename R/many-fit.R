@@ -29,9 +29,7 @@ fit_responses <- function(design, y, control, start = list()) {
     }
   })
   order <- order(unlist(groups))
-  lapply(bind_parts(parts), \(value) {
-    if (is.matrix(value)) value[order, , drop = FALSE] else value[order]
-  })
+  lapply(bind_parts(parts), chosen_rows, order)
 }
 
 # What a function returns of each group, which it is told with whether the user has interrupted.
@@ -206,7 +204,8 @@ response_matrix <- function(y, n, arg) {
   check_response_size(y, n, arg)
   storage.mode(y) <- "double"
   check_no_infinite(y, arg)
-  colnames(y) <- colnames(y) %||% paste0("y", seq_len(ncol(y)))
+  labels <- colnames(y) %||% paste0("y", seq_len(ncol(y)))
+  colnames(y) <- labels
   y
 }
 
@@ -241,7 +240,10 @@ response_columns <- function(y, n, arg) {
 }
 
 check_columns_numeric <- function(y, arg) {
-  is_fine <- \(x) (is.numeric(x) || is.logical(x)) && NCOL(x) == 1L
+  is_fine <- \(x) {
+    is_number <- is.numeric(x) || is.logical(x)
+    is_number && NCOL(x) == 1L
+  }
   fine <- vapply(y, is_fine, NA)
   if (!all(fine)) {
     bad <- names(y)[!fine] %||% as.character(which(!fine))

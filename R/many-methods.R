@@ -176,7 +176,8 @@ many_places <- function(which, x) {
     is_one_sign <- all(which > 0) || all(which < 0)
     if (is_one_sign) return(all[which])
   }
-  if (is.logical(which) && length(which) == length(all) && !anyNA(which)) {
+  is_answer <- is.logical(which) && !anyNA(which)
+  if (is_answer && length(which) == length(all)) {
     return(all[which])
   }
   n <- format_count(length(names))

@@ -25,7 +25,8 @@ check_fitted <- function(reason) {
 
 # The call that fits one response.
 one_call <- function(call, design) {
-  call[[1L]] <- as.name(if (is.null(design$spec$glmm)) "rlmm" else "rglmm")
+  fitter <- if (is.null(design$spec$glmm)) "rlmm" else "rglmm"
+  call[[1L]] <- as.name(fitter)
   call$progress <- NULL
   call
 }

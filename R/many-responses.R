@@ -36,7 +36,8 @@ abort_no_responses <- function(cnd, written) {
 own_weights <- function(weights, data) {
   columns <- if (is.data.frame(data)) data
   value <- tryCatch(rlang::eval_tidy(weights, columns), error = \(cnd) NULL)
-  if (!is.matrix(value) || !is.numeric(value) || ncol(value) < 2L) {
+  is_matrix <- is.matrix(value) && is.numeric(value)
+  if (!is_matrix || ncol(value) < 2L) {
     return(list(typical = weights))
   }
   if (!all(is.finite(value) & value >= 0)) {

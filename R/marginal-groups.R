@@ -16,7 +16,8 @@ has_small_groups <- function(terms, groups, limit = 2e7) {
 column_owners <- function(term, groups) {
   first <- match(seq_len(term$n_levels), term$refs)
   owner <- as.integer(groups)[first]
-  rep(ifelse(is.na(owner), 1L, owner), each = ncol(term$z))
+  owner <- ifelse(is.na(owner), 1L, owner)
+  rep(owner, each = ncol(term$z))
 }
 
 #' What `marginal_products()` returns
@@ -51,9 +52,11 @@ inverse_by_group <- function(n, lambda, owner) {
     group_blocks(n, owner),
     group_blocks(lambda, owner)
   )
+  row <- \(at) rep(at, length(at))
+  column <- \(at) rep(at, each = length(at))
   Matrix::sparseMatrix(
-    i = unlist(lapply(columns, \(at) rep(at, length(at)))),
-    j = unlist(lapply(columns, \(at) rep(at, each = length(at)))),
+    i = unlist(lapply(columns, row)),
+    j = unlist(lapply(columns, column)),
     x = unlist(blocks),
     dims = dim(n)
   )
@@ -62,7 +65,8 @@ inverse_by_group <- function(n, lambda, owner) {
 # (N^-1 + Lambda Lambda')^-1
 inverse_of_group <- function(n, lambda) {
   scaled <- n %*% lambda
-  inner <- chol2inv(chol(diag(nrow(n)) + crossprod(lambda, scaled)))
+  kernel <- diag(nrow(n)) + crossprod(lambda, scaled)
+  inner <- chol2inv(chol(kernel))
   n - scaled %*% tcrossprod(inner, scaled)
 }
 
@@ -92,7 +96,8 @@ group_blocks <- function(matrix, owner) {
 #' For each shape A E, E B, A E B and B'E B
 #' @noRd
 group_moves <- function(terms, a, b) {
-  zeros <- lapply(terms, \(term) matrix(0, ncol(term$z), ncol(term$z)))
+  sizes <- lapply(terms, \(term) ncol(term$z))
+  zeros <- lapply(sizes, \(k) matrix(0, k, k))
   moves <- lapply(seq_along(terms), \(i) {
     lapply(terms[[i]]$shapes, \(shape) {
       e <- repeated(terms, replace(zeros, i, list(shape)))
@@ -116,12 +121,13 @@ group_move <- function(e, a, b) {
 #' @noRd
 products_by_shape <- function(moves, phi) {
   trace <- \(r) sum(Matrix::diag(r$ae)) - sum(phi * r$slope)
+  bends <- \(r) lapply(moves, bend_of_shapes, r = r, phi = phi)
   list(
     phi = phi,
     traces = pairwise(moves, \(r, s) trace_of_shapes(r, s, phi)),
     trace = vapply(moves, trace, 0),
     slopes = lapply(moves, `[[`, "slope"),
-    bends = lapply(moves, \(r) lapply(moves, bend_of_shapes, r = r, phi = phi))
+    bends = lapply(moves, bends)
   )
 }
 

@@ -66,8 +66,9 @@ expected <- function(f, eta, sd, rule, times = rep(1, length(rule$nodes))) {
 #' @noRd
 gauss_hermite <- function(n) {
   jacobi <- matrix(0, n, n)
-  off <- cbind(seq_len(n - 1L), seq_len(n - 1L) + 1L)
-  jacobi[off] <- jacobi[off[, 2:1]] <- sqrt(seq_len(n - 1L))
+  upper <- cbind(seq_len(n - 1L), seq_len(n - 1L) + 1L)
+  lower <- upper[, 2:1]
+  jacobi[upper] <- jacobi[lower] <- sqrt(seq_len(n - 1L))
   parts <- eigen(jacobi, symmetric = TRUE)
   list(nodes = parts$values, weights = parts$vectors[1L, ]^2)
 }

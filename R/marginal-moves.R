@@ -102,7 +102,8 @@ trace_of_trailing <- function(r, s) {
 # K_LL = U - Y C Y' with C = diag(G, Phi).
 trace_of_leading <- function(r, s, parts) {
   eue <- r$e %*% s$ue
-  mixed <- as.matrix(Matrix::crossprod(parts$y, Matrix::t(eue) %*% parts$y))
+  moved <- Matrix::t(eue) %*% parts$y
+  mixed <- as.matrix(Matrix::crossprod(parts$y, moved))
   sum(r$ue * Matrix::t(s$ue)) -
     2 * sum(parts$core * mixed) +
     sum(r$core_product * t(s$core_product))
@@ -115,7 +116,9 @@ pairwise <- function(moves, f) {
   out <- matrix(0, n, n)
   for (r in seq_len(n)) {
     for (s in seq_len(r)) {
-      out[r, s] <- out[s, r] <- f(moves[[r]], moves[[s]])
+      value <- f(moves[[r]], moves[[s]])
+      out[r, s] <- value
+      out[s, r] <- value
     }
   }
   out
@@ -144,7 +147,8 @@ through_kernel <- function(move, parts) {
     return(trailing_through_kernel(eb, move$at, parts))
   }
   inner <- as.matrix(Matrix::crossprod(parts$y, eb))
-  l <- as.matrix(parts$u %*% eb - parts$y %*% (parts$core %*% inner))
+  led <- parts$y %*% (parts$core %*% inner)
+  l <- as.matrix(parts$u %*% eb - led)
   list(l = l, t = crossprod(parts$h, inner))
 }
 

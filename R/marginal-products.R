@@ -68,7 +68,8 @@ leading_terms <- function(terms) {
 #' The term that each shape belongs to, of the chosen terms
 #' @noRd
 shape_owners <- function(terms, chosen) {
-  rep(which(chosen), lengths(lapply(terms[chosen], `[[`, "shapes")))
+  shapes <- lapply(terms[chosen], `[[`, "shapes")
+  rep(which(chosen), lengths(shapes))
 }
 
 # Level by level ---------------------------------------------------------------
@@ -155,7 +156,8 @@ multiply_levels <- function(a, b) {
     return(a * b)
   }
   product <- \(i) a[,, i] %*% b[,, i]
-  array(vapply(seq_len(dim(a)[3L]), product, a[,, 1L]), dim(a))
+  pages <- seq_len(dim(a)[3L])
+  array(vapply(pages, product, a[,, 1L]), dim(a))
 }
 
 # The blocks of the levels as a sparse block diagonal matrix.

@@ -32,7 +32,8 @@ marginal_term <- function(design, lambda, shapes, n_levels, group, weights) {
 # and an intercept that is far from the data would be all but singular.
 orthonormal_effects <- function(x, weights) {
   root <- column_root(x, weights)
-  list(q = x %*% backsolve(root, diag(ncol(x))), root = root)
+  inverse <- backsolve(root, diag(ncol(x)))
+  list(q = x %*% inverse, root = root)
 }
 
 # R of Z = QR, with Q'WQ = n I; where columns depend on each other, their sizes alone.
@@ -79,6 +80,7 @@ terms_incidence <- function(terms, n) {
     dims = c(n, 0L),
     x = double()
   )
-  blocks <- lapply(terms, \(term) incidence(term$z, term$refs, term$n_levels))
+  block <- \(term) incidence(term$z, term$refs, term$n_levels)
+  blocks <- lapply(terms, block)
   do.call(cbind, c(list(none), blocks))
 }

@@ -188,7 +188,8 @@ model_paragraph <- function(x, writer) {
   family <- if (!is.null(x$family)) {
     writer$escape(sprintf(", %s (%s)", x$family, x$link))
   }
-  formula <- writer$code(paste(trimws(deparse(x$formula)), collapse = " "))
+  text <- paste(trimws(deparse(x$formula)), collapse = " ")
+  formula <- writer$code(text)
   writer$paragraph(paste0(title, family, ": ", formula))
 }
 

@@ -33,7 +33,8 @@ merge_equal_rows <- function(spec) {
 
 # All that makes one row of a spec unlike another, as vectors of n values.
 row_values <- function(spec, n) {
-  of_terms <- lapply(spec$terms, \(term) c(list(term$refs), term$z))
+  of_term <- \(term) c(list(term$refs), term$z)
+  of_terms <- lapply(spec$terms, of_term)
   columns <- c(
     spec[c("y", "weights", "offset")],
     spec$x,

@@ -345,11 +345,16 @@ drop_unused <- function(frame) {
   columns <- unclass(frame)
   for (name in names(columns)) {
     x <- columns[[name]]
-    if (is.factor(x) && any(tabulate(x, length(attr(x, "levels"))) == 0L)) {
+    if (is.factor(x) && has_unused_level(x)) {
       frame[[name]] <- drop_levels(x, name)
     }
   }
   frame
+}
+
+has_unused_level <- function(x) {
+  counts <- tabulate(x, length(attr(x, "levels")))
+  any(counts == 0L)
 }
 
 drop_levels <- function(x, name) {

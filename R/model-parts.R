@@ -196,7 +196,8 @@ getData.rlmm <- function(object) original_data(object) %||% frame_data(object)
 #' The data frame that the call names, if it holds what was fitted
 #' @noRd
 original_data <- function(fit) {
-  data <- tryCatch(eval(fit$call$data, environment(fit$formula)), error = \(e) {
+  env <- environment(fit$formula)
+  data <- tryCatch(eval(fit$call$data, env), error = \(e) {
     NULL
   })
   if (is.data.frame(data) && holds_fit(data, fit)) data

@@ -91,7 +91,8 @@ columns_in_span <- function(x, wider) {
     return(colSums(x^2) == 0)
   }
   rest <- qr.resid(qr(wider), x)
-  sqrt(colSums(rest^2)) <= 1e-7 * sqrt(colSums(x^2))
+  size <- sqrt(colSums(x^2))
+  sqrt(colSums(rest^2)) <= 1e-7 * size
 }
 
 #' A term of the smaller model has its columns in those of the larger one's terms on the same groups

@@ -14,7 +14,8 @@ abort_newdata_type <- function(newdata) {
 }
 
 abort_missing_column <- function(name, expr, new, hint = NULL) {
-  uses <- Filter(\(part) name %in% all.vars(part), as.list(expr)[-1])
+  parts <- as.list(expr)[-1]
+  uses <- Filter(\(part) name %in% all.vars(part), parts)
   use <- tick(deparse_one(uses[[1]]))
   abort_newdata(
     paste0("Can't find the variable ", tick(name), " in `newdata`."),

@@ -91,7 +91,10 @@ check_new_lengths <- function(sizes, expr, n) {
 }
 
 # A matrix of one column is a vector: `poly()` takes it for several variables when it predicts.
-drop_matrix <- function(x) if (is.matrix(x) && ncol(x) == 1L) x[, 1L] else x
+drop_matrix <- function(x) {
+  is_column <- is.matrix(x) && ncol(x) == 1L
+  if (is_column) x[, 1L] else x
+}
 
 #' Every variable must be a column. Inside a call, a variable of the formula's environment is taken
 #' for a constant, such as the degree of a polynomial or a function, unless it is as long as the
@@ -99,7 +102,8 @@ drop_matrix <- function(x) if (is.matrix(x) && ncol(x) == 1L) x[, 1L] else x
 #' @noRd
 check_columns <- function(expr, new, env, hint, shown) {
   missing <- setdiff(all.vars(expr), names(new$data))
-  bare <- vapply(Filter(is.symbol, as.list(expr)[-1]), as.character, "")
+  symbols <- Filter(is.symbol, as.list(expr)[-1])
+  bare <- vapply(symbols, as.character, "")
   for (name in missing) {
     value <- get0(name, envir = env)
     if (name %in% bare || is.null(value) || NROW(value) %in% new$frame_n) {
@@ -293,7 +297,8 @@ new_argument <- function(fit, name, new) {
   if (!is.language(expr)) {
     abort_argument_value(name)
   }
-  eval_variables(call("list", expr), new, environment(fit$formula))[[1]]
+  env <- environment(fit$formula)
+  eval_variables(call("list", expr), new, env)[[1]]
 }
 
 # The names of what is evaluated in new data.

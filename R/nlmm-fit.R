@@ -61,7 +61,8 @@ scaled_z <- function(problem, theta) {
 #' @noRd
 times_gradient <- function(matrix, gradient, n) {
   blocks <- lapply(seq_len(ncol(gradient)), \(k) {
-    gradient[, k] * matrix[(k - 1L) * n + seq_len(n), , drop = FALSE]
+    rows <- (k - 1L) * n + seq_len(n)
+    gradient[, k] * matrix[rows, , drop = FALSE]
   })
   Reduce(`+`, blocks)
 }
@@ -396,7 +397,8 @@ fixed_root <- function(problem, at) {
     problem$n_rows
   )
   cross <- as.matrix(Matrix::crossprod(at$linear$m, x))
-  chol(crossprod(x) - crossprod(cross, at$linear$k$solve(cross)))
+  led <- crossprod(cross, at$linear$k$solve(cross))
+  chol(crossprod(x) - led)
 }
 
 finished_search <- function(problem, theta, at, found, memory) {

@@ -39,7 +39,8 @@ nonlinear_start <- function(parts, start, data) {
   if (is.null(start)) {
     start <- self_start(parts, data)
   }
-  if (has_named_numbers(start) && any(names(start) %in% all.vars(parts$mean))) {
+  used <- all.vars(parts$mean)
+  if (has_named_numbers(start) && any(names(start) %in% used)) {
     return(start)
   }
   abort_rlmm(
@@ -53,7 +54,8 @@ nonlinear_start <- function(parts, start, data) {
 }
 
 has_named_numbers <- function(x) {
-  is.numeric(x) && length(x) > 0L && !is.null(names(x)) && all(is.finite(x))
+  is_named <- is.numeric(x) && !is.null(names(x))
+  is_named && length(x) > 0L && all(is.finite(x))
 }
 
 self_start <- function(parts, data) {
@@ -193,7 +195,8 @@ stacked_rows <- function(frame, parameters) {
   rows$`(weights)` <- NULL
   row.names(rows) <- NULL
   for (k in seq_len(s)) {
-    rows[[parameters[k]]] <- as.double(rep(seq_len(s) == k, each = n))
+    is_own <- seq_len(s) == k
+    rows[[parameters[k]]] <- as.double(rep(is_own, each = n))
   }
   rows$.response <- as.double(seq_len(n * s))
   rows

@@ -119,7 +119,8 @@ stacked_shell <- function(object) {
 stacked_new_rows <- function(object, data) {
   n <- nrow(data)
   s <- length(object$parameters)
-  rows <- as.data.frame(data)[rep(seq_len(n), s), , drop = FALSE]
+  at <- rep(seq_len(n), s)
+  rows <- as.data.frame(data)[at, , drop = FALSE]
   row.names(rows) <- NULL
   for (k in seq_len(s)) {
     indicator <- as.double(rep(seq_len(s) == k, each = n))
@@ -284,7 +285,8 @@ nonlinear_drawer <- function(object, data, re_form) {
   s <- length(object$parameters)
   function(nsim) {
     eta <- plan$mean + draw_effects(plan$drawn, s * nrow(data), nsim)
-    values <- lapply(seq_len(nsim), \(j) mean(matrix(eta[, j], ncol = s))$value)
+    value <- \(j) mean(matrix(eta[, j], ncol = s))$value
+    values <- lapply(seq_len(nsim), value)
     matrix(unlist(values), nrow(data), nsim)
   }
 }

@@ -46,7 +46,8 @@ confint.rlmm_nlmm <- function(
 
 nonlinear_wald <- function(object, parm, level) {
   beta <- object$beta
-  errors <- stats::setNames(sqrt(diag(vcov.rlmm_nlmm(object))), names(beta))
+  errors <- sqrt(diag(vcov.rlmm_nlmm(object)))
+  errors <- stats::setNames(errors, names(beta))
   parm <- select_parameters(parm, names(beta), 0L)
   limits <- wald_limits(beta[parm], errors[parm], level, Inf)
   colnames(limits) <- limit_names(level)
@@ -102,7 +103,8 @@ fitted_problem <- function(fit) {
 
 # The spherical effects as the long vector of the search.
 stacked_modes <- function(fit) {
-  unlist(lapply(fit$u, \(u) as.vector(t(u))), use.names = FALSE)
+  by_level <- lapply(fit$u, \(u) as.vector(t(u)))
+  unlist(by_level, use.names = FALSE)
 }
 
 #' A function (value, state) that searches the other parameters, from where the last two points lead
@@ -186,7 +188,8 @@ from_natural <- function(problem, natural) {
   sigma <- natural[kinds == "sigma"][[1L]]
   theta <- problem$fit$theta
   for (i in seq_along(problem$fit$random)) {
-    own <- vapply(problem$pieces, \(piece) identical(piece$term, i), NA)
+    is_own <- \(piece) identical(piece$term, i)
+    own <- vapply(problem$pieces, is_own, NA)
     of_term <- term_theta(problem$pieces[own], natural, sigma)
     if (is.null(of_term)) {
       return(NULL)

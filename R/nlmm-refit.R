@@ -28,7 +28,8 @@ refit.rlmm_nlmm <- function(
 #' The fit of another response, or with other weights, searched from the coefficients of this one
 #' @noRd
 nonlinear_fit_again <- function(fit, max_eval = 2000L) {
-  fit$dev$n_eff <- sum(fit$weights %||% rep(1, nrow(fit$frame)) > 0)
+  weights <- fit$weights %||% rep(1, nrow(fit$frame))
+  fit$dev$n_eff <- sum(weights > 0)
   problem <- fitted_problem(fit)
   est <- search_nonlinear(
     problem,

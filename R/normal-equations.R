@@ -33,7 +33,8 @@ solve_normal_equations <- function(system, theta, x, z) {
     sums$xr <- x - sums$shift * x[1L]
   }
   for (i in seq_along(z)) {
-    sums$terms[[i]]$zr[z[[i]]$at] <- z[[i]]$values
+    own <- z[[i]]
+    sums$terms[[i]]$zr[own$at] <- own$values
   }
   system$sums <- sums
   found <- core_estimates(system, theta)
@@ -42,4 +43,9 @@ solve_normal_equations <- function(system, theta, x, z) {
     b = Map(\(b, own) b[own$at], found$b, z),
     rx = found$rx
   )
+}
+
+# Of each term, the sum of some elements of the solution times the elements of z.
+products_with_levels <- function(b, z) {
+  unlist(Map(\(b, own) sum(b * own$values), b, z))
 }

@@ -28,7 +28,8 @@ held_theta_phrase <- function(theta) {
 }
 
 held_labels <- function(fit) {
-  at <- vapply(names(fit$control$fixed$cov), find_term, 1L, random = fit$random)
+  held <- names(fit$control$fixed$cov)
+  at <- vapply(held, find_term, 1L, random = fit$random)
   term_texts(fit)[at]
 }
 

@@ -20,7 +20,8 @@ opt_summary <- function(object) {
   optsum <- object$optsum
   names <- parameter_names(object)
   lower <- optsum$lower %||% theta_lower(object$random)
-  optsum$lower <- c(lower, rep(-Inf, length(names) - length(lower)))
+  n_free <- length(names) - length(lower)
+  optsum$lower <- c(lower, rep(-Inf, n_free))
   optsum$theta_names <- names
   optsum[search_limits] <- object$control[search_limits]
   class(optsum) <- "rlmm_optsum"
@@ -98,7 +99,8 @@ as.data.frame.rlmm_optsum <- function(
   warn_of_dots(..., also = data_frame_arguments)
   log <- x$fitlog
   out <- data.frame(eval = seq_len(nrow(log)), objective = log[, 1])
-  out[x$theta_names] <- lapply(seq_along(x$theta_names), \(j) log[, j + 1])
+  theta <- log[, seq_along(x$theta_names) + 1, drop = FALSE]
+  out[x$theta_names] <- lapply(seq_len(ncol(theta)), \(j) theta[, j])
   out
 }
 

@@ -81,7 +81,8 @@ names_made_in <- function(value, frames) {
   } else if (!is_made_in(value, frames)) {
     NULL
   } else if (is.function(value)) {
-    c(all.names(body(value)), unlist(lapply(formals(value), all.names)))
+    of_defaults <- lapply(formals(value), all.names)
+    c(all.names(body(value)), unlist(of_defaults))
   } else {
     all.names(value)
   }

@@ -25,7 +25,8 @@ root_of_covariance <- function(covariance) {
     error = \(cnd) NULL
   )
   # The square of the least pivot tells how many digits of the covariance are left.
-  if (!is.null(root) && min(diag(root), 1)^2 >= 1e-13) unit * t(root)
+  has_digits <- !is.null(root) && min(diag(root), 1)^2 >= 1e-13
+  if (has_digits) unit * t(root)
 }
 
 abort_lost_covariance <- function() {

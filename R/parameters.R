@@ -30,7 +30,9 @@ parameter_names.rlmm_glmm <- function(fit) {
 #' @noRd
 theta_names <- function(random) {
   labels <- Map(
-    \(term, roles) paste(term$group, theta_labels(term, roles), sep = "."),
+    \(term, roles) {
+      paste(term$group, theta_labels(term, roles), sep = ".")
+    },
     random,
     core_structures(random)
   )

@@ -98,8 +98,9 @@ plotted_response <- function(fit, type) {
 
 # The levels of a factor, or of what is treated as one; `NULL` of numbers.
 known_levels <- function(fit, x, data) {
-  if (!is.numeric(data[[x]])) {
-    fit$fixed$xlevels[[x]] %||% as.character(sort(unique(data[[x]])))
+  values <- data[[x]]
+  if (!is.numeric(values)) {
+    fit$fixed$xlevels[[x]] %||% as.character(sort(unique(values)))
   }
 }
 
@@ -164,7 +165,8 @@ spread_levels <- function(fit, group, n) {
     return(levels)
   }
   order <- order(fit$b[[term]][, 1L])
-  levels[order[round(seq(1, length(levels), length.out = n))]]
+  at <- round(seq(1, length(levels), length.out = n))
+  levels[order[at]]
 }
 
 predicted_lines <- function(fit, data, x, group, type) {
@@ -176,9 +178,10 @@ predicted_lines <- function(fit, data, x, group, type) {
   predicted <- \(...) {
     unname(stats::predict(fit, new, type = type, ...))
   }
+  sizes <- vapply(grids, nrow, 1L)
   data.frame(
     x = numbered(new[[x]], known_levels(fit, x, data)),
-    group = factor(rep(levels(group), vapply(grids, nrow, 1L)), levels(group)),
+    group = factor(rep(levels(group), sizes), levels(group)),
     conditional = predicted(allow.new.levels = TRUE),
     population = predicted(re.form = NA)
   )
@@ -245,7 +248,9 @@ group_panel <- function(x, y, lines, ...) {
   own <- own[order(own$x), ]
   # Predictions for the levels of a factor are marked.
   type <- if (nrow(own) < 40L) "b" else "l"
-  curve <- \(y, ...) lattice::panel.lines(own$x, y, type = type, pch = 4, ...)
+  curve <- \(y, ...) {
+    lattice::panel.lines(own$x, y, type = type, pch = 4, ...)
+  }
   curve(
     own$population,
     col = plot_red,

@@ -43,7 +43,9 @@ print.rlmm_page <- function(x, ...) {
   columns <- min(n, if (n > 4L) 3L else 2L)
   rows <- ceiling(n / columns)
   for (i in seq_len(n)) {
-    at <- c((i - 1L) %% columns + 1L, (i - 1L) %/% columns + 1L, columns, rows)
+    column <- (i - 1L) %% columns + 1L
+    row <- (i - 1L) %/% columns + 1L
+    at <- c(column, row, columns, rows)
     picture <- stats::update(unclass(x)[[i]], par.settings = page_text)
     print(
       picture,
@@ -208,10 +210,12 @@ count_table <- function(fit) {
   }
   y <- fit_response(fit)$y
   counts <- 0:min(max(y), 40)
+  observed <- \(k) sum(y == k)
+  expected <- \(k) sum(count_probability(fit, k))
   data.frame(
     count = counts,
-    observed = vapply(counts, \(k) sum(y == k), 0),
-    expected = vapply(counts, \(k) sum(count_probability(fit, k)), 0)
+    observed = vapply(counts, observed, 0),
+    expected = vapply(counts, expected, 0)
   )
 }
 

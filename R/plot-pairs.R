@@ -91,12 +91,16 @@ along_trace <- function(trace, other) {
   if (sum(inside) < 4L) {
     return(\(z) rep(NA_real_, length(z)))
   }
-  within_range(stats::splinefun(zeta, other$zeta(at[inside]), "natural"), zeta)
+  spline <- stats::splinefun(zeta, other$zeta(at[inside]), "natural")
+  within_range(spline, zeta)
 }
 
 # A function that is `NA` beyond the range of some values.
 within_range <- function(f, values) {
-  \(z) ifelse(z < min(values) | z > max(values), NA, f(z))
+  \(z) {
+    is_beyond <- z < min(values) | z > max(values)
+    ifelse(is_beyond, NA, f(z))
+  }
 }
 
 #' A contour in units of zeta: a matrix with two columns, or `NULL` if it leaves the profiles
@@ -114,14 +118,16 @@ zeta_contour <- function(first, second, limit) {
   }
   width <- contour_width(acos(cosines))
   t <- seq(-pi, pi, length.out = 101L)
-  limit * cbind(cos(t + width(t) / 2), cos(t - width(t) / 2))
+  half <- width(t) / 2
+  limit * cbind(cos(t + half), cos(t - half))
 }
 
 # d as a function of a, from the angles at the four points.
 contour_width <- function(angle) {
   half <- angle / 2
-  a <- c(pi / 2 + half[1L], -half[2L], -pi / 2 - half[3L], half[4L])
-  d <- c(pi - angle[1L], angle[2L], pi - angle[3L], angle[4L])
+  turn <- c(pi / 2, 0, -pi / 2, 0)
+  a <- turn + c(1, -1, -1, 1) * half
+  d <- c(pi, 0, pi, 0) + c(-1, 1, -1, 1) * angle
   order <- order(a)
   at <- c(a[order], a[order][1L] + 2 * pi)
   stats::splinefun(

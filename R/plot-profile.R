@@ -95,7 +95,8 @@ per_parameter <- function(x, curve) {
   labels <- levels(x$.par)
   curves <- lapply(labels, \(name) {
     rows <- x$.par == name
-    cbind(curve(x$.zeta[rows], x[[name]][rows]), parameter = name)
+    values <- curve(x$.zeta[rows], x[[name]][rows])
+    cbind(values, parameter = name)
   })
   all <- do.call(rbind, curves)
   all$parameter <- factor(all$parameter, levels = labels)

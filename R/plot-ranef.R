@@ -202,7 +202,8 @@ coefficient_plot <- function(group, table, main, ...) {
 
 # The columns that differ from level to level; all, if none does.
 varying_columns <- function(table) {
-  varies <- vapply(table, \(column) length(unique(column)) > 1L, NA)
+  is_varied <- \(column) length(unique(column)) > 1L
+  varies <- vapply(table, is_varied, NA)
   if (any(varies)) names(table)[varies] else names(table)
 }
 
@@ -223,7 +224,8 @@ column_factor <- function(columns, n_rows) {
 
 # Points in rows, small where there are many.
 points_panel <- function(x, y, low, high, subscripts, ...) {
-  lattice::panel.grid(h = if (length(x) > 60L) 0 else -1, v = -1)
+  has_lines <- length(x) <= 60L
+  lattice::panel.grid(h = if (has_lines) -1 else 0, v = -1)
   size <- if (length(x) > 500L) 0.3 else 0.8
   lattice::panel.points(
     x,

@@ -140,7 +140,8 @@ plot_values <- function(side, fit) {
 plotted_values <- function(side, fit) {
   expr <- side$expression
   env <- side$env %||% baseenv()
-  inside <- c(list(. = fit), as.list(fit_frame(fit)), grouping_factors(fit))
+  variables <- as.list(fit_frame(fit))
+  inside <- c(list(. = fit), variables, grouping_factors(fit))
   in_data <- \(cnd) {
     tryCatch(
       values_in_data(expr, fit, env),
@@ -208,7 +209,8 @@ plot_kind <- function(data) {
 # The number of bins of a histogram: more than Sturges' rule gives, which hides the tails of
 # long-tailed residuals.
 bins <- function(x) {
-  max(10L, min(50L, grDevices::nclass.FD(x[is.finite(x)])))
+  rule <- grDevices::nclass.FD(x[is.finite(x)])
+  max(10L, min(50L, rule))
 }
 
 plot_layout <- function(data) {
@@ -234,7 +236,8 @@ plot_label <- function(side) {
 
 # A call whose first argument is `.`, the fit.
 is_of_fit <- function(expr) {
-  is.call(expr) && length(expr) > 1L && identical(expr[[2L]], quote(.))
+  has_argument <- is.call(expr) && length(expr) > 1L
+  has_argument && identical(expr[[2L]], quote(.))
 }
 
 capitalize <- function(text) {

@@ -59,7 +59,7 @@ abort_unknown_test <- function(name, known) {
     "`test` must name fixed effects or terms of the fixed part.",
     x = paste0("Can't find ", in_quotes(name), "."),
     did_you_mean(name, known, in_quotes) %||%
-      c(i = paste0("They are ", enumerate(in_quotes(known), max = 10L), ".")),
+      c(i = they_are(in_quotes(known))),
     arg = "test"
   )
 }
@@ -79,7 +79,8 @@ wald_p_values <- function(fit, y, test) {
 
 # The number of the coefficient that a contrast tests alone.
 single_coefficient <- function(contrast) {
-  if (nrow(contrast) == 1L && sum(contrast != 0) == 1L) which(contrast != 0)
+  is_single <- nrow(contrast) == 1L && sum(contrast != 0) == 1L
+  if (is_single) which(contrast != 0)
 }
 
 # Normal tests of coefficients of a generalized model, a row per response.
@@ -136,11 +137,9 @@ contrast_p_values <- function(fit, contrasts, ddf) {
   if (any(is_single)) {
     out[is_single] <- single_p_values(fit, contrasts[is_single], ddf)
   }
-  out[!is_single] <- vapply(
-    contrasts[!is_single],
-    \(L) contest.rlmm(fit, L, ddf = if (ddf != "none") ddf)[["Pr(>F)"]],
-    1
-  )
+  contest_ddf <- if (ddf != "none") ddf
+  p_value <- \(L) contest.rlmm(fit, L, ddf = contest_ddf)[["Pr(>F)"]]
+  out[!is_single] <- vapply(contrasts[!is_single], p_value, 1)
   out
 }
 
@@ -166,7 +165,9 @@ refits.rlmm_lmm <- function(fit, y) {
   responses <- as.matrix(y)
   many <- fit_columns(fit, responses)
   lapply(seq_len(ncol(responses)), \(i) {
-    if (is.na(many$error[i])) with_response(fit, responses[, i], many, i)
+    if (is.na(many$error[i])) {
+      with_response(fit, responses[, i], many, i)
+    }
   })
 }
 
@@ -210,7 +211,8 @@ function_p_values <- function(fit, y, test) {
   })
   size <- max(lengths(found))
   names <- if (size == 1L) "test" else paste0("test", seq_len(size))
-  complete <- lapply(found, \(p) if (length(p) == size) p else rep(NA, size))
+  none <- rep(NA, size)
+  complete <- lapply(found, \(p) if (length(p) == size) p else none)
   p_values <- matrix(
     unlist(complete),
     ncol = size,

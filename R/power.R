@@ -94,7 +94,9 @@ simulate_power.rlmm <- function(
   extend <- check_extend(extend, object)
   object <- with_parameters(object, newparams)
   test <- read_test(test, object, choose_ddf(object, ddf))
-  one <- \(n) power_at(object, test, nsim, extend$along, n, alpha, level)
+  one <- \(n) {
+    power_at(object, test, nsim, extend$along, n, alpha, level)
+  }
   tables <- with_seed(seed, \(start) lapply(extend$n %||% NA, one))
   structure(
     do.call(rbind, lapply(tables, `[[`, "table")),
@@ -228,9 +230,11 @@ describe_along <- function(along) {
 exact_limits <- function(x, n, level) {
   tail <- (1 - level) / 2
   none <- ifelse(n == 0, NA, 1)
+  least <- stats::qbeta(tail, x, n - x + 1)
+  largest <- stats::qbeta(1 - tail, x + 1, n - x)
   data.frame(
-    lwr = none * ifelse(x == 0, 0, stats::qbeta(tail, x, n - x + 1)),
-    upr = none * ifelse(x == n, 1, stats::qbeta(1 - tail, x + 1, n - x))
+    lwr = none * ifelse(x == 0, 0, least),
+    upr = none * ifelse(x == n, 1, largest)
   )
 }
 

@@ -183,7 +183,10 @@ predict_rows <- function(fit, par, use, new, asked) {
     return(predict_marginal(fit, eta, rows, new, asked))
   }
   out <- list(fit = on_scale(fit, eta, asked$type))
-  if (wants_errors(asked)) with_errors(out, fit, eta, rows, new, asked) else out
+  if (!wants_errors(asked)) {
+    return(out)
+  }
+  with_errors(out, fit, eta, rows, new, asked)
 }
 
 linear_predictor <- function(fit, rows, par, new, asked) {
@@ -204,7 +207,8 @@ with_errors <- function(out, fit, eta, rows, new, asked) {
   errors <- if (needs_errors) asked_errors(fit, rows, asked)
   limits <- asked_limits(fit, eta, eta, errors, rows, new, asked)
   out$fit <- bind_limits(out$fit, limits)
-  slope <- if (asked$se.fit || asked$cov.fit) scale_slopes(fit, eta, asked$type)
+  needs_slope <- asked$se.fit || asked$cov.fit
+  slope <- if (needs_slope) scale_slopes(fit, eta, asked$type)
   if (!is.null(slope)) {
     variance <- errors$variance %||% asked_errors(fit, rows, asked)$variance
     out$se.fit <- with_names(sqrt(variance) * slope, names(eta))
@@ -301,7 +305,10 @@ on_scale <- function(fit, eta, type) {
 
 # To first order, as predict() of a glm() has standard errors on the scale of the response.
 scale_slopes <- function(fit, eta, type) {
-  if (type == "link") rep(1, length(eta)) else abs(family.rlmm(fit)$mu.eta(eta))
+  if (type == "link") {
+    return(rep(1, length(eta)))
+  }
+  abs(family.rlmm(fit)$mu.eta(eta))
 }
 
 with_names <- function(x, names) {
@@ -310,7 +317,8 @@ with_names <- function(x, names) {
 }
 
 uses_all <- function(fit, use) {
-  all(lengths(use) == vapply(fit$random, \(term) length(term$columns), 1L))
+  n_columns <- lengths(lapply(fit$random, `[[`, "columns"))
+  all(lengths(use) == n_columns)
 }
 
 # Arguments -----------------------------------------------------------------

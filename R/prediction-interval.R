@@ -5,7 +5,8 @@
 #' @return A matrix: lower and upper limits on the scale of the linear predictor.
 #' @noRd
 normal_limits <- function(eta, errors, level) {
-  half_width <- stats::qt((1 + level) / 2, errors$df) * sqrt(errors$variance)
+  quantile <- stats::qt((1 + level) / 2, errors$df)
+  half_width <- quantile * sqrt(errors$variance)
   # What is known exactly has no degrees of freedom.
   half_width[which(errors$variance == 0)] <- 0
   cbind(lwr = eta - half_width, upr = eta + half_width)

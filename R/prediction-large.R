@@ -23,9 +23,10 @@ row_columns <- function(rows) {
   of_effects <- lapply(rows$effects, \(effect) {
     c(list(effect$refs), split_columns(effect$z))
   })
+  of_levels <- lapply(rows$levels, `[`, c("at", "values"))
   c(
     split_columns(rows$x),
-    unlist(lapply(rows$levels, `[`, c("at", "values")), recursive = FALSE),
+    unlist(of_levels, recursive = FALSE),
     unlist(of_effects, recursive = FALSE)
   ) |>
     Filter(f = Negate(is.null))
@@ -44,8 +45,8 @@ solved_variance_of <- function(row, rows, parts, fixed) {
     z <- with_level_values(z, parts$large, own$at, own$coding$weights)
   }
   found <- solve_normal_equations(parts$system, parts$theta, x, z)
-  of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
-  known <- sum(x * found$beta) + sum(unlist(of_terms))
+  of_terms <- products_with_levels(found$b, z)
+  known <- sum(x * found$beta) + sum(of_terms)
   if (!fixed) {
     # The solution for beta is V s, and beta's share of the variance s' V s.
     known <- known - sum((parts$rx %*% found$beta)^2)
@@ -62,8 +63,10 @@ right_hand_effects <- function(row, effects, parts) {
     if (!is.na(ref)) {
       core <- effect$term$core_term
       columns <- effect$term$core_cols[effect$columns]
-      z[[core]]$at <- rbind(z[[core]]$at, cbind(columns, ref))
-      z[[core]]$values <- c(z[[core]]$values, effect$z[row, ])
+      at <- cbind(columns, ref)
+      own <- z[[core]]
+      z[[core]]$at <- rbind(own$at, at)
+      z[[core]]$values <- c(own$values, effect$z[row, ])
     }
   }
   z
@@ -84,8 +87,9 @@ with_level_values <- function(z, large, levels, values) {
       levels[is_own] - own$at[1L] + 1L
     )
     term <- n_random + own$block
-    z[[term]]$at <- rbind(z[[term]]$at, places)
-    z[[term]]$values <- c(z[[term]]$values, values[is_own])
+    known <- z[[term]]
+    z[[term]]$at <- rbind(known$at, places)
+    z[[term]]$values <- c(known$values, values[is_own])
   }
   z
 }

@@ -58,7 +58,8 @@ left_out_effects <- function(fit, use, new) {
   left_out <- which(lengths(use) == 0L)
   lapply(left_out, \(i) {
     term <- fit$random[[i]]
-    list(i = i, z = selected_columns(term, seq_along(term$columns), new))
+    z <- selected_columns(term, seq_along(term$columns), new)
+    list(i = i, z = z)
   })
 }
 
@@ -83,7 +84,8 @@ random_part <- function(rows, b) {
 effect_part <- function(effect, b) {
   total <- 0
   for (j in seq_along(effect$columns)) {
-    total <- total + effect$z[, j] * b[effect$refs, effect$columns[j]]
+    of_level <- b[effect$refs, effect$columns[j]]
+    total <- total + effect$z[, j] * of_level
   }
   # A level that the fit didn't see has no effect, whatever its covariates.
   total[is.na(effect$refs)] <- 0
@@ -109,5 +111,5 @@ drop_missing <- function(x, na_action) {
   if (is.null(omitted) || inherits(omitted, "exclude")) {
     return(x)
   }
-  if (is.matrix(x)) x[-omitted, , drop = FALSE] else x[-omitted]
+  chosen_rows(x, -omitted)
 }

@@ -123,7 +123,8 @@ theta_slopes <- function(
     if (wants_df) {
       parts <- parts_at(shifted, rows, shared)
       there <- prediction_variance(rows, parts) + residual
-      slopes[, j] <- (fit$sigma^2 * there - variance) / steps[j]
+      change <- fit$sigma^2 * there - variance
+      slopes[, j] <- change / steps[j]
     }
   }
   list(eta = eta, variance = slopes)
@@ -214,7 +215,10 @@ parameter_slopes.rlmm_glmm <- function(fit, rows) {
     parameter_slope(fit, spec, rows, direction)
   }
   slopes <- vapply(seq_along(free), slope, numeric(rows$n))
-  list(eta = matrix(slopes, rows$n), covariance = diag(length(free)))
+  list(
+    eta = matrix(slopes, rows$n),
+    covariance = diag(length(free))
+  )
 }
 
 parameter_slope <- function(fit, spec, rows, direction) {

@@ -100,7 +100,8 @@ term_shifts <- function(term, first, all) {
   levels <- seq_along(term$levels) - 1L
   cells <- lapply(seq_len(k * ncol(all)), \(cell) {
     column <- (cell - 1L) %% k + 1L
-    c(all[first + levels * k + column, (cell - 1L) %/% k + 1L], 0)
+    row <- first + levels * k + column
+    c(all[row, (cell - 1L) %/% k + 1L], 0)
   })
   matrix(cells, k, ncol(all))
 }
@@ -132,8 +133,9 @@ levels_variance <- function(levels, spread) {
   total <- 0
   for (own in levels) {
     for (other in levels) {
-      level <- (own$at - 1L) %% dim(spread$within[[1L]])[3L] + 1L
-      within <- spread$within[[1L]][own$column, other$column, ][level]
+      pages <- spread$within[[1L]]
+      level <- (own$at - 1L) %% dim(pages)[3L] + 1L
+      within <- pages[own$column, other$column, ][level]
       total <- total + own$values * other$values * within
     }
   }
@@ -155,7 +157,8 @@ between_variance <- function(effects, parts) {
 drawn_variance <- function(drawn, parts) {
   total <- 0
   for (effect in drawn) {
-    total <- total + rowSums((effect$z %*% parts$lambda[[effect$i]])^2)
+    z_lambda <- effect$z %*% parts$lambda[[effect$i]]
+    total <- total + rowSums(z_lambda^2)
   }
   total
 }
@@ -174,7 +177,8 @@ fixed_variance <- function(x, rx) {
 shifted_rows <- function(rows, parts) {
   s <- rows$x[, parts$free, drop = FALSE]
   for (own in rows$levels) {
-    s <- s + own$values * parts$levels$shift[own$at, , drop = FALSE]
+    shift <- parts$levels$shift[own$at, , drop = FALSE]
+    s <- s + own$values * shift
   }
   for (effect in lapply(rows$effects, with_unknown_level)) {
     effect$z <- spherical_rows(effect, parts)
@@ -188,14 +192,16 @@ shifted_rows <- function(rows, parts) {
 
 # The rows z' Lambda of one term.
 spherical_rows <- function(effect, parts) {
-  effect$z %*% parts$lambda[[effect$i]][effect$columns, , drop = FALSE]
+  lambda <- parts$lambda[[effect$i]]
+  effect$z %*% lambda[effect$columns, , drop = FALSE]
 }
 
 # The sum over the columns of z times their values at each row's level.
 weighted_cells <- function(effect, cells) {
   total <- 0
   for (a in seq_along(cells)) {
-    total <- total + effect$z[, a] * cells[[a]][effect$refs]
+    of_level <- cells[[a]][effect$refs]
+    total <- total + effect$z[, a] * of_level
   }
   total
 }
@@ -225,7 +231,8 @@ within_variance <- function(effect, parts) {
 cell_sum <- function(effect, cells) {
   total <- 0
   for (a in seq_len(ncol(cells))) {
-    total <- total + effect$z[, a] * weighted_cells(effect, cells[, a])
+    of_column <- weighted_cells(effect, cells[, a])
+    total <- total + effect$z[, a] * of_column
   }
   total
 }
@@ -239,7 +246,8 @@ spherical_variance <- function(effects, parts) {
   total <- numeric(n)
   for (block in row_blocks(n)) {
     right <- Reduce(`+`, lapply(effects, spherical_zt, block, parts))
-    total[block] <- Matrix::colSums(solve_lower(parts$factor$l, right)^2)
+    half <- solve_lower(parts$factor$l, right)
+    total[block] <- Matrix::colSums(half^2)
   }
   for (effect in effects) {
     unknown <- !effect$known
@@ -254,7 +262,8 @@ spherical_zt <- function(effect, rows, parts) {
   w <- spherical_rows(effect, parts)[rows, , drop = FALSE]
   known <- which(effect$known[rows])
   k <- ncol(w)
-  first <- parts$first[effect$i] + (effect$refs[rows][known] - 1L) * k
+  before <- (effect$refs[rows][known] - 1L) * k
+  first <- parts$first[effect$i] + before
   Matrix::sparseMatrix(
     i = as.vector(outer(first, seq_len(k), `+`)),
     j = rep(known, k),
@@ -266,7 +275,8 @@ spherical_zt <- function(effect, rows, parts) {
 # z1' C z2 of two terms, for each pair of levels that occurs.
 between_covariance <- function(one, other, parts) {
   both <- which(one$known & other$known)
-  key <- one$refs + other$refs * (length(one$term$levels) + 1)
+  n_levels <- length(one$term$levels)
+  key <- one$refs + other$refs * (n_levels + 1)
   first <- both[!duplicated(key[both])]
   first <- first[order(one$refs[first])]
   pair <- match(key[both], key[first])
@@ -286,7 +296,8 @@ between_covariance <- function(one, other, parts) {
 # The rows of Lambda of one column of a term, at the levels of some rows.
 effect_positions <- function(effect, a, rows, parts) {
   k <- length(effect$term$columns)
-  parts$first[effect$i] + (effect$refs[rows] - 1L) * k + effect$columns[a]
+  before <- (effect$refs[rows] - 1L) * k
+  parts$first[effect$i] + before + effect$columns[a]
 }
 
 #' Elements of C, the inverse of the penalized cross-products between Lambda and Lambda'
@@ -298,8 +309,10 @@ cross_covariances <- function(i, j, parts) {
   for (block in row_blocks(length(i))) {
     left <- unique(i[block])
     right <- unique(j[block])
-    products <- as.matrix(Matrix::crossprod(columns(left), columns(right)))
-    out[block] <- products[cbind(match(i[block], left), match(j[block], right))]
+    products <- Matrix::crossprod(columns(left), columns(right))
+    products <- as.matrix(products)
+    cells <- cbind(match(i[block], left), match(j[block], right))
+    out[block] <- products[cells]
   }
   out
 }
@@ -350,7 +363,8 @@ levels_covariance <- function(rows, parts) {
     return(matrix(0, rows$n, rows$n))
   }
   at <- unlist(lapply(rows$effects, all_positions, parts = parts))
-  a <- solve_lower(parts$factor$l, parts$lambdat[, at, drop = FALSE] %*% z)
+  lambdat_z <- parts$lambdat[, at, drop = FALSE] %*% z
+  a <- solve_lower(parts$factor$l, lambdat_z)
   as.matrix(Matrix::crossprod(a))
 }
 
@@ -358,15 +372,17 @@ levels_covariance <- function(rows, parts) {
 all_positions <- function(effect, parts) {
   k <- length(effect$term$columns)
   levels <- seq_along(effect$term$levels) - 1L
-  as.vector(outer(effect$columns, levels * k, `+`)) + parts$first[effect$i]
+  within <- outer(effect$columns, levels * k, `+`)
+  as.vector(within) + parts$first[effect$i]
 }
 
 # Z' of the columns in use of a term; nothing for a level that is new.
 effect_zt <- function(effect, parts) {
   known <- which(!is.na(effect$refs))
   k <- length(effect$columns)
+  before <- (effect$refs[known] - 1L) * k
   Matrix::sparseMatrix(
-    i = as.vector(outer((effect$refs[known] - 1L) * k, seq_len(k), `+`)),
+    i = as.vector(outer(before, seq_len(k), `+`)),
     j = rep(known, k),
     x = as.vector(effect$z[known, ]),
     dims = c(k * length(effect$term$levels), length(effect$refs))
@@ -381,7 +397,8 @@ unknown_covariance <- function(effect, parts) {
   }
   lambda <- parts$lambda[[effect$i]][effect$columns, , drop = FALSE]
   covariance <- tcrossprod(effect$z %*% lambda)
-  same <- outer(effect$labels, effect$labels, `==`) | diag(TRUE, length(is_new))
+  same <- outer(effect$labels, effect$labels, `==`)
+  same <- same | diag(TRUE, length(is_new))
   same[is.na(same)] <- FALSE
   covariance * (same & outer(is_new, is_new))
 }

@@ -33,7 +33,10 @@ predictive_quantiles <- function(fit, p, eta, sd, weights) {
 distinct_id <- function(a, b, c) {
   pairs <- complex(real = a, imaginary = b)
   first <- match(pairs, pairs)
-  if (length(unique(c)) == 1L) first else first + match(c, c) * length(a)
+  if (length(unique(c)) == 1L) {
+    return(first)
+  }
+  first + match(c, c) * length(a)
 }
 
 distinct_quantiles <- function(fit, p, eta, sd, weights) {
@@ -135,7 +138,8 @@ whole_quantile <- function(cumulative, p, n) {
     low[open] <- high[open]
     high[open] <- 2 * high[open] + 1
   }
-  halve(cumulative, p, low, high, \(low, high) high - low > 1, floor)$high
+  is_wide <- \(low, high) high - low > 1
+  halve(cumulative, p, low, high, is_wide, floor)$high
 }
 
 #' Halves intervals of responses as long as they are wide

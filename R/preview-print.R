@@ -153,7 +153,8 @@ format_seconds <- function(seconds) {
   }
   units <- c(seconds = 1, minutes = 60, hours = 3600, days = 86400)
   unit <- max(1L, sum(seconds >= 2 * units))
-  paste("about", format(signif(seconds / units[[unit]], 2)), names(units)[unit])
+  number <- format(signif(seconds / units[[unit]], 2))
+  paste("about", number, names(units)[unit])
 }
 
 #' @rdname preview

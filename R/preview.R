@@ -109,7 +109,8 @@ telling_control <- function() {
 
 first_line <- function(cnd) {
   lines <- cnd$message
-  paste(c(lines[1L], lines[names(lines) %in% "x"]), collapse = " ")
+  problems <- lines[names(lines) %in% "x"]
+  paste(c(lines[1L], problems), collapse = " ")
 }
 
 new_preview <- function(design, notes) {
@@ -178,7 +179,8 @@ contained_note <- function(term) {
 is_contained <- function(term, design, x) {
   core <- design$spec$terms[[term$core_term]]
   combination <- cos(1.7 * seq_along(term$levels))[core$refs]
-  z <- column_matrix(core$z, length(core$refs))[, term$core_cols, drop = FALSE]
+  z <- column_matrix(core$z, length(core$refs))
+  z <- z[, term$core_cols, drop = FALSE]
   wanted <- z * combination
   left <- qr.resid(x, wanted)
   all(colSums(left^2) <= 1e-16 * colSums(wanted^2))
@@ -218,7 +220,8 @@ factor_pairs <- function(design) {
 }
 
 factor_pair <- function(terms, spec) {
-  refs <- lapply(terms, \(term) spec$terms[[term$core_term]]$refs)
+  refs_of <- \(term) spec$terms[[term$core_term]]$refs
+  refs <- lapply(terms, refs_of)
   data.frame(
     first = terms[[1L]]$group,
     second = terms[[2L]]$group,

@@ -135,7 +135,9 @@ argument_lines <- function(call) {
   )
   shown <- call[intersect(names(labels), names(call))]
   text <- vapply(as.list(shown), short_deparse, "")
-  if (length(text) > 0) paste0(labels[names(text)], ": ", text)
+  if (length(text) > 0) {
+    paste0(labels[names(text)], ": ", text)
+  }
 }
 
 #' The criteria of a fit: of an ML fit all, of a REML fit the REML criterion alone, as the others
@@ -259,7 +261,8 @@ strata_note <- function(fit) {
     return(NULL)
   }
   sigma <- fit$sigma * exp(fit$strata$log_ratio)
-  shown <- paste(fit$strata$levels, format(sigma, digits = 4L, trim = TRUE))
+  sigma <- format(sigma, digits = 4L, trim = TRUE)
+  shown <- paste(fit$strata$levels, sigma)
   strwrap(
     paste0(
       "Residual standard deviations by stratum: ",

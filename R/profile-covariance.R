@@ -95,7 +95,8 @@ covariance_tie <- function(fit, spec, state, cell, covariance) {
       sigma <- exp(x[[2L]])
       spec$sigma <- sigma
     }
-    tied <- c(x[[1L]], covariance / (sigma^2 * x[[1L]]))
+    second <- covariance / (sigma^2 * x[[1L]])
+    tied <- c(x[[1L]], second)
     arguments[cell] <- tied
     arguments[free] <- x[seq_along(free) + 1L + with_sigma]
     list(

@@ -38,7 +38,8 @@ profile_limits <- function(profile, name, level) {
   value <- rows[[name]]
   zeta <- rows$.zeta
   wanted <- stats::qnorm((1 + level) / 2) * c(-1, 1)
-  limits <- value_at(zeta, value, wanted, attr(profile, "kinds")[[name]])
+  kind <- attr(profile, "kinds")[[name]]
+  limits <- value_at(zeta, value, wanted, kind)
   beyond <- c(wanted[1L] < min(zeta), wanted[2L] > max(zeta))
   limits[beyond] <- reached_bounds(profile, name, value)[beyond]
   limits
@@ -56,7 +57,8 @@ value_at <- function(zeta, value, wanted, kind) {
   is_square <- kind %in% c("variance", "residual")
   sd <- if (is_square) sqrt(value) else value
   found <- monotone_inverse(zeta, sd)(wanted)
-  is_near_zero <- min(sd) == 0 & wanted < sort(zeta)[min(3L, length(zeta))]
+  third <- sort(zeta)[min(3L, length(zeta))]
+  is_near_zero <- min(sd) == 0 & wanted < third
   square <- monotone_inverse(zeta, sd^2)(wanted[is_near_zero])
   found[is_near_zero] <- sqrt(pmax(square, 0))
   if (is_square) found^2 else found
@@ -64,9 +66,10 @@ value_at <- function(zeta, value, wanted, kind) {
 
 # The bounds of a parameter, `NA` for one that no value of the profile reaches.
 reached_bounds <- function(profile, name, value) {
-  bounds <- c(attr(profile, "lower")[[name]], attr(profile, "upper")[[name]])
-  reached <- c(min(value) <= bounds[1L], max(value) >= bounds[2L])
-  ifelse(reached, bounds, NA)
+  lower <- attr(profile, "lower")[[name]]
+  upper <- attr(profile, "upper")[[name]]
+  reached <- c(min(value) <= lower, max(value) >= upper)
+  ifelse(reached, c(lower, upper), NA)
 }
 
 #' The parameter as a function of zeta, over the points where zeta rises from the estimate on
@@ -84,7 +87,8 @@ monotone_inverse <- function(zeta, value) {
 rising_points <- function(zeta) {
   centre <- which.min(abs(zeta))
   above <- if (length(centre) > 0L) seq(centre, length(zeta))
-  below <- rev(seq_len(length(zeta) - length(above) + length(centre)))
+  n_below <- length(zeta) - length(above) + length(centre)
+  below <- rev(seq_len(n_below))
   lower <- below[is_record(-zeta[below])]
   upper <- above[is_record(zeta[above])]
   unique(c(rev(lower), upper))
@@ -185,6 +189,7 @@ transformed_profile <- function(x, transform, pattern) {
   levels(table$.par) <- rename(levels(table$.par))
   ranges <- attributes(x)[c("estimates", "lower", "upper")]
   ranges <- lapply(ranges, \(range) unlist(moved(as.list(range))))
-  kinds <- list(kinds = stats::setNames(kinds, rename(names(kinds))))
+  kinds <- stats::setNames(kinds, rename(names(kinds)))
+  kinds <- list(kinds = kinds)
   do.call(structure, c(list(table, class = class(x)), ranges, kinds))
 }

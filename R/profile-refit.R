@@ -95,7 +95,8 @@ coefficient_holder <- function(problem, at, p) {
   } else if (isLMM.rlmm(problem$fit)) {
     # The core takes the column out of sums that all points share.
     return(\(value, state) {
-      c(point_job(problem, spec, state), list(column = at, value = value))
+      job <- point_job(problem, spec, state)
+      c(job, list(column = at, value = value))
     })
   } else {
     with_value <- column_holder(spec, at, p)
@@ -105,7 +106,8 @@ coefficient_holder <- function(problem, at, p) {
 
 # A function that returns the spec without column `at` of X, whose coefficient has the value.
 column_holder <- function(spec, at, p) {
-  column <- column_matrix(select_columns(spec$x, at), length(spec$y))[, 1L]
+  own <- select_columns(spec$x, at)
+  column <- column_matrix(own, length(spec$y))[, 1L]
   offset <- spec$offset %||% 0
   spec$x <- select_columns(spec$x, seq_len(p)[-at])
   function(value) {
@@ -170,7 +172,9 @@ in_order <- function(problem, piece, plan) {
     return(list(job = ordered(inner$job), finish = finish))
   }
   search <- ordered(inner$search)
-  list(search = \(value, state) finish(search(value, state), value))
+  list(search = \(value, state) {
+    finish(search(value, state), value)
+  })
 }
 
 effect_order <- function(problem, piece) {
@@ -193,7 +197,8 @@ permuted_spec <- function(problem, term, order) {
     spec$sums <- permute_sums(spec$sums, core, columns)
     return(spec)
   }
-  spec$terms[[core]]$z <- select_columns(spec$terms[[core]]$z, columns)
+  z <- spec$terms[[core]]$z
+  spec$terms[[core]]$z <- select_columns(z, columns)
   spec
 }
 
@@ -282,7 +287,8 @@ search_tied <- function(problem, spec, state, tied, first, rho) {
     gradient <- criterion_gradient(problem$fit, spec, place(x))
     c(sum(gradient[tied] * shares), gradient[free])
   }
-  start <- c(sqrt(sum(theta[tied]^2)), arguments[free])
+  size <- sqrt(sum(theta[tied]^2))
+  start <- c(size, arguments[free])
   lower <- c(0, ifelse(free == first, 0, -Inf))
   found <- stats::nlminb(
     start,

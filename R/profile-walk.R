@@ -106,7 +106,8 @@ covariance_step <- function(problem, name) {
     NA
   )
   variances <- problem$values[names(problem$pieces)[is_own]][piece$effects]
-  0.3 * max(sqrt(prod(variances)), 0.01 * effects_sigma(problem$fit)^2)
+  least <- 0.01 * effects_sigma(problem$fit)^2
+  0.3 * max(sqrt(prod(variances)), least)
 }
 
 # The next value: the bound itself, if it is beyond it or hardly before it.
@@ -150,7 +151,8 @@ marked_walk <- function(problem, walks, walk, pace) {
   zeta <- vapply(points, `[[`, 0, "zeta")
   value <- vapply(points, `[[`, 0, "value")
   mark <- walk$side * pace$mark
-  if (min(abs(zeta - mark)) < 1e-4 || mark < min(zeta) || mark > max(zeta)) {
+  is_inside <- min(zeta) <= mark && mark <= max(zeta)
+  if (!is_inside || min(abs(zeta - mark)) < 1e-4) {
     return(NULL)
   }
   kind <- problem$kinds[[walk$name]]
@@ -230,7 +232,8 @@ most_nodes <- 4L
 #' @noRd
 state_ahead <- function(walk) {
   state <- walk$last$state
-  nodes <- utils::tail(c(list(walk$centre), walk$points), most_nodes)
+  nodes <- c(list(walk$centre), walk$points)
+  nodes <- utils::tail(nodes, most_nodes)
   values <- vapply(nodes, `[[`, 1, "value")
   if (length(nodes) < 2L || anyDuplicated(values) > 0L) {
     return(state)
@@ -247,11 +250,11 @@ state_ahead <- function(walk) {
 
 # The weights of values at nodes in the value at x of the polynomial through them.
 lagrange_weights <- function(nodes, x) {
-  vapply(
-    seq_along(nodes),
-    \(i) prod((x - nodes[-i]) / (nodes[i] - nodes[-i])),
-    1
-  )
+  weight <- \(i) {
+    others <- nodes[-i]
+    prod((x - others) / (nodes[i] - others))
+  }
+  vapply(seq_along(nodes), weight, 1)
 }
 
 # The core's coefficients of a fit that estimates a shape end with its logarithm.
@@ -278,7 +281,8 @@ after_fit <- function(problem, walk, found, pace) {
   rise <- if (is.null(point)) Inf else abs(point$zeta) - abs(last$zeta)
   walk$attempt <- walk$attempt + 1L
   if (rise > 2 * pace$step && walk$attempt < 8L) {
-    walk$stride <- abs(walk$value - last$value) * max(pace$step / rise, 0.1)
+    share <- max(pace$step / rise, 0.1)
+    walk$stride <- abs(walk$value - last$value) * share
   } else if (is.null(point)) {
     walk$is_over <- TRUE
   } else {
@@ -311,7 +315,8 @@ without_correlation <- function(problem, plan_of, name) {
   }
   is_sd <- vapply(problem$pieces, is_sd_of, NA, piece)
   sds <- setdiff(names(problem$pieces)[is_sd], problem$held)
-  fits <- lapply(sds, \(sd) fit_at_zero(problem, plan_of(problem, sd), sd))
+  at_zero <- \(sd) fit_at_zero(problem, plan_of(problem, sd), sd)
+  fits <- lapply(sds, at_zero)
   fits <- drop_null(fits)
   objectives <- vapply(fits, `[[`, 0, "objective")
   if (length(fits) > 0L) fits[[which.min(objectives)]]
@@ -327,7 +332,8 @@ is_sd_of <- function(piece, correlation) {
 fit_at_zero <- function(problem, plan, name) {
   walk <- start_walk(problem, name, -1, list(step = 1))
   walk$value <- 0
-  fit_points(problem, rlang::set_names(list(plan), name), list(walk))[[1L]]
+  plans <- rlang::set_names(list(plan), name)
+  fit_points(problem, plans, list(walk))[[1L]]
 }
 
 #' The point of a fit
@@ -369,5 +375,6 @@ warn_better_fit <- function(gain) {
 next_stride <- function(last, point, step) {
   rise <- abs(point$zeta) - abs(last$zeta)
   ratio <- if (rise > 0) step / rise else 2
-  abs(point$value - last$value) * min(max(ratio, 0.2), 3)
+  times <- min(max(ratio, 0.2), 3)
+  abs(point$value - last$value) * times
 }

@@ -194,7 +194,8 @@ profile_problem <- function(fit, signames, scale = "sd") {
 #' The estimates of parameters to profile, and what is known of each
 #' @noRd
 profiled_parameters <- function(fit, variances, pieces, beta) {
-  kinds <- c(vapply(pieces, `[[`, "", "kind"), rep("beta", length(beta)))
+  of_pieces <- vapply(pieces, `[[`, "", "kind")
+  kinds <- c(of_pieces, rep("beta", length(beta)))
   values <- c(variances, beta)
   named <- \(x) stats::setNames(x, names(values))
   list(
@@ -319,7 +320,9 @@ term_pieces <- function(term, index) {
     return(cell_pieces(term, index))
   }
   kinds <- ifelse(is_scale(term), "sd", "cor")
-  as_piece <- \(kind, theta) list(kind = kind, term = index, theta = theta)
+  as_piece <- \(kind, theta) {
+    list(kind = kind, term = index, theta = theta)
+  }
   unname(Map(as_piece, kinds, term$theta))
 }
 

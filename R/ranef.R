@@ -71,8 +71,10 @@ with_variances <- function(tables, fit) {
 
 bind_modes <- function(modes) {
   bound <- do.call(cbind, modes)
-  columns <- lapply(seq_len(ncol(bound)), \(j) unname(bound[, j]))
-  as_table(stats::setNames(columns, colnames(bound)), rownames(modes[[1]]))
+  column <- \(j) unname(bound[, j])
+  columns <- lapply(seq_len(ncol(bound)), column)
+  names(columns) <- colnames(bound)
+  as_table(columns, rownames(modes[[1]]))
 }
 
 attach_variances <- function(table, variances, terms) {
@@ -80,7 +82,8 @@ attach_variances <- function(table, variances, terms) {
   attr(table, "postVar") <- if (length(variances) == 1) {
     variances[[1]]
   } else {
-    stats::setNames(variances, vapply(terms, \(term) term$columns[1], ""))
+    first_columns <- vapply(terms, \(term) term$columns[1], "")
+    stats::setNames(variances, first_columns)
   }
   table
 }
@@ -177,7 +180,8 @@ conditional_sd <- function(post_var) {
   if (is.list(post_var)) {
     return(unlist(lapply(post_var, conditional_sd), use.names = FALSE))
   }
-  unlist(lapply(seq_len(dim(post_var)[1]), \(j) sqrt(post_var[j, j, ])))
+  of_level <- \(j) sqrt(post_var[j, j, ])
+  unlist(lapply(seq_len(dim(post_var)[1]), of_level))
 }
 
 join_factors <- function(factors) {
@@ -188,7 +192,8 @@ join_factors <- function(factors) {
 #' @export
 print.ranef.rlmm <- function(x, ...) {
   print(lapply(x, plain_table), ...)
-  known <- names(x)[!vapply(x, \(table) is.null(attr(table, "postVar")), NA)]
+  has_none <- vapply(x, \(table) is.null(attr(table, "postVar")), NA)
+  known <- names(x)[!has_none]
   if (length(known) > 0) {
     cat(
       "with conditional variances for",

@@ -82,7 +82,8 @@ ranova.rlmm <- function(
 
 # The observed value is one of those that the hypothesis gives.
 simulated_p <- function(values, x) {
-  (1 + sum(values >= x - 1e-8)) / (1 + length(values))
+  n_beyond <- sum(values >= x - 1e-8)
+  (1 + n_beyond) / (1 + length(values))
 }
 
 #' @export
@@ -223,12 +224,14 @@ reduced_bars <- function(fit, reduction) {
   bars[reduction$term] <- list(reduction$with)
   bars <- drop_null(bars)
   # `(0 + x | g)` reduced to `(1 | g)` may stand there already.
-  meaning <- vapply(bars, \(bar) names(bar_parts(bar_of(bar)))[1L], "")
+  meaning_of <- \(bar) names(bar_parts(bar_of(bar)))[1L]
+  meaning <- vapply(bars, meaning_of, "")
   bars[!duplicated(meaning)]
 }
 
 bar_of <- function(bar) {
-  if (is.call(bar) && identical(bar[[1L]], quote(`(`))) bar[[2L]] else bar
+  is_in_brackets <- is.call(bar) && identical(bar[[1L]], quote(`(`))
+  if (is_in_brackets) bar[[2L]] else bar
 }
 
 #' The fit with a reduction; a message about a singular one isn't wanted here
@@ -248,7 +251,8 @@ reduced_fit <- function(fit, reduction) {
 without_effects <- function(fit) {
   names <- theta_names(fit$random)
   fit$control$fixed$cov <- NULL
-  fit$control$fixed$theta <- rlang::set_names(numeric(length(names)), names)
+  zeros <- numeric(length(names))
+  fit$control$fixed$theta <- rlang::set_names(zeros, names)
   fit_again(fit)
 }
 
@@ -258,7 +262,8 @@ reduction_table <- function(fit, fits, reductions) {
   found <- log_likelihoods(c(list(fit), fits))
   npar <- found$npar
   df <- c(NA, npar[1L] - npar[-1L])
-  lrt <- c(NA, 2 * (found$value[1L] - found$value[-1L]))
+  gain <- found$value[1L] - found$value[-1L]
+  lrt <- c(NA, 2 * gain)
   # Below zero by rounding only, unless the models aren't nested.
   lrt <- ifelse(df > 0, pmax(0, lrt), lrt)
   is_one <- vapply(fits, \(smaller) is_one_effect_less(fit, smaller), NA)
@@ -379,7 +384,9 @@ effect_eigenvalues <- function(fit) {
 }
 
 nonzero_eigenvalues <- function(x) {
-  values <- eigen((x + t(x)) / 2, symmetric = TRUE, only.values = TRUE)$values
+  symmetric <- (x + t(x)) / 2
+  parts <- eigen(symmetric, symmetric = TRUE, only.values = TRUE)
+  values <- parts$values
   values[values > 1e-10 * max(values)]
 }
 

@@ -131,7 +131,8 @@ check_no_offset <- function(terms, bar) {
 }
 
 abort_effects <- function(bar, problem) {
-  label <- tick(paste0("(", bar_label(bar, bar$groups[[1L]]), ")"))
+  written <- bar_label(bar, bar$groups[[1L]])
+  label <- tick(paste0("(", written, ")"))
   abort_formula(paste0("The effects of the term ", label, " ", problem, "."))
 }
 
@@ -174,7 +175,8 @@ atom_codes <- function(x, name) {
   labels <- as.character(values)
   # Numbers that are written alike are one level.
   levels <- unique(labels)
-  list(refs = match(labels, levels)[match(x, values)], levels = levels)
+  refs <- match(labels, levels)[match(x, values)]
+  list(refs = refs, levels = levels)
 }
 
 abort_no_vector <- function(x, name) {

@@ -178,7 +178,8 @@ join_chunks <- function(found) {
   first <- found[[1L]]
   if (is.list(first)) {
     names <- rlang::set_names(names(first))
-    return(lapply(names, \(name) join_chunks(lapply(found, `[[`, name))))
+    join <- \(name) join_chunks(lapply(found, `[[`, name))
+    return(lapply(names, join))
   }
   do.call(if (is.matrix(first)) rbind else c, found)
 }

@@ -197,7 +197,7 @@ fitted_rows <- function(x, fit, arg) {
   n <- nrow(fit$frame)
   omitted <- fit$na_action
   if (length(omitted) > 0 && NROW(x) == n + length(omitted)) {
-    x <- if (is.matrix(x)) x[-omitted, , drop = FALSE] else x[-omitted]
+    x <- chosen_rows(x, -omitted)
   }
   if (NROW(x) != n) {
     abort_new_values_length(arg, NROW(x), n, length(omitted))

@@ -6,7 +6,8 @@ rename_response <- function(fit, expr) {
   fit$formula[[2]] <- expr
   fit$call$formula <- fit$formula
   fit$fixed$terms <- rename_in_terms(fit$fixed$terms, expr)
-  attr(fit$frame, "terms") <- rename_in_terms(attr(fit$frame, "terms"), expr)
+  terms <- attr(fit$frame, "terms")
+  attr(fit$frame, "terms") <- rename_in_terms(terms, expr)
   names(fit$frame)[1] <- deparse_one(expr)
   fit
 }
@@ -14,7 +15,9 @@ rename_response <- function(fit, expr) {
 rename_in_terms <- function(terms, expr) {
   terms[[2]] <- expr
   for (part in c("variables", "predvars")) {
-    if (!is.null(attr(terms, part))) attr(terms, part)[[2]] <- expr
+    if (!is.null(attr(terms, part))) {
+      attr(terms, part)[[2]] <- expr
+    }
   }
   name <- deparse_one(expr)
   if (length(attr(terms, "factors")) > 0) {

@@ -143,7 +143,7 @@ report_ambiguous <- function(fit, verdict) {
   }
   lines <- c(
     lines[1L],
-    stats::setNames(lines[-1L], rep("i", length(lines) - 1L))
+    with_bullets(lines[-1L])
   )
   signal(fit$control$checks$conv_singular, lines, verdict)
 }
@@ -219,7 +219,8 @@ refit_hint <- function(optimizer) {
 #' @noRd
 steepest_term <- function(fit, spec) {
   gain <- theta_gain(fit, spec)
-  which.max(vapply(fit$random, \(term) sum(gain[term$theta]), 0))
+  of_term <- \(term) sum(gain[term$theta])
+  which.max(vapply(fit$random, of_term, 0))
 }
 
 #' What a step in each element of theta promises, up to a factor
@@ -231,7 +232,8 @@ theta_gain <- function(fit, spec) UseMethod("theta_gain")
 #' @export
 theta_gain.rlmm_lmm <- function(fit, spec) {
   found <- core_derivatives(spec, fit$theta)
-  found$gradient^2 / pmax(abs(diag(found$hessian)), .Machine$double.eps)
+  curvature <- abs(diag(found$hessian))
+  found$gradient^2 / pmax(curvature, .Machine$double.eps)
 }
 
 #' @export
@@ -259,7 +261,8 @@ recent_progress <- function(fitlog, last = 10L) {
   if (n <= last) {
     return(NULL)
   }
-  fall <- min(fitlog[seq_len(n - last), 1L]) - min(fitlog[, 1L])
+  before <- min(fitlog[seq_len(n - last), 1L])
+  fall <- before - min(fitlog[, 1L])
   if (fall <= 0) {
     return(paste0(
       "The objective did not fall over the last ",
@@ -332,7 +335,8 @@ left_over.rlmm_lmm <- function(fit, spec) {
 #' @export
 left_over.rlmm_glmm <- function(fit, spec) {
   weights <- spec$weights %||% rep(1, length(spec$y))
-  mean <- rep(stats::weighted.mean(spec$y, weights), length(spec$y))
+  mean <- stats::weighted.mean(spec$y, weights)
+  mean <- rep(mean, length(spec$y))
   list(
     left = fit$dev$deviance,
     response = sum(fit$family$dev.resids(spec$y, mean, weights)),
@@ -409,7 +413,7 @@ report_redundant <- function(fit) {
   head <- paste0(head, if (are_zero) zero else ".")
   signal(
     fit$control$checks$conv_singular,
-    c(head, stats::setNames(lines, rep("i", length(lines)))),
+    c(head, with_bullets(lines)),
     "redundant",
     terms = term_texts(fit)[at]
   )
@@ -443,9 +447,13 @@ redundant_line <- function(i, fit) {
 
 # Whether a grouping factor is a term of the fixed effects, its variables in any order.
 is_fixed_factor <- function(group, fit) {
-  parts <- function(label) sort(strsplit(label, ":", fixed = TRUE)[[1L]])
+  parts <- function(label) {
+    atoms <- strsplit(label, ":", fixed = TRUE)[[1L]]
+    sort(atoms)
+  }
   labels <- fixed_labels(fit)
-  any(vapply(labels, \(label) identical(parts(label), parts(group)), NA))
+  is_same <- \(label) identical(parts(label), parts(group))
+  any(vapply(labels, is_same, NA))
 }
 
 # Singular fits -------------------------------------------------------------
@@ -466,8 +474,12 @@ report_singular <- function(fit) {
 
 singular_message <- function(details) {
   lines <- c(singular_lines(details), "See `?rlmm::is_singular()`.")
-  names(lines) <- rep("i", length(lines))
-  c(singular_header(nrow(details)), lines)
+  c(singular_header(nrow(details)), with_bullets(lines))
+}
+
+# Lines that a condition's message shows each behind a bullet.
+with_bullets <- function(lines) {
+  stats::setNames(lines, rep("i", length(lines)))
 }
 
 # The singular terms, without those whose rank is what is told as redundant.

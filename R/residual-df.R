@@ -137,9 +137,10 @@ count_positive <- function(products, limit) {
 
 # Columns of the terms that are crossed with the one that has the most.
 count_crossed <- function(parts) {
-  columns <- vapply(parts, \(part) ncol(part$z) * part$n_levels, 1)
+  columns <- vapply(parts, count_effects, 1)
   largest <- parts[[which.max(columns)]]$refs
-  is_crossed <- !vapply(parts, \(part) determines(largest, part$refs), NA)
+  is_nested <- vapply(parts, \(part) determines(largest, part$refs), NA)
+  is_crossed <- !is_nested
   sum(columns[is_crossed])
 }
 
@@ -152,19 +153,21 @@ count_crossed <- function(parts) {
 #' @param x The columns of X, which are independent.
 #' @noRd
 rank_by_terms <- function(parts, x) {
-  columns <- vapply(parts, \(part) ncol(part$z) * part$n_levels, 1)
+  columns <- vapply(parts, count_effects, 1)
   parts <- parts[order(-columns)]
   rank <- 0
   for (i in seq_along(parts)) {
     part <- parts[[i]]
     inner <- orthogonal_within(part$refs, part$z)
+    before <- parts[seq_len(i - 1L)]
     shared <- vapply(
       seq_len(ncol(part$z)),
-      \(j) most_shared(part$refs, part$z[, j], parts[seq_len(i - 1L)]),
+      \(j) most_shared(part$refs, part$z[, j], before),
       1
     )
     rank <- rank + inner$rank - sum(shared)
-    x <- x[, !is_spanned(x, part$refs, inner$q), drop = FALSE]
+    is_new <- !is_spanned(x, part$refs, inner$q)
+    x <- x[, is_new, drop = FALSE]
   }
   rank + ncol(x)
 }
@@ -246,8 +249,11 @@ orthogonal_within <- function(refs, z) {
 residual_within <- function(refs, q, column) {
   refs <- match(refs, sort(unique(refs)))
   for (j in seq_len(ncol(q))) {
-    products <- drop(rowsum(cbind(q[, j] * column, q[, j]^2), refs))
-    slope <- ifelse(products[, 2L] > 0, products[, 1L] / products[, 2L], 0)
+    sums <- cbind(q[, j] * column, q[, j]^2)
+    by_level <- rowsum(sums, refs)
+    product <- by_level[, 1L]
+    square <- by_level[, 2L]
+    slope <- ifelse(square > 0, product / square, 0)
     column <- column - slope[refs] * q[, j]
   }
   column
@@ -255,7 +261,8 @@ residual_within <- function(refs, q, column) {
 
 # Which columns are combinations of a term's.
 is_spanned <- function(x, refs, q) {
-  left <- apply(x, 2L, \(column) sum(residual_within(refs, q, column)^2))
+  left_of <- \(column) sum(residual_within(refs, q, column)^2)
+  left <- apply(x, 2L, left_of)
   left <= rank_tolerance * colSums(x^2)
 }
 

@@ -131,8 +131,10 @@ raw_residuals.rlmm_glmm <- function(
     response = difference,
     working = difference / family$mu.eta(fit$eta),
     # R's families take negative rounding errors of the deviance for what they are: zero.
-    deviance = sign(difference) *
-      sqrt(pmax(family$dev.resids(observed$y, fit$fitted, weights), 0)),
+    deviance = {
+      unit <- family$dev.resids(observed$y, fit$fitted, weights)
+      sign(difference) * sqrt(pmax(unit, 0))
+    },
     difference * sqrt(weights / family$variance(fit$fitted))
   )
 }

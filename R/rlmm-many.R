@@ -191,7 +191,8 @@ new_many <- function(
 # Degrees of freedom that the core doesn't have for many at once: beside covariance structures with
 # correlation parameters, and where something is held.
 with_all_df <- function(x) {
-  lacking <- which(is.na(x$error) & rowSums(is.nan(x$df %||% matrix(0))) > 0)
+  has_lack <- rowSums(is.nan(x$df %||% matrix(0))) > 0
+  lacking <- which(is.na(x$error) & has_lack)
   if (length(lacking) == 0L) {
     return(x)
   }

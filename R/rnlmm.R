@@ -214,14 +214,18 @@ nonlinear_criterion <- function(est, problem) {
 split_modes <- function(u, random) {
   parts <- split(u, rep(seq_along(random), numbers_of_effects(random)))
   Map(
-    \(part, term) matrix(part, ncol = length(term$columns), byrow = TRUE),
+    \(part, term) {
+      k <- length(term$columns)
+      matrix(part, ncol = k, byrow = TRUE)
+    },
     unname(parts),
     random
   )
 }
 
 numbers_of_effects <- function(random) {
-  vapply(random, \(term) length(term$levels) * length(term$columns), 1L)
+  count <- \(term) length(term$levels) * length(term$columns)
+  vapply(random, count, 1L)
 }
 
 named_modes <- function(values, term) {

@@ -11,10 +11,13 @@
 #' @noRd
 score_moments <- function(parts, way, L) {
   n <- nrow(L)
-  rows <- lapply(seq_len(n), \(i) score_parts(parts, way, L[i, ]))
+  row_parts <- \(i) score_parts(parts, way, L[i, ])
+  rows <- lapply(seq_len(n), row_parts)
   blocks <- is_block_diagonal(parts$zlt, way$cluster)
   covariance <- if (blocks) block_covariance else whole_covariance
-  own <- \(one, other) by_cluster(one$t * other$t / parts$weights, way)
+  own <- \(one, other) {
+    by_cluster(one$t * other$t / parts$weights, way)
+  }
   d <- for_pairs(n, \(i, j) {
     own_ij <- drop(own(rows[[i]], rows[[j]]))
     covariance(
@@ -108,7 +111,8 @@ moment <- function(found, a, b, c, d) {
 
 # The diagonal of B_i Phi B_j'.
 fixed_diagonal <- function(found, i, j) {
-  rowSums((found$b[[i]] %*% found$phi) * found$b[[j]])
+  b_phi <- found$b[[i]] %*% found$phi
+  rowSums(b_phi * found$b[[j]])
 }
 
 fixed_moment <- function(fixed, phi, a, b, c, d) {
@@ -154,7 +158,8 @@ robust_df <- function(found, L) {
 
 robust_row_df <- function(l, parts, way) {
   one <- score_moments(parts, way, t(l))
-  drop(expected_covariance(one, 1L))^2 / moment(one, 1L, 1L, 1L, 1L)
+  mean <- drop(expected_covariance(one, 1L))
+  mean^2 / moment(one, 1L, 1L, 1L, 1L)
 }
 
 #' Degrees of freedom that are the same for all coefficients; `NULL` where they are Satterthwaite's

@@ -149,7 +149,8 @@ sum_over_clusterings <- function(each, clusters, one) {
 intersections <- function(clusters) {
   n <- length(clusters)
   sizes <- seq_len(n)[-1L]
-  do.call(c, lapply(sizes, \(size) utils::combn(n, size, simplify = FALSE)))
+  of_size <- \(size) utils::combn(n, size, simplify = FALSE)
+  do.call(c, lapply(sizes, of_size))
 }
 
 warn_if_negative <- function(covariance) {
@@ -276,7 +277,8 @@ cluster_effects <- function(zlt, rows) {
 #' the identity.
 #' @noRd
 adjust_cluster <- function(z, x, weights, phi, c) {
-  if (!is_constant(weights) || nrow(x) <= ncol(x) + ncol(z)) {
+  has_room <- nrow(x) > ncol(x) + ncol(z)
+  if (!is_constant(weights) || !has_room) {
     return(adjusted(tcrossprod(z), x, 1 / weights, phi, c))
   }
   basis <- qr.Q(qr(cbind(z, x)))

@@ -35,7 +35,8 @@ is_meat_of_clusters <- function(caller) {
 #' @noRd
 check_meat_arguments <- function(fit, frame) {
   type <- frame$type
-  if (!is.null(type) && !toupper(type[1L]) %in% c("HC", "HC0", "HC1")) {
+  is_hc <- \(type) toupper(type[1L]) %in% c("HC", "HC0", "HC1")
+  if (!is.null(type) && !is_hc(type)) {
     abort_vcov_type("vcovCL", "\"HC0\" and \"HC1\"", type)
   }
   if (!rlang::is_formula(frame$cluster)) {

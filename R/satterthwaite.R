@@ -49,6 +49,7 @@ variance_spread <- function(object, found, variance) {
   }
   sigma <- object$sigma
   in_sigma <- if (!object$known_sigma) 2 * sigma * variance
-  gradient <- rbind(sigma^2 * found$slopes, in_sigma)[free, , drop = FALSE]
+  gradient <- rbind(sigma^2 * found$slopes, in_sigma)
+  gradient <- gradient[free, , drop = FALSE]
   colSums(gradient * (covariance[free, free] %*% gradient))
 }

@@ -59,7 +59,11 @@ term_sds <- function(fit, which, blocks, spec) {
 #' @noRd
 typical_saturation <- function(fit, spec, eta, bound) {
   # Most fits need no more than their fitted probabilities.
-  if (bound < 1 || share_of_rows(spread(eta, fit$family) < 0.05, spec) <= 0.5) {
+  if (bound < 1) {
+    return(NULL)
+  }
+  is_sure <- spread(eta, fit$family) < 0.05
+  if (share_of_rows(is_sure, spec) <= 0.5) {
     return(NULL)
   }
   typical <- eta - random_predictors(fit, spec)
@@ -92,7 +96,8 @@ random_predictors <- function(fit, spec) {
     core <- spec$terms[[term$core_term]]
     z <- column_matrix(core$z, length(core$refs))
     z <- z[, term$core_cols, drop = FALSE]
-    total <- total + rowSums(z * fit$b[[t]][core$refs, , drop = FALSE])
+    of_rows <- fit$b[[t]][core$refs, , drop = FALSE]
+    total <- total + rowSums(z * of_rows)
   }
   total
 }
@@ -106,7 +111,8 @@ is_saturated <- function(size, family) {
 term_sd <- function(term, block, spec) {
   core <- spec$terms[[term$core_term]]
   z <- column_matrix(core$z, length(core$refs))
-  variances <- rowSums((z[, term$core_cols, drop = FALSE] %*% block)^2)
+  z <- z[, term$core_cols, drop = FALSE]
+  variances <- rowSums((z %*% block)^2)
   if (is.null(spec$counts)) {
     return(sqrt(mean(variances)))
   }

@@ -151,7 +151,8 @@ json_values <- function(value) {
     return(value)
   }
   is_scalar <- \(part) is.atomic(part) && length(part) == 1L
-  if (!is.null(names(value)) || !all(vapply(value, is_scalar, NA))) {
+  is_record <- !is.null(names(value))
+  if (is_record || !all(vapply(value, is_scalar, NA))) {
     return(lapply(value, json_values))
   }
   read_numbers(unlist(value))
@@ -342,7 +343,8 @@ differing_parameters <- function(here, saved) {
 
 check_same_objective <- function(fit, saved, tolerance) {
   gap <- abs(fit$dev$objective - saved$objective)
-  if (is.finite(gap) && gap <= tolerance * (1 + abs(saved$objective))) {
+  allowed <- tolerance * (1 + abs(saved$objective))
+  if (is.finite(gap) && gap <= allowed) {
     return(invisible())
   }
   abort_other_model(

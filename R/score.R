@@ -85,9 +85,10 @@ absolute_gradient <- function(object, spec, point) {
     return(relative / sigma^2)
   }
   # At fixed covariances a larger sigma makes the relative ones smaller.
-  shrink <- sum(relative * variance_map(object, "profile", point$theta)$value)
+  map <- variance_map(object, "profile", point$theta)
+  shrink <- sum(relative * map$value) / sigma^2
   in_sigma <- found$gradient[length(found$gradient)]
-  c(relative / sigma^2, in_sigma / (2 * sigma) - shrink / sigma^2)
+  c(relative / sigma^2, in_sigma / (2 * sigma) - shrink)
 }
 
 #' @rdname score
@@ -128,7 +129,9 @@ hessian.rlmm_lmm <- function(
   if (point$kind != "sqrt") {
     out <- change_coordinates(object, found, point)
   }
-  structure(-(out + t(out)) / 4, dimnames = list(point$names, point$names))
+  out <- -(out + t(out)) / 4
+  dimnames(out) <- list(point$names, point$names)
+  out
 }
 
 #' @rdname score
@@ -195,7 +198,8 @@ sigma_among <- function(at, object) {
 
 check_parameters <- function(at, estimates) {
   n <- length(estimates)
-  if (!is.numeric(at) || length(at) != n || !all(is.finite(at))) {
+  is_right <- is.numeric(at) && length(at) == n
+  if (!is_right || !all(is.finite(at))) {
     order <- enumerate(in_quotes(names(estimates)), max = 10L)
     abort_argument(
       sprintf("`at` must hold %s.", plural(n, "finite number")),
@@ -215,7 +219,8 @@ check_parameters <- function(at, estimates) {
 factor_covariances <- function(object, at, scale) {
   theta <- numeric(length(object$theta))
   for (term in object$random) {
-    theta[term$theta] <- factor_term(term, at[term$theta] / scale^2)
+    own <- at[term$theta] / scale^2
+    theta[term$theta] <- factor_term(term, own)
   }
   theta
 }
@@ -302,7 +307,8 @@ cell_gradient <- function(term, roles, g) {
   if (is_homogeneous(term$structure)) {
     return(sum(diag(g)))
   }
-  g[covariance_cells(term, roles)] * ifelse(roles$row == roles$col, 1, 2)
+  times <- ifelse(roles$row == roles$col, 1, 2)
+  g[covariance_cells(term, roles)] * times
 }
 
 # The gradient in the covariances from that in theta.
@@ -335,7 +341,8 @@ change_coordinates <- function(object, found, point) {
   slope <- solve_regular(jacobian, found$gradient)
   bend <- second_map(object, map, scale, point$theta, sigma, slope)
   bend <- bend[kept, kept, drop = FALSE]
-  solve(t(jacobian), t(solve(t(jacobian), t(found$hessian - bend))))
+  half <- solve(t(jacobian), t(found$hessian - bend))
+  solve(t(jacobian), t(half))
 }
 
 # The sum over k of slope_k d^2 psi_k / dx^2, with psi = sigma^2 Omega and sigma^2 ("variance") or

@@ -34,7 +34,8 @@ has_near_multiples <- function(x) {
   rows <- unique(round(seq(1, nrow(x), length.out = 500)))
   x <- x[rows, , drop = FALSE]
   pairs <- utils::combn(ncol(x), 2L, simplify = FALSE)
-  any(vapply(pairs, \(pair) is_far_ratio(x[, pair[1L]], x[, pair[2L]]), NA))
+  is_far <- \(pair) is_far_ratio(x[, pair[1L]], x[, pair[2L]])
+  any(vapply(pairs, is_far, NA))
 }
 
 is_far_ratio <- function(a, b) {
@@ -188,7 +189,8 @@ orthogonal_columns <- function(x) {
 centred_columns <- function(x, names) {
   shift <- intercept_shift(x, names)
   centred <- x %*% (2 * diag(ncol(x)) - shift)
-  list(shift = shift, largest = apply(abs(column_ranges(centred)), 2L, max))
+  largest <- apply(abs(column_ranges(centred)), 2L, max)
+  list(shift = shift, largest = largest)
 }
 
 # Standard errors of the shifted coefficients at fixed theta: the factor of their precision is that
@@ -222,7 +224,8 @@ intercept_shift <- function(x, names) {
 
 # The least and the largest value of each column, without a copy of them all.
 column_ranges <- function(x) {
-  vapply(seq_len(ncol(x)), \(j) range(x[, j]), numeric(2L))
+  range_of <- \(j) range(x[, j])
+  vapply(seq_len(ncol(x)), range_of, numeric(2L))
 }
 
 report_separation <- function(fit) {

@@ -203,7 +203,8 @@ check_simulation_data <- function(formula, data) {
       arg = "object"
     )
   }
-  if (length(split_bars(formula[[length(formula)]])$bars) == 0L) {
+  right <- formula[[length(formula)]]
+  if (length(split_bars(right)$bars) == 0L) {
     abort_formula(
       "`object` must have at least one random-effects term.",
       x = sprintf(

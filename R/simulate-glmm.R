@@ -33,7 +33,8 @@ draw_family <- function(mu, weights, sigma, glmm) {
   dispersion <- sigma^2 / ifelse(weights == 0, 1, weights)
   draw <- family_row(glmm$family)$draw
   drawn <- suppressWarnings(draw(mu, weights, dispersion, glmm$shape))
-  warn_not_drawn(mu[is.na(drawn) & !is.na(mu)], length(mu), glmm)
+  is_lacking <- is.na(drawn) & !is.na(mu)
+  warn_not_drawn(mu[is_lacking], length(mu), glmm)
   drawn
 }
 

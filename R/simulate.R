@@ -100,9 +100,10 @@ simulation_plan <- function(fit, par, hold, newdata, allow_new_levels) {
   new <- new_data(fit, newdata)
   new$hints <- simulation_hints
   rows <- prediction_rows(fit, hold, new, allow_new_levels)
+  mean <- fixed_part(fit, rows$x, par$beta, new)
   list(
     new = new,
-    mean = fixed_part(fit, rows$x, par$beta, new) + random_part(rows, par$b),
+    mean = mean + random_part(rows, par$b),
     drawn = drawn_terms(fit, par, hold, new, allow_new_levels),
     weights = simulation_weights(fit, new)
   )
@@ -123,7 +124,8 @@ simulated_responses <- function(fit, eta, sigma, plan) {
 
 #' @export
 simulated_responses.rlmm_lmm <- function(fit, eta, sigma, plan) {
-  y <- eta + residual_sd(sigma, plan$weights) * stats::rnorm(length(eta))
+  noise <- stats::rnorm(length(eta))
+  y <- eta + residual_sd(sigma, plan$weights) * noise
   rownames(y) <- plan$new$row_names
   y <- if (plan$new$stored) {
     stats::napredict(fit$na_action, y)
@@ -179,7 +181,8 @@ draw_effects <- function(terms, n, nsim, cluster_rand = stats::rnorm) {
   start <- cumsum(size) - size
   for (i in seq_along(terms)) {
     rows <- start[i] + seq_len(size[i])
-    total <- total + term_effects(terms[[i]], u[rows, , drop = FALSE])
+    own <- u[rows, , drop = FALSE]
+    total <- total + term_effects(terms[[i]], own)
   }
   total
 }
@@ -191,8 +194,8 @@ term_effects <- function(term, u) {
   )
   total <- 0
   for (j in seq_len(ncol(term$z))) {
-    total <- total +
-      term$z[, j] * matrix(b[j, term$refs, ], length(term$refs), ncol(u))
+    of_rows <- matrix(b[j, term$refs, ], length(term$refs), ncol(u))
+    total <- total + term$z[, j] * of_rows
   }
   # A missing level, where allowed, has no random effect.
   total[is.na(term$refs), ] <- 0

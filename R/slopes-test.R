@@ -24,7 +24,8 @@ test_of_covariate <- function(label, fit, type, tests) {
     rep(1 / length(own$at), length(own$at))
   }
   core <- in_core_coding(fit)
-  slope <- sum(x * core$beta) + sum(weights * core$levels[own$at], na.rm = TRUE)
+  of_levels <- sum(weights * core$levels[own$at], na.rm = TRUE)
+  slope <- sum(x * core$beta) + of_levels
   variance_at <- slope_variance(fit, own, x, weights)
   variance <- effects_sigma(fit)^2 * variance_at(fit$theta)
   if (inherits(fit, "rlmm_glmm")) {
@@ -77,7 +78,8 @@ slope_weights <- function(fit, own, x) {
     found <- rows_of_large(one, new_data(fit, NULL))
     rows_of_factor(c(one, found), used)
   }
-  columns <- column_matrix(spec$x, length(spec$y))[used, , drop = FALSE]
+  columns <- column_matrix(spec$x, length(spec$y))
+  columns <- columns[used, , drop = FALSE]
   colnames(columns) <- names(fit$beta)
   others <- columns[, x == 0, drop = FALSE]
   covariate <- columns[, x == 1, drop = FALSE]
@@ -107,7 +109,7 @@ slope_variance <- function(fit, own, x, weights) {
   z <- with_level_values(z, fit$fixed$large, own$at, weights)
   function(theta) {
     found <- solve_normal_equations(system, theta, x, z)
-    of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
-    matrix(sum(x * found$beta) + sum(unlist(of_terms)))
+    of_terms <- products_with_levels(found$b, z)
+    matrix(sum(x * found$beta) + sum(of_terms))
   }
 }

@@ -51,7 +51,8 @@ zt_block <- function(design, term, columns) {
 #' Lambda' with the elements that theta determines, zeros among them
 #' @noRd
 sparse_lambdat <- function(fit) {
-  lambdat_with(fit, \(term) lambda_block(term, fit$theta)[term_cells(term)])
+  own <- \(term) lambda_block(term, fit$theta)[term_cells(term)]
+  lambdat_with(fit, own)
 }
 
 # Lambda' with the index into theta in place of each element.

@@ -72,7 +72,8 @@ strata_point <- function(design, gamma, theta, control) {
   weights <- prior * exp(-2 * c(0, gamma))[strata]
   design <- with_weights(design, weights)
   est <- core_fit(design$spec, theta, control)
-  squares <- weights * (design$spec$y - est$fitted)^2 / est$sigma^2
+  left <- design$spec$y - est$fitted
+  squares <- weights * left^2 / est$sigma^2
   free <- as.double(prior > 0) - strata_leverage(design$spec, est$theta)
   by_stratum <- \(x) as.vector(rowsum(x, strata))
   list(
@@ -130,7 +131,8 @@ warn_strata_search <- function() {
 strata_curvature <- function(free) {
   free <- pmax(free, 0.1)
   others <- free[-1L]
-  4 * (diag(others, length(others)) - tcrossprod(others) / sum(free))
+  shared <- tcrossprod(others) / sum(free)
+  4 * (diag(others, length(others)) - shared)
 }
 
 # The first of ever shorter steps that lowers the objective; `NULL` where none does.
@@ -147,7 +149,8 @@ lower_point <- function(design, point, step, control) {
 #' @noRd
 updated_inverse <- function(inverse, step, change) {
   curvature <- sum(step * change)
-  if (curvature <= 1e-12 * sqrt(sum(step^2) * sum(change^2))) {
+  lengths <- sqrt(sum(step^2) * sum(change^2))
+  if (curvature <= 1e-12 * lengths) {
     return(inverse)
   }
   left <- diag(length(step)) - tcrossprod(step, change) / curvature

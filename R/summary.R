@@ -179,7 +179,9 @@ with_limits <- function(table, level) {
     df
   )
   colnames(limits) <- limit_names(level)
-  cbind(table[, 1:2, drop = FALSE], limits, table[, -(1:2), drop = FALSE])
+  first <- table[, 1:2, drop = FALSE]
+  others <- table[, -(1:2), drop = FALSE]
+  cbind(first, limits, others)
 }
 
 #' @export
@@ -267,5 +269,7 @@ format_named <- function(values, digits) {
 }
 
 omitted_note <- function(na_action) {
-  if (length(na_action) > 0) paste0("(", stats::naprint(na_action), ")")
+  if (length(na_action) > 0) {
+    paste0("(", stats::naprint(na_action), ")")
+  }
 }

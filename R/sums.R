@@ -113,7 +113,8 @@ c.rlmm_sums <- function(...) {
 #' @export
 format.rlmm_sums <- function(x, ...) {
   warn_of_dots(...)
-  levels <- vapply(x$levels, \(levels) format_count(length(levels)), "")
+  count <- \(levels) format_count(length(levels))
+  levels <- vapply(x$levels, count, "")
   pairs <- sum(lengths(lapply(x$sums$pairs, `[[`, "a")))
   c(
     "Sums for a linear mixed model",

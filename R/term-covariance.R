@@ -68,14 +68,20 @@ lambda_block <- function(term, theta) {
   if (is.null(term$root)) block else term$root %*% block
 }
 
+# Which terms have a root: their covariances are those of the core from both sides by it.
+has_root <- function(random) {
+  !vapply(random, \(term) is.null(term$root), NA)
+}
+
 #' Omega of each term, and its Jacobian in the term's theta: see `core_covariances()`
 #' @noRd
 term_covariances <- function(random, theta) {
   found <- core_covariances(random, theta)
-  for (i in which(!vapply(random, \(term) is.null(term$root), NA))) {
+  for (i in which(has_root(random))) {
     root <- random[[i]]$root
-    found[[i]]$omega <- root %*% tcrossprod(found[[i]]$omega, root)
-    found[[i]]$jacobian <- kronecker(root, root) %*% found[[i]]$jacobian
+    own <- found[[i]]
+    found[[i]]$omega <- root %*% tcrossprod(own$omega, root)
+    found[[i]]$jacobian <- kronecker(root, root) %*% own$jacobian
   }
   found
 }

@@ -25,9 +25,11 @@ factor_variances <- function(theta, roles, k) {
     vapply(seq_len(r), element, theta[, 1L], r = r)
   })
   rows <- lapply(rows, matrix, nrow = nrow(theta))
-  sd <- vapply(rows, \(row) sqrt(rowSums(row^2)), theta[, 1L])
+  row_sd <- \(row) sqrt(rowSums(row^2))
+  sd <- vapply(rows, row_sd, theta[, 1L])
   sd <- matrix(sd, nrow(theta))
-  columns <- Map(\(r, s) sd_or_cor(rows, sd, r, s), roles$row, roles$col)
+  column <- \(r, s) sd_or_cor(rows, sd, r, s)
+  columns <- Map(column, roles$row, roles$col)
   matrix(unlist(columns), nrow(theta))
 }
 

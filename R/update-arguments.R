@@ -16,7 +16,8 @@ evaluated_in_data <- function(fit) {
 kept_arguments <- function(fit, args, data, change) {
   args <- args[!names(args) %in% c("formula", "data", "start")]
   names <- rlang::set_names(names(args))
-  lapply(names, \(name) kept_argument(fit, name, args[[name]], data, change))
+  kept <- \(name) kept_argument(fit, name, args[[name]], data, change)
+  lapply(names, kept)
 }
 
 kept_argument <- function(fit, name, expr, data, change) {

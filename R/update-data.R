@@ -39,7 +39,8 @@ data_candidates <- function(expr, change) {
 
 has_variables <- function(data, formula) {
   variables <- setdiff(all.vars(formula), ".")
-  all(vapply(variables, is_known, NA, data = data, env = environment(formula)))
+  env <- environment(formula)
+  all(vapply(variables, is_known, NA, data = data, env = env))
 }
 
 #' Names of the variables of a fit that are something else in some data; "rows" if its rows aren't

@@ -16,7 +16,8 @@ changed_formula <- function(fit, change) {
   for (bar in removed_bars(rhs)) {
     found <- find_bar(bar, old)
     old[[3L]] <- found$rhs
-    rhs <- replace_bars(rhs, list(list(from = bar, to = found$written)))
+    written <- list(from = bar, to = found$written)
+    rhs <- replace_bars(rhs, list(written))
   }
   change[[length(change)]] <- rhs
   tell_nothing_removed(removed_parts(rhs), fit)
@@ -24,7 +25,8 @@ changed_formula <- function(fit, change) {
 }
 
 removed_bars <- function(rhs) {
-  do.call(c, lapply(removed_parts(rhs), \(part) split_bars(part)$bars))
+  bars <- \(part) split_bars(part)$bars
+  do.call(c, lapply(removed_parts(rhs), bars))
 }
 
 #' What stands behind a minus
@@ -57,7 +59,8 @@ find_bar <- function(bar, old) {
   if (!is.na(same)) {
     return(list(written = bars[[same]], rhs = rhs))
   }
-  is_holder <- vapply(parts, \(part) any(wanted %in% names(part)), NA)
+  has_wanted <- \(part) any(wanted %in% names(part))
+  is_holder <- vapply(parts, has_wanted, NA)
   known <- do.call(c, unname(parts[is_holder]))
   if (!all(wanted %in% names(known))) {
     tell_no_bar(bar, bars)
@@ -127,9 +130,13 @@ tell_no_bar <- function(bar, bars) {
   } else {
     deparse_one(bar)
   }
+  with_brackets <- \(x) {
+    text <- deparse_one(x)
+    if (is_bar(x)) paste0("(", text, ")") else text
+  }
   known <- vapply(
     bars,
-    \(x) if (is_bar(x)) paste0("(", deparse_one(x), ")") else deparse_one(x),
+    with_brackets,
     ""
   )
   warn_not_removed(text, paste0("The model has ", enumerate(tick(known)), "."))

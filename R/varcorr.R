@@ -112,7 +112,8 @@ format.VarCorr.rlmm <- function(
   shown <- do.call(cbind, lapply(values, formatter, digits = digits))
   out <- cbind(component_labels(x, blocks), shown)
   if (corr) {
-    cbind(out, correlation_columns(blocks, nrow(out), max(2L, digits - 2L)))
+    digits <- max(2L, digits - 2L)
+    cbind(out, correlation_columns(blocks, nrow(out), digits))
   } else {
     out
   }
@@ -201,7 +202,8 @@ as.data.frame.VarCorr.rlmm <- function(
     errors$terms %||% list(NULL)
   )
   if (attr(x, "useSc")) {
-    rows <- c(rows, list(residual_row(attr(x, "sc"), errors$residual)))
+    residual <- residual_row(attr(x, "sc"), errors$residual)
+    rows <- c(rows, list(residual))
   }
   bind <- \(name) unlist(lapply(rows, `[[`, name), use.names = FALSE)
   as.data.frame(lapply(rlang::set_names(names(rows[[1L]])), bind))
@@ -248,7 +250,8 @@ table_cells <- function(k, order) {
   is_shown <- lower.tri(diag(k), diag = TRUE)
   cells <- which(is_shown, arr.ind = TRUE, useNames = FALSE)
   if (order == "cov.last") {
-    cells <- cells[order(cells[, 1] != cells[, 2]), , drop = FALSE]
+    is_covariance <- cells[, 1] != cells[, 2]
+    cells <- cells[order(is_covariance), , drop = FALSE]
   }
   cells
 }
@@ -288,7 +291,8 @@ check_components <- function(comp) {
 component_blocks <- function(x) {
   shares_rho <- \(structure) !is.null(structures[[structure]]$tag)
   alone <- vapply(attr(x, "structures"), shares_rho, NA)
-  key <- paste(attr(x, "groups"), ifelse(alone, seq_along(alone), ""))
+  number <- ifelse(alone, seq_along(alone), "")
+  key <- paste(attr(x, "groups"), number)
   lapply(unique(key), \(one) {
     parts <- which(key == one)
     if (alone[parts[1L]]) shared_block(x, parts) else joined_block(x, parts)

@@ -96,7 +96,8 @@ term_variances <- function(fit) {
   designs <- term_designs(fit)
   factors <- lambda_blocks(fit$random, fit$theta)
   mean_variance <- \(design, factor) {
-    effects_sigma(fit)^2 * sum((design$z %*% factor)^2) / nrow(design$z)
+    mean_square <- sum((design$z %*% factor)^2) / nrow(design$z)
+    effects_sigma(fit)^2 * mean_square
   }
   variances <- unlist(Map(mean_variance, designs, factors))
   stats::setNames(variances, component_names(fit))
@@ -157,7 +158,10 @@ null_mean <- function(fit) {
   # Eight standard deviations and steps of a fiftieth: the trapezoidal rule is exact to rounding.
   at <- seq(-8, 8, by = 0.02)
   weights <- normal_weights(at)
-  mean_at <- \(eta) sum(weights * fit$family$linkinv(eta + sd * at))
+  mean_at <- \(eta) {
+    mean <- fit$family$linkinv(eta + sd * at)
+    sum(weights * mean)
+  }
   distinct <- unique(eta)
   means <- vapply(distinct, mean_at, 0)
   mean(means[match(eta, distinct)])

@@ -20,7 +20,8 @@ variance_inflation <- function(object) {
   covariance <- vcov.rlmm(object)
   assign <- terms$assign
   free <- free_beta(object) & assign > 0L
-  scale <- diag(1 / sqrt(diag(covariance)[free]), sum(free))
+  variance <- diag(covariance)[free]
+  scale <- diag(1 / sqrt(variance), sum(free))
   correlation <- scale %*% covariance[free, free] %*% scale
   assign <- assign[free]
   present <- unique(assign)

@@ -169,7 +169,8 @@ known_elements <- function(object, n) {
 free_directions <- function(object, is_known) {
   absolute <- fit_held(object)$absolute
   follows <- seq_along(is_known) %in% absolute
-  map <- diag(length(is_known))[!is_known, !(is_known | follows), drop = FALSE]
+  columns <- !(is_known | follows)
+  map <- diag(length(is_known))[!is_known, columns, drop = FALSE]
   slopes <- -object$theta[absolute] / object$sigma
   map[which(follows[!is_known]), ncol(map)] <- slopes
   map
@@ -200,7 +201,8 @@ boundary_theta <- function(fit, tol = 1e-4) {
       is_low <- is_low | in_empty_column(is_zero, term)
       is_rho <- roles$role == "correlation"
       # Beyond a correlation at an end those after it are determined.
-      is_low[is_rho] <- cumsum(abs(found$shares %||% double()) > 1 - tol) > 0
+      shares <- found$shares %||% double()
+      is_low[is_rho] <- cumsum(abs(shares) > 1 - tol) > 0
       term$theta[is_low]
     },
     fit$random,
@@ -254,7 +256,8 @@ inverse_of_steep <- function(parts, unit, steep) {
   flat <- parts$vectors[, !steep, drop = FALSE]
   # Rounding errors of a vector of length one would touch everything.
   flat[abs(flat) < 1e-6] <- 0
-  list(matrix = half %*% (t(half) / parts$values[steep]), flat = unit * flat)
+  inverse <- half %*% (t(half) / parts$values[steep])
+  list(matrix = inverse, flat = unit * flat)
 }
 
 # Rows of the parameters of singular terms; without correlations the other variances of a term keep
@@ -283,7 +286,8 @@ held_rows <- function(object, scale) {
     return(absolute)
   }
   cells <- lapply(object$random, covariance_cells)
-  is_cor <- unlist(lapply(cells, \(cells) cells[, 1] != cells[, 2]))
+  is_cor <- lapply(cells, \(own) own[, 1] != own[, 2])
+  is_cor <- unlist(is_cor)
   union(intersect(which(is_cor), relative), absolute)
 }
 
@@ -305,7 +309,8 @@ term_rows <- function(object, chosen) {
 
 # The rows of each term among the elements of all covariance matrices.
 covariance_rows <- function(object) {
-  n_cells <- vapply(object$random, \(term) nrow(covariance_cells(term)), 1L)
+  count <- \(term) nrow(covariance_cells(term))
+  n_cells <- vapply(object$random, count, 1L)
   Map(
     \(n, last) last - n + seq_len(n),
     n_cells,
@@ -388,7 +393,8 @@ element_maps <- function(term, value) {
   is_rho <- roles$role == "correlation"
   own <- list(structure = term$structure, columns = term$columns)
   found <- core_covariances(list(own), value)[[1L]]
-  generic <- core_covariances(list(own), ifelse(is_rho, 0.5, 1))[[1L]]
+  inside <- ifelse(is_rho, 0.5, 1)
+  generic <- core_covariances(list(own), inside)[[1L]]
   involved <- generic$jacobian != 0
   sdcor <- 0 * found$jacobian
   if (any(is_rho)) {
@@ -410,13 +416,15 @@ free_element_maps <- function(roles, value) {
   cells <- cell_index(roles, max(roles$row))
   row <- sd[roles$row[cor]]
   col <- sd[roles$col[cor]]
-  vcov <- sdcor <- matrix(0, max(roles$row)^2, length(value))
+  vcov <- matrix(0, max(roles$row)^2, length(value))
+  sdcor <- vcov
   sdcor[cbind(cells, seq_along(value))] <- 1
   vcov[cbind(cells[sd], sd)] <- 2 * value[sd]
   vcov[cbind(cells[cor], cor)] <- value[row] * value[col]
   vcov[cbind(cells[cor], row)] <- value[col] * value[cor]
   vcov[cbind(cells[cor], col)] <- value[row] * value[cor]
   involved <- sdcor != 0
-  involved[cbind(rep(cells[cor], 2L), c(row, col))] <- TRUE
+  cor_cells <- rep(cells[cor], 2L)
+  involved[cbind(cor_cells, c(row, col))] <- TRUE
   list(vcov = vcov, sdcor = sdcor, involved = involved)
 }

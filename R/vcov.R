@@ -104,7 +104,8 @@ sigma.rlmm <- function(object, use.fallback = FALSE, ...) {
 #' @noRd
 unscaled_joint_covariance <- function(fit) {
   abort_if_large(fit, "The joint covariance matrix")
-  check_joint_size(sum(n_columns(fit) * n_levels(fit)) + length(fit$beta))
+  n_effects <- sum(n_columns(fit) * n_levels(fit))
+  check_joint_size(n_effects + length(fit$beta))
   out <- joint_covariance_by_term(fit)
   labels <- c(mode_names(fit), names(fit$beta))
   dimnames(out) <- list(labels, labels)
@@ -131,9 +132,9 @@ joint_blocks <- function(fit) {
   factor <- sparse_factor(fit)
   # Rows of L^-1 P Lambda': crossprod is Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'.
   half <- solve_lower(factor$l, sparse_lambdat(fit))
-  p <- n_free_beta(fit)
-  rx_inverse <- if (p > 0) backsolve(fit$rx, diag(p)) else matrix(0, 0, 0)
-  shift <- as.matrix(Matrix::crossprod(half, factor$rzx)) %*% rx_inverse
+  rx_inverse <- inverse_root(fit)
+  shift <- as.matrix(Matrix::crossprod(half, factor$rzx))
+  shift <- shift %*% rx_inverse
   list(
     effects = as.matrix(Matrix::crossprod(half)) + tcrossprod(shift),
     cross = -tcrossprod(shift, rx_inverse)
@@ -166,8 +167,10 @@ check_joint_size <- function(n, limit = 10000) {
 level_order <- function(fit) {
   k <- n_columns(fit)
   group <- match(term_groups(fit), unique(term_groups(fit)))
-  times <- k * n_levels(fit)
-  level <- unlist(Map(\(k, l) rep(seq_len(l), each = k), k, n_levels(fit)))
+  n <- n_levels(fit)
+  times <- k * n
+  numbers <- Map(\(k, n) rep(seq_len(n), each = k), k, n)
+  level <- unlist(numbers)
   order(
     rep(group, times),
     level,
