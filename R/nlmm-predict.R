@@ -178,18 +178,6 @@ linearized_parts <- function(object, effects) {
   parts
 }
 
-# The conditional covariances of the levels of one term, cell by cell, the unknown level last.
-with_unknown_cell <- function(known, lambda) {
-  unknown <- tcrossprod(lambda)
-  k <- nrow(unknown)
-  cells <- lapply(seq_len(k^2), \(cell) {
-    row <- (cell - 1L) %% k + 1L
-    column <- (cell - 1L) %/% k + 1L
-    c(known[row, column, ], unknown[cell])
-  })
-  matrix(cells, k, k)
-}
-
 #' The sparse factor of M'M + I, and L^-1 P M' times the linearized X
 #' @noRd
 linearized_factor <- function(object, shell, lambdat) {

@@ -67,8 +67,13 @@ large_parts <- function(fit, effects, spec) {
 level_covariances <- function(term, lambda, by_core_term) {
   own <- term$core_cols
   known <- by_core_term[[term$core_term]][own, own, , drop = FALSE]
+  with_unknown_cell(known, lambda)
+}
+
+# The conditional covariances of the levels of one term, cell by cell, the unknown level last.
+with_unknown_cell <- function(known, lambda) {
   unknown <- tcrossprod(lambda)
-  k <- length(own)
+  k <- nrow(unknown)
   cells <- lapply(seq_len(k^2), \(cell) {
     row <- (cell - 1L) %% k + 1L
     column <- (cell - 1L) %/% k + 1L
