@@ -292,15 +292,19 @@ read_ampersand <- function(expr) {
 ampersand_operators <- c(setdiff(formula_operators, "&"), "|", "||")
 
 interact <- function(left, right) {
-  if (call_name(right) %in% c("+", "-") && length(right) == 3L) {
+  if (is_sum_of_two(right)) {
     first <- interact(left, right[[2L]])
     return(call(call_name(right), first, right[[3L]]))
   }
-  if (call_name(left) %in% c("+", "-") && length(left) == 3L) {
+  if (is_sum_of_two(left)) {
     second <- interact(left[[3L]], right)
     return(call(call_name(left), left[[2L]], second))
   }
   call(":", left, right)
+}
+
+is_sum_of_two <- function(expr) {
+  call_name(expr) %in% c("+", "-") && length(expr) == 3L
 }
 
 # Errors --------------------------------------------------------------------

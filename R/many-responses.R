@@ -36,8 +36,7 @@ abort_no_responses <- function(cnd, written) {
 own_weights <- function(weights, data) {
   columns <- if (is.data.frame(data)) data
   value <- tryCatch(rlang::eval_tidy(weights, columns), error = \(cnd) NULL)
-  is_matrix <- is.matrix(value) && is.numeric(value)
-  if (!is_matrix || ncol(value) < 2L) {
+  if (!has_columns_of_numbers(value)) {
     return(list(typical = weights))
   }
   if (!all(is.finite(value) & value >= 0)) {
@@ -48,6 +47,10 @@ own_weights <- function(weights, data) {
     )
   }
   list(weights = value, typical = rlang::new_quosure(rowMeans(value)))
+}
+
+has_columns_of_numbers <- function(x) {
+  is.matrix(x) && is.numeric(x) && ncol(x) >= 2L
 }
 
 # The design with weights of each response, in the rows that the model has.

@@ -40,14 +40,17 @@ row_values <- function(spec, n) {
     spec$x,
     unlist(of_terms, recursive = FALSE)
   )
-  vectors <- lapply(unname(columns), \(column) {
-    if (is.matrix(column)) {
-      split_columns(column)
-    } else if (length(column) == n) {
-      list(column)
-    }
-  })
+  vectors <- lapply(unname(columns), vectors_of_rows, n)
   unlist(vectors, recursive = FALSE)
+}
+
+# The vectors of n values that a column stands for: none, if all of its rows are alike.
+vectors_of_rows <- function(column, n) {
+  if (is.matrix(column)) {
+    split_columns(column)
+  } else if (length(column) == n) {
+    list(column)
+  }
 }
 
 #' Whether at most about half of the rows are distinct

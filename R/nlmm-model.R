@@ -195,8 +195,7 @@ stacked_rows <- function(frame, parameters) {
   rows$`(weights)` <- NULL
   row.names(rows) <- NULL
   for (k in seq_len(s)) {
-    is_own <- seq_len(s) == k
-    rows[[parameters[k]]] <- as.double(rep(is_own, each = n))
+    rows[[parameters[k]]] <- as.double(rep(seq_len(s) == k, each = n))
   }
   rows$.response <- as.double(seq_len(n * s))
   rows

@@ -45,7 +45,8 @@ solve_normal_equations <- function(system, theta, x, z) {
   )
 }
 
-# Of each term, the sum of some elements of the solution times the elements of z.
-products_with_levels <- function(b, z) {
-  unlist(Map(\(b, own) sum(b * own$values), b, z))
+# The sum of the elements of the solution times those of x and z.
+sum_with_solution <- function(found, x, z) {
+  of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
+  sum(x * found$beta) + sum(unlist(of_terms))
 }

@@ -43,17 +43,21 @@ print.rlmm_page <- function(x, ...) {
   columns <- min(n, if (n > 4L) 3L else 2L)
   rows <- ceiling(n / columns)
   for (i in seq_len(n)) {
-    column <- (i - 1L) %% columns + 1L
-    row <- (i - 1L) %/% columns + 1L
-    at <- c(column, row, columns, rows)
     picture <- stats::update(unclass(x)[[i]], par.settings = page_text)
     print(
       picture,
-      split = at,
+      split = page_place(i, rows, columns),
       more = i < n
     )
   }
   invisible(x)
+}
+
+# Where the i-th picture stands on a page, as lattice says it: column, row, and the numbers of both.
+page_place <- function(i, rows, columns) {
+  column <- (i - 1L) %% columns + 1L
+  row <- (i - 1L) %/% columns + 1L
+  c(column, row, columns, rows)
 }
 
 residual_picture <- function(x) {

@@ -128,11 +128,17 @@ contour_width <- function(angle) {
   turn <- c(pi / 2, 0, -pi / 2, 0)
   a <- turn + c(1, -1, -1, 1) * half
   d <- c(pi, 0, pi, 0) + c(-1, 1, -1, 1) * angle
-  order <- order(a)
-  at <- c(a[order], a[order][1L] + 2 * pi)
+  periodic_spline(a, d)
+}
+
+# A spline through the points of a function that has the period 2 pi.
+periodic_spline <- function(x, y) {
+  order <- order(x)
+  x <- x[order]
+  y <- y[order]
   stats::splinefun(
-    at,
-    c(d[order], d[order][1L]),
+    c(x, x[1L] + 2 * pi),
+    c(y, y[1L]),
     "periodic"
   )
 }

@@ -45,8 +45,7 @@ solved_variance_of <- function(row, rows, parts, fixed) {
     z <- with_level_values(z, parts$large, own$at, own$coding$weights)
   }
   found <- solve_normal_equations(parts$system, parts$theta, x, z)
-  of_terms <- products_with_levels(found$b, z)
-  known <- sum(x * found$beta) + sum(of_terms)
+  known <- sum_with_solution(found, x, z)
   if (!fixed) {
     # The solution for beta is V s, and beta's share of the variance s' V s.
     known <- known - sum((parts$rx %*% found$beta)^2)

@@ -41,8 +41,7 @@ profile_limits <- function(profile, name, level) {
   kind <- attr(profile, "kinds")[[name]]
   limits <- value_at(zeta, value, wanted, kind)
   beyond <- c(wanted[1L] < min(zeta), wanted[2L] > max(zeta))
-  limits[beyond] <- reached_bounds(profile, name, value)[beyond]
-  limits
+  ifelse(beyond, reached_bounds(profile, name, value), limits)
 }
 
 #' The parameter where zeta has some values, by interpolation

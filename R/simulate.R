@@ -188,12 +188,13 @@ draw_effects <- function(terms, n, nsim, cluster_rand = stats::rnorm) {
 }
 
 term_effects <- function(term, u) {
+  k <- ncol(term$z)
   b <- array(
-    term$factor %*% matrix(u, nrow = ncol(term$z)),
-    c(ncol(term$z), term$n_levels, ncol(u))
+    term$factor %*% matrix(u, nrow = k),
+    c(k, term$n_levels, ncol(u))
   )
   total <- 0
-  for (j in seq_len(ncol(term$z))) {
+  for (j in seq_len(k)) {
     of_rows <- matrix(b[j, term$refs, ], length(term$refs), ncol(u))
     total <- total + term$z[, j] * of_rows
   }

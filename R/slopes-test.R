@@ -109,7 +109,6 @@ slope_variance <- function(fit, own, x, weights) {
   z <- with_level_values(z, fit$fixed$large, own$at, weights)
   function(theta) {
     found <- solve_normal_equations(system, theta, x, z)
-    of_terms <- products_with_levels(found$b, z)
-    matrix(sum(x * found$beta) + sum(of_terms))
+    matrix(sum_with_solution(found, x, z))
   }
 }

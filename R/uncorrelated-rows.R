@@ -27,8 +27,7 @@ uncorrelated_by_root <- function(L, rhs, root) {
   unit <- sqrt(diag(chol2inv(root)))
   rows <- qr(t(L) * unit, tol = 1e-7)
   kept <- sort(rows$pivot[seq_len(rows$rank)])
-  involved <- t(L[kept, , drop = FALSE])
-  across <- t(backsolve(root, involved, transpose = TRUE))
+  across <- t(backsolve(root, t(L[kept, , drop = FALSE]), transpose = TRUE))
   axes <- svd(across)
   list(
     L = t(axes$v),
