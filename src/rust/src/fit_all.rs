@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use rlmm_core::optimize::{Flow, Observer, Settings};
+use rlmm_core::optimize::{until, Observer, Settings};
 use rlmm_core::Result;
 
 use crate::convert::{held, settings, Spec};
@@ -155,11 +155,7 @@ fn timed<T>(
     fit: impl FnOnce(&mut Observer) -> Result<T>,
 ) -> Timed<T> {
     let started = Instant::now();
-    let mut watch = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed) {
-        true => Flow::Stop,
-        false => Flow::Continue,
-    };
-    let fit = fit(&mut watch)?;
+    let fit = fit(&mut until(stop))?;
     Ok((fit, started.elapsed().as_secs_f64()))
 }
 

@@ -1,12 +1,12 @@
 //! Several specs, each fitted from a start of its own, in parallel threads: the points that
 //! profiles go to next. R is spoken to by the main thread only.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 use extendr_api::prelude::*;
 use rlmm_core::lmm::{Held, HeldColumn};
-use rlmm_core::optimize::{Flow, Settings, Status};
+use rlmm_core::optimize::{until, Settings, Status};
 use rlmm_core::parallel::in_threads;
 use rlmm_core::{Basis, Design, Error, LinearMixedModel, Result};
 
@@ -96,8 +96,7 @@ impl Job<'_> {
     ) -> Result<Found> {
         let mut from = start_of(&model, basis, &self.start);
         model.hold(&self.held, &mut from)?;
-        let mut watch = |_: usize, _: f64, _: &[f64]| flow(stop);
-        let summary = model.fit(&from, &self.settings, &mut watch)?;
+        let summary = model.fit(&from, &self.settings, &mut until(stop))?;
         let estimates = model.estimates(&summary.best)?;
         let mut beta = estimates.solution.beta;
         if self.column.is_none() {
@@ -187,8 +186,7 @@ impl GlmmPoint<'_> {
     fn run(&self, stop: &AtomicBool) -> Result<Found> {
         let basis = basis_of(&self.given, &self.job.held)?;
         let design = basis.design(&self.given);
-        let mut watch = |_: usize, _: f64, _: &[f64]| flow(stop);
-        let (fit, model) = self.job.run(&design, &basis, &mut watch)?;
+        let (fit, model) = self.job.run(&design, &basis, &mut until(stop))?;
         let mut theta = basis.to_given(&fit.parameters);
         let beta = theta.split_off(model.n_theta());
         Ok(Found {
@@ -198,13 +196,6 @@ impl GlmmPoint<'_> {
             beta,
             status: fit.summary.status,
         })
-    }
-}
-
-fn flow(stop: &AtomicBool) -> Flow {
-    match stop.load(Relaxed) {
-        true => Flow::Stop,
-        false => Flow::Continue,
     }
 }
 

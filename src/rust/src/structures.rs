@@ -4,6 +4,7 @@
 
 use extendr_api::prelude::*;
 use rlmm_core::covariance::{Part, Role, Structure};
+use rlmm_core::kernels::small;
 use rlmm_core::Result;
 
 use crate::error::guard;
@@ -164,11 +165,7 @@ fn rust_covariance_bends(random: List, theta: &[f64], slopes: List) -> Robj {
         part.for_each_second_derivative(theta, |i, j, r, s, value| {
             let both = slopes[s * part.size + r] + slopes[r * part.size + s];
             let slope = if r == s { 0.5 * both } else { both };
-            let value = value * slope;
-            bend[j * n + i] += value;
-            if i != j {
-                bend[i * n + j] += value;
-            }
+            small::add_symmetric(n, (i, j), value * slope, &mut bend);
         });
         Ok(array(&bend, &[n, n]))
     })

@@ -15,16 +15,16 @@
 //! | gradient `2 G Lambda` | `2 C G Lambda`, G and Lambda of what is computed with |
 //! | fixed effects `beta`, with `X = Q C'` | `C'beta` |
 
-use super::fixed_basis::Fixed;
+use super::fixed_basis::FixedBasis;
 use super::orthogonal::{
     depend, lost_digits, orthogonal, products, standardize,
 };
-use super::part_basis::Part;
-use super::tangent::lower_factor;
+use super::part_basis::PartBasis;
 use crate::covariance::unstructured::place;
 use crate::covariance::WayOut;
 use crate::design::{Column, Columns, Design};
 use crate::error::{Error, Result};
+use crate::kernels::rotations::lower_factor;
 use crate::kernels::small;
 use crate::tolerances::{DEPENDENT, THETA_STEP};
 
@@ -33,8 +33,8 @@ pub use super::part_basis::Root;
 /// The terms and the fixed effects, with other effects than those given.
 #[derive(Debug, Clone, Default)]
 pub struct Basis {
-    pub(super) parts: Vec<Part>,
-    pub(super) fixed: Option<Fixed>,
+    pub(super) parts: Vec<PartBasis>,
+    pub(super) fixed: Option<FixedBasis>,
     pub(super) n_theta: usize,
 }
 
@@ -73,7 +73,7 @@ impl Basis {
                 }
                 let (mut q, mut c) = orthogonal(design, &columns);
                 standardize(design, k, &mut q, &mut c);
-                parts.push(Part {
+                parts.push(PartBasis {
                     term: at,
                     first,
                     k,
@@ -85,7 +85,7 @@ impl Basis {
         }
         Ok(Self {
             parts,
-            fixed: Fixed::of(design),
+            fixed: FixedBasis::of(design),
             n_theta: design.n_theta(),
         })
     }
@@ -164,21 +164,21 @@ impl Basis {
 
     /// Fixed effects in this basis.
     pub fn fixed_from_given(&self, beta: &mut [f64]) {
-        if let Some(Fixed { p, c, .. }) = &self.fixed {
+        if let Some(FixedBasis { p, c, .. }) = &self.fixed {
             small::lambda_transposed_in_place(*p, c, beta);
         }
     }
 
     /// Fixed effects of the columns of X as they are given.
     pub fn fixed_to_given(&self, beta: &mut [f64]) {
-        if let Some(Fixed { p, c, .. }) = &self.fixed {
+        if let Some(FixedBasis { p, c, .. }) = &self.fixed {
             small::backward_solve(*p, c, beta);
         }
     }
 
     /// The upper triangle `R_X` (`p x p`) for the given columns of X.
     pub fn rx_to_given(&self, rx: &mut [f64]) {
-        if let Some(Fixed { p, c, .. }) = &self.fixed {
+        if let Some(FixedBasis { p, c, .. }) = &self.fixed {
             for j in (0..*p).rev() {
                 for i in 0..=j {
                     let products =
@@ -191,7 +191,7 @@ impl Basis {
 
     /// Linear combinations of the given fixed effects, one after the other, in this basis.
     pub fn contrasts_from_given(&self, contrasts: &mut [f64]) {
-        if let Some(Fixed { p, c, .. }) = &self.fixed {
+        if let Some(FixedBasis { p, c, .. }) = &self.fixed {
             let each = contrasts.chunks_exact_mut(*p);
             each.for_each(|contrast| small::forward_solve(*p, c, contrast));
         }
@@ -199,7 +199,7 @@ impl Basis {
 
     /// The ways from the effects of this basis back to those of the given columns.
     pub fn roots(&self) -> Vec<Root> {
-        self.parts.iter().map(Part::root).collect()
+        self.parts.iter().map(PartBasis::root).collect()
     }
 
     /// Effects of all levels of a term, `b = C^-T (C'b)`.
@@ -362,13 +362,16 @@ impl Basis {
     fn fixed_among<'a>(
         &self,
         parameters: &'a mut [f64],
-    ) -> Option<(&Fixed, &'a mut [f64])> {
+    ) -> Option<(&FixedBasis, &'a mut [f64])> {
         let fixed = self.fixed.as_ref()?;
         let own = parameters.get_mut(self.n_theta..self.n_theta + fixed.p)?;
         Some((fixed, own))
     }
 
-    pub(super) fn of_term(&self, term: usize) -> impl Iterator<Item = &Part> {
+    pub(super) fn of_term(
+        &self,
+        term: usize,
+    ) -> impl Iterator<Item = &PartBasis> {
         self.parts.iter().filter(move |part| part.term == term)
     }
 
@@ -376,7 +379,7 @@ impl Basis {
     fn mapped(
         &self,
         parameters: &[f64],
-        map: impl Fn(&Part, &mut [f64]),
+        map: impl Fn(&PartBasis, &mut [f64]),
     ) -> Vec<f64> {
         let mut mapped = parameters.to_vec();
         for part in &self.parts {

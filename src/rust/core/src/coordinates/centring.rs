@@ -21,7 +21,7 @@ impl Centring {
         self.shift.iter().zip(beta).map(|(s, b)| s * b).sum()
     }
 
-    /// Fixed effects to those of the centred columns.
+    /// Turns fixed effects of the columns as they are into those of the centred columns.
     pub fn centre(&self, beta: &mut [f64]) {
         let taken_off = self.taken_off(beta);
         if let Some(first) = beta.first_mut() {
@@ -47,7 +47,8 @@ impl Centring {
         }
     }
 
-    /// A covariance matrix of parameters (`n x n`), the fixed effects from `first` on, likewise.
+    /// Turns a covariance matrix of parameters (`n x n`), fixed effects of the centred columns from
+    /// `first` on, into that of the parameters with the fixed effects of the columns as they are.
     pub(crate) fn restore_covariance(
         &self,
         first: usize,

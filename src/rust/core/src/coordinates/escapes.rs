@@ -4,12 +4,12 @@ use super::Coordinates;
 use crate::covariance::{Part, RelCov, WayOut};
 use crate::random::Stream;
 
-/// Where in their range correlations start again.
+/// Shares of their ranges at which correlations start again.
 const SHARES: [f64; 4] = [0.05, 0.25, 0.75, 0.95];
 /// Shares of the step along a way out that are tried.
 const STEPS: [f64; 3] = [1.0, 0.1, 0.01];
-/// Decades around its unit over which the size of random covariances is spread, of all of them
-/// together and of each.
+/// Decades around its unit over which the size of random covariances is spread: that of all of them
+/// together, and that of each.
 const DECADES: [f64; 2] = [1.5, 1.5];
 
 /// Standard errors between a standard deviation and zero with which the data say that there are
@@ -69,28 +69,35 @@ impl Coordinates {
         self.with_correlations(&self.start)
     }
 
-    // `parameters` at other correlations: of each part with several standard deviations the first
-    // that is free. None, where there is no such part.
+    // `parameters` with the first free correlation of each part with several standard deviations at
+    // other shares of its range; no points where there is no such part.
     fn with_correlations(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
         let parts = self.correlated.iter();
         let several = parts.filter(|part| part.scales().count() > 1);
         let turned: Vec<usize> = several
             .filter_map(|part| self.first_correlation(part))
             .collect();
-        let mut points = Vec::new();
         if turned.is_empty() {
-            return points;
+            return Vec::new();
         }
-        for share in SHARES {
-            let mut x = self.from_theta(parameters);
-            for (j, x) in self.free.iter().zip(&mut x) {
-                if turned.contains(j) {
-                    *x = (2.0 * share - 1.0).asin();
-                }
+        let at_share = |share| self.with_shares(parameters, &turned, share);
+        SHARES.into_iter().map(at_share).collect()
+    }
+
+    // `parameters` with these correlations at a share of their ranges.
+    fn with_shares(
+        &self,
+        parameters: &[f64],
+        correlations: &[usize],
+        share: f64,
+    ) -> Vec<f64> {
+        let mut x = self.from_theta(parameters);
+        for (j, x) in self.free.iter().zip(&mut x) {
+            if correlations.contains(j) {
+                *x = (2.0 * share - 1.0).asin();
             }
-            points.push(self.to_theta(&x));
         }
-        points
+        self.to_theta(&x)
     }
 
     /// `parameters` with the first free correlation of each part at a share of its range; none,
@@ -104,16 +111,8 @@ impl Coordinates {
         let turned: Vec<usize> = parts
             .filter_map(|part| self.first_correlation(part))
             .collect();
-        if turned.is_empty() {
-            return None;
-        }
-        let mut x = self.from_theta(parameters);
-        for (j, x) in self.free.iter().zip(&mut x) {
-            if turned.contains(j) {
-                *x = (2.0 * share - 1.0).asin();
-            }
-        }
-        Some(self.to_theta(&x))
+        let is_any = !turned.is_empty();
+        is_any.then(|| self.with_shares(parameters, &turned, share))
     }
 
     /// `parameters` with random covariances: standard deviations of all sizes around their `units`,

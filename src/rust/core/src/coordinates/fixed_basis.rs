@@ -12,7 +12,8 @@ const FEW_PRODUCTS: usize = 100_000;
 
 /// The fixed effects, with `X = Q C'`: effects `beta` are computed with as `C'beta`.
 #[derive(Debug, Clone)]
-pub(super) struct Fixed {
+pub(super) struct FixedBasis {
+    /// Number of fixed effects.
     pub(super) p: usize,
     /// C, of ones on the diagonal, so that `log |X'X|` is that of Q; column by column.
     pub(super) c: Vec<f64>,
@@ -20,7 +21,7 @@ pub(super) struct Fixed {
     pub(super) q: Vec<f64>,
 }
 
-impl Fixed {
+impl FixedBasis {
     /// Other columns of X, where a covariate is far from zero and columns depend on others than a
     /// constant: an interaction of a day number nearly is a multiple of the other variable's
     /// column.

@@ -14,8 +14,8 @@
 //! | an unstructured covariance around one theta, its effects in no order | [`tangent`] |
 //! | fixed effects of centred columns | [`centring`] |
 //! | effects of orthogonal columns, where the given ones nearly depend on each other | [`basis`] |
-//! | such columns, of a part of a term and of X | `orthogonal`, `part_basis`, `fixed_basis` |
-//! | the same for sums | [`sums`] |
+//! | orthogonal columns, of a part of a term and of X | `orthogonal`, `part_basis`, `fixed_basis` |
+//! | the basis of a model that is given by its sums | [`sums`] |
 
 mod angles;
 pub mod basis;

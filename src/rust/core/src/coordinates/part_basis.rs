@@ -2,17 +2,20 @@
 
 use std::ops::Range;
 
-use super::tangent::lower_factor;
 use crate::covariance::unstructured::place;
+use crate::kernels::rotations::lower_factor;
 use crate::kernels::small;
 
 /// An unstructured part of a term, with `Z = Q C'`.
 #[derive(Debug, Clone)]
-pub(super) struct Part {
+pub(super) struct PartBasis {
+    /// Term of the design.
     pub term: usize,
     /// First column of the part in its term.
     pub first: usize,
+    /// Effects of the part.
     pub k: usize,
+    /// Indices of the part's parameters in theta.
     pub theta: Range<usize>,
     /// Lower triangle of C, column by column.
     pub c: Vec<f64>,
@@ -31,7 +34,7 @@ pub struct Root {
     pub values: Vec<f64>,
 }
 
-impl Part {
+impl PartBasis {
     /// The way from the effects of this part back to those of the given columns.
     pub(super) fn root(&self) -> Root {
         let k = self.k;
@@ -79,7 +82,8 @@ impl Part {
         back
     }
 
-    /// The rotation that makes `C'Lambda` triangular, by rows: it stands below it in the end.
+    /// The rotation that makes `C'Lambda` triangular, by rows: that of the identity, which stands
+    /// below `C'Lambda` while both are rotated.
     pub(super) fn rotation(&self, own: &[f64]) -> Vec<f64> {
         let k = self.k;
         let mut rows = self.rows(own, |column| {

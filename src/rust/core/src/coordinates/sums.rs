@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use super::basis::Basis;
 use super::orthogonal::depend;
-use super::part_basis::Part;
-use super::tangent::lower_factor;
-use crate::covariance::{self, RelCov};
+use super::part_basis::PartBasis;
+use crate::covariance::{Part, RelCov};
 use crate::error::{Error, Result};
 use crate::factor::blocks::Blocks;
 use crate::factor::sums::{PairSums, Sums, TermSums};
+use crate::kernels::rotations::lower_factor;
 use crate::kernels::small;
 use crate::tolerances::{DEPENDENT, LOST_ORIGIN};
 
@@ -98,7 +98,7 @@ impl Basis {
 type Change = Option<Vec<f64>>;
 
 // Whether effects of a part may be combined.
-fn is_free(part: &covariance::Part) -> bool {
+fn is_free(part: &Part) -> bool {
     part.is_triangle() && part.size > 1
 }
 
@@ -183,7 +183,7 @@ impl Products {
         self,
         (term, first): (usize, usize),
         theta: Range<usize>,
-    ) -> Result<Option<Part>> {
+    ) -> Result<Option<PartBasis>> {
         if !depend(self.k, self.given(), DEPENDENT) {
             return Ok(None);
         }
@@ -191,7 +191,7 @@ impl Products {
             let column = first + column;
             return Err(Error::Origin { term, column });
         }
-        Ok(Some(Part {
+        Ok(Some(PartBasis {
             term,
             first,
             k: self.k,

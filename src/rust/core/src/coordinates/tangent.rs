@@ -19,6 +19,7 @@ use crate::covariance::unstructured::place;
 use crate::covariance::RelCov;
 use crate::derivatives::OmegaDerivatives;
 use crate::kernels::eigen::Eigen;
+use crate::kernels::rotations::lower_factor;
 use crate::kernels::small;
 
 /// The coordinates of one unstructured part; `w` of the pair `(i, j)` has the place of element
@@ -276,7 +277,7 @@ impl OmegaDerivatives {
             cov.for_each_second_derivative(theta, |i, j, r, s, value| {
                 if is_theta[i] {
                     let value = value * self.slope(term, r, s);
-                    add_symmetric(n_theta, hessian, (i, j), value);
+                    small::add_symmetric(n_theta, (i, j), value, hessian);
                 }
             });
         }
@@ -290,51 +291,4 @@ fn for_each_place(k: usize, mut visit: impl FnMut(usize, usize, usize)) {
             visit(i, j, place(k, i, j));
         }
     }
-}
-
-// Adds to element `(i, j)` of a symmetric `n x n` matrix.
-fn add_symmetric(
-    n: usize,
-    matrix: &mut [f64],
-    (i, j): (usize, usize),
-    value: f64,
-) {
-    matrix[j * n + i] += value;
-    if i != j {
-        matrix[i * n + j] += value;
-    }
-}
-
-// Rotates a matrix from the right until it is lower triangular with a diagonal >= 0; it is given
-// and left by rows.
-pub(crate) fn lower_factor(k: usize, rows: &mut [f64]) {
-    for i in 0..k {
-        for j in i + 1..k {
-            rotate_to_zero(k, i, j, rows);
-        }
-        if rows[i * k + i] < 0.0 {
-            for row in rows.chunks_exact_mut(k).skip(i) {
-                row[i] = -row[i];
-            }
-        }
-    }
-}
-
-// Rotates columns `i` and `j` from row `i` on, so that element `(i, j)` is zero.
-fn rotate_to_zero(k: usize, i: usize, j: usize, rows: &mut [f64]) {
-    let a = rows[i * k + i];
-    let b = rows[i * k + j];
-    let norm = a.hypot(b);
-    if norm == 0.0 || norm.is_nan() || b == 0.0 {
-        return;
-    }
-    let cos = a / norm;
-    let sin = b / norm;
-    for row in rows.chunks_exact_mut(k).skip(i) {
-        let turned = cos * row[i] + sin * row[j];
-        row[j] = cos * row[j] - sin * row[i];
-        row[i] = turned;
-    }
-    rows[i * k + i] = norm;
-    rows[i * k + j] = 0.0;
 }

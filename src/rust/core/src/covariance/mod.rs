@@ -35,6 +35,7 @@ mod toeplitz;
 pub(crate) mod unstructured;
 mod way_out;
 
+pub(crate) use part::part_block;
 pub use part::Part;
 pub use rel_cov::RelCov;
 pub(crate) use rel_cov::UNPENALIZED;

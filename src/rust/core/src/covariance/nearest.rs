@@ -1,7 +1,7 @@
 //! From a covariance back to theta: the inverse of the way from theta to Omega, for matrices of the
 //! structure and, as near as that goes, for others.
 
-use super::part::Part;
+use super::part::{part_block, Part};
 use super::rel_cov::RelCov;
 use super::role::Role;
 use super::unstructured::place;
@@ -30,7 +30,7 @@ impl RelCov {
         };
         let own = &mut theta[part.range()];
         let mut omega = part.omega(own);
-        let added = part_block(self.vsize(), first, part.size, change);
+        let added = part_block(first, part.size, change);
         for (o, added) in omega.iter_mut().zip(added) {
             *o += step * added;
         }
@@ -47,21 +47,10 @@ impl RelCov {
         is_free: impl Fn(&Part) -> bool,
     ) {
         for (first, part) in self.placed().filter(|(_, part)| is_free(part)) {
-            let omega = part_block(self.vsize(), first, part.size, omega);
+            let omega = part_block(first, part.size, omega);
             part.approach(&omega, &mut theta[part.range()]);
         }
     }
-}
-
-// The rows and columns of one part.
-fn part_block(
-    vsize: usize,
-    first: usize,
-    k: usize,
-    matrix: &[f64],
-) -> Vec<f64> {
-    let element = |at: usize| matrix[(first + at / k) * vsize + first + at % k];
-    (0..k * k).map(element).collect()
 }
 
 impl Part {

@@ -247,6 +247,14 @@ impl Part {
     }
 }
 
+/// The rows and columns of a part of `k` effects, the first of them number `first`, of a square
+/// matrix of all effects of a term.
+pub(crate) fn part_block(first: usize, k: usize, matrix: &[f64]) -> Vec<f64> {
+    let order = matrix.len().isqrt();
+    let element = |at: usize| matrix[(first + at / k) * order + first + at % k];
+    (0..k * k).map(element).collect()
+}
+
 // Shares in [-1, 1] in place of correlations, whose ranges may depend on each other.
 impl Part {
     pub(crate) fn shares(&self) -> Option<&'static dyn Shares> {

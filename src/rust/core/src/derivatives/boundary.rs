@@ -6,7 +6,7 @@
 //! may start to, and its correlations with the others, which mean nothing at zero, are then the
 //! best ones.
 
-use crate::covariance::{Part, RelCov, Role, WayOut};
+use crate::covariance::{part_block, Part, RelCov, Role, WayOut};
 use crate::derivatives::OmegaDerivatives;
 use crate::kernels::eigen::Eigen;
 use crate::tolerances::{ROUNDED_CORRELATION, ZERO_SD};
@@ -60,7 +60,7 @@ impl OmegaDerivatives {
                     term,
                     index,
                     first,
-                    g: block(&self.g[term], first, part.size),
+                    g: part_block(first, part.size, &self.g[term]),
                     rms: &rms[term][first..first + part.size],
                     theta: &theta[part.range()],
                     held: &held[part.range()],
@@ -134,13 +134,6 @@ impl OmegaDerivatives {
 /// The slope along a change of Omega of what has the symmetric derivative `g` there.
 pub fn along(g: &[f64], change: &[f64]) -> f64 {
     g.iter().zip(change).map(|(g, c)| g * c).sum()
-}
-
-// The rows and columns of one part.
-fn block(g: &[f64], first: usize, size: usize) -> Vec<f64> {
-    let k = g.len().isqrt();
-    let element = |at: usize| g[(first + at / size) * k + first + at % size];
-    (0..size * size).map(element).collect()
 }
 
 // A part's block in a matrix of the whole term.

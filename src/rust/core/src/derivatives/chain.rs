@@ -77,10 +77,7 @@ impl OmegaDerivatives {
             });
             cov.for_each_second_derivative(theta, |i, j, r, s, value| {
                 let value = value * self.slope(term, r, s);
-                hessian[j * n_theta + i] += value;
-                if i != j {
-                    hessian[i * n_theta + j] += value;
-                }
+                small::add_symmetric(n_theta, (i, j), value, hessian);
             });
         }
         self.add_sandwich(jacobian, n_theta, hessian);
@@ -109,7 +106,16 @@ impl OmegaDerivatives {
         self.jacobian.elements = elements;
     }
 
-    // Derivative along the direction of element (r, s) of Omega.
+    /// The derivative along each direction of Omega.
+    pub(super) fn fill_slopes(&self, slopes: &mut Vec<f64>) {
+        slopes.clear();
+        for term in 0..self.g.len() {
+            let pairs = self.directions.pairs(term).iter();
+            slopes.extend(pairs.map(|&(r, s)| self.slope(term, r, s)));
+        }
+    }
+
+    /// The derivative along the direction of element (r, s) of a term's Omega.
     pub(crate) fn slope(&self, term: usize, r: usize, s: usize) -> f64 {
         let g = &self.g[term];
         let k = self.directions.size(term);

@@ -19,11 +19,11 @@
 //! |---|---|
 //! | `Z'V^-1 [X, y - X beta]` | [`scores`] |
 //! | `sum_l W_t,ll` | [`traces`] |
-//! | what they take of the inverse of a large dense system | [`by_columns`] |
+//! | sums over the inverse of a large dense system, for these traces | [`by_columns`] |
 //! | `a'Z'PZ a'`: average information | [`information`] |
 //! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
-//! | the same of the terms in a large dense system | [`observed`] |
-//! | what both take of the blocks of W | [`moments`] |
+//! | observed information of the trailing terms of a large dense system | [`observed`] |
+//! | second moments of the blocks of W, for the observed information | [`moments`] |
 //! | slopes of `r^2` and of the variances of contrasts | [`quadratic`] |
 //!
 //! | from G and H | file |

@@ -42,14 +42,8 @@ pub(super) struct Workspace {
 impl Workspace {
     // Whether a step by the average information would gain little.
     fn is_near(&mut self, omega: &OmegaDerivatives) -> bool {
-        let directions = &omega.directions;
-        self.slopes.clear();
-        for term in 0..directions.n_terms() {
-            let pairs = directions.pairs(term).iter();
-            let slopes = pairs.map(|&(r, s)| omega.slope(term, r, s));
-            self.slopes.extend(slopes);
-        }
-        let n = directions.len();
+        omega.fill_slopes(&mut self.slopes);
+        let n = omega.directions.len();
         self.forms.clone_from(&omega.h);
         if small::cholesky(n, &mut self.forms).is_none() {
             return false;

@@ -24,7 +24,8 @@ impl OmegaDerivatives {
         df: f64,
     ) -> Option<Vec<Vec<f64>>> {
         let n = self.directions.len();
-        let g = self.slopes();
+        let mut g = Vec::new();
+        self.fill_slopes(&mut g);
         let traces = g.iter().zip(&self.squares);
         let t: Vec<f64> =
             traces.map(|(g, s)| g + profile.precision * s).collect();
@@ -67,16 +68,6 @@ impl OmegaDerivatives {
             }
         }
         omega
-    }
-
-    // Derivatives along the directions.
-    fn slopes(&self) -> Vec<f64> {
-        let mut slopes = Vec::with_capacity(self.directions.len());
-        for term in 0..self.g.len() {
-            let pairs = self.directions.pairs(term).iter();
-            slopes.extend(pairs.map(|&(r, s)| self.slope(term, r, s)));
-        }
-        slopes
     }
 }
 

@@ -132,18 +132,6 @@ impl Design<'_> {
         self.terms.iter().map(|term| term.cov.clone()).collect()
     }
 
-    /// Index of the term that is eliminated first: the one with most random effects.
-    pub fn leading_term(&self) -> usize {
-        let most = |best: usize, t: usize| {
-            if self.terms[t].n_effects() > self.terms[best].n_effects() {
-                t
-            } else {
-                best
-            }
-        };
-        (1..self.terms.len()).fold(0, most)
-    }
-
     /// Checks lengths, levels, finiteness and weights.
     ///
     /// # Errors

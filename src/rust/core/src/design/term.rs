@@ -4,6 +4,7 @@
 use crate::covariance::RelCov;
 use crate::design::Columns;
 use crate::error::{check_length, Error, Result};
+use crate::kernels::small;
 
 /// One random-effects term: all effects of one grouping factor.
 ///
@@ -56,6 +57,26 @@ impl ReTerm<'_> {
     pub(crate) fn row(&self, i: usize, out: &mut [f64]) {
         for j in 0..self.vsize() {
             out[j] = self.value(i, j);
+        }
+    }
+
+    /// Adds `Z b` of the rows from `first` on to `out`, for effects `b`, `vsize x n_levels`; `rows`
+    /// is scratch memory.
+    pub(crate) fn add_effects(
+        &self,
+        b: &[f64],
+        first: usize,
+        rows: &mut Vec<f64>,
+        out: &mut [f64],
+    ) {
+        let k = self.vsize();
+        rows.resize(out.len() * k, 0.0);
+        self.z.gather(first, k, rows);
+        let levels = (first..).map(|i| self.level(i));
+        for ((value, z), level) in
+            out.iter_mut().zip(rows.chunks_exact(k)).zip(levels)
+        {
+            *value += small::dot(z, &b[level * k..(level + 1) * k]);
         }
     }
 

@@ -16,14 +16,14 @@ pub(crate) struct Border {
     p: usize,
     /// `X'WX`, lower triangle, `p x p`.
     a: Vec<f64>,
-    /// `L_XX`, likewise.
+    /// `L_XX`, lower triangle, `p x p`.
     l: Vec<f64>,
     /// Multiples of the first column of X that were taken off the columns.
     pub(crate) shift: Vec<f64>,
     /// Fixed effects (of X centred) to keep where the equations say nothing of them; empty: that is
     /// an error.
     pub(crate) anchor: Vec<f64>,
-    /// The fixed effects that were kept.
+    /// The fixed effects that the last factorisation kept at the anchor.
     held: Vec<usize>,
 }
 
@@ -82,7 +82,8 @@ impl Border {
         subtract_gram(self.p, b, &mut self.l);
     }
 
-    /// Factors what is left; `before` pivots of random effects come first.
+    /// Factors what is left of `X'WX`; errors count its pivots after `before` ones of random
+    /// effects.
     ///
     /// # Errors
     /// `NotPositiveDefinite` where a column of X depends on the others and there is no
@@ -156,7 +157,7 @@ impl Border {
         }
     }
 
-    /// Solves `L_XX x = x` in place.
+    /// `x := L_XX^-1 x`.
     #[inline]
     pub(crate) fn forward_solve(&self, x: &mut [f64]) {
         for (j, column) in self.l.chunks_exact(self.p.max(1)).enumerate() {
@@ -166,7 +167,7 @@ impl Border {
         }
     }
 
-    /// Solves `L_XX' x = x` in place.
+    /// `x := L_XX'^-1 x`.
     #[inline]
     pub(crate) fn backward_solve(&self, x: &mut [f64]) {
         let columns = self.l.chunks_exact(self.p.max(1)).enumerate();
@@ -177,7 +178,7 @@ impl Border {
         }
     }
 
-    /// Solves `Y L_XX' = Y` in place; `y` is `rows x p`, column by column.
+    /// `Y := Y L_XX'^-1`; `y` is `rows x p`, column by column.
     pub(crate) fn right_solve(&self, rows: usize, y: &mut [f64]) {
         for (j, column) in self.l.chunks_exact(self.p.max(1)).enumerate() {
             let (done, rest) = y.split_at_mut((j + 1) * rows);
@@ -212,17 +213,7 @@ impl Border {
 
     /// `R_X`, upper triangular `p x p`, of the columns as they are: `R_X'R_X = X'V^-1X`.
     pub(crate) fn upper(&self) -> Vec<f64> {
-        let p = self.p;
-        let mut upper = vec![0.0; p * p];
-        for j in 0..p {
-            for i in j..p {
-                upper[i * p + j] = self.l[j * p + i];
-            }
-        }
-        for i in 1..p {
-            upper[i * p] += self.shift[i] * upper[0];
-        }
-        upper
+        upper(&self.l, &self.shift)
     }
 
     /// Fixed effects of the columns as they are, from those of the centred ones.
@@ -243,4 +234,20 @@ impl Border {
         small::forward_solve(self.p, l, xy);
         small::backward_solve(self.p, l, xy);
     }
+}
+
+/// `R_X`, upper triangular `p x p`, of the columns as they are, from `L_XX` of those of which
+/// `shift` multiples of the first one have been taken off.
+pub(crate) fn upper(l: &[f64], shift: &[f64]) -> Vec<f64> {
+    let p = shift.len();
+    let mut upper = vec![0.0; p * p];
+    for j in 0..p {
+        for i in j..p {
+            upper[i * p + j] = l[j * p + i];
+        }
+    }
+    for i in 1..p {
+        upper[i * p] += shift[i] * upper[0];
+    }
+    upper
 }

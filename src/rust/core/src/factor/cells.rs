@@ -7,9 +7,9 @@ use crate::kernels::small::{self, set_zeros};
 /// Observed pairs of levels of two trailing terms (or of one with itself).
 #[derive(Debug, Clone)]
 pub(crate) struct Cells {
-    /// The terms, by their place among the sorted ones.
+    /// The first term, by its place among the terms of [`Rows`](crate::factor::rows::Rows).
     pub a: usize,
-    /// The second of them.
+    /// The second term, by its place there.
     pub b: usize,
     /// Cell of each row; empty for the pairs of one term, whose cell is the level.
     cell: Vec<u32>,

@@ -13,7 +13,7 @@ pub(super) struct LeadingCoupling {
     pub v: Vec<f64>,
     /// `E = D' A_R0 V_i` on the touched rows: `k` values per row.
     pub e: Vec<f64>,
-    /// `C E`, likewise.
+    /// `C E` on the touched rows: `k` values per row.
     pub ce: Vec<f64>,
     /// `E' C E`, `k x k`.
     pub ece: Vec<f64>,

@@ -4,12 +4,13 @@ use crate::error::Result;
 use crate::factor::border::Border;
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::layout::{Layout, TrailingTerm};
-use crate::factor::leading::{cumulate, Leading};
+use crate::factor::leading::Leading;
 use crate::factor::memory::Room;
 use crate::factor::response_sums::ResponseSums;
 use crate::factor::solve::Vectors;
 use crate::factor::sums::{PairSums, Sums};
 use crate::factor::trailing::{Plan, Trailing};
+use crate::kernels::chunks::cumulate;
 
 /// `Z_t'WZ_0` of a level of a trailing term and one of the leading term.
 struct Coupling<'a> {

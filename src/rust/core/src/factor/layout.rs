@@ -163,8 +163,9 @@ impl Layout {
     }
 }
 
-// The first one of those with most random effects.
-fn leading_term(shapes: &[(usize, usize)]) -> usize {
+/// The term that is eliminated first: of terms, for each of which effects per level and levels are
+/// given, the first one of those with most random effects.
+pub(crate) fn leading_term(shapes: &[(usize, usize)]) -> usize {
     let effects = |t: usize| shapes[t].0 * shapes[t].1;
     let larger = |best: usize, t: usize| {
         if effects(t) > effects(best) {

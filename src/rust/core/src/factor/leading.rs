@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::design::{Design, ReTerm};
 use crate::factor::blocks::Blocks;
 use crate::factor::layout::Layout;
+use crate::kernels::chunks::cumulate;
 use crate::kernels::small;
 
 /// Marks a row that isn't touched yet.
@@ -218,13 +219,6 @@ impl<'a> Summing<'a> {
         for &row in rows {
             self.slot[row as usize] = NONE;
         }
-    }
-}
-
-/// Replaces counts by their sums, each with all before it.
-pub(super) fn cumulate(counts: &mut [usize]) {
-    for i in 1..counts.len() {
-        counts[i] += counts[i - 1];
     }
 }
 

@@ -21,17 +21,18 @@
 //! | rows of X and Z, some at a time | [`chunk`] |
 //! | what is summed up of responses | [`response_sums`] |
 //! | sums that come from elsewhere | [`sums`] |
-//! | A, from such sums | `from_sums` |
-//! | such sums, from the rows of a design | [`sums_of_rows`] |
-//! | such sums, from the blocks of a dense factor | [`sums_of_factor`] |
+//! | A, from sums | `from_sums` |
+//! | sums of the rows of a design | [`sums_of_rows`] |
+//! | sums from the blocks of a dense factor | [`sums_of_factor`] |
 //! | A without a column of X whose coefficient is held | [`held_column`] |
 //! | rows of X and Z, sorted by a term's levels | [`rows`], [`rows_of_term`], `cells` |
-//! | A, of these rows with other weights | `refill` |
+//! | A of sorted rows, with other weights | `refill` |
+//! | rows of X whose columns are mostly zeros | `sparse_rows` |
 //! | which term leads, and where the others' effects are | [`layout`] |
 //! | blocks of the leading term | [`leading`] |
-//! | the same as dense matrices, where they are nearly full | [`full`] |
-//! | how that would be stored, before it is | [`storage`] |
+//! | blocks of the leading term as dense matrices, where they are nearly full | [`full`] |
 //! | `S` and `L_RR`, dense or sparse, and products with them | [`trailing`] |
+//! | how `S` would be stored, before it is | [`storage`] |
 //! | `X'WX`, `L_XX` | [`border`] |
 //! | `L`, `log\|L\|^2` | [`Factor::update`], here |
 //! | `l`, `r^2`, of one response or of many | [`response`] |

@@ -56,7 +56,7 @@ impl Response {
         &self.l
     }
 
-    /// Follows the factor.
+    /// Solves with the factor at its last theta: `l`, and `r^2` of each response.
     ///
     /// # Errors
     /// `ZeroResidual` if nothing but rounding error is left of one of the responses.
@@ -67,17 +67,14 @@ impl Response {
             let whole = self.sums.residual_ss[c];
             self.pwrss[c] = self.l.take_squares_off(whole, c, columns);
         }
-        (0..columns).try_for_each(|c| self.check(c))
-    }
-
-    fn check(&self, c: usize) -> Result<()> {
-        let whole = self.sums.residual_ss[c];
-        let total = self.sums.total_ss[c];
-        let is_explained = whole <= ZERO_RESIDUAL.powi(2) * total;
-        if is_explained || self.pwrss[c] <= ZERO_RESIDUAL * whole {
-            return Err(Error::ZeroResidual);
-        }
-        Ok(())
+        (0..columns).try_for_each(|c| {
+            let ResponseSums {
+                total_ss,
+                residual_ss,
+                ..
+            } = &self.sums;
+            check_residual(total_ss[c], residual_ss[c], self.pwrss[c])
+        })
     }
 
     /// Penalized weighted residual sum of squares `r^2` of the first response.
@@ -108,4 +105,21 @@ impl Response {
         factor.border.restore(&mut solution.beta);
         solution
     }
+}
+
+/// Checks that more than rounding error is left of a response: `total` is its sum of squares,
+/// `residual` what X leaves of it, and `pwrss` what the random effects leave of that.
+///
+/// # Errors
+/// `ZeroResidual` if not.
+pub(crate) fn check_residual(
+    total: f64,
+    residual: f64,
+    pwrss: f64,
+) -> Result<()> {
+    let is_explained = residual <= ZERO_RESIDUAL.powi(2) * total;
+    if is_explained || pwrss <= ZERO_RESIDUAL * residual {
+        return Err(Error::ZeroResidual);
+    }
+    Ok(())
 }

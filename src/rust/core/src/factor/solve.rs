@@ -26,7 +26,7 @@ pub struct Solution {
     pub beta: Vec<f64>,
     /// Spherical random effects of each term: `vsize x n_levels`.
     pub u: Vec<Vec<f64>>,
-    /// Random effects `b = Lambda u`, likewise.
+    /// Random effects `b = Lambda u` of each term: `vsize x n_levels`.
     pub b: Vec<Vec<f64>>,
 }
 

@@ -85,7 +85,7 @@ impl Sums {
     }
 
     /// Random effects per level and levels of each term.
-    pub(super) fn shapes(&self) -> Vec<(usize, usize)> {
+    pub(crate) fn shapes(&self) -> Vec<(usize, usize)> {
         let shape = |term: &TermSums| (term.k, term.n_levels);
         self.terms.iter().map(shape).collect()
     }

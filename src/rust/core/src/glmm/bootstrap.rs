@@ -1,7 +1,7 @@
-//! The parametric bootstrap: responses drawn from a fit, each fitted from its estimates on; and
-//! other responses of one design, fitted likewise.
+//! Many responses of one design, each fitted from the model's start on: those of a parametric
+//! bootstrap, which are drawn from a fit, and any others.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 
 use crate::design::Design;
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use crate::glmm::vary::Vary;
 use crate::glmm::{FitSettings, GeneralizedLinearMixedModel, GlmmEstimates};
 use crate::judge::Verdict;
 use crate::kernels::small::inverse_row_lengths;
-use crate::optimize::{Flow, Status};
+use crate::optimize::{until, Status};
 use crate::parallel::{in_threads, Watch};
 use crate::simulate::{Simulation, Truth};
 
@@ -24,7 +24,7 @@ pub struct Draws<'a> {
     shape: f64,
 }
 
-/// How many responses are to be fitted.
+/// How each of many responses is to be fitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ManySettings {
     /// How each of them is fitted.
@@ -33,7 +33,8 @@ pub struct ManySettings {
     pub held: Vec<(usize, f64)>,
     /// Number of threads, at least one.
     pub threads: usize,
-    /// Are standard errors wanted that allow for the uncertainty of theta? They cost a Hessian.
+    /// Whether standard errors are wanted that allow for the uncertainty of theta: they cost a
+    /// Hessian.
     pub exact_errors: bool,
 }
 
@@ -167,12 +168,7 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<OneOfMany> {
         self.set_response(y)?;
         self.hold_at(&settings.held);
-        let mut observe = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed)
-        {
-            true => Flow::Stop,
-            false => Flow::Continue,
-        };
-        let fit = self.fit(&settings.fit, &mut observe)?;
+        let fit = self.fit(&settings.fit, &mut until(stop))?;
         let vary = settings.fit.vary;
         let parameters = self.centred(vary, &fit.parameters)?;
         let estimates = self.estimates(vary, &parameters)?;

@@ -39,7 +39,7 @@ const FEW_PROMISING: f64 = 5.0;
 const OTHER_SIZES: [f64; 3] = [0.1, 4.0, 30.0];
 /// Sizes at other correlations, and without some effects.
 const CORNER_SIZES: [f64; 2] = [1.0, 8.0];
-/// Where in their range correlations start again.
+/// Shares of their ranges at which correlations start again.
 const SHARES: [f64; 2] = [0.05, 0.95];
 
 impl GeneralizedLinearMixedModel {
@@ -129,10 +129,7 @@ impl GeneralizedLinearMixedModel {
         mut best: GlmmFit,
         observe: &mut Observer,
     ) -> GlmmFit {
-        let mut start = best.parameters[..self.n_theta()].to_vec();
-        if self.shape_is_estimated() {
-            start.extend(best.parameters.last());
-        }
+        let start = self.start_of(&best.parameters);
         for elements in self.droppable(known) {
             let point = self.scaled_start(&start, elements.into_iter(), 0.0);
             if point == start {

@@ -26,10 +26,10 @@ pub(crate) type Engine = crate::iterative::engine::Engine<Exact, MatrixFree>;
 /// The factors of the penalized problem.
 #[derive(Debug, Clone)]
 pub(crate) struct Exact {
-    /// The system without fixed effects.
-    alone: System,
-    /// The system with fixed effects.
-    joint: System,
+    /// The system without fixed effects, whose solution are the modes.
+    modes: System,
+    /// The system with fixed effects, whose solution are these and the modes jointly.
+    jointly: System,
     /// Beside fixed factors the random effects without them.
     random: Option<Alone>,
 }
@@ -68,33 +68,33 @@ impl System {
 impl Exact {
     // The factors of a design; `None` where they would take too long.
     fn new(design: &Design, room: &Room) -> Result<Option<Self>> {
-        let Some(joint) = Factor::empty(design, room)? else {
+        let Some(jointly) = Factor::empty(design, room)? else {
             return Ok(None);
         };
-        let alone = Design {
+        let without_fixed = Design {
             x: Columns::default(),
             ..design.clone()
         };
-        let alone = Factor::empty(&alone, &room.patient())?
+        let modes = Factor::empty(&without_fixed, &room.patient())?
             .ok_or_else(|| too_large(f64::NAN, None))?;
         Ok(Some(Self {
-            alone: System::new(alone),
-            joint: System::new(joint),
+            modes: System::new(modes),
+            jointly: System::new(jointly),
             random: None,
         }))
     }
 
     fn system(&self, vary: Vary) -> &System {
         match vary {
-            Vary::Modes => &self.alone,
-            Vary::Jointly => &self.joint,
+            Vary::Modes => &self.modes,
+            Vary::Jointly => &self.jointly,
         }
     }
 
     fn refactor(&mut self, rows: &mut Rows, problem: Problem) -> Result<()> {
         let System { factor, rhs } = match problem.vary {
-            Vary::Modes => &mut self.alone,
-            Vary::Jointly => &mut self.joint,
+            Vary::Modes => &mut self.modes,
+            Vary::Jointly => &mut self.jointly,
         };
         rows.refill(factor, rhs, problem.weights, problem.working);
         for (term, tilt) in problem.tilt.iter().enumerate() {
@@ -139,7 +139,7 @@ impl Engine {
             false => Exact::new(design, &kind.in_room(room).of_steps())?,
         };
         if let Some(mut exact) = exact {
-            let factor = &exact.alone.factor;
+            let factor = &exact.modes.factor;
             let places = (&factor.layout, &factor.leading);
             let rows = Rows::new(design, places, &shift);
             exact.random = Alone::new(design, &rows, room)?;
@@ -169,8 +169,8 @@ impl Engine {
     pub fn set_theta(&mut self, theta: &[f64]) {
         match self {
             Self::Exact(exact) => {
-                exact.alone.factor.set_theta(theta);
-                exact.joint.factor.set_theta(theta);
+                exact.modes.factor.set_theta(theta);
+                exact.jointly.factor.set_theta(theta);
                 if let Some(random) = &mut exact.random {
                     random.set_theta(theta);
                 }
@@ -333,7 +333,7 @@ impl Engine {
     /// Lambda of each term.
     pub fn lambdas(&self) -> &[Vec<f64>] {
         match self {
-            Self::Exact(exact) => &exact.alone.factor.lambdas,
+            Self::Exact(exact) => &exact.modes.factor.lambdas,
             Self::Iterative(iterative) => &iterative.lambdas,
         }
     }
@@ -341,7 +341,7 @@ impl Engine {
     /// `Lambda u` of one term.
     pub fn times_lambda(&self, term: usize, u: &[f64]) -> Vec<f64> {
         match self {
-            Self::Exact(exact) => exact.alone.factor.times_lambda(term, u),
+            Self::Exact(exact) => exact.modes.factor.times_lambda(term, u),
             Self::Iterative(iterative) => iterative.times_lambda(term, u),
         }
     }
@@ -360,7 +360,7 @@ impl Engine {
     /// `NotPositiveDefinite`.
     pub fn rx(&mut self) -> Result<Vec<f64>> {
         match self {
-            Self::Exact(exact) => Ok(exact.joint.factor.rx()),
+            Self::Exact(exact) => Ok(exact.jointly.factor.rx()),
             Self::Iterative(iterative) => iterative.rx(),
         }
     }
@@ -371,7 +371,7 @@ impl Engine {
     /// `NotPositiveDefinite`.
     pub fn fixed_inverse(&mut self) -> Result<Vec<f64>> {
         match self {
-            Self::Exact(exact) => Ok(exact.joint.factor.border.inverse()),
+            Self::Exact(exact) => Ok(exact.jointly.factor.border.inverse()),
             Self::Iterative(iterative) => iterative.fixed_inverse(),
         }
     }
@@ -382,7 +382,7 @@ impl Engine {
     /// `NotPositiveDefinite`.
     pub fn log_det_fe(&mut self) -> Result<f64> {
         match self {
-            Self::Exact(exact) => Ok(exact.joint.factor.log_det_fe()),
+            Self::Exact(exact) => Ok(exact.jointly.factor.log_det_fe()),
             Self::Iterative(iterative) => Ok(iterative.border()?.log_det),
         }
     }
@@ -390,7 +390,7 @@ impl Engine {
     /// Covariances of the terms.
     pub fn covs(&self) -> &[RelCov] {
         match self {
-            Self::Exact(exact) => exact.alone.factor.covs(),
+            Self::Exact(exact) => exact.modes.factor.covs(),
             Self::Iterative(iterative) => &iterative.covs,
         }
     }

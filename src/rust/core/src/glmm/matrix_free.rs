@@ -388,14 +388,7 @@ impl MatrixFree {
 
     pub fn fixed_inverse(&mut self) -> Result<Vec<f64>> {
         let border = self.border()?;
-        let p = border.delta.len();
-        let mut inverse = vec![0.0; p * p];
-        for (j, column) in inverse.chunks_exact_mut(p.max(1)).enumerate() {
-            column[j] = 1.0;
-            small::forward_solve(p, &border.l, column);
-            small::backward_solve(p, &border.l, column);
-        }
-        Ok(inverse)
+        Ok(small::symmetric_inverse(border.delta.len(), &border.l))
     }
 
     /// Conditional variances of the random effects given the fixed ones.

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `log p(y \| mu)`, its derivatives in eta; links | [`families`] |
 //! | `u~` (and beta) by penalized iteratively reweighted least squares | [`pirls`] |
-//! | its steps; when they end | `pirls::steps`, `pirls::course` |
+//! | what a search for them varies; its steps; its end | `vary`, `pirls::steps`, `pirls::course` |
 //! | what solves for them: a factor, or conjugate gradients | `engine`, `matrix_free` |
 //! | `d` by adaptive Gauss-Hermite quadrature; nodes and weights | `quadrature`, `gauss_hermite` |
 //! | dispersion: known, estimated, by moment, profiled | `dispersion`, `pirls::follow` |
@@ -24,7 +24,7 @@
 //! | the fit; its stages | `fit`, `stages` |
 //! | other starts, those at random | `elsewhere`, `at_random` |
 //! | a start on the other side of the random effects | `mirrored` |
-//! | fixed factors with many levels | `fixed_levels` |
+//! | fixed factors with many levels; the random effects without them | `fixed_levels`, `alone` |
 //! | effects that the fixed ones contain | `redundant` |
 //! | responses drawn from a fit, and fitted | [`bootstrap`] |
 //! | verdict on an optimum; covariance of the estimates | `certificate`, `covariance` |
@@ -60,7 +60,7 @@ pub use fit::{FitSettings, GlmmFit};
 pub use vary::Vary;
 
 use crate::design::{check_finite, Design};
-use crate::error::{Error, Result};
+use crate::error::{check_length, Error, Result};
 use crate::factor::memory::{EngineKind, Room};
 use crate::glmm::families::response::Information;
 use crate::glmm::families::{Family, Link};
@@ -291,14 +291,7 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// `Dimension`, `NonFinite`, `Response`.
     pub fn set_response(&mut self, y: &[f64]) -> Result<()> {
-        let expected = self.pirls.rows.n();
-        if y.len() != expected {
-            return Err(Error::Dimension {
-                what: "y",
-                expected,
-                found: y.len(),
-            });
-        }
+        check_length("y", self.pirls.rows.n(), y.len())?;
         check_finite("y", y)?;
         self.pirls.set_response(y)?;
         self.reached = None;

@@ -48,10 +48,10 @@ impl<'a> Search<'a> {
     fn slopes_at(&mut self, x: &[f64]) -> Result<Vec<f64>> {
         self.at.go_to(x);
         self.model.objective(self.vary, &self.at.parameters)?;
-        let mut natural = vec![0.0; self.gradient.len()];
-        self.model.gradient(self.vary, &mut natural)?;
+        let mut in_parameters = vec![0.0; self.gradient.len()];
+        self.model.gradient(self.vary, &mut in_parameters)?;
         let mut slopes = vec![0.0; x.len()];
-        self.at.slopes(&natural, &mut slopes);
+        self.at.slopes(&in_parameters, &mut slopes);
         Ok(slopes)
     }
 
@@ -118,21 +118,15 @@ impl Objective for Search<'_> {
         Ok(())
     }
 
-    // That of the linear mixed model with the working responses at the modes, where the engine has
-    // it at hand.
+    // The inverse Hessian of the linear mixed model with the working responses at the modes, where
+    // the engine has it at hand.
     fn metric(&mut self) -> Option<Vec<f64>> {
         let of_theta = self.model.working_hessian(self.vary)?;
         let n = self.at.free().len();
         let mut hessian = vec![0.0; n * n];
         self.at.hessian(&self.gradient, &of_theta, &mut hessian);
         small::cholesky(n, &mut hessian)?;
-        let mut inverse = vec![0.0; n * n];
-        for (j, column) in inverse.chunks_exact_mut(n.max(1)).enumerate() {
-            column[j] = 1.0;
-            small::forward_solve(n, &hessian, column);
-            small::backward_solve(n, &hessian, column);
-        }
-        Some(inverse)
+        Some(small::symmetric_inverse(n, &hessian))
     }
 
     // Central differences of the exact gradient; `NaN` where it has none.

@@ -1,13 +1,14 @@
 //! The fixed effects at one theta: `[X r]'V^-1[X r]`, by one solve for each column of X and r.
 
 use crate::error::{Error, Result};
+use crate::factor::border;
+use crate::factor::response::check_residual;
 use crate::iterative::gradients::{Solved, Solver};
 use crate::iterative::system::System;
 use crate::iterative::wide::{add_multiple, Row, WIDTH};
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::parallel::team::share;
-use crate::tolerances::ZERO_RESIDUAL;
 
 /// The fixed effects, and what is left of the response.
 #[derive(Debug, Clone)]
@@ -30,18 +31,18 @@ pub struct Border {
     pub beside: Beside,
 }
 
-/// Further vectors, in the columns that X and r leave free.
+/// Further vectors, in those of the last eight columns that X and r leave free.
 #[derive(Debug, Clone)]
 pub struct Beside {
-    /// Their first column.
+    /// The column of the first of them.
     pub first: usize,
-    /// Their number.
+    /// How many there are.
     pub count: usize,
-    /// Coefficients of the iterations.
+    /// Steps of the last eight columns, per iteration.
     pub alpha: Vec<Row>,
-    /// Coefficients of the iterations.
+    /// Ratios of their squared residuals, per iteration.
     pub beta: Vec<Row>,
-    /// `S P^-1` times the right-hand sides.
+    /// `S P^-1` times their right-hand sides.
     pub product: Vec<Row>,
 }
 
@@ -120,17 +121,7 @@ impl Border {
 
     /// Upper triangular `R_X` of columns of which multiples of the first have been taken off.
     pub fn upper(&self, shift: &[f64]) -> Vec<f64> {
-        let p = self.delta.len();
-        let mut upper = vec![0.0; p * p];
-        for j in 0..p {
-            for i in j..p {
-                upper[i * p + j] = self.l[j * p + i];
-            }
-        }
-        for i in 1..p {
-            upper[i * p] += shift[i] * upper[0];
-        }
-        upper
+        border::upper(&self.l, &shift[..self.delta.len()])
     }
 
     // `L_XX`, the fixed effects and `r^2`, from `[X r]'V^-1[X r]`.
@@ -158,12 +149,7 @@ impl Border {
     pub fn check(&self, system: &System) -> Result<()> {
         let width = system.p + 1;
         let whole = system.gram[width * width - 1];
-        let total = system.total_ss;
-        let is_explained = whole <= ZERO_RESIDUAL.powi(2) * total;
-        if is_explained || self.pwrss <= ZERO_RESIDUAL * whole {
-            return Err(Error::ZeroResidual);
-        }
-        Ok(())
+        check_residual(system.total_ss, whole, self.pwrss)
     }
 
     /// The combination of `[X r]` that is `r - X delta`.

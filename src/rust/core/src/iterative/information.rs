@@ -99,8 +99,7 @@ impl Turned {
         (term, r, s): Direction,
     ) {
         let system = solver.system();
-        let block = system.trailing.iter().find(|block| block.term == term);
-        let (k, from, to) = match block {
+        let (k, from, to) = match system.block_of(term) {
             Some(block) => (
                 block.k,
                 &scores.trailing[block.rows()],

@@ -3,6 +3,7 @@
 use crate::factor::blocks::Blocks;
 use crate::iterative::gradients::Solver;
 use crate::iterative::system::{System, Trailing};
+use crate::kernels::chunks::cumulate;
 use crate::kernels::small;
 use crate::parallel::team::share;
 
@@ -52,7 +53,7 @@ fn leading_of_rows(solver: &Solver) -> Places {
         .rows
         .iter()
         .for_each(|&row| ptr[row as usize + 1] += 1);
-    (0..system.m).for_each(|i| ptr[i + 1] += ptr[i]);
+    cumulate(&mut ptr);
     let (mut next, mut places) = (ptr.clone(), vec![(0, 0); system.rows.len()]);
     for (i, range) in system.ptr.windows(2).enumerate() {
         for at in range[0]..range[1] {

@@ -9,6 +9,7 @@ use crate::factor::leading::Leading;
 use crate::factor::rows::Rows;
 use crate::iterative::fixed_sums;
 use crate::iterative::system::{System, Trailing};
+use crate::kernels::chunks::cumulate;
 use crate::kernels::small;
 use crate::parallel::team::share;
 
@@ -38,7 +39,7 @@ impl Reweigh {
         for element in &elements {
             cross_ptr[element.0 as usize + 1] += 1;
         }
-        (0..layout.m).for_each(|i| cross_ptr[i + 1] += cross_ptr[i]);
+        cumulate(&mut cross_ptr);
         let mut system = System {
             leading: layout.leading_term,
             k0: leading.k,

@@ -149,28 +149,17 @@ fn leading_effects(
     let lambda = &solver.reduced.leading_lambda;
     let mut left = vec![[0.0; WIDTH]; k];
     let mut explained = left.clone();
-    let mut work = vec![0.0; k * k];
-    let mut t = vec![0.0; k * k];
     let mut spherical = Vec::with_capacity(k * system.n_leading());
     let mut effects = Vec::with_capacity(k * system.n_leading());
     for level in 0..system.n_leading() {
         let both = (&mut left[..], &mut explained[..]);
         unexplained(solver, picked, b, level, both);
-        let mut u: Vec<f64> = left.iter().map(|row| row[0]).collect();
-        small::scale_inflate(
-            k,
-            system.a00.block(level),
-            lambda,
-            &mut work,
-            &mut t,
-        );
-        let _ = small::cholesky(k, &mut t);
-        small::lambda_transposed_in_place(k, lambda, &mut u);
-        small::forward_solve(k, &t, &mut u);
-        small::backward_solve(k, &t, &mut u);
-        spherical.extend_from_slice(&u);
-        small::lambda_in_place(k, lambda, &mut u);
-        effects.extend_from_slice(&u);
+        let mut u: Vec<[f64; 1]> = left.iter().map(|row| [row[0]]).collect();
+        solver.reduced.solve_leading(level, &mut u);
+        let u = u.as_flattened_mut();
+        spherical.extend_from_slice(u);
+        small::lambda_in_place(k, lambda, u);
+        effects.extend_from_slice(u);
     }
     (spherical, effects)
 }

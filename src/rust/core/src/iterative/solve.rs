@@ -24,7 +24,7 @@ pub struct Sides<const W: usize = WIDTH> {
 pub struct Solutions<const W: usize = WIDTH> {
     /// Spherical random effects; the fixed ones beside them.
     pub u: Sides<W>,
-    /// Random effects `b = Lambda u`, likewise.
+    /// Random effects `b = Lambda u`; the fixed ones beside them.
     pub b: Sides<W>,
 }
 

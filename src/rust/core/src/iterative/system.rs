@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use crate::factor::blocks::Blocks;
+use crate::factor::layout::leading_term;
 use crate::factor::sums::{PairSums, Sums};
+use crate::kernels::chunks::cumulate;
 use crate::kernels::small;
 
 /// Pieces of the leading levels, at most.
@@ -83,9 +85,9 @@ pub struct System {
 }
 
 impl System {
-    /// The term with most effects leads.
+    /// Puts sums in their places; the term with most effects leads.
     pub fn new(sums: &Sums) -> Self {
-        let leading = largest_term(sums);
+        let leading = leading_term(&sums.shapes());
         let trailing = trailing_terms(sums, leading);
         let m = trailing.last().map_or(0, |block| block.rows().end);
         let of_leading = &sums.terms[leading];
@@ -121,7 +123,8 @@ impl System {
         system
     }
 
-    fn block_of(&self, term: usize) -> Option<&Trailing> {
+    /// The levels of a term, unless it is the leading one.
+    pub fn block_of(&self, term: usize) -> Option<&Trailing> {
         self.trailing.iter().find(|block| block.term == term)
     }
 
@@ -145,7 +148,7 @@ impl System {
                 ptr[coupled.levels(i).0 + 1] += coupled.k;
             }
         }
-        (0..n_levels).for_each(|i| ptr[i + 1] += ptr[i]);
+        cumulate(&mut ptr);
         let mut next = ptr.clone();
         let mut rows = vec![0u32; ptr[n_levels]];
         let mut vals = vec![0.0; ptr[n_levels] * k0];
@@ -206,7 +209,7 @@ impl System {
         elements
             .iter()
             .for_each(|element| self.cross_ptr[element.0 as usize + 1] += 1);
-        (0..self.m).for_each(|i| self.cross_ptr[i + 1] += self.cross_ptr[i]);
+        cumulate(&mut self.cross_ptr);
         self.cross_rows = elements.iter().map(|element| element.1).collect();
         self.cross_vals = elements.iter().map(|element| element.2).collect();
     }
@@ -416,18 +419,6 @@ impl Coupled<'_> {
             }
         }
     }
-}
-
-// The term with the most effects, which is eliminated exactly.
-fn largest_term(sums: &Sums) -> usize {
-    let effects = |t: usize| sums.terms[t].k * sums.terms[t].n_levels;
-    let mut largest = 0;
-    for t in 1..sums.terms.len() {
-        if effects(t) > effects(largest) {
-            largest = t;
-        }
-    }
-    largest
 }
 
 // All terms but the leading one, each with its rows behind those before it.

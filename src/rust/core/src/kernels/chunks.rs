@@ -1,4 +1,5 @@
-//! A long range piece by piece, so that what is done with a piece stays in the cache.
+//! A long range piece by piece, so that what is done with a piece stays in the cache; neighbouring
+//! parts of one array.
 
 use std::ops::Range;
 
@@ -10,6 +11,14 @@ pub(crate) fn chunks(
 ) -> impl ExactSizeIterator<Item = Range<usize>> {
     let starts = (0..n).step_by(size);
     starts.map(move |start| start..(start + size).min(n))
+}
+
+/// Replaces counts by their sums, each with all before it: of a zero and the lengths of
+/// neighbouring parts it makes where each part starts, and where the last one ends.
+pub(crate) fn cumulate(counts: &mut [usize]) {
+    for i in 1..counts.len() {
+        counts[i] += counts[i - 1];
+    }
 }
 
 /// Neighbouring parts of `values` of these lengths.

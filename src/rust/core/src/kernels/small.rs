@@ -104,7 +104,7 @@ pub fn right_solve_transposed(
     }
 }
 
-/// Solves `L x = x` in place.
+/// `x := L^-1 x` for a lower triangle `l`, `k x k`.
 #[inline(always)]
 pub fn forward_solve(k: usize, l: &[f64], x: &mut [f64]) {
     for j in 0..k {
@@ -115,7 +115,7 @@ pub fn forward_solve(k: usize, l: &[f64], x: &mut [f64]) {
     }
 }
 
-/// Solves `L' x = x` in place.
+/// `x := L'^-1 x` for a lower triangle `l`, `k x k`.
 #[inline(always)]
 pub fn backward_solve(k: usize, l: &[f64], x: &mut [f64]) {
     for j in (0..k).rev() {
@@ -223,13 +223,26 @@ pub(crate) fn mirror_upper(n: usize, a: &mut [f64]) {
     }
 }
 
+/// Adds `value` to element `(i, j)` of a symmetric matrix, `n x n`.
+pub fn add_symmetric(
+    n: usize,
+    (i, j): (usize, usize),
+    value: f64,
+    matrix: &mut [f64],
+) {
+    matrix[j * n + i] += value;
+    if i != j {
+        matrix[i * n + j] += value;
+    }
+}
+
 /// Makes `buffer` hold `length` zeros; its memory is kept.
 pub(crate) fn set_zeros(buffer: &mut Vec<f64>, length: usize) {
     buffer.clear();
     buffer.resize(length, 0.0);
 }
 
-/// The matrix of ones on the diagonal.
+/// The identity matrix, `k x k`.
 pub fn identity(k: usize) -> Vec<f64> {
     let mut matrix = vec![0.0; k * k];
     matrix.iter_mut().step_by(k + 1).for_each(|one| *one = 1.0);
@@ -340,6 +353,16 @@ pub(crate) fn inverse_column(
         done[at] /= l[c];
         axpy(-done[at], &l[c + 1..], rest);
     }
+}
+
+/// The inverse of `L L'`, `k x k`, both triangles.
+pub(crate) fn symmetric_inverse(k: usize, l: &[f64]) -> Vec<f64> {
+    let mut inverse = identity(k);
+    for column in inverse.chunks_exact_mut(k.max(1)) {
+        forward_solve(k, l, column);
+        backward_solve(k, l, column);
+    }
+    inverse
 }
 
 /// The lower triangle of the inverse of `L L'`, `k x k`.

@@ -266,7 +266,7 @@ impl Engine {
         }
     }
 
-    /// Solves `L_XX x = x` in place.
+    /// `x := L_XX^-1 x`.
     pub fn forward_solve_fixed(&self, x: &mut [f64]) {
         match self {
             Self::Exact(exact) => exact.factor.border.forward_solve(x),

@@ -1,6 +1,6 @@
 //! Fitted values of a design's rows.
 
-use crate::design::{Design, ReTerm};
+use crate::design::Design;
 use crate::factor::Solution;
 use crate::kernels::small;
 
@@ -20,7 +20,7 @@ pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
         }
         add_fixed(design, &solution.beta, first, &mut rows, out);
         for (term, b) in design.terms.iter().zip(&solution.b) {
-            add_random(term, b, first, &mut rows, out);
+            term.add_effects(b, first, &mut rows, out);
         }
     }
 }
@@ -38,24 +38,5 @@ fn add_fixed(
     design.x.gather(first, p, rows);
     for (value, x) in out.iter_mut().zip(rows.chunks_exact(p.max(1))) {
         *value += small::dot(x, beta);
-    }
-}
-
-// Adds `Z b` of some rows in one term; `rows` is scratch memory.
-fn add_random(
-    term: &ReTerm,
-    b: &[f64],
-    first: usize,
-    rows: &mut Vec<f64>,
-    out: &mut [f64],
-) {
-    let k = term.vsize();
-    rows.resize(out.len() * k, 0.0);
-    term.z.gather(first, k, rows);
-    let levels = term.refs[first..].iter().map(|&level| level as usize - 1);
-    for ((value, z), level) in
-        out.iter_mut().zip(rows.chunks_exact(k)).zip(levels)
-    {
-        *value += small::dot(z, &b[level * k..(level + 1) * k]);
     }
 }

@@ -29,10 +29,15 @@ pub(super) struct Likelihood {
     pub p: usize,
     /// Coefficients of the fixed factors among the terms.
     pub coefficients: usize,
+    /// `sum log w` over the observations of positive weight.
     pub sum_log_weights: f64,
 }
 
 impl Likelihood {
+    /// The likelihood of a design, without fixed factors among its terms.
+    ///
+    /// # Errors
+    /// `TooFewObservations`.
     pub fn new(
         design: &Design,
         criterion: Criterion,
@@ -51,6 +56,10 @@ impl Likelihood {
         .checked()
     }
 
+    /// The likelihood of sums, without fixed factors among their terms.
+    ///
+    /// # Errors
+    /// `TooFewObservations`.
     pub fn of_sums(
         sums: &Sums,
         criterion: Criterion,
@@ -67,6 +76,10 @@ impl Likelihood {
         .checked()
     }
 
+    /// Checks that there are more observations than fixed effects.
+    ///
+    /// # Errors
+    /// `TooFewObservations` if not.
     pub fn checked(self) -> Result<Self> {
         let n = self.n_eff;
         let p = self.p + self.coefficients;
@@ -76,6 +89,7 @@ impl Likelihood {
         Ok(self)
     }
 
+    /// Degrees of freedom of sigma: observations, less fixed effects for the restricted likelihood.
     pub fn df(&self) -> f64 {
         match self.criterion {
             Criterion::Ml => self.n_eff as f64,
@@ -83,11 +97,14 @@ impl Likelihood {
         }
     }
 
+    /// The residual standard deviation: the known one, or `sqrt(r^2 / df)`.
     pub fn sigma(&self, parts: Parts) -> f64 {
         self.sigma
             .unwrap_or_else(|| (parts.pwrss / self.df()).sqrt())
     }
 
+    /// The criterion: `df log(2 pi sigma^2) + r^2 / sigma^2 + log |L|^2 - sum log w`, and
+    /// `log |R_X|^2` for the restricted likelihood.
     pub fn objective(&self, parts: Parts) -> f64 {
         let sigma2 = self.sigma(parts).powi(2);
         let scaled = parts.pwrss / sigma2;
@@ -102,6 +119,7 @@ impl Likelihood {
             - self.sum_log_weights
     }
 
+    /// How beta and sigma enter the criterion, for its derivatives.
     pub fn profile(&self, parts: Parts) -> Profile {
         Profile {
             reml: self.criterion == Criterion::Reml,

@@ -6,14 +6,14 @@
 //! other responses, so that the results are the same, bit for bit, for any number of threads and in
 //! any order.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 
 use crate::design::{check_finite, Design};
 use crate::error::{Error, Result};
 use crate::factor::response_sums::ResponseSums;
 use crate::judge::Verdict;
 use crate::lmm::{Estimates, Held, LinearMixedModel, Reached};
-use crate::optimize::{Flow, Settings, Status};
+use crate::optimize::{until, Settings, Status};
 use crate::parallel::{in_threads, Watch};
 
 /// Most responses that a thread takes at a time.
@@ -21,7 +21,7 @@ const GROUP: usize = 16;
 /// Groups that a thread finds to do, where there are few responses.
 const GROUPS_PER_THREAD: usize = 4;
 
-/// How many responses are to be fitted.
+/// How each of many responses is to be fitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ManySettings {
     /// Where each search starts; empty: at the start of the model.
@@ -32,7 +32,7 @@ pub struct ManySettings {
     pub optimizer: Settings,
     /// Number of threads, at least one.
     pub threads: usize,
-    /// Are degrees of freedom wanted?
+    /// Whether degrees of freedom are wanted.
     pub df: bool,
 }
 
@@ -190,12 +190,8 @@ impl LinearMixedModel {
             start.extend_from_slice(self.start());
         }
         self.hold(&settings.held, &mut start)?;
-        let mut observe = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed)
-        {
-            true => Flow::Stop,
-            false => Flow::Continue,
-        };
-        let summary = self.fit(&start, &settings.optimizer, &mut observe)?;
+        let summary =
+            self.fit(&start, &settings.optimizer, &mut until(stop))?;
         let verdict = self.certificate(&summary.best)?.verdict;
         let estimates = self.estimates(&summary.best)?;
         let df = match settings.df {

@@ -279,8 +279,7 @@ impl MatrixFree {
     ) {
         let system = self.iterative.system();
         let width = system.p + 1;
-        let block = system.trailing.iter().find(|block| block.term == term);
-        let (k, zz, border) = match block {
+        let (k, zz, border) = match system.block_of(term) {
             Some(block) => {
                 let first = block.first * width;
                 (block.k, &block.zz, &system.border_trailing[first..])

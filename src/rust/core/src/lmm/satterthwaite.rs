@@ -4,7 +4,7 @@
 use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::kernels::eigen::Eigen;
-use crate::kernels::small::inverse_row_lengths;
+use crate::kernels::small::{identity, inverse_row_lengths};
 use crate::lmm::LinearMixedModel;
 use crate::tolerances::{FLAT_CURVATURE, KNOWN_SD, NO_CURVATURE};
 
@@ -29,7 +29,7 @@ impl LinearMixedModel {
         let kind = self.inferential_hessian();
         let hessian = self.hessian_with_sigma(theta, sigma, kind)?;
         let unscaled = inverse_row_lengths(p, &self.at(theta)?.rx());
-        let slopes = self.at(theta)?.contrast_slopes(&unit_matrix(p));
+        let slopes = self.at(theta)?.contrast_slopes(&identity(p));
         let free = self.free_parameters(theta);
         let curvature = Curvature::new(&hessian, &free);
         let n = theta.len();
@@ -48,7 +48,7 @@ impl LinearMixedModel {
         Ok(Some((0..p).map(df).collect()))
     }
 
-    // In (theta, sigma).
+    // The Hessian in (theta, sigma).
     fn hessian_with_sigma(
         &mut self,
         theta: &[f64],
@@ -93,14 +93,6 @@ impl LinearMixedModel {
         }
         is_empty
     }
-}
-
-fn unit_matrix(k: usize) -> Vec<f64> {
-    let mut unit = vec![0.0; k * k];
-    for value in unit.iter_mut().step_by(k + 1) {
-        *value = 1.0;
-    }
-    unit
 }
 
 // Some parameters' part of a Hessian, in units of its diagonal, as eigenvalues and eigenvectors.

@@ -290,9 +290,9 @@ impl Objective for Search<'_> {
             for slope in cross.iter_mut() {
                 *slope *= scale;
             }
-            let natural =
-                bordered(&self.hessian, &cross, 4.0 * second.r2_over_sigma2());
-            self.at.hessian(&self.gradient, &natural, hessian);
+            let corner = 4.0 * second.r2_over_sigma2();
+            let whole = bordered(&self.hessian, &cross, corner);
+            self.at.hessian(&self.gradient, &whole, hessian);
         }
         Ok(())
     }

@@ -1,22 +1,17 @@
 //! BFGS with a given start for the inverse Hessian: for smooth objectives whose scale is roughly
 //! known.
 
-use std::time::Instant;
-
-use super::{Flow, Objective, Observer, OptSummary, Settings, Status};
+use super::limits::{Gain, Limits};
+use super::{Objective, Observer, OptSummary, Settings, Status};
 use crate::error::{Error, Result};
 use crate::kernels::small;
-use crate::tolerances::{
-    FAR_GAIN, LEAST_COSINE, STALLED, SUFFICIENT, VALUE_NOISE,
-};
+use crate::tolerances::{FAR_GAIN, LEAST_COSINE, SUFFICIENT, VALUE_NOISE};
 
 /// Name of this optimizer in [`Settings`].
 pub const NAME: &str = "bfgs";
 
 /// Most points that are tried along one step.
 const MAX_TRIALS: usize = 25;
-/// After so many steps at a time their gain is looked at.
-const STALL: usize = 50;
 
 /// The course of the search, and what it has learnt of the curvature.
 #[derive(Debug, Clone)]
@@ -49,10 +44,9 @@ pub(crate) fn minimize(
         });
     }
     let mut search = Search {
-        settings,
+        limits: Limits::new(settings),
         objective,
         observe,
-        started: Instant::now(),
         log: Vec::new(),
         stopped: None,
         x: start.to_vec(),
@@ -70,10 +64,9 @@ pub(crate) fn minimize(
 }
 
 struct Search<'a, 'b> {
-    settings: &'a Settings,
+    limits: Limits,
     objective: &'a mut dyn Objective,
     observe: &'a mut Observer<'b>,
-    started: Instant,
     log: Vec<(f64, Vec<f64>)>,
     stopped: Option<Status>,
     // The current point, with its gradient, and memory for the next one's.
@@ -88,15 +81,10 @@ struct Search<'a, 'b> {
 impl Search<'_, '_> {
     fn run(&mut self, tolerance: f64) -> Status {
         let mut is_fresh = true;
-        let mut steps = 0;
-        let mut before = self.value;
+        let mut gain = Gain::from(self.value);
         loop {
-            steps += 1;
-            if steps % STALL == 0 {
-                if before - self.value < STALLED {
-                    return Status::FtolReached;
-                }
-                before = self.value;
+            if gain.is_stalled(self.value) {
+                return Status::FtolReached;
             }
             let step = self.newton_step();
             let slope = small::dot(&step, &self.gradient);
@@ -127,8 +115,7 @@ impl Search<'_, '_> {
             return false;
         }
         let s: Vec<f64> = step.iter().map(|d| length * d).collect();
-        let change = self.next.iter().zip(&self.gradient);
-        let y: Vec<f64> = change.map(|(a, b)| a - b).collect();
+        let y = self.change_of_gradient();
         small::axpy(length, step, &mut self.x);
         // Curvatures that change along the step tell little of those at its end.
         let is_far = -0.5 * slope > FAR_GAIN;
@@ -138,6 +125,11 @@ impl Search<'_, '_> {
         std::mem::swap(&mut self.gradient, &mut self.next);
         self.value = reached;
         true
+    }
+
+    fn change_of_gradient(&self) -> Vec<f64> {
+        let pairs = self.next.iter().zip(&self.gradient);
+        pairs.map(|(next, before)| next - before).collect()
     }
 
     // Takes the inverse Hessian that the objective knows at its last point, if any.
@@ -204,16 +196,8 @@ impl Search<'_, '_> {
     fn record(&mut self, value: f64, x: &[f64]) {
         self.log.push((value, x.to_vec()));
         let count = self.log.len();
-        let settings = self.settings;
-        if (self.observe)(count, value, x) == Flow::Stop {
-            self.stopped = Some(Status::Interrupted);
-        } else if settings.max_eval > 0 && count >= settings.max_eval {
-            self.stopped = Some(Status::MaxEval);
-        } else if settings.max_time > 0.0
-            && self.started.elapsed().as_secs_f64() >= settings.max_time
-        {
-            self.stopped = Some(Status::MaxTime);
-        }
+        let flow = (self.observe)(count, value, x);
+        self.stopped = self.limits.met(count, flow).or(self.stopped);
     }
 
     // The BFGS update of the inverse Hessian for a step s that changed the gradient by y.
@@ -254,7 +238,9 @@ impl Search<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optimize::limits::STALL;
     use crate::optimize::rosenbrock::Rosenbrock;
+    use crate::optimize::Flow;
 
     fn fit(
         settings: &Settings,

@@ -15,9 +15,11 @@
 //! | how many minima there may be | [`optima`] |
 //! | minima that are known | `minima` |
 //! | tolerances and limits; the log on the way | [`settings`], [`recorder`] |
+//! | when a search must end, and when it may as well | `limits` |
 //! | the course and the result | [`summary`] |
 
 pub mod bfgs;
+mod limits;
 pub(crate) mod minima;
 mod newton;
 mod nlopt;
@@ -35,7 +37,7 @@ use crate::error::{Error, Result};
 pub(crate) use objective::scale;
 pub use objective::{Geometry, Objective};
 pub(crate) use recorder::Recorder;
-pub use recorder::{Flow, Observer};
+pub use recorder::{until, Flow, Observer};
 pub use settings::{start_or_default, Settings};
 pub use summary::{OptSummary, Status};
 

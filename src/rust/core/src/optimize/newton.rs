@@ -1,14 +1,14 @@
 //! Trust-region Newton on the free parameters: no bounds, saddle-free, stops on the predicted
 //! decrease.
 
+use super::limits::Gain;
 use super::trust_region::Model;
+use super::{OptSummary, Recorder, Settings, Status};
 use crate::error::Result;
 use crate::tolerances::{
     FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NOISE_MARGIN, NOISE_SHARE,
-    STALLED, SUFFICIENT,
+    SUFFICIENT,
 };
-
-use super::{OptSummary, Recorder, Settings, Status};
 
 /// Restarts from points where the model sees no way down but the objective does.
 const MAX_ESCAPES: usize = 20;
@@ -18,8 +18,6 @@ const MOST_IDLE_STEPS: usize = 3;
 /// Steps that promise less than this share of the least promise before get on, whatever values can
 /// tell.
 const FADING: f64 = 0.9;
-/// After so many steps at a time their gain is looked at.
-const STALL: usize = 50;
 
 /// Minimises the recorder's objective from its first (already recorded) point.
 ///
@@ -104,15 +102,10 @@ impl<'a> Search<'a> {
 
     fn run(&mut self) -> Result<Status> {
         let mut escapes = 0;
-        let mut steps = 0;
-        let mut before = self.value;
+        let mut gain = Gain::from(self.value);
         loop {
-            steps += 1;
-            if steps % STALL == 0 {
-                if before - self.value < STALLED {
-                    return Ok(Status::FtolReached);
-                }
-                before = self.value;
+            if gain.is_stalled(self.value) {
+                return Ok(Status::FtolReached);
             }
             if !self.update_model()? {
                 return Ok(Status::RoundoffLimited);

@@ -1,7 +1,8 @@
 //! Evaluations for an optimizer: the log, the best point, the limits.
 
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use super::limits::Limits;
 use super::{Geometry, OptSummary, Settings, Status};
 use crate::error::Result;
 
@@ -17,18 +18,24 @@ pub enum Flow {
 /// Sees every evaluation (its number, value and point) and may stop the optimizer.
 pub type Observer<'a> = dyn FnMut(usize, f64, &[f64]) -> Flow + 'a;
 
+/// An observer that stops the optimizer once the flag is set.
+pub fn until(stop: &AtomicBool) -> impl FnMut(usize, f64, &[f64]) -> Flow + '_ {
+    |_, _, _| match stop.load(Relaxed) {
+        true => Flow::Stop,
+        false => Flow::Continue,
+    }
+}
+
 /// Evaluates the objective for an optimizer: keeps the log and the best point, enforces the limits.
 pub(crate) struct Recorder<'a> {
     /// What is minimised, and where.
     pub(crate) objective: &'a mut dyn Geometry,
     observe: &'a mut Observer<'a>,
-    started: Instant,
-    max_eval: usize,
-    max_time: f64,
+    limits: Limits,
     log: Vec<(f64, Vec<f64>)>,
     best: usize,
     is_valid: bool,
-    // The last one at a point where the objective is defined.
+    // The gradient at the last point where the objective is defined.
     last_gradient: Vec<f64>,
     stopped: Option<Status>,
 }
@@ -39,14 +46,10 @@ impl<'a> Recorder<'a> {
         objective: &'a mut dyn Geometry,
         observe: &'a mut Observer<'a>,
     ) -> Self {
-        let max_eval = settings.max_eval;
-        let max_time = settings.max_time;
         Self {
             objective,
             observe,
-            started: Instant::now(),
-            max_eval,
-            max_time,
+            limits: Limits::new(settings),
             log: Vec::new(),
             best: 0,
             is_valid: true,
@@ -132,15 +135,8 @@ impl<'a> Recorder<'a> {
             self.best = self.log.len() - 1;
         }
         let count = self.log.len();
-        if (self.observe)(count, value, x) == Flow::Stop {
-            self.stopped = Some(Status::Interrupted);
-        } else if self.max_eval > 0 && count >= self.max_eval {
-            self.stopped = Some(Status::MaxEval);
-        } else if self.max_time > 0.0
-            && self.started.elapsed().as_secs_f64() >= self.max_time
-        {
-            self.stopped = Some(Status::MaxTime);
-        }
+        let flow = (self.observe)(count, value, x);
+        self.stopped = self.limits.met(count, flow).or(self.stopped);
     }
 
     /// Whether a limit has been met: the optimizer must not go on.

@@ -2,7 +2,7 @@
 //! `eta = mean + Z Lambda u` with `u ~ N(0, 1)`, a stream of random numbers for each replicate.
 
 use crate::design::{check_finite, Design, ReTerm};
-use crate::error::{Error, Result};
+use crate::error::{check_length, Result};
 use crate::kernels::small;
 use crate::random::Stream;
 
@@ -41,10 +41,12 @@ impl<'a> Simulation<'a> {
     /// # Errors
     /// `Dimension`, `NonFinite`, `Parameter`.
     pub fn new(design: &'a Design<'a>, truth: &Truth<'a>) -> Result<Self> {
-        check("mean", design.n(), truth.mean)?;
+        check_length("mean", design.n(), truth.mean.len())?;
+        check_finite("mean", truth.mean)?;
         let mut factors = Vec::new();
         if !truth.theta.is_empty() {
-            check("theta", design.n_theta(), truth.theta)?;
+            check_length("theta", design.n_theta(), truth.theta.len())?;
+            check_finite("theta", truth.theta)?;
             for term in &design.terms {
                 term.cov.validate(truth.theta)?;
                 let mut factor = vec![0.0; term.vsize().pow(2)];
@@ -80,17 +82,6 @@ impl<'a> Simulation<'a> {
     }
 }
 
-fn check(what: &'static str, expected: usize, values: &[f64]) -> Result<()> {
-    if values.len() != expected {
-        return Err(Error::Dimension {
-            what,
-            expected,
-            found: values.len(),
-        });
-    }
-    check_finite(what, values)
-}
-
 // Effects of all levels, one level after the other.
 fn effects(term: &ReTerm, factor: &[f64], stream: &mut Stream) -> Vec<f64> {
     let mut b: Vec<f64> =
@@ -103,17 +94,8 @@ fn effects(term: &ReTerm, factor: &[f64], stream: &mut Stream) -> Vec<f64> {
 }
 
 fn add_effects(term: &ReTerm, b: &[f64], eta: &mut [f64]) {
-    let k = term.vsize();
-    let mut rows = vec![0.0; CHUNK * k];
+    let mut rows = Vec::new();
     for (chunk, eta) in eta.chunks_mut(CHUNK).enumerate() {
-        let first = chunk * CHUNK;
-        let rows = &mut rows[..eta.len() * k];
-        term.z.gather(first, k, rows);
-        for (i, (eta, z)) in
-            eta.iter_mut().zip(rows.chunks_exact(k)).enumerate()
-        {
-            let at = term.level(first + i) * k;
-            *eta += small::dot(z, &b[at..at + k]);
-        }
+        term.add_effects(b, chunk * CHUNK, &mut rows, eta);
     }
 }

@@ -14,10 +14,10 @@ const GROUPS: usize = 500;
 /// Links per level from which on most levels are linked in many ways: with fewer of them
 /// eliminating the levels that have one or two neighbours may leave little.
 const LINKS: f64 = 2.0;
-/// The share of the elements that the factor of the groups must take,
+/// The factor of the groups is full from this share of the elements of a dense triangle on.
 const FULL: f64 = 0.5;
-/// and that of the elements of a dense triangle that the factor of levels with so many links takes
-/// then, at least.
+/// The least share of the elements of a dense triangle that the factor of all levels takes where
+/// that of their groups is full and levels have many links.
 const FILLED: f64 = 0.02;
 
 const NONE: u32 = u32::MAX;
@@ -168,7 +168,7 @@ impl Graph {
         self.bits[b * self.width + a / 64] |= 1 << (a % 64);
     }
 
-    // Later neighbours of a node.
+    // How many neighbours of a node have not been eliminated.
     fn degree(&self, node: usize) -> usize {
         let row = &self.bits[node * self.width..(node + 1) * self.width];
         row.iter().map(|word| word.count_ones() as usize).sum()

@@ -383,21 +383,21 @@ impl Dense {
         self.values.iter().step_by(self.m + 1).copied()
     }
 
-    /// Solves `Y L' = Y` in place; `y` is `width x m`, column by column.
+    /// `Y := Y L'^-1`; `y` is `width x m`, column by column.
     pub(crate) fn right_solve(&self, width: usize, y: &mut [f64]) {
         let y = MatMut::from_column_major_slice_mut(y, width, self.m);
         solve_lower_triangular_in_place(self.l(), y.transpose_mut(), Par::Seq);
         leave_wide_registers();
     }
 
-    /// Solves `L x = x` in place; `x` is `m x width`.
+    /// `x := L^-1 x`; `x` is `m x width`.
     pub(crate) fn forward_solve(&self, width: usize, x: &mut [f64]) {
         let x = MatMut::from_column_major_slice_mut(x, self.m, width);
         solve_lower_triangular_in_place(self.l(), x, Par::Seq);
         leave_wide_registers();
     }
 
-    /// Solves `L' x = x` in place; `x` is `m x width`.
+    /// `x := L'^-1 x`; `x` is `m x width`.
     pub(crate) fn backward_solve(&self, width: usize, x: &mut [f64]) {
         let x = MatMut::from_column_major_slice_mut(x, self.m, width);
         solve_upper_triangular_in_place(self.l().transpose(), x, Par::Seq);

@@ -378,7 +378,7 @@ impl Trailing {
         Ok(2.0 * product.ln())
     }
 
-    /// Solves `L_RR x = x` in place; `x` is `m x width`.
+    /// `x := L_RR^-1 x`; `x` is `m x width`.
     pub(crate) fn forward_solve(&self, width: usize, x: &mut [f64]) {
         match &self.rr {
             Storage::Dense(dense) => dense.forward_solve(width, x),
@@ -390,7 +390,7 @@ impl Trailing {
         }
     }
 
-    /// Solves `L_RR' x = x` in place; `x` is `m x width`.
+    /// `x := L_RR'^-1 x`; `x` is `m x width`.
     pub(crate) fn backward_solve(&self, width: usize, x: &mut [f64]) {
         match &self.rr {
             Storage::Dense(dense) => dense.backward_solve(width, x),

@@ -139,7 +139,7 @@ impl Trailing {
         }
     }
 
-    /// Solves `Y L' = Y` in place for `Y` of any height.
+    /// `Y := Y L_RR'^-1`; `y` is `rows x m`.
     pub(crate) fn right_solve(&self, rows: usize, y: &mut [f64]) {
         match &self.rr {
             Storage::Dense(dense) => dense.right_solve(rows, y),
@@ -147,7 +147,7 @@ impl Trailing {
         }
     }
 
-    /// Solves `Y L = Y` in place; `y` is `rows x m`.
+    /// `Y := Y L_RR^-1`; `y` is `rows x m`.
     pub fn right_solve_transposed(&self, rows: usize, y: &mut [f64]) {
         match &self.rr {
             Storage::Dense(dense) => {

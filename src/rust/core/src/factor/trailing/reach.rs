@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::factor::trailing::pattern::NONE;
 use crate::factor::trailing::sparse::Sparse;
 use crate::factor::trailing::Scaling;
+use crate::kernels::chunks::cumulate;
 use crate::kernels::small;
 
 /// `K` by whole columns, and memory for the solutions.
@@ -55,9 +56,7 @@ impl Reach {
             self.ptr[col + 1] += 1;
             self.ptr[row + 1] += usize::from(row != col);
         });
-        for j in 0..m {
-            self.ptr[j + 1] += self.ptr[j];
-        }
+        cumulate(&mut self.ptr);
         self.rows.resize(self.ptr[m], 0);
         self.values.resize(self.ptr[m], 0.0);
     }

@@ -247,7 +247,7 @@ impl Sparse {
         self.ptr[..self.m].iter().map(|&at| self.s[at])
     }
 
-    /// Solves `Y L' = Y` in place; `y` is `width x m`, column by column.
+    /// `Y := Y L'^-1`; `y` is `width x m`, column by column.
     pub(crate) fn right_solve(&self, width: usize, y: &mut [f64]) {
         for j in 0..self.m {
             let (done, rest) = y.split_at_mut((j + 1) * width);
@@ -267,7 +267,7 @@ impl Sparse {
         }
     }
 
-    /// Solves `L' x = x` in place; `x` is `m x width`.
+    /// `x := L'^-1 x`; `x` is `m x width`.
     pub(crate) fn backward_solve(&self, width: usize, x: &mut [f64]) {
         for x in x.chunks_exact_mut(self.m).take(width) {
             for j in (0..self.m).rev() {

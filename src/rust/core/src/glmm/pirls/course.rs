@@ -13,10 +13,12 @@ const MOST_FISHER: usize = 10;
 /// The course of a search for the modes.
 #[derive(Debug)]
 pub(super) struct Course {
-    /// The modes are accepted once the decrement is below this,
+    /// The modes are accepted once the decrement is below this.
     tolerance: f64,
-    /// and what is left is expected to be below this share of it.
+    /// What a step leaves is expected to be below this share of the tolerance, where convergence is
+    /// linear.
     share: f64,
+    /// Whether observed and expected information are the same.
     is_canonical: bool,
     /// Whether a decrement that is foreseen, but not seen, ends the search.
     pub foresees: bool,

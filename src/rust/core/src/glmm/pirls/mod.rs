@@ -4,6 +4,13 @@
 //! minimised over `u`, or over `u` and `beta` together, by Newton's method: each step is a
 //! penalized least-squares problem with the weights W and the working response of the linear
 //! predictor before it.
+//!
+//! | what | file |
+//! |---|---|
+//! | data, modes and factor; the search for the modes | here |
+//! | one step: where it leads, and how far it goes | `steps` |
+//! | when Newton's method is tried, and when the modes are found | `course` |
+//! | a dispersion that follows from the modes | `follow` |
 
 mod course;
 mod follow;

@@ -34,14 +34,3 @@ pub fn add_form(g: &[f64], a: &[f64], y: &mut [f64]) {
         }
     }
 }
-
-/// `(LL')^-1`.
-pub fn inverse(k: usize, l: &[f64]) -> Vec<f64> {
-    let mut inverse = vec![0.0; k * k];
-    for (j, column) in inverse.chunks_exact_mut(k).enumerate() {
-        column[j] = 1.0;
-        small::forward_solve(k, l, column);
-        small::backward_solve(k, l, column);
-    }
-    inverse
-}

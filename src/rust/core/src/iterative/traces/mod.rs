@@ -30,7 +30,6 @@ use crate::tolerances::{WEAK_DIRECTION, WEAK_NESTED};
 pub(super) use division::form;
 use division::{Division, Ways};
 use leading::Leading;
-use levels::inverse;
 pub(super) use levels::{add_form, for_each_touched};
 use undivided::Undivided;
 pub use vectors::Found;
@@ -247,7 +246,7 @@ fn add_diagonal_blocks(solver: &Solver, t: usize, sum: &mut [f64]) {
     let k = block.k;
     for level in 0..block.n_levels {
         let l = solver.preconditioner.factor(t, level);
-        small::axpy(-1.0, &inverse(k, l), sum);
+        small::axpy(-1.0, &small::symmetric_inverse(k, l), sum);
     }
     sum.iter_mut()
         .step_by(k + 1)

@@ -10,7 +10,6 @@
 //! known; all levels have one effect there, for which `WD` isn't needed.
 
 use super::division::{Division, Ways};
-use super::levels::inverse;
 use super::vectors::Vectors;
 use crate::factor::blocks::Blocks;
 use crate::iterative::gradients::Solver;
@@ -154,7 +153,8 @@ fn add_blocks(
         }
         let l = solver.preconditioner.factor(t, level);
         small::multiply(k, block, lambda, &mut kd);
-        small::multiply(k, &kd, &inverse(k, l), &mut known);
+        let inverse = small::symmetric_inverse(k, l);
+        small::multiply(k, &kd, &inverse, &mut known);
         small::multiply_transposed(k, &known, &kd, &mut explained);
         small::axpy(1.0, &known, &mut sums.one);
         small::axpy(-1.0, &explained, &mut sums.none);
