@@ -194,7 +194,8 @@ balanced_contrasts <- function(fit, term, tested, codings) {
     }
   })
   # The columns of the first variable vary fastest.
-  block <- \(i) Reduce(\(a, b) kronecker(b, a), parts[variables[, i]])
+  beside <- \(a, b) kronecker(b, a)
+  block <- \(i) Reduce(beside, parts[variables[, i]])
   rows <- matrix(0, nrow(block(tested)), length(term))
   for (i in c(tested, containing_terms(fit, term, tested))) {
     rows[, term == i] <- block(i)

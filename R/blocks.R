@@ -91,11 +91,15 @@ weighted_columns <- function(fit) {
   root <- root_weights(fit)
   random <- lapply(spec$terms, \(core) root * core_z(core))
   names(random) <- unique(term_groups(fit))
+  c(random, list(Xy = weighted_fixed(fit, spec, root)))
+}
+
+# The columns of X, and the response.
+weighted_fixed <- function(fit, spec, root) {
   y <- working_response(fit)
   xy <- root * cbind(column_matrix(spec$x, length(y)), y)
   dimnames(xy) <- NULL
-  xy <- Matrix::Matrix(xy, sparse = FALSE, doDiag = FALSE)
-  c(random, list(Xy = xy))
+  Matrix::Matrix(xy, sparse = FALSE, doDiag = FALSE)
 }
 
 # The observed information of a single observation may be negative.

@@ -4,13 +4,8 @@
 
 # All factors, and what there is of the levels of all.
 beside_each_other <- function(factors, drops_intercept) {
+  factors <- with_column_places(factors)
   of_all <- \(field) unlist(lapply(factors, `[[`, field))
-  before <- 0L
-  for (i in seq_along(factors)) {
-    own <- seq_along(factors[[i]]$levels)
-    factors[[i]]$at <- before + own
-    before <- before + length(own)
-  }
   has_column <- lapply(factors, \(own) seq_along(own$levels) > own$has_base)
   list(
     drops_intercept = drops_intercept,
@@ -19,6 +14,17 @@ beside_each_other <- function(factors, drops_intercept) {
     names = of_all("names"),
     is_column = unlist(has_column)
   )
+}
+
+# Factors with the places of their levels among those of all.
+with_column_places <- function(factors) {
+  before <- 0L
+  for (i in seq_along(factors)) {
+    own <- seq_along(factors[[i]]$levels)
+    factors[[i]]$at <- before + own
+    before <- before + length(own)
+  }
+  factors
 }
 
 can_stand_apart <- function(label, terms) {

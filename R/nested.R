@@ -98,10 +98,8 @@ columns_in_span <- function(x, wider) {
 #' A term of the smaller model has its columns in those of the larger one's terms on the same groups
 #' @noRd
 not_nested_random <- function(smaller, larger) {
-  if (!inherits(smaller, "rlmm") || !inherits(larger, "rlmm")) {
-    return(NULL)
-  }
-  if (is.null(smaller$frame) || is.null(larger$frame)) {
+  has_rows <- \(fit) inherits(fit, "rlmm") && !is.null(fit$frame)
+  if (!has_rows(smaller) || !has_rows(larger)) {
     return(NULL)
   }
   theirs <- term_designs(larger)

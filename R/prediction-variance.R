@@ -254,6 +254,11 @@ spherical_variance <- function(effects, parts) {
     half <- solve_lower(parts$factor$l, right)
     total[block] <- Matrix::colSums(half^2)
   }
+  with_unknown_levels(total, effects, parts)
+}
+
+# The variances, with those of effects whose levels the fit doesn't know.
+with_unknown_levels <- function(total, effects, parts) {
   for (effect in effects) {
     unknown <- !effect$known
     squares <- rowSums(spherical_rows(effect, parts)^2)
