@@ -7,6 +7,7 @@ check_model <- function(spec, random, fixed, checks) {
   p <- count_columns(spec$x) + sum(fixed$large$is_column)
   check_counts(n, p, spec$sigma)
   check_terms(random, n, checks, spec)
+  check_products_fit(spec, random)
   if (checks$scalex != "ignore") {
     check_scale(column_matrix(spec$x, length(spec$y)), checks$scalex)
   }

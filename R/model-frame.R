@@ -238,10 +238,13 @@ nan_rows <- function(x) {
 
 has_missing <- function(frame) {
   for (x in unclass(frame)) {
-    if (anyNA(x)) return(TRUE)
+    if (has_na(x)) return(TRUE)
   }
   FALSE
 }
+
+# anyNA() of a factor looks at a logical for each of its codes.
+has_na <- function(x) anyNA(if (is.factor(x)) unclass(x) else x)
 
 #' The function that `na.action` means: a function, its name, or part of one of R's names
 #' @noRd
@@ -314,7 +317,7 @@ check_complete <- function(frame) {
     if (is.double(x) && is.finite(sum(unclass(x)))) {
       next
     }
-    if (anyNA(x)) {
+    if (has_na(x)) {
       abort_still_missing(name, original_rows(frame)[missing_rows(x)])
     }
     if (is.double(x)) {

@@ -60,3 +60,83 @@ crossed_terms <- function(random, large = NULL) {
   is_crossed <- owners != names(totals)[which.max(totals)]
   stats::setNames(levels, labels)[is_crossed]
 }
+
+#' Refuse random effects whose cross-products don't fit in the memory, before they are summed up
+#'
+#' Of a term these are blocks of `k x k` and `p x k` numbers for each level, of two terms `k x l`
+#' numbers for each pair of levels that occurs; a few copies of them are held at a time.
+#' @param spec The spec, with the rows of its terms.
+#' @param random The terms as the user wrote them.
+#' @param free Bytes that are left, which are only looked at where `unasked` don't suffice.
+#' @noRd
+check_products_fit <- function(
+  spec,
+  random,
+  free = free_memory(),
+  unasked = 2^30
+) {
+  most <- bytes_of_products(spec, most_pairs)
+  if (most <= unasked || most <= free) {
+    return(invisible())
+  }
+  bytes <- bytes_of_products(spec, count_pairs)
+  if (bytes > free) {
+    abort_many_products(random, bytes, free)
+  }
+}
+
+# The bytes of the cross-products of terms; `count` tells how many pairs of levels of two terms
+# occur.
+bytes_of_products <- function(spec, count) {
+  p <- count_columns(spec$x)
+  bytes <- 0
+  for (i in seq_along(spec$terms)) {
+    term <- spec$terms[[i]]
+    k <- count_columns(term$z)
+    bytes <- bytes + 8 * as.double(term$n_levels) * k * (4 * k + 3 * (p + 1))
+    for (other in spec$terms[seq_len(i - 1L)]) {
+      bytes <- bytes + 16 * k * count_columns(other$z) * count(term, other)
+    }
+  }
+  bytes
+}
+
+# So many pairs of levels there may be at most.
+most_pairs <- function(term, other) {
+  min(length(term$refs), as.double(term$n_levels) * other$n_levels)
+}
+
+count_pairs <- function(term, other) {
+  pair <- as.double(term$refs) * other$n_levels + other$refs
+  sum(!duplicated(pair))
+}
+
+abort_many_products <- function(random, bytes, free) {
+  each <- vapply(
+    random,
+    \(term) {
+      sprintf(
+        "%s has %s with %s each",
+        tick(term_text(term)),
+        plural(length(term$levels), "level"),
+        plural(length(term$columns), "effect")
+      )
+    },
+    ""
+  )
+  abort_rlmm(
+    c(
+      "The random effects are too many for the memory.",
+      x = paste0(enumerate(each), "."),
+      x = sprintf(
+        "Their cross-products take %s; %s are left.",
+        format_bytes(bytes),
+        format_bytes(free)
+      ),
+      i = "Is there a machine with more memory, or can effects be left out?"
+    ),
+    "rlmm_error_too_large",
+    gib = bytes / 2^30,
+    free = free / 2^30
+  )
+}

@@ -73,3 +73,36 @@ test_that("what doesn't fit in memory is refused by name, and R lives", {
   expect_match(lines, "alive 60000", all = FALSE)
   expect_match(lines, "auto: iterative", all = FALSE)
 })
+
+test_that("cross-products that don't fit are refused before they are summed up", {
+  set.seed(8)
+  n <- 4000
+  d <- data.frame(g = sample(40, n, TRUE), h = sample(30, n, TRUE))
+  d$part <- (d$h + 4) %/% 5
+  d$z <- matrix(rnorm(20 * n), n)
+  d$y <- rnorm(n)
+  crossed <- model_design(y ~ 1 + (z | g) + (z | h), d)
+  nested <- model_design(y ~ 1 + (z | h) + (z | part), d)
+  # Numbers of levels and of their 21 effects, an intercept, and pairs of levels.
+  bytes <- \(levels, pairs) {
+    8 * sum(levels) * 21 * (4 * 21 + 6) + 16 * 21^2 * pairs
+  }
+  all_pairs <- bytes_of_products(crossed$spec, most_pairs)
+  expect_equal(all_pairs, bytes(c(40, 30), 40 * 30))
+  occurring <- bytes_of_products(nested$spec, count_pairs)
+  expect_equal(occurring, bytes(c(30, 6), 30))
+  check <- \(design, free) {
+    check_products_fit(design$spec, design$random, free, unasked = 0)
+  }
+  expect_no_error(check(nested, occurring))
+  expect_no_error(check(crossed, all_pairs))
+  error <- expect_error(
+    check(crossed, occurring),
+    class = "rlmm_error_too_large"
+  )
+  n_pairs <- nrow(unique(d[c("g", "h")]))
+  expect_equal(error$gib * 2^30, bytes(c(40, 30), n_pairs))
+  expect_equal(error$free * 2^30, occurring)
+  said <- "`(z | g)` has 40 levels with 21 effects each and `(z | h)` has 30"
+  expect_match(conditionMessage(error), said, fixed = TRUE)
+})
