@@ -30,6 +30,9 @@ inestimable_rows <- function(fit, new) {
   found <- fit$fixed$combinations %||% column_combinations(fit)
   columns <- if (has_large(fit)) columns_beside_levels else ordinary_columns_of
   x <- columns(fit, new, found$origins)
+  if (!is.null(found$null)) {
+    return(which(are_nonzero(x, found$null)))
+  }
   which(is_off(
     kept = x[, found$is_kept, drop = FALSE],
     dropped = x[, !found$is_kept, drop = FALSE],
@@ -39,9 +42,11 @@ inestimable_rows <- function(fit, new) {
 
 #' How the dropped columns of X depend on the kept ones
 #'
-#' A fit that holds no rows has it in its field `fixed$combinations`, if columns were dropped.
+#' A fit that holds no rows, or has large factors, has it in its field `fixed$combinations`, if
+#' columns were dropped.
 #' @return A list: `names` of the ordinary columns; `origins`, what is taken off the columns;
-#'   `is_kept`; `weights`, a column for each dropped one.
+#'   `is_kept`; `weights`, a column for each dropped one. Beside large factors it is that of
+#'   [combinations_beside_levels()].
 #' @noRd
 column_combinations <- function(fit) {
   if (has_large(fit)) {

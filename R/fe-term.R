@@ -114,7 +114,8 @@ with_large <- function(found, terms, large, frame, control) {
     counted_rows(frame)
   )
   names <- found$fixed$names[beside$keep]
-  if (!tells_codings(found$fixed$large, names, beside$is_column)) {
+  large <- found$fixed$large
+  if (is.null(beside) || !tells_codings(large, names, beside$is_column)) {
     return(NULL)
   }
   report_lost(found$fixed, beside, control$checks$rankx)

@@ -36,7 +36,9 @@ new_fit <- function(design, est, call, control) {
   fit$optsum$certificate$noise <- est$noise
   fit$sums <- design$sums %||% design$spec$sums
   fit$strata <- design$strata
-  if (slim && length(fit$fixed$dropped) > 0L) {
+  is_judged <- slim || has_large(fit)
+  is_known <- !is.null(fit$fixed$combinations)
+  if (is_judged && !is_known && length(fit$fixed$dropped) > 0L) {
     with_rows <- replace(fit, "frame", list(design$frame))
     fit$fixed$combinations <- column_combinations(with_rows)
   }

@@ -270,7 +270,8 @@ test_of_levels.rlmm_glmm <- function(fit, label) {
   spec["offset"] <- list(NULL)
   spec <- spec_without_factors(spec, of_term)
   left <- core_estimates(spec, fit$theta)$pwrss
-  chisq_table(left / effects_sigma(fit)^2, count_coefficients(large, of_term))
+  unit <- effects_sigma(fit)^2 * likelihood_share(fit)
+  chisq_table(left / unit, count_coefficients(large, of_term))
 }
 
 # Number of coefficients of some factors.

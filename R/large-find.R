@@ -10,7 +10,7 @@ most_large <- 2L
 #' cost more than a second, or the number that the option `rlmm.large_factor` says. Its interactions
 #' with covariates, its slopes, stand apart with it. Of several the largest are taken.
 #' @param terms The terms of the fixed part.
-#' @param most So many factors at most; one with slopes stands apart alone.
+#' @param most So many factors at most.
 #' @param passes What [passes_of()] says.
 #' @return `NULL`, or a list: `drops_intercept` (has the formula none?); `factors`, in the order of
 #'   the formula, the factors and each column of their slopes: a list of `label` (of its term),
@@ -80,8 +80,8 @@ set_with_coding <- function(set, terms, frame, contrasts) {
   set
 }
 
-# The sets of terms with most columns, one with slopes alone. Without an intercept the first factor
-# of the formula, which has a column for each level, is among them, or none is.
+# The sets of terms with most columns, none with a term of another. Without an intercept the first
+# factor of the formula, which has a column for each level, is among them, or none is.
 largest_sets <- function(sets, terms, most) {
   n_levels <- vapply(sets, `[[`, 1, "n_levels")
   sizes <- vapply(sets, `[[`, 1L, "size")
@@ -90,13 +90,19 @@ largest_sets <- function(sets, terms, most) {
     is_first <- vapply(sets, \(set) any_first_category(set$labels, terms), NA)
     sets <- if (any(is_first)) sets[order(!is_first)]
   }
-  has_slopes <- vapply(sets, \(set) !is.null(set$group), NA)
-  if (length(sets) > 0L && !has_slopes[1L]) {
-    sets <- sets[!has_slopes]
-  } else {
-    most <- min(most, 1L)
+  utils::head(disjoint_sets(sets), most)
+}
+
+# The sets but those that have a term of one before them.
+disjoint_sets <- function(sets) {
+  chosen <- list()
+  for (set in sets) {
+    taken <- unlist(lapply(chosen, `[[`, "labels"))
+    if (!any(set$labels %in% taken)) {
+      chosen <- c(chosen, list(set))
+    }
   }
-  utils::head(sets, most)
+  chosen
 }
 
 #' The large factors that some sets of terms are

@@ -134,9 +134,12 @@ slopes_of_term <- function(label, group, terms, frame, codes) {
   })
 }
 
-# The name of a variable's column: that of a covariate is its own.
+# The name of a variable's column: that of a covariate, or of the only column of a matrix, is its
+# own.
 column_name <- function(name, column, x, code) {
-  if (is.integer(column)) {
+  if (is.matrix(x) && ncol(x) == 1L) {
+    name
+  } else if (is.integer(column)) {
     from <- if (is.matrix(x)) x else code
     paste0(name, colnames(from)[column] %||% column)
   } else if (is.na(column)) {

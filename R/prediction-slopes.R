@@ -169,15 +169,22 @@ prediction_errors.rlmm_glmm <- function(
     )
   }
   parts <- prediction_parts(fit, rows$effects)
-  unit <- effects_sigma(fit)^2
-  if (theta_uncertainty && has_large(fit) && length(rows$effects) == 0L) {
-    unit <- unit * likelihood_share(fit)
+  variance <- prediction_variance(rows, parts, !theta_uncertainty)
+  if (theta_uncertainty && has_large(fit)) {
+    variance <- with_levels_of_likelihood(fit, rows, variance)
   }
-  variance <- unit * prediction_variance(rows, parts, !theta_uncertainty)
+  variance <- effects_sigma(fit)^2 * variance
   if (theta_uncertainty) {
     variance <- variance + parameter_variance(fit, rows)
   }
   list(variance = variance, df = Inf)
+}
+
+# Variances given the parameters, of which levels have those of coefficients: at the dispersion of the
+# likelihood, where that of the random effects alone, given all fixed ones, isn't.
+with_levels_of_likelihood <- function(fit, rows, variance) {
+  of_effects <- variance_of_effects(fit, rows)
+  of_effects + likelihood_share(fit) * (variance - of_effects)
 }
 
 parameter_variance <- function(fit, rows) {

@@ -225,18 +225,24 @@ large_note <- function(fit) {
 
 factor_note <- function(own, fit) {
   has_column <- fit$fixed$large$is_column[own$at]
-  coefficients <- level_coefficients(fit, own)
-  range <- format(range(coefficients, na.rm = TRUE), digits = 3L, trim = TRUE)
   note <- sprintf(
-    "Fixed %s %s: %s from %s to %s%s; see `?fixed_levels`.",
+    "Fixed %s %s: %s%s%s; see `?fixed_levels`.",
     if (is_of_slopes(own)) "slopes" else "factor",
     tick(own$variable),
     plural(sum(has_column), "coefficient"),
-    range[1L],
-    range[2L],
+    range_note(level_coefficients(fit, own)),
     coding_note(own)
   )
   strwrap(note, exdent = 2)
+}
+
+# Between what numbers coefficients lie, if there are any.
+range_note <- function(coefficients) {
+  if (all(is.na(coefficients))) {
+    return("")
+  }
+  range <- format(range(coefficients, na.rm = TRUE), digits = 3L, trim = TRUE)
+  sprintf(" from %s to %s", range[1L], range[2L])
 }
 
 # What the coefficients of a factor are compared with.

@@ -71,11 +71,12 @@
 #' the factor's own), or for the combinations of several that are in the formula as nothing else,
 #' as in `y ~ x + firm:year + (1 | worker)`; and for two of these, the largest, as in `y ~ firm +
 #' school + (1 | worker)`. Of the second a level is dropped for each part of the data that isn't
-#' connected with the others, as `lm()` does it. So are slopes by level, the interactions of one
+#' connected with the others, as `lm()` does it. So are slopes by level, the interactions of such a
 #' factor with covariates, with matrices such as `poly(x, 2)` and with categories of few levels,
 #' as in `y ~ firm * x + (1 | worker)`, `firm:x`, `firm * sex` or `firm * x * sex`, whatever the
-#' contrasts of the categories, if no level has more than 20 columns: a level where the covariate
-#' is constant, or a category doesn't occur, loses its slope, as in `lm()`. [anova()][anova.rlmm]
+#' contrasts of the categories, if no level has more than 20 columns; also those of two factors, as
+#' in `y ~ firm * x + school * sex + (1 | worker)`. A level where the covariate is constant, or a
+#' category doesn't occur, loses its slope, as in `lm()`. [anova()][anova.rlmm]
 #' tests such an interaction as a whole; terms that it contains (`sex` in `firm:sex`) have no row
 #' in its table. `options(rlmm.large_factor = )` is the number of levels from which on it is done,
 #' however many rows there are; with `Inf` all factors are columns. For generalized models see

@@ -8,25 +8,25 @@ covariates_with_slopes <- function(fit) {
   labels[unquoted(labels) %in% unquoted(covariates)]
 }
 
-#' The row of a covariate in a table of tests: that of a mean of its slopes
+#' The row of a covariate in a table of tests: that of a mean of its slopes, by each factor
 #'
 #' Type III weighs all levels alike; type II by what the covariate has to tell in each of them, as
 #' the sequential hypothesis of a model without slopes does.
 #' @param label Of its term.
 #' @noRd
 test_of_covariate <- function(label, fit, type, tests) {
-  own <- slopes_of(fit, label)
-  check_slopes_known(fit, own, label, type)
+  slopes <- slopes_of(fit, label)
+  check_slopes_known(fit, slopes, label, type)
   x <- covariate_contrast(fit, label, type)
   weights <- if (type == "II") {
-    slope_weights(fit, own, x)
+    slope_weights(fit, slopes, x)
   } else {
-    rep(1 / length(own$at), length(own$at))
+    alike_by_factor(slopes, length(fit$levels))
   }
   core <- in_core_coding(fit)
-  of_levels <- sum(weights * core$levels[own$at], na.rm = TRUE)
+  of_levels <- sum(weights * core$levels, na.rm = TRUE)
   slope <- sum(x * core$beta) + of_levels
-  variance_at <- slope_variance(fit, own, x, weights)
+  variance_at <- slope_variance(fit, x, weights)
   variance <- effects_sigma(fit)^2 * variance_at(fit$theta)
   if (inherits(fit, "rlmm_glmm")) {
     return(chisq_table(slope^2 / drop(variance), 1L))
@@ -41,17 +41,27 @@ test_of_covariate <- function(label, fit, type, tests) {
 
 # The slopes of a covariate, among the large factors.
 slopes_of <- function(fit, label) {
-  Find(
+  Filter(
     \(own) identical(own$covariate, unquoted(label)),
     fit$fixed$large$factors
   )
 }
 
-check_slopes_known <- function(fit, own, label, type) {
+# Weights of all levels by which each of some factors has the mean of its own.
+alike_by_factor <- function(factors, n) {
+  weights <- numeric(n)
+  for (own in factors) {
+    weights[own$at] <- 1 / length(own$at)
+  }
+  weights
+}
+
+check_slopes_known <- function(fit, slopes, label, type) {
   if (!all(free_beta(fit))) {
     abort_if_large(fit, "A test of slopes beside coefficients that are held")
   }
-  if (type == "III" && anyNA(fit$levels[own$at])) {
+  levels <- unlist(lapply(slopes, `[[`, "at"))
+  if (type == "III" && anyNA(fit$levels[levels])) {
     what <- sprintf("A test of %s beside interactions", tick(unquoted(label)))
     abort_if_large(fit, paste(what, "and dropped slopes"))
   }
@@ -68,12 +78,12 @@ covariate_contrast <- function(fit, label, type) {
 }
 
 # The share that the slope of each level has in the coefficient of a covariate, in a model without
-# slopes of it.
-slope_weights <- function(fit, own, x) {
+# slopes of it; zero for other levels.
+slope_weights <- function(fit, slopes, x) {
   spec <- fit_spec(fit)
   used <- rows_that_count(fit)
   large <- fit$fixed$large
-  is_other <- \(one) one$block == own$block && one$column != own$column
+  is_other <- \(one) !identical(one$covariate, slopes[[1L]]$covariate)
   rows <- \(one) {
     found <- rows_of_large(one, new_data(fit, NULL))
     rows_of_factor(c(one, found), used)
@@ -85,9 +95,13 @@ slope_weights <- function(fit, own, x) {
   covariate <- columns[, x == 1, drop = FALSE]
   factors <- lapply(Filter(is_other, large$factors), rows)
   rest <- rest_beside(covariate, others, factors)
-  values <- drop(rest) * columns[, x == 1]
-  by_level <- level_sums(as.matrix(values), rows(own)$refs, length(own$at))
-  large$is_column[own$at] * drop(by_level) / sum(by_level)
+  values <- rest * drop(covariate)
+  weights <- numeric(length(large$levels))
+  for (own in slopes) {
+    refs <- rows(own)$refs
+    weights[own$at] <- level_sums(values, refs, length(own$at))
+  }
+  large$is_column * weights / sum(values)
 }
 
 # What columns and the levels of factors leave of a covariate.
@@ -102,11 +116,12 @@ rest_beside <- function(covariate, columns, factors) {
 }
 
 # The variance over sigma^2 of a coefficient and weighted slopes, as a function of theta.
-slope_variance <- function(fit, own, x, weights) {
+slope_variance <- function(fit, x, weights) {
   system <- normal_equations(linear_spec(fit))
   none <- list(at = matrix(0L, 0L, 2L), values = numeric())
   z <- rep(list(none), length(system$terms))
-  z <- with_level_values(z, fit$fixed$large, own$at, weights)
+  used <- which(weights != 0)
+  z <- with_level_values(z, fit$fixed$large, used, weights[used])
   function(theta) {
     found <- solve_normal_equations(system, theta, x, z)
     matrix(sum_with_solution(found, x, z))
