@@ -53,26 +53,6 @@ solved_variance_of <- function(row, rows, parts, fixed) {
   known + unknown_variance(row, rows$effects, parts)
 }
 
-#' Variances of the errors of z' b over sigma^2, given the coefficients, those of levels among them
-#' @noRd
-variance_of_effects <- function(fit, rows) {
-  parts <- list(lambda = lambda_blocks(fit$random, fit$theta))
-  if (length(rows$effects) > 0L) {
-    spec <- linear_spec(fit)
-    spec <- spec_without_terms(spec, fixed_term_numbers(spec))
-    own <- list(
-      free = free_beta(fit),
-      theta = fit$theta,
-      n_terms = length(spec$terms),
-      system = normal_equations(spec)
-    )
-    parts <- c(parts, own)
-  }
-  rows$x[] <- 0
-  rows["levels"] <- list(NULL)
-  prediction_variance(rows, parts, FALSE)
-}
-
 # The elements of a row's random effects, by core term; the last terms are the large factors.
 right_hand_effects <- function(row, effects, parts) {
   none <- list(at = matrix(0L, 0L, 2L), values = numeric())

@@ -187,6 +187,26 @@ with_levels_of_likelihood <- function(fit, rows, variance) {
   of_effects + likelihood_share(fit) * (variance - of_effects)
 }
 
+#' Variances of the errors of z' b over sigma^2, given the coefficients, those of levels among them
+#' @noRd
+variance_of_effects <- function(fit, rows) {
+  parts <- list(lambda = lambda_blocks(fit$random, fit$theta))
+  if (length(rows$effects) > 0L) {
+    spec <- linear_spec(fit)
+    spec <- spec_without_terms(spec, fixed_term_numbers(spec))
+    own <- list(
+      free = free_beta(fit),
+      theta = fit$theta,
+      n_terms = length(spec$terms),
+      system = normal_equations(spec)
+    )
+    parts <- c(parts, own)
+  }
+  rows$x[] <- 0
+  rows["levels"] <- list(NULL)
+  prediction_variance(rows, parts, FALSE)
+}
+
 parameter_variance <- function(fit, rows) {
   slopes <- parameter_slopes(fit, rows)
   quadratic(slopes$eta, slopes$covariance)

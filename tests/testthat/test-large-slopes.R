@@ -410,10 +410,9 @@ test_that("slopes stand apart where their factor is in nothing else", {
   expect_length(apart(y ~ firm * x + (x | firm)), 0L)
   sums <- list(firm = "contr.sum")
   expect_length(apart(y ~ firm * x + (1 | worker), contrasts = sums), 2L)
-  # Beside slopes another factor has columns.
   expect_identical(
     apart(y ~ firm * x + worker + (1 | kind)),
-    c("firm", "firm:x")
+    c("firm", "worker", "firm:x")
   )
 })
 
