@@ -40,7 +40,9 @@ solved_variance_of <- function(row, rows, parts, fixed) {
     return(NA_real_)
   }
   z <- right_hand_effects(row, rows$effects, parts)
-  z <- with_level_values(z, parts$large, levels, values)
+  if (length(levels) > 0L) {
+    z <- with_level_values(z, parts$large, levels, values)
+  }
   for (own in rows$means) {
     z <- with_level_values(z, parts$large, own$at, own$coding$weights)
   }
