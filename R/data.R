@@ -122,9 +122,7 @@
 #' @examples
 #' str(InstEval)
 #' xtabs(~ service + dept, InstEval)
-#' \donttest{
 #' rlmm(y ~ service + (1 | s) + (1 | d), InstEval)
-#' }
 #' @keywords datasets
 "InstEval"
 

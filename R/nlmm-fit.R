@@ -30,7 +30,7 @@ new_problem <- function(y, weights, x, random, shell, mean, s) {
     n_rows = length(weights),
     s = s,
     x = x,
-    zt = sparse_zt(shell),
+    z = dense_where_small(Matrix::t(sparse_zt(shell))),
     random = random,
     shell = shell,
     mean = mean
@@ -49,12 +49,42 @@ design_shell <- function(design, theta = NULL) {
   )
 }
 
-#' Z Lambda at a theta: dense where that is small
+dense_where_small <- function(matrix) {
+  if (prod(dim(matrix)) <= 1e6) as.matrix(matrix) else matrix
+}
+
+#' Z Lambda at a theta; where Z is dense, without the making of a sparse Lambda
 #' @noRd
 scaled_z <- function(problem, theta) {
-  problem$shell$theta <- theta
-  z <- Matrix::t(sparse_lambdat(problem$shell) %*% problem$zt)
-  if (prod(dim(z)) <= 1e6) as.matrix(z) else z
+  if (!is.matrix(problem$z)) {
+    problem$shell$theta <- theta
+    return(problem$z %*% lambda_matrix(problem$shell))
+  }
+  of_term <- rep(
+    seq_along(problem$random),
+    n_columns(problem) * n_levels(problem)
+  )
+  for (i in seq_along(problem$random)) {
+    lambda <- lambda_block(problem$random[[i]], theta)
+    problem$z[, of_term == i] <- times_block(
+      problem$z[, of_term == i, drop = FALSE],
+      lambda
+    )
+  }
+  problem$z
+}
+
+# The columns of one term, by level and then by effect, times the k x k block of each level.
+times_block <- function(z, block) {
+  effect <- rep_len(seq_len(ncol(block)), ncol(z))
+  product <- z
+  for (j in seq_len(ncol(block))) {
+    parts <- lapply(seq_len(nrow(block)), \(i) {
+      block[i, j] * z[, effect == i, drop = FALSE]
+    })
+    product[, effect == j] <- Reduce(`+`, parts)
+  }
+  product
 }
 
 #' The sum over the parameters of the gradient times their rows of a matrix
@@ -297,7 +327,7 @@ search_memory <- function(problem, theta, beta) {
   rlang::new_environment(list(
     theta = theta,
     beta = beta,
-    u = numeric(nrow(problem$zt)),
+    u = numeric(ncol(problem$z)),
     value = 0,
     count = 0L
   ))

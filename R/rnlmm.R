@@ -69,9 +69,9 @@
 #' fit
 #' predict(fit, data.frame(age = c(500, 1000), Tree = "3"), interval = "prediction")
 #' head(simulate(fit, 2, seed = 1))
-#' \donttest{
-#' confint(fit, "xmid", method = "profile")
-#' confint(bootstrap(fit, n = 5, seed = 1))
+#' if (interactive()) {
+#'   confint(fit, "xmid", method = "profile")
+#'   confint(bootstrap(fit, n = 100, seed = 1))
 #' }
 #' two <- rnlmm(
 #'   circumference ~ SSlogis(age, Asym, xmid, scal) ~ (Asym + xmid | Tree),
