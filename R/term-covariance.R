@@ -68,7 +68,7 @@ lambda_block <- function(term, theta) {
   if (is.null(term$root)) block else term$root %*% block
 }
 
-# Which terms have a root: their covariances are those of the core from both sides by it.
+# Which terms have a `root`, which takes independent effects back to the user's.
 has_root <- function(random) {
   !vapply(random, \(term) is.null(term$root), NA)
 }

@@ -241,7 +241,7 @@ fn add_blocks(
 }
 
 // What [`add_blocks`] adds, where all columns of Z are ones: in the basis Q of
-// [`families`](crate::iterative::families), G is diagonal.
+// [`nested_basis`](crate::iterative::nested_basis), G is diagonal.
 struct Plain<'a> {
     inner: Vec<f64>,
     couplings: Cow<'a, [f64]>,
@@ -254,12 +254,12 @@ struct Plain<'a> {
 impl<'a> Plain<'a> {
     fn new(solver: &'a Solver, rows: &Rows, inner: &[Blocks]) -> Self {
         let system = solver.system();
-        let families = &solver.preconditioner.families;
+        let basis = &solver.preconditioner.basis;
         let term_of = |row: usize| {
             let term = system.trailing[system.block_of_row(row)].term;
             rows.terms.iter().position(|own| own.term == term)
         };
-        let terms = families.members().filter_map(|(row, around, _)| {
+        let terms = basis.members().filter_map(|(row, around, _)| {
             Some((term_of(row)?, term_of(around)?))
         });
         let mut nested: Vec<(usize, usize)> = terms.collect();
@@ -267,8 +267,8 @@ impl<'a> Plain<'a> {
         nested.dedup();
         Self {
             inner: inner.iter().flat_map(Blocks::values).copied().collect(),
-            couplings: families.couplings(system),
-            omega: families.unscaled(system.m),
+            couplings: basis.couplings(system),
+            omega: basis.unscaled(system.m),
             nested,
         }
     }

@@ -19,7 +19,7 @@
 //! | what is left of them at a theta; products with S | [`reduced`] |
 //! | eight vectors side by side; which columns of `[X r]` these are | [`wide`], [`picked`] |
 //! | the diagonal blocks of S, their factor F, `log\|P\|` | [`precondition`] |
-//! | levels within those of another term | [`families`] |
+//! | levels within those of another term | [`nested_basis`] |
 //! | conjugate gradients, several right-hand sides at once | [`gradients`] |
 //! | `e_1' log(T) e_1` of a tridiagonal T | [`tridiagonal`] |
 //! | the norm of E | [`norm`] |
@@ -38,12 +38,12 @@
 pub mod border;
 pub mod cond_var;
 pub(crate) mod engine;
-pub mod families;
 mod fixed_sums;
 pub mod gradients;
 pub mod information;
 pub(crate) mod leverage;
 pub mod log_det;
+pub mod nested_basis;
 pub mod norm;
 pub mod picked;
 pub mod precondition;

@@ -16,8 +16,8 @@ pub fn squared_norm(solver: &Solver) -> f64 {
     let leading = leading_of_rows(solver);
     let lambdas = &solver.reduced.lambdas;
     let inner = solver.preconditioner.scaled_inverse(lambdas);
-    let families = &solver.preconditioner.families;
-    let (vals, cross) = (families.couplings(system), families.products(system));
+    let basis = &solver.preconditioner.basis;
+    let (vals, cross) = (basis.couplings(system), basis.products(system));
     let mut parts = Vec::new();
     for (t, block) in system.trailing.iter().enumerate() {
         let size = block.n_levels.div_ceil(PARTS).max(1);

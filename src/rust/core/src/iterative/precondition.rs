@@ -1,9 +1,9 @@
 //! The diagonal blocks of S, a level each, and their Cholesky factor F; of `Q'SQ` where levels are
-//! nested, as [`families`](crate::iterative::families) has it.
+//! nested, as [`nested_basis`](crate::iterative::nested_basis) has it.
 
 use crate::error::{Error, Result};
 use crate::factor::blocks::Blocks;
-use crate::iterative::families::Families;
+use crate::iterative::nested_basis::NestedBasis;
 use crate::iterative::reduced::Reduced;
 use crate::iterative::wide::add_multiple;
 use crate::kernels::simd::vectorized;
@@ -17,7 +17,7 @@ pub struct Preconditioner {
     /// Lower triangles, per trailing term.
     factors: Vec<Blocks>,
     /// Levels within those of another term.
-    pub families: Families,
+    pub basis: NestedBasis,
 }
 
 /// What F does.
@@ -36,7 +36,7 @@ impl Preconditioner {
     /// `NotPositiveDefinite`.
     pub fn new(reduced: &Reduced) -> Result<Self> {
         let mut factors = diagonal_of_k(reduced);
-        let families = Families::new(reduced, &mut factors);
+        let basis = NestedBasis::new(reduced, &mut factors);
         let system = &*reduced.system;
         let blocks: Vec<(usize, usize)> =
             system.trailing.iter().map(|b| (b.first, b.k)).collect();
@@ -56,7 +56,7 @@ impl Preconditioner {
         Ok(Self {
             blocks,
             factors,
-            families,
+            basis,
         })
     }
 
@@ -84,32 +84,32 @@ impl Preconditioner {
     /// `x := F x`.
     pub fn times<const W: usize>(&self, x: &mut [[f64; W]]) {
         self.act(Action::Times, x);
-        self.families.add_up(1.0, x);
+        self.basis.add_up(1.0, x);
     }
 
     /// `x := F' x`.
     pub fn times_transposed<const W: usize>(&self, x: &mut [[f64; W]]) {
-        self.families.hand_down(1.0, x);
+        self.basis.hand_down(1.0, x);
         self.act(Action::TimesTransposed, x);
     }
 
     /// `x := F^-1 x`.
     pub fn solve_factor<const W: usize>(&self, x: &mut [[f64; W]]) {
-        self.families.add_up(-1.0, x);
+        self.basis.add_up(-1.0, x);
         self.act(Action::Solve, x);
     }
 
     /// `x := F^-T x`.
     pub fn solve_transposed<const W: usize>(&self, x: &mut [[f64; W]]) {
         self.act(Action::SolveTransposed, x);
-        self.families.hand_down(-1.0, x);
+        self.basis.hand_down(-1.0, x);
     }
 
     /// `x := P^-1 x`.
     pub fn solve<const W: usize>(&self, x: &mut [[f64; W]]) {
-        self.families.add_up(-1.0, x);
+        self.basis.add_up(-1.0, x);
         self.solve_blocks(x);
-        self.families.hand_down(-1.0, x);
+        self.basis.hand_down(-1.0, x);
     }
 
     fn solve_blocks<const W: usize>(&self, x: &mut [[f64; W]]) {

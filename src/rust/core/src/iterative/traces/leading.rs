@@ -75,7 +75,7 @@ impl<'a> Leading<'a> {
         let v = self.solver.reduced.v.values();
         let values = inner.iter().flat_map(Blocks::values);
         let inner: Vec<f64> = values.copied().collect();
-        let couplings = self.solver.preconditioner.families.couplings(system);
+        let couplings = self.solver.preconditioner.basis.couplings(system);
         let mut own = vec![0.0; system.m];
         let mut sum = 0.0;
         for (level, (a00, v)) in system.a00.values().iter().zip(v).enumerate() {

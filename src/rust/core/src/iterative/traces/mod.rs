@@ -97,7 +97,7 @@ impl<'a> Tally<'a> {
         let mut exact = Sums::of(0.0, system);
         let leading = Leading::new(solver, &mut exact.leading);
         // Where levels are nested, sums that aren't divided have more noise than those that are.
-        let share = match solver.preconditioner.families.is_empty() {
+        let share = match solver.preconditioner.basis.is_empty() {
             true => WEAK_DIRECTION,
             false => WEAK_NESTED,
         };
@@ -200,10 +200,10 @@ impl<'a> Tally<'a> {
     // Takes off what has the mean zero, as the diagonal blocks of E are zero: products of x1 with
     // x0 in the basis Q.
     fn take_off_first_order(&self, found: Vectors, sides: &mut Sums<Row>) {
-        let families = &self.solver.preconditioner.families;
+        let basis = &self.solver.preconditioner.basis;
         let (mut x1, mut x0) = (found.first, found.start);
-        families.hand_down(1.0, &mut x1);
-        families.hand_down(1.0, &mut x0);
+        basis.hand_down(1.0, &mut x1);
+        basis.hand_down(1.0, &mut x0);
         self.take_off(&x1, &x0, sides);
         self.take_off_around(&x1, &x0, sides);
         let reduced = &self.solver.reduced;
@@ -215,8 +215,8 @@ impl<'a> Tally<'a> {
     // What the levels around others add to the products of those.
     fn take_off_around(&self, x1: &[Row], x0: &[Row], sides: &mut Sums<Row>) {
         let system = self.solver.system();
-        let families = &self.solver.preconditioner.families;
-        for (row, around, weight) in families.members() {
+        let basis = &self.solver.preconditioner.basis;
+        for (row, around, weight) in basis.members() {
             let own = &mut sides.trailing[system.block_of_row(row)].both[0];
             let both = (&x1[around], &x0[around]);
             (0..WIDTH).for_each(|c| {
@@ -260,7 +260,7 @@ fn share_of_levels_around(solver: &Solver, t: usize) -> f64 {
     let system = solver.system();
     let preconditioner = &solver.preconditioner;
     let mut share = 0.0;
-    for (row, around, weight) in preconditioner.families.members() {
+    for (row, around, weight) in preconditioner.basis.members() {
         if system.block_of_row(row) == t {
             let outer = system.block_of_row(around);
             let level = around - system.trailing[outer].first;

@@ -51,7 +51,7 @@ impl<'a> Undivided<'a> {
         if !divisions.iter().any(Division::has_weak) {
             return undivided;
         }
-        let is_nested = !solver.preconditioner.families.is_empty();
+        let is_nested = !solver.preconditioner.basis.is_empty();
         let of_k = diagonal_of_k(&solver.reduced);
         for (t, (k_ll, division)) in of_k.into_iter().zip(divisions).enumerate()
         {

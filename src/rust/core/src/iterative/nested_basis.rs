@@ -30,25 +30,25 @@ struct Member {
 
 /// The basis of one theta.
 #[derive(Debug, Clone, Default)]
-pub struct Families {
+pub struct NestedBasis {
     members: Vec<Member>,
 }
 
-impl Families {
+impl NestedBasis {
     /// Finds the basis, and replaces the diagonal elements of K (scalars, per trailing term) by
     /// `(Q'SQ - 1) / theta^2`.
     pub(super) fn new(reduced: &Reduced, diagonal: &mut [Blocks]) -> Self {
         let system = &*reduced.system;
         let nested = system.nested.iter();
-        let mut families = Self {
+        let mut basis = Self {
             members: nested.map(Member::new).collect(),
         };
-        if families.is_empty() {
-            return families;
+        if basis.is_empty() {
+            return basis;
         }
-        families.weigh(reduced, diagonal);
-        families.replace(reduced, diagonal);
-        families
+        basis.weigh(reduced, diagonal);
+        basis.replace(reduced, diagonal);
+        basis
     }
 
     /// Whether no level is nested in another one.
