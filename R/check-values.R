@@ -13,6 +13,9 @@ chosen_rows <- function(x, at) {
   if (is.matrix(x)) x[at, , drop = FALSE] else x[at]
 }
 
+# A matrix without the rounding errors that make it asymmetric.
+symmetric_part <- function(x) (x + t(x)) / 2
+
 # The number of rows of a data frame, faster than by nrow(), which dispatches.
 count_rows <- function(frame) .row_names_info(frame, 2L)
 

@@ -330,7 +330,7 @@ stepped_parameters.rlmm_glmm <- function(fit, rows) {
   start <- at[free]
   steps <- difference_steps(fit, at)[free]
   hessian <- central_differences(gradient_at, start, steps)
-  step <- newton_step(gradient_at(start), (hessian + t(hessian)) / 2)
+  step <- newton_step(gradient_at(start), symmetric_part(hessian))
   replace(at, free, start - step)
 }
 

@@ -74,7 +74,7 @@ marginal_derivatives <- function(fit) {
 adjusted_covariance <- function(found, w) {
   bend <- weighted_sum(w, found$bends, 0 * found$phi)
   adjusted <- found$phi + 2 * found$phi %*% bend %*% found$phi
-  (adjusted + t(adjusted)) / 2
+  symmetric_part(adjusted)
 }
 
 #' W, in the directions of the terms and that of V

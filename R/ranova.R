@@ -384,8 +384,7 @@ effect_eigenvalues <- function(fit) {
 }
 
 nonzero_eigenvalues <- function(x) {
-  symmetric <- (x + t(x)) / 2
-  parts <- eigen(symmetric, symmetric = TRUE, only.values = TRUE)
+  parts <- eigen(symmetric_part(x), symmetric = TRUE, only.values = TRUE)
   values <- parts$values
   values[values > 1e-10 * max(values)]
 }

@@ -62,5 +62,5 @@ strata_covariance <- function(fit) {
     (gradient(gamma + shift) - gradient(gamma - shift)) / (2 * step)
   })
   hessian <- do.call(cbind, columns)
-  2 * solve((hessian + t(hessian)) / 2)
+  2 * solve(symmetric_part(hessian))
 }

@@ -306,7 +306,7 @@ adjusted <- function(zz, x, residual, phi, c) {
 #' The eigenvectors of a positive semi-definite matrix whose eigenvalues aren't zero
 #' @noRd
 positive_eigen <- function(x) {
-  parts <- eigen((x + t(x)) / 2, symmetric = TRUE)
+  parts <- eigen(symmetric_part(x), symmetric = TRUE)
   kept <- parts$values > 1e-12 * max(parts$values)
   list(
     values = parts$values[kept],

@@ -242,7 +242,7 @@ inverse_curvature <- function(hessian) {
     return(list(matrix = hessian, flat = hessian))
   }
   unit <- 1 / sqrt(pmax(abs(diag(hessian)), .Machine$double.xmin))
-  scaled <- (hessian + t(hessian)) / 2 * outer(unit, unit)
+  scaled <- symmetric_part(hessian) * outer(unit, unit)
   parts <- eigen(scaled, symmetric = TRUE)
   limit <- 1e-7 * max(abs(parts$values))
   if (any(parts$values < -limit)) {
