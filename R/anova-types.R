@@ -179,11 +179,7 @@ balanced_contrasts <- function(fit, term, tested, codings) {
   variables <- attr(terms, "factors") > 0
   names <- rownames(variables)
   classes <- variable_classes(names, terms)
-  parts <- Map(unquoted(names), classes, variables[, tested], f = \(
-    name,
-    class,
-    is_own
-  ) {
+  coded <- \(name, class, is_own) {
     coding <- codings[[name]]
     if (is.null(coding)) {
       diag(columns_of_class(class))
@@ -192,7 +188,8 @@ balanced_contrasts <- function(fit, term, tested, codings) {
     } else {
       t(colMeans(coding))
     }
-  })
+  }
+  parts <- Map(coded, unquoted(names), classes, variables[, tested])
   # The columns of the first variable vary fastest.
   beside <- \(a, b) kronecker(b, a)
   block <- \(i) Reduce(beside, parts[variables[, i]])

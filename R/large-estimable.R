@@ -60,10 +60,11 @@ indicator_columns <- function(own, origin, n, n_levels) {
 column_origins <- function(ordinary, factors) {
   is_shifted <- has_indicator(factors) & colnames(ordinary) != "(Intercept)"
   blocks <- vapply(factors, `[[`, 1L, "block")
-  slopes <- vapply(factors, \(own) {
+  slope_of <- \(own) {
     beside_levels <- has_indicator(factors[blocks == own$block])
     if (is_of_slopes(own) && beside_levels) own$values[1L] else 0
-  }, 1)
+  }
+  slopes <- vapply(factors, slope_of, 1)
   list(ordinary = colMeans(ordinary) * is_shifted, slopes = slopes)
 }
 

@@ -141,7 +141,8 @@ factors_of_term <- function(label, set, is_coded, terms, frame) {
 any_first_category <- function(set, terms) {
   factors <- attr(terms, "factors")
   labels <- attr(terms, "term.labels")
-  has_category <- colSums(factors[are_categories(terms), , drop = FALSE] > 0) > 0
+  of_categories <- factors[are_categories(terms), , drop = FALSE]
+  has_category <- colSums(of_categories > 0) > 0
   which(has_category)[1L] %in% match(set, labels)
 }
 

@@ -207,7 +207,8 @@ combine_codes <- function(a, b) {
 nested_codes <- function(a, b) {
   of_a <- levels_around(a, b)
   if (!is.null(of_a)) {
-    return(list(refs = a$refs, levels = pair_labels(a, b, seq_along(of_a), of_a)))
+    levels <- pair_labels(a, b, seq_along(of_a), of_a)
+    return(list(refs = a$refs, levels = levels))
   }
   of_b <- levels_around(b, a)
   if (is.null(of_b)) {
