@@ -143,7 +143,10 @@ check_weights <- function(w) {
     abort_weights(bad)
   }
   if (all(w == 0, na.rm = TRUE)) {
-    abort_rlmm("`weights` must not all be zero.", "rlmm_error_weights")
+    abort_rlmm(
+      "`weights` must not all be zero.",
+      c("rlmm_error_weights", "rlmm_error_no_rows")
+    )
   }
 }
 

@@ -167,7 +167,7 @@ append_keys <- function(a, b, levels_a, levels_b) {
 # A factor in one part may be text in another.
 append_values <- function(x, y) {
   if (is.factor(x) || is.factor(y)) {
-    levels <- union(levels(x) %||% unique(x), levels(y) %||% unique(y))
+    levels <- common_order(list(order_of_levels(x), order_of_levels(y)))
     return(factor(c(as.character(x), as.character(y)), levels))
   }
   is_same <- identical(class(x), class(y)) || (is.numeric(x) && is.numeric(y))
@@ -331,6 +331,9 @@ check_same_sums <- function(a, b) {
 #' @noRd
 difference_of_plans <- function(a, b) {
   same <- \(name) identical(a[[name]], b[[name]])
+  dependent <- setdiff(c(a$dependent, b$dependent), c(bases(a), bases(b)))
+  given <- list(names(a$arguments), names(b$arguments))
+  own <- setdiff(unlist(given), Reduce(intersect, given))
   if (deparse_one(a$formula) != deparse_one(b$formula)) {
     other_formulas(a$formula, b$formula)
   } else if (!same("xlevels")) {
@@ -341,6 +344,12 @@ difference_of_plans <- function(a, b) {
     "The contrasts of a factor are others in one part than in another."
   } else if (!same("predvars")) {
     "A variable depends on all rows of its data, such as `poly(x, 2)`."
+  } else if (length(dependent) > 0L) {
+    sprintf("%s depends on all rows of its data.", tick(dependent[1L]))
+  } else if (!same("coded")) {
+    "A variable goes by the levels of a factor, which are others in one part than in another."
+  } else if (length(own) > 0L) {
+    sprintf("Only one part has %s.", tick(own[1L]))
   } else if (!same("frequency")) {
     "The weights of one part count rows, those of another don't."
   }

@@ -13,7 +13,8 @@ abort_no_way_back <- function() {
 #' Sums of all chunks; the reader is read twice only where levels must be known first
 #' @noRd
 sums_of_chunks <- function(formula, reader, extras, options) {
-  chunks <- first_chunks(reader)
+  check <- \(chunk) frame_of_chunk(formula, chunk, extras)
+  chunks <- first_chunks(reader, check)
   if (is.null(chunks$first)) {
     abort_empty_reader(reader)
   }
@@ -21,7 +22,7 @@ sums_of_chunks <- function(formula, reader, extras, options) {
     collect_levels(formula, extras, chunks, reader)
   }
   if (length(known) > 0L) {
-    chunks <- first_chunks(reader)
+    chunks <- first_chunks(reader, check)
     if (is.null(chunks$first)) {
       abort_no_way_back()
     }
@@ -30,11 +31,14 @@ sums_of_chunks <- function(formula, reader, extras, options) {
   label <- label_apart_in_chunks(formula, chunks$first, extras, options, known)
   sums_with_apart(formula, label, \(formula) {
     plan <- sums_plan(formula, chunks$first, extras, options, known)
-    if (!is.null(chunks$second)) {
-      check_row_wise(plan, chunks$first, extras)
+    plan$coded <- coded_levels(plan, chunks$first, extras)
+    if (is.null(chunks$second)) {
+      plan$dependent <- unlike_their_part(plan, chunks$first, extras)
+    } else {
+      refuse_dependent(unlike_their_part(plan, chunks$first, extras))
     }
     total <- chunk_sums(plan, chunks$first, extras)
-    add_chunks(total, chunks$second, extras, reader)
+    add_chunks(total, chunks, extras, reader)
   })
 }
 
@@ -48,26 +52,52 @@ label_apart_in_chunks <- function(formula, chunk, extras, options, known) {
   label_apart(formula, chunk, extras, options$contrasts, has_many)
 }
 
-# The first two chunks, from the beginning.
-first_chunks <- function(reader) {
+#' The first chunk with a row that counts, and the next one
+#' @param check A function of a chunk that fails if no row of it counts.
+#' @noRd
+first_chunks <- function(reader, check) {
   reader(TRUE)
-  first <- next_chunk(reader)
+  first <- first_that_counts(reader, check)
   list(first = first, second = if (!is.null(first)) next_chunk(reader))
 }
 
-add_chunks <- function(total, chunk, extras, reader) {
+# The error is that of the last chunk if none has a row that counts.
+first_that_counts <- function(reader, check) {
+  problem <- NULL
+  while (!is.null(chunk <- next_chunk(reader))) {
+    problem <- if_no_rows(check(chunk), identity)
+    if (!inherits(problem, "condition")) {
+      return(chunk)
+    }
+  }
+  if (!is.null(problem)) stop(problem)
+}
+
+# What else becomes of a chunk whose rows all miss a value, or have no weight.
+if_no_rows <- function(expr, otherwise) {
+  tryCatch(expr, rlmm_error_no_rows = otherwise)
+}
+
+frame_of_chunk <- function(formula, chunk, extras) {
+  parsed <- parse_formula(formula, chunk)
+  whole_frame(parsed, formula_env(formula), chunk, extras)
+}
+
+add_chunks <- function(total, chunks, extras, reader) {
+  chunk <- chunks$second
   while (!is.null(chunk)) {
     total <- add_chunk(total, chunk, extras)
+    check_beside_first(total$plan, chunks$first, chunk, extras)
     chunk <- next_chunk(reader)
   }
   total
 }
 
-# A chunk whose rows all miss a value adds nothing.
+# A chunk without a row that counts adds nothing.
 add_chunk <- function(total, chunk, extras) {
-  sums <- tryCatch(
+  sums <- if_no_rows(
     chunk_sums(total$plan, chunk, extras, total$sums),
-    rlmm_error_no_rows = \(cnd) NULL
+    \(cnd) NULL
   )
   if (is.null(sums)) total else add_sums(total, sums)
 }
@@ -83,9 +113,11 @@ collect_levels <- function(formula, extras, chunks, reader) {
   }
   chunk <- chunks$second
   while (!is.null(chunk)) {
-    new <- of(chunk)
-    check_same_categories(names(new), names(found))
-    found <- Map(more_levels, found, new[names(found)])
+    new <- if_no_rows(of(chunk), \(cnd) NULL)
+    if (!is.null(new)) {
+      check_same_categories(names(new), names(found))
+      found <- Map(more_levels, found, new[names(found)])
+    }
     chunk <- next_chunk(reader)
   }
   lapply(found, \(own) ordered_levels(own$orders, own$used))
@@ -103,30 +135,6 @@ more_levels <- function(found, new) {
 ordered_levels <- function(orders, used) {
   order <- if (length(orders) > 0L) common_order(orders)
   c(intersect(order, used), sort(setdiff(used, order)))
-}
-
-# One order of levels from those of several factors: that of numbers, or of the alphabet, if each
-# has it. Otherwise the longest is the first, in which the others' levels are put before the one
-# that follows them.
-common_order <- function(orders) {
-  all <- unique(unlist(orders))
-  numbers <- suppressWarnings(as.numeric(all))
-  by_number <- if (!anyNA(numbers)) all[order(numbers)]
-  for (sorted in list(by_number, sort(all))) {
-    has_it <- vapply(orders, \(own) !is.unsorted(match(own, sorted)), NA)
-    if (isTRUE(all(has_it))) {
-      return(sorted)
-    }
-  }
-  Reduce(joined_order, orders[order(-lengths(orders))])
-}
-
-joined_order <- function(known, new) {
-  at <- match(new, known)
-  is_new <- is.na(at)
-  follower <- rev(cummin(rev(ifelse(is_new, length(known) + 1L, at))))
-  places <- c(seq_along(known), follower[is_new] - 0.5)
-  c(known, new[is_new])[order(places)]
 }
 
 check_same_categories <- function(names, known) {

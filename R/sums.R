@@ -23,10 +23,10 @@
 #' @param ... Of `c()`, sums to add up; anything else is an error.
 #'
 #' @details Rows with missing values are left out. Variables are computed row by row, so that
-#' `log(x)` or `I(x^2)` may stand in the formula, in a database those that dbplyr translates. Bases
-#' that depend on all rows can't be computed from chunks; of a table, `poly(x, 2)` and `scale(x)`
-#' can, which read it once more for each degree. Single values of the formula's environment are put
-#' in.
+#' `log(x)` or `I(x^2)` may stand in the formula, in a database those that dbplyr translates. What
+#' depends on other rows, as `poly(x, 2)` or `weights = w / mean(w)`, can't be computed from chunks,
+#' and isn't added up by `c()`; of a table, `poly(x, 2)` and `scale(x)` can, which read it once more
+#' for each degree. Single values of the formula's environment are put in.
 #'
 #' A factor of the fixed part must have the same levels in all parts that are added up; grouping
 #' factors may have any. So may one factor of the fixed part with more than 1,000 levels (or the
