@@ -3,6 +3,9 @@
 # Rows that are fetched at once.
 rows_fetched <- 100000L
 
+# Rows that are looked at first, for the types of columns and about where their values are.
+rows_looked_at <- 1000L
+
 #' A function that reads data in chunks, whatever they come in
 #' @noRd
 as_reader <- function(data) {

@@ -57,7 +57,7 @@ unlike_their_part <- function(plan, rows, extras) {
 #' Refuse variables that are others in the first chunk, or in another one, than in both together
 #' @noRd
 check_beside_first <- function(plan, first, chunk, extras) {
-  columns <- used_columns(chunk, plan, extras)
+  columns <- columns_of_model(chunk, plan, extras)
   parts <- lapply(list(first, chunk), \(rows) {
     rows_to_try(rows)[intersect(columns, names(rows))]
   })
@@ -90,7 +90,7 @@ unlike_values <- function(all, own, rows) {
 #' @noRd
 coded_levels <- function(plan, rows, extras) {
   rows <- rows_to_try(rows)
-  used <- used_columns(rows, plan, extras)
+  used <- columns_of_model(rows, plan, extras)
   factors <- Filter(\(name) is.factor(rows[[name]]), used)
   values <- \(rows) lapply(values_in(rows, plan, extras), bare_values)
   all <- if (length(factors) > 0L) values(rows)
@@ -133,14 +133,14 @@ rows_to_try <- function(rows) {
   }
 }
 
-used_columns <- function(rows, plan, extras) {
+columns_of_model <- function(rows, plan, extras) {
   exprs <- c(list(plan$variables), lapply(extras, rlang::quo_get_expr))
   intersect(unlist(lapply(exprs, all.vars)), names(rows))
 }
 
 parts_of_rows <- function(rows, plan, extras) {
   n <- nrow(rows)
-  columns <- unclass(rows)[used_columns(rows, plan, extras)]
+  columns <- unclass(rows)[columns_of_model(rows, plan, extras)]
   in_turns <- split(seq_len(n), seq_len(n) %% 2L)
   c(in_turns, unlist(lapply(columns, parts_by_value), recursive = FALSE))
 }

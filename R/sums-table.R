@@ -1,9 +1,6 @@
 # Sums of tables that stay where they are: in a database, in files, or behind an engine that R
 # doesn't reach.
 
-# Rows that are looked at first, for the types of columns and about where their values are.
-rows_looked_at <- 1000L
-
 #' @noRd
 sums_of_table <- function(formula, table, extras, options) {
   complete <- complete_table(table, formula, extras)
