@@ -7,7 +7,7 @@ common_order <- function(orders) {
   all <- unique(unlist(orders))
   numbers <- suppressWarnings(as.numeric(all))
   by_number <- if (!anyNA(numbers)) all[order(numbers)]
-  for (sorted in list(by_number, sort(all))) {
+  for (sorted in drop_null(list(by_number, sort(all)))) {
     has_it <- vapply(orders, \(own) !is.unsorted(match(own, sorted)), NA)
     if (isTRUE(all(has_it))) {
       return(sorted)

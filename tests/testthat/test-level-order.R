@@ -1,5 +1,6 @@
 test_that("factors of several parts have one order", {
   expect_identical(common_order(list("10", "9")), c("9", "10"))
+  expect_identical(common_order(list("w", "u", "v")), c("u", "v", "w"))
   expect_identical(common_order(list(c("10", "9"), "2")), c("10", "2", "9"))
   expect_identical(
     common_order(list(c("lo", "hi"), c("lo", "mid", "hi"), "top")),
