@@ -180,8 +180,8 @@ prediction_errors.rlmm_glmm <- function(
   list(variance = variance, df = Inf)
 }
 
-# Variances given the parameters, of which levels have those of coefficients: at the dispersion of the
-# likelihood, where that of the random effects alone, given all fixed ones, isn't.
+# Variances given the parameters. Levels have those of coefficients, at the dispersion of the
+# likelihood; that of the random effects alone, given all fixed ones, has another.
 with_levels_of_likelihood <- function(fit, rows, variance) {
   of_effects <- variance_of_effects(fit, rows)
   of_effects + likelihood_share(fit) * (variance - of_effects)
