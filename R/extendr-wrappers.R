@@ -127,6 +127,10 @@ rust_lmm_derivatives <- function(spec, theta, exact) .Call(wrap__rust_lmm_deriva
 #' @noRd
 rust_smallest_pivot <- function(x, weights, n) .Call(wrap__rust_smallest_pivot, x, weights, n)
 
+#' Bytes that R may still take; `NaN` where the system doesn't tell.
+#' @noRd
+rust_free_memory <- function() .Call(wrap__rust_free_memory)
+
 #' Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c
 #' of `contrasts`; with `independent` in the `theta` of independent columns, which comes along with
 #' the `roots` that lead back.

@@ -32,18 +32,6 @@ rows_with <- function(table, columns) {
 # The memory that a row of a result takes, and what becomes of it: three copies.
 bytes_of_rows <- function(columns) 3 * 8 * columns
 
-#' The memory that is left, in bytes: what Linux says, elsewhere 8 GiB
-#' @noRd
-free_memory <- function(file = "/proc/meminfo") {
-  lines <- if (file.exists(file)) readLines(file) else character()
-  line <- grep("^MemAvailable:", lines, value = TRUE)
-  if (length(line) == 1L) {
-    as.numeric(gsub("[^0-9]", "", line)) * 1024
-  } else {
-    8 * 2^30
-  }
-}
-
 abort_too_many_levels <- function(statement, columns, memory) {
   n <- as.numeric(dplyr::collect(dplyr::count(statement))$n)
   abort_rlmm(

@@ -3,6 +3,7 @@
 use extendr_api::prelude::*;
 use rlmm_core::derivatives::HessianKind;
 use rlmm_core::factor::cross_products::smallest_pivot;
+use rlmm_core::factor::memory::free_bytes;
 use rlmm_core::factor::sums::Sums;
 use rlmm_core::factor::sums_of_rows::Centre;
 use rlmm_core::factor::{leverage, Solution};
@@ -203,6 +204,16 @@ fn rust_smallest_pivot(x: Robj, weights: Robj, n: i32) -> Robj {
         let x = columns(&x, n)?;
         x.validate("x", n)?;
         Ok(Robj::from(smallest_pivot(&x, weights.as_real_slice(), n)))
+    })
+}
+
+/// Bytes that R may still take; `NaN` where the system doesn't tell.
+/// @noRd
+#[extendr]
+fn rust_free_memory() -> Robj {
+    guard(|| {
+        let free = free_bytes().map(|bytes| bytes as f64);
+        Ok(Robj::from(free.unwrap_or(f64::NAN)))
     })
 }
 
@@ -502,5 +513,6 @@ extendr_module! {
     fn rust_lmm_leverage;
     fn rust_lmm_derivatives;
     fn rust_smallest_pivot;
+    fn rust_free_memory;
     fn rust_lmm_with_sigma;
 }

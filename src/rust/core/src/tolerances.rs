@@ -57,6 +57,7 @@
 //! | [`LEAST_COSINE`] | 1e-8 | has BFGS seen a curvature | rounding of a gradient's change |
 //! | [`FLAT_SLOPE`] | 0.02 | does a variance matter (absolute) | a seventh of a standard error |
 //! | [`INVOLVED_SHARE`] | 1e-3 | is a parameter in a direction | rounding of the eigenvector |
+//! | [`MOST_MISSED`] | 0.25 | does a step tell what Hessians leave out | it is some per cent |
 //!
 //! Residuals of solves without a factor, relative to those at their start:
 //!
@@ -328,6 +329,10 @@ pub(crate) const OMEGA_STEP: f64 = 1e-4;
 
 /// A covariance changes along a direction if its difference over the step is a larger share of it.
 pub(crate) const OMEGA_CHANGE: f64 = 1e-5;
+
+/// A step tells what rough Hessians leave out if that is no larger share of the change of the
+/// gradient: average information misses some per cent, and a long step sees many curvatures.
+pub(crate) const MOST_MISSED: f64 = 0.25;
 
 /// Two covariances are the same if no element differs by a larger share of the largest variance.
 pub(crate) const SAME_COVARIANCE: f64 = 1e-12;

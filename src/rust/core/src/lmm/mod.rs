@@ -356,6 +356,12 @@ impl LinearMixedModel {
         }
     }
 
+    /// Whether average Hessians become observed ones, in part, near an optimum.
+    pub(crate) fn observes_near_optimum(&self) -> bool {
+        let exact = self.engine.as_exact();
+        exact.is_ok_and(|exact| exact.factor.trailing.is_large())
+    }
+
     // Random effects of the trailing terms, and of all.
     fn crossed_effects(&self) -> (usize, usize) {
         let size = self.engine.size();

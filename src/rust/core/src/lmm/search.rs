@@ -354,6 +354,13 @@ impl Geometry for Search<'_> {
         Some(self.at.from_theta(&parameters))
     }
 
+    fn has_rough_hessian(&self) -> bool {
+        let kind = self.model.affordable_hessian();
+        kind == HessianKind::Average
+            && self.tangents.is_empty()
+            && !self.model.observes_near_optimum()
+    }
+
     fn is_bounded(&self, _n: usize) -> Vec<bool> {
         self.at.is_bounded()
     }

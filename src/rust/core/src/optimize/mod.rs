@@ -10,6 +10,7 @@
 //! | value, gradient, Hessian; the space of the coordinates | [`objective`] |
 //! | Newton's method: course, escapes from saddle points | [`newton`] |
 //! | the quadratic model and its steps | [`trust_region`] |
+//! | what rough Hessians leave out | `secant` |
 //! | BFGS | [`bfgs`] |
 //! | NLopt's algorithms | [`nlopt`] |
 //! | how many minima there may be | [`optima`] |
@@ -28,6 +29,7 @@ pub(crate) mod optima;
 mod recorder;
 #[cfg(test)]
 mod rosenbrock;
+mod secant;
 mod settings;
 mod summary;
 pub(crate) mod trust_region;

@@ -2,12 +2,13 @@
 //! decrease.
 
 use super::limits::Gain;
+use super::secant::Secant;
 use super::trust_region::Model;
 use super::{OptSummary, Recorder, Settings, Status};
 use crate::error::Result;
 use crate::tolerances::{
-    FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NOISE_MARGIN, NOISE_SHARE,
-    SUFFICIENT,
+    FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NEAR_OPTIMUM, NOISE_MARGIN,
+    NOISE_SHARE, SUFFICIENT,
 };
 
 /// Restarts from points where the model sees no way down but the objective does.
@@ -47,6 +48,7 @@ struct Search<'a> {
     before: (f64, Vec<f64>),
     gradient: Vec<f64>,
     hessian: Vec<f64>,
+    secant: Secant,
     radius: f64,
     first_radius: f64,
     ftol: f64,
@@ -82,6 +84,7 @@ impl<'a> Search<'a> {
             before: (value, x.clone()),
             gradient: vec![0.0; n],
             hessian: vec![0.0; n * n],
+            secant: Secant::default(),
             radius,
             first_radius: radius,
             ftol: FTOL_SHARE * settings.ftol_abs,
@@ -147,6 +150,13 @@ impl<'a> Search<'a> {
     fn update_model(&mut self) -> Result<bool> {
         let objective = &mut self.recorder.objective;
         objective.local_derivatives(&mut self.gradient, &mut self.hessian)?;
+        if objective.has_rough_hessian() {
+            let step_sizes = objective.step_sizes(self.x.len());
+            let place = (&self.x[..], &step_sizes[..]);
+            let is_short = self.before.0 - self.value < NEAR_OPTIMUM;
+            let (gradient, hessian) = (&self.gradient, &mut self.hessian);
+            self.secant.learn(place, is_short, gradient, hessian);
+        }
         Ok(self.model.update(&self.gradient, &self.hessian))
     }
 

@@ -93,6 +93,12 @@ pub trait Geometry: Objective {
         moved.map(|((x, p), step_size)| x + p * step_size).collect()
     }
 
+    /// Whether Hessians leave something out that steps can tell, and derivatives at all points are
+    /// those in the same coordinates.
+    fn has_rough_hessian(&self) -> bool {
+        false
+    }
+
     /// Whether there are no equivalent points beyond the lower bound of zero of each of the `n`
     /// coordinates.
     fn is_bounded(&self, n: usize) -> Vec<bool> {

@@ -421,8 +421,10 @@ impl Dense {
             values, triangles, ..
         } = inverse;
         triangles.update(self.l());
-        let columns = chunks(m, INVERTED);
-        let values = values.chunks_mut(INVERTED * m);
+        // A small inverse is there before a thread has begun.
+        let width = if self.is_large() { INVERTED } else { m };
+        let columns = chunks(m, width);
+        let values = values.chunks_mut(width * m);
         share(columns.zip(values), |(columns, values)| {
             let (first, width) = (columns.start, columns.len());
             let out = MatMut::from_column_major_slice_mut(values, m, width);
