@@ -176,6 +176,9 @@ core_error_texts <- list(
     )
   },
   origin = \(err) {
+    if (isTRUE(err$beside_levels)) {
+      return(origin_beside_levels(err))
+    }
     c(
       paste(
         "A covariate of a random slope is too far from zero:",
@@ -271,6 +274,25 @@ core_error_texts <- list(
     )
   }
 )
+
+# Slopes of a covariate far from zero beside fixed effects of the same levels.
+origin_beside_levels <- function(err) {
+  covariate <- if (is.null(err$name)) "the covariate" else tick(err$name)
+  c(
+    paste(
+      "A covariate of a random slope is too far from zero:",
+      "its digits are lost beside the levels, which are fixed effects."
+    ),
+    x = sprintf(
+      "Within levels the standard deviation of %s is less than 1e-5 of its size.",
+      covariate
+    ),
+    i = paste(
+      "Centre it: take its mean, or a round number near it, off.",
+      "The slopes, and the restricted likelihood, are those of any origin."
+    )
+  )
+}
 
 #' How much memory a model needs, and how much there is, or how much the user allows
 #' @noRd

@@ -231,3 +231,39 @@ test_that("slopes beside their levels are those without the intercept, wherever 
     )
   }
 })
+
+# Sums of products don't know a share of 1e-12 of a column, rows do.
+test_that("slopes of a covariate too far from zero beside their levels are an error", {
+  set.seed(1)
+  data <- data.frame(g = gl(12, 5), c = rnorm(60), w = runif(60, 0.5, 2))
+  data$y <- rnorm(12)[data$g] * data$c + rnorm(60, sd = 0.1)
+  data$n <- rpois(60, exp(rnorm(12)[data$g] * data$c / 2))
+  for (origin in c(1e6, 1e8, 1e9)) {
+    data$x <- data$c + origin
+    expect_too_far <- function(fit) {
+      cnd <- expect_error(suppressMessages(fit), class = "rlmm_error_origin")
+      expect_match(conditionMessage(cnd), "which are fixed effects")
+      expect_match(conditionMessage(cnd), "standard deviation of `x`")
+    }
+    expect_too_far(rlmm(y ~ g + (0 + x | g), data))
+    expect_too_far(rlmm(y ~ g + (0 + x | g), data, REML = FALSE))
+    expect_too_far(rlmm(y ~ 0 + g + c + (0 + x | g), data, weights = w))
+    expect_too_far(rlmm(y ~ g + (x || g), data))
+    expect_too_far(rlmm(rlmm_sums(y ~ g + (0 + x | g), data)))
+    expect_too_far(rglmm(n ~ g + (0 + x | g), data, poisson()))
+  }
+})
+
+test_that("slopes far from zero that are fixed effects already are redundant", {
+  set.seed(2)
+  data <- data.frame(g = gl(12, 5), c = rnorm(60))
+  data$y <- rnorm(12)[data$g] * data$c + rnorm(60)
+  reduced <- lm(y ~ g * c, data)
+  for (origin in c(0, 1e6, 1e8)) {
+    data$x <- data$c + origin
+    found <- told(rlmm(y ~ g * x + (0 + x | g), data))
+    expect_match(found$text, "and is zero", fixed = TRUE)
+    expect_equal(sigma(found$fit), sigma(reduced), tolerance = 1e-6)
+    expect_identical(certificate(found$fit)$verdict, "optimal")
+  }
+})

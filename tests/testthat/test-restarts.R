@@ -92,3 +92,25 @@ test_that("a criterion of few digits is told of", {
   centred <- rlmm(y ~ f + (x || g), data)
   expect_identical(certificate(centred)$verdict, "optimal")
 })
+
+# The likelihood has a minimum at slopes of the size of the spread, and one without slopes, which is
+# lower here: 249.98878 by dense algebra.
+test_that("levels as dummy columns without an intercept hide no far covariate", {
+  set.seed(700024)
+  sample(4:12, 1)
+  sample(4:9, 1)
+  data <- data.frame(g = gl(6, 6), c = rnorm(36))
+  data[c("z", "h")] <- list(rnorm(36), sample(5, 36, TRUE))
+  data$w <- runif(36, 0.3, 3)
+  slopes <- rnorm(6)[data$g] * sample(c(0, 0.3, 1, 5), 1)
+  crossed <- rnorm(5)[data$h] * sample(c(0, 1), 1)
+  noise <- rnorm(36) * sample(c(0.05, 1), 1)
+  data$y <- slopes * data$c + crossed + noise + rnorm(6)[data$g]
+  data$x <- data$c + round(10^runif(1, 2, 9))
+  criterion <- function(formula) {
+    fit <- suppressMessages(rlmm(formula, data, weights = w, REML = FALSE))
+    -2 * as.numeric(logLik(fit))
+  }
+  expect_equal(criterion(y ~ 0 + g + (0 + x | g)), 249.98878, tolerance = 1e-7)
+  expect_equal(criterion(y ~ g + (0 + x | g)), 249.98878, tolerance = 1e-7)
+})

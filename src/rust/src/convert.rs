@@ -12,7 +12,10 @@ use rlmm_core::glmm::possible_engine;
 use rlmm_core::lmm::{EngineKind, EnginePlan, Held};
 use rlmm_core::optimize::Settings;
 use rlmm_core::parallel::team;
-use rlmm_core::{Basis, Criterion, Design, Error, LinearMixedModel, Result};
+use rlmm_core::{
+    confirm_contained, confirm_contained_in_sums, Basis, Criterion, Design,
+    Error, LinearMixedModel, Result,
+};
 
 use crate::fields::{missing, Fields};
 use crate::sums::{summed_columns, sums};
@@ -67,6 +70,17 @@ impl Data<'_> {
                 let sums = changed.unwrap_or_else(|| sums.clone());
                 Data::Sums(sums, Summed::default())
             }
+        }
+    }
+
+    /// Confirms that the fixed effects contain these effects (term and column of each).
+    ///
+    /// # Errors
+    /// `Origin` of a covariate that is too far from zero.
+    pub fn confirm_contained(&self, effects: &[(usize, usize)]) -> Result<()> {
+        match self {
+            Self::Rows(design) => confirm_contained(design, effects),
+            Self::Sums(sums, _) => confirm_contained_in_sums(sums, effects),
         }
     }
 

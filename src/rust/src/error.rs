@@ -50,10 +50,18 @@ fn error_list(error: &Error) -> Robj {
             &message,
             &[("term", int(term + 1)), ("row", int(row + 1))],
         ),
-        Error::Origin { term, column } => condition(
+        Error::Origin {
+            term,
+            column,
+            beside_levels,
+        } => condition(
             "origin",
             &message,
-            &[("term", int(term + 1)), ("column", int(column + 1))],
+            &[
+                ("term", int(term + 1)),
+                ("column", int(column + 1)),
+                ("beside_levels", Robj::from(*beside_levels)),
+            ],
         ),
         Error::NegativeWeight { index } => {
             condition("negative_weight", &message, &[("row", int(index + 1))])

@@ -14,7 +14,7 @@ use rlmm_core::glmm::{
 use rlmm_core::judge::Certificate;
 use rlmm_core::lmm::Held;
 use rlmm_core::optimize::{bfgs, Observer};
-use rlmm_core::{Basis, Design, Result};
+use rlmm_core::{confirm_contained, Basis, Design, Result};
 
 use crate::convert::{
     engine_and_room, held, settings, shapes, take_threads, Spec,
@@ -235,6 +235,7 @@ impl GlmmJob {
         design: &Design,
         basis: &Basis,
     ) -> Result<Pairs> {
+        confirm_contained(design, model.redundant())?;
         let parameters = basis.to_given(&fit.parameters);
         let mut prepared = Prepared {
             model,

@@ -35,13 +35,16 @@ pub enum Error {
         /// The number of levels of the term.
         n_levels: usize,
     },
-    /// The mean of a covariate is so large beside its standard deviation that its digits are lost.
+    /// The mean of a covariate is so large beside its standard deviation, or beside that within the
+    /// levels of a term, that its digits are lost.
     #[error("term {term}: column {column} is too far from zero")]
     Origin {
         /// Core term (0-based).
         term: usize,
         /// Column of its model matrix (0-based).
         column: usize,
+        /// Whether they are lost beside fixed effects that tell the levels apart.
+        beside_levels: bool,
     },
     /// A weight is negative.
     #[error("weight at index {index} is negative")]

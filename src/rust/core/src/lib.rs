@@ -56,6 +56,9 @@ pub mod simulate;
 mod tolerances;
 
 pub use coordinates::basis::{Basis, Root};
+pub use coordinates::far_effects::{
+    confirm_contained, confirm_contained_in_sums,
+};
 pub use design::{Column, Columns, Design};
 pub use error::{Error, Result};
 pub use lmm::{Criterion, LinearMixedModel};

@@ -123,6 +123,7 @@
 //! | [`LOST_ORIGIN`] | 5e-19 | is a covariate too far from zero | a mean of 1.4e9 deviations |
 //! | [`CONTAINED`] | 1e-9 | does X contain columns of Z | rounding of X'X, if that is fair |
 //! | [`ROUNDED_SHARE`] | 2e-12 | the same, of orthogonal columns of X | ten thousand roundings |
+//! | [`SMALL_WITHIN`] | 1e-8 | may sums mistake it for a constant | ten times `CONTAINED` |
 //!
 //! Steps, and what ends an iteration:
 //!
@@ -470,6 +471,10 @@ pub(crate) const CONTAINED: f64 = 1e-9;
 /// X contains columns of Z, where its own columns are orthogonal, if it leaves no larger share of
 /// the square; where those before leave little of one of them, so many times more.
 pub(crate) const ROUNDED_SHARE: f64 = 2e-12;
+
+/// Sums may call the columns of Z of a covariate contained in X, as they would those of a constant,
+/// if its spread within levels is a smaller share of its size, in squares.
+pub(crate) const SMALL_WITHIN: f64 = 1e-8;
 
 /// The relative step of differences between thetas of two sets of effects.
 pub(crate) const THETA_STEP: f64 = 1e-5;

@@ -69,7 +69,11 @@ impl Basis {
                 }
                 if let Some(column) = lost_digits(design, &columns) {
                     let column = first + column;
-                    return Err(Error::Origin { term: at, column });
+                    return Err(Error::Origin {
+                        term: at,
+                        column,
+                        beside_levels: false,
+                    });
                 }
                 let (mut q, mut c) = orthogonal(design, &columns);
                 standardize(design, k, &mut q, &mut c);

@@ -14,6 +14,7 @@
 //! | an unstructured covariance around one theta, its effects in no order | [`tangent`] |
 //! | fixed effects of centred columns | [`centring`] |
 //! | effects of orthogonal columns, where the given ones nearly depend on each other | [`basis`] |
+//! | effects of far covariates that sums call contained in the fixed ones | [`far_effects`] |
 //! | orthogonal columns, of a part of a term and of X | `orthogonal`, `part_basis`, `fixed_basis` |
 //! | the basis of a model that is given by its sums | [`sums`] |
 
@@ -22,6 +23,7 @@ pub mod basis;
 mod canonical;
 pub mod centring;
 mod escapes;
+pub mod far_effects;
 mod fixed_basis;
 mod orthogonal;
 mod part_basis;

@@ -144,6 +144,17 @@ fn square(design: &Design, column: &[f64]) -> f64 {
     weighted_product(design, column, column)
 }
 
+/// The share of the square of a column that orthogonal ones leave, which are taken off it.
+pub(super) fn left_of(design: &Design, q: &[f64], own: &mut [f64]) -> f64 {
+    let whole = square(design, own);
+    for _ in 0..2 {
+        for other in q.chunks_exact(design.n()) {
+            take_off(design, other, own);
+        }
+    }
+    square(design, own) / whole
+}
+
 // Takes off a column what another one explains of it; returns the multiple.
 fn take_off(design: &Design, other: &[f64], own: &mut [f64]) -> f64 {
     let whole = square(design, other);

@@ -189,7 +189,11 @@ impl Products {
         }
         if let Some(column) = self.lost_digits() {
             let column = first + column;
-            return Err(Error::Origin { term, column });
+            return Err(Error::Origin {
+                term,
+                column,
+                beside_levels: false,
+            });
         }
         Ok(Some(PartBasis {
             term,

@@ -211,8 +211,9 @@ fn left_of_combination(
     }
 }
 
-// Between 1/2 and 3/2, with either sign: multiples of the golden ratio.
-fn irregular(level: usize, probe: usize) -> f64 {
+/// The weight of a level in a combination: between 1/2 and 3/2, with either sign, by multiples of
+/// the golden ratio.
+pub(crate) fn irregular(level: usize, probe: usize) -> f64 {
     let by_level = (level as f64 + 1.0) * 0.618_033_988_749_894_9;
     let by_probe = probe as f64 * 0.414_213_562_373_095;
     let share = (by_level + by_probe).fract();

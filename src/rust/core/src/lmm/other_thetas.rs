@@ -3,6 +3,7 @@
 
 use super::LinearMixedModel;
 use crate::factor::contained::Levels;
+use crate::factor::Factor;
 use crate::tolerances::{LOST_SPREAD, SMALL_SPREAD};
 
 /// An element of theta that is an element of Lambda.
@@ -17,8 +18,8 @@ struct Element {
 
 impl LinearMixedModel {
     /// The standard deviations of slopes of covariates that are far from zero beside their spread:
-    /// the elements of theta, with the spread as a share of the root mean square. X tells only if
-    /// it begins with a constant.
+    /// the elements of theta, with the spread as a share of the root mean square. X tells if it
+    /// begins with a constant, or has a dummy column for each level of the slopes.
     pub(super) fn far_slopes(&self) -> Vec<(usize, f64)> {
         let mut found = Vec::new();
         self.for_each_element(|element| {
@@ -36,22 +37,13 @@ impl LinearMixedModel {
         !self.far_slopes().is_empty()
     }
 
-    // What is left of a column of Z, all levels together, without its mean.
+    // The spread of a column of Z where it is small: about its mean, or about those of the levels.
     fn spread(&self, term: usize, column: usize) -> Option<f64> {
         let factor = &self.engine.as_exact().ok()?.factor;
-        let whole = factor.border.first_square();
-        let (mut sum, mut square_sum) = (0.0, 0.0);
-        if whole <= 0.0 {
-            return None;
-        }
-        factor.for_each_level(term, column, &mut |_, square, products| {
-            sum += products[0];
-            square_sum += square;
-        });
-        let left = 1.0 - sum * sum / (whole * square_sum);
-        (LOST_SPREAD..SMALL_SPREAD)
-            .contains(&left)
-            .then(|| left.sqrt())
+        let is_small = |left: &f64| (LOST_SPREAD..SMALL_SPREAD).contains(left);
+        let left = left_of_mean(factor, term, column).filter(is_small);
+        let left = left.or_else(|| left_of_means(factor, term, column));
+        left.filter(is_small).map(f64::sqrt)
     }
 
     /// Elements of theta that are a standard deviation or on the diagonal of Lambda, and free.
@@ -184,4 +176,38 @@ impl LinearMixedModel {
             });
         }
     }
+}
+
+// What is left of a column of Z, all levels together, without its mean.
+fn left_of_mean(factor: &Factor, term: usize, column: usize) -> Option<f64> {
+    let whole = factor.border.first_square();
+    let (mut sum, mut square_sum) = (0.0, 0.0);
+    if whole <= 0.0 {
+        return None;
+    }
+    factor.for_each_level(term, column, &mut |_, square, products| {
+        sum += products[0];
+        square_sum += square;
+    });
+    Some(1.0 - sum * sum / (whole * square_sum))
+}
+
+// What is left of a column of Z without its mean in each level, on the average over the levels,
+// where X has dummy columns of these.
+fn left_of_means(factor: &Factor, term: usize, column: usize) -> Option<f64> {
+    let p = factor.p();
+    if factor.level_count(term) > p {
+        return None;
+    }
+    let xx = factor.border.cross_products();
+    let (mut n_levels, mut left) = (0.0, 0.0);
+    factor.for_each_level(term, column, &mut |_, square, products| {
+        if square > 0.0 {
+            let pairs = products.iter().zip(xx.iter().step_by(p + 1));
+            let explained = pairs.map(|(xz, xx)| xz * xz / (xx * square));
+            left += 1.0 - explained.fold(0.0, f64::max);
+            n_levels += 1.0;
+        }
+    });
+    Some(left / n_levels)
 }

@@ -230,9 +230,27 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             }
         }
         match lowest.0.is_finite() {
-            true => self.from(&lowest.1, found),
+            true => {
+                let found = self.from(&lowest.1, found);
+                self.or_point(lowest, found)
+            }
             false => found,
         }
+    }
+
+    // What was found, or a point that is lower by more than rounding errors: these may have led the
+    // search from there upwards.
+    fn or_point(
+        &self,
+        (value, point): (f64, Vec<f64>),
+        mut found: OptSummary,
+    ) -> OptSummary {
+        let x = self.search.at.from_theta(&point);
+        let rounding = self.margin * self.search.rounding(&x, value);
+        if found.best_value - value > OTHER_MINIMUM.max(rounding) {
+            (found.best, found.best_value) = (point, value);
+        }
+        found
     }
 
     // What was found, or what is found from correlations near their limits: at several scales of
