@@ -6,7 +6,9 @@
 qqnorm.rlmm <- function(
   y,
   type = c("pearson", "response", "deviance", "working", "scaled"),
-  ...
+  ...,
+  id = NULL,
+  idLabels = NULL
 ) {
   type <- one_of(
     type,
@@ -14,8 +16,10 @@ qqnorm.rlmm <- function(
     "type"
   )
   need_package("lattice", "qqnorm()")
+  values <- unpad(residuals.rlmm(y, type = type), y)
   qq_plot(
-    residuals.rlmm(y, type = type),
+    values,
+    plotted_labels(y, id, idLabels, length(values)),
     ylab = capitalize(paste(type, "residuals")),
     ...
   )
@@ -23,14 +27,22 @@ qqnorm.rlmm <- function(
 
 #' @rdname plot.rlmm
 #' @rawNamespace S3method(lattice::qqmath, rlmm)
-qqmath.rlmm <- function(x, data = NULL, type = "pearson", ...) {
+qqmath.rlmm <- function(
+  x,
+  data = NULL,
+  id = NULL,
+  idLabels = NULL,
+  type = "pearson",
+  ...
+) {
   if (!all(type %in% lattice_types)) {
-    return(qqnorm.rlmm(x, type = type, ...))
+    return(qqnorm.rlmm(x, type, id = id, idLabels = idLabels, ...))
   }
   need_package("lattice", "qqmath()")
-  values <- residuals.rlmm(x, type = "pearson")
+  values <- unpad(residuals.rlmm(x, type = "pearson"), x)
   qq_plot(
     values,
+    plotted_labels(x, id, idLabels, length(values)),
     ylab = "Pearson residuals",
     type = type,
     ...
@@ -40,8 +52,11 @@ qqmath.rlmm <- function(x, data = NULL, type = "pearson", ...) {
 # What lattice calls a `type`: points, lines, a regression line and so on.
 lattice_types <- c("p", "l", "h", "b", "o", "s", "S", "r", "a", "g", "smooth")
 
-qq_plot <- function(values, ...) {
-  values <- sort(values[is.finite(values)])
+# Sorted values against quantiles, each with its label if that isn't `NA`.
+qq_plot <- function(values, labels = NULL, ...) {
+  order <- order(values)
+  order <- order[is.finite(values[order])]
+  values <- values[order]
   data <- data.frame(
     quantile = stats::qnorm(stats::ppoints(length(values))),
     value = unname(values)
@@ -54,7 +69,7 @@ qq_plot <- function(values, ...) {
     col = plot_blue,
     pch = if (is_many) 16 else 1,
     cex = if (is_many) 0.4 else 0.8,
-    panel = qq_panel(quartile_line(data))
+    panel = qq_panel(quartile_line(data), labels[order])
   )
   draw_with(lattice::xyplot, defaults, ...)
 }
@@ -71,10 +86,13 @@ quartile_line <- function(data) {
   c(y[[1L]] - slope * x[[1L]], slope)
 }
 
-qq_panel <- function(line) {
+qq_panel <- function(line, labels = NULL) {
+  # An error in what is to be labelled comes before the drawing.
+  force(labels)
   function(x, y, ...) {
     lattice::panel.grid(h = -1, v = -1)
     draw_line(line)
     lattice::panel.xyplot(x, y, ...)
+    draw_labels(x, y, labels)
   }
 }

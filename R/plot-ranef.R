@@ -13,6 +13,7 @@
 #' @param x What [ranef()][ranef.rlmm] or [coef()] returned; for `plot_shrinkage()` a fit.
 #' @param data Not used: lattice's generics have it.
 #' @param main Add the name of the grouping factor as a title?
+#' @param transf A function that effects and limits are drawn after, such as `exp` for odds ratios.
 #' @param level Probability of the intervals.
 #' @param whichel Names of grouping factors.
 #' @param group,effects For `plot_shrinkage()`: the grouping factor and the names of two of its
@@ -32,9 +33,10 @@ plot.ranef.rlmm <- function(
   main = TRUE,
   level = 0.95,
   whichel = NULL,
+  transf = identity,
   ...
 ) {
-  caterpillars(x, main, level, whichel, ...)
+  caterpillars(x, main, transf, level, whichel, ...)
 }
 
 #' @rdname plot.ranef.rlmm
@@ -43,20 +45,33 @@ dotplot.ranef.rlmm <- function(
   x,
   data = NULL,
   main = TRUE,
+  transf = identity,
   level = 0.95,
   whichel = NULL,
   ...
 ) {
-  caterpillars(x, main, level, whichel, ...)
+  caterpillars(x, main, transf, level, whichel, ...)
 }
 
-caterpillars <- function(x, main, level, whichel, ...) {
+caterpillars <- function(x, main, transf, level, whichel, ...) {
   need_package("lattice", "plot(ranef(fit))")
   check_confidence(level)
   check_flag(main, "main")
+  check_transformation(transf)
   new_plots(lapply(wanted_groups(x, whichel), \(group) {
-    caterpillar(group, effects_table(x, group), main, level, ...)
+    caterpillar(group, effects_table(x, group), main, transf, level, ...)
   }))
+}
+
+check_transformation <- function(transf) {
+  if (is.function(transf)) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c("`transf` must be a function such as `exp`.", x = it_is(transf)),
+    "rlmm_error_argument",
+    arg = "transf"
+  )
 }
 
 wanted_groups <- function(x, whichel) {
@@ -75,7 +90,7 @@ effects_table <- function(x, group) {
   table
 }
 
-caterpillar <- function(group, table, main, level, ...) {
+caterpillar <- function(group, table, main, transf, level, ...) {
   data <- data.frame(
     level = table$grp,
     term = table$term,
@@ -83,8 +98,17 @@ caterpillar <- function(group, table, main, level, ...) {
   )
   half <- half_width(table$condsd, level)
   defaults <- interval_defaults(level ~ value | term, data, half)
+  defaults <- transformed(defaults, transf)
   layout <- level_layout(nlevels(data$level), if (main) group)
   draw_with(lattice::dotplot, c(defaults, layout), ...)
+}
+
+# Intervals after a function of the values, their limits and the line at zero.
+transformed <- function(defaults, transf) {
+  defaults$data$value <- transf(defaults$data$value)
+  of_line <- c("low", "high", "zero")
+  defaults[of_line] <- lapply(defaults[of_line], transf)
+  defaults
 }
 
 # The half widths of normal intervals; zero without standard errors.
@@ -98,6 +122,7 @@ interval_defaults <- function(formula, data, half) {
     data = data,
     low = data$value - half,
     high = data$value + half,
+    zero = 0,
     panel = interval_panel,
     prepanel = interval_prepanel
   )
@@ -110,9 +135,9 @@ interval_prepanel <- function(x, y, low, high, subscripts, ...) {
   list(xlim = range(low[subscripts], high[subscripts], finite = TRUE))
 }
 
-interval_panel <- function(x, y, low, high, subscripts, ...) {
+interval_panel <- function(x, y, low, high, subscripts, zero = 0, ...) {
   lattice::panel.grid(h = 0, v = -1)
-  lattice::panel.abline(v = 0, col = plot_grey)
+  lattice::panel.abline(v = zero, col = plot_grey)
   at <- as.numeric(y)
   lattice::panel.segments(
     low[subscripts],

@@ -38,7 +38,7 @@
 #' plot(fit, resid(., type = "pearson") ~ Days | Subject, id = 0.01)
 #' plot(fit, Subject ~ resid(.))
 #' plot(fit, Reaction ~ fitted(.), abline = c(0, 1))
-#' qqnorm(fit)
+#' qqnorm(fit, id = 0.01)
 #' @export
 plot.rlmm <- function(
   x,

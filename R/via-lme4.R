@@ -320,17 +320,25 @@ via_lme4 <- function(...) {
   call_again(.Generic, .GenericDefEnv, convert)(...)
 }
 
-#' lme4's object, with the fitted rows as `data` in its call
+#' lme4's object, with the fitted data as `data` in its call
 #'
 #' effects evaluates the call where the data of a fit that was made in a function aren't known, or
-#' others have their name. Rows that the call evaluates more of than the formula are left to it.
+#' others have their name: those are the frame's, or, where the call evaluates more of them than the
+#' frame holds, the data that were fitted, if they are still there.
 #' @noRd
 as_merMod_with_data <- function(fit) {
   object <- as_merMod_for_fixed(fit)
-  in_call <- c("weights", "subset", "offset", "na.action")
-  is_held <- all(all.vars(fit$formula) %in% names(fit$frame))
-  if (is_held && !any(in_call %in% names(object@call))) {
-    object@call$data <- as.data.frame(fit$frame)
+  call <- object@call
+  in_call <- c("weights", "subset", "na.action")
+  # An offset stands in the formula of the call, whether in that of the fit or not.
+  is_held <- all(all.vars(call$formula) %in% names(fit$frame))
+  data <- if (is_held && !any(in_call %in% names(call))) {
+    as.data.frame(fit$frame)
+  } else {
+    original_data(fit)
+  }
+  if (!is.null(data)) {
+    object@call$data <- data
   }
   object
 }

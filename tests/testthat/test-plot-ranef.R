@@ -38,6 +38,30 @@ test_that("each grouping factor has a picture of its own order", {
   expect_true(draws(plot(ranef(fit, condVar = FALSE))))
 })
 
+test_that("effects are drawn after a transformation, as odds ratios", {
+  fit <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial
+  )
+  modes <- ranef(fit)
+  shown <- lattice::dotplot(modes, transf = exp)$herd
+  table <- as.data.frame(modes)
+  order <- match(shown$panel.args[[1L]]$y, table$grp)
+  half <- qnorm(0.975) * table$condsd
+  expect_equal(shown$panel.args[[1L]]$x, exp(table$condval)[order])
+  common <- shown$panel.args.common
+  expect_equal(common$low, exp(table$condval - half))
+  expect_equal(common$high, exp(table$condval + half))
+  expect_equal(common$zero, 1)
+  expect_equal(
+    plot(modes, transf = exp)$herd$panel.args,
+    shown$panel.args
+  )
+  expect_true(draws(shown))
+  expect_error(plot(modes, transf = 2), class = "rlmm_error_argument")
+})
+
 test_that("qqmath() pairs modes with normal quantiles", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   shown <- lattice::qqmath(ranef(fit))$Subject$panel.args[[2L]]

@@ -94,6 +94,34 @@ test_that("qqnorm() pairs sorted residuals with normal quantiles", {
   expect_equal(panel(lattice::qqmath(fit)), panel(shown))
 })
 
+test_that("outlying observations are labelled beside normal quantiles, too", {
+  days <- sleepstudy
+  days$Reaction[3] <- NA
+  fit <- rlmm(
+    Reaction ~ Days + (Days | Subject),
+    days,
+    na.action = na.exclude
+  )
+  labelled <- function(drawn) {
+    labels <- environment(drawn$panel)$labels
+    stats::setNames(panel(drawn)$y, labels)[!is.na(labels)]
+  }
+  values <- stats::residuals(fit, type = "pearson", scaled = TRUE)
+  outlying <- which(abs(values) > qnorm(0.995))
+  expected <- residuals(fit)[outlying]
+  names(expected) <- days$Subject[outlying]
+  expect_equal(labelled(qqnorm(fit, id = 0.01)), sort(expected))
+  drawn <- lattice::qqmath(fit, id = 0.01, type = c("p", "g"))
+  expect_equal(labelled(drawn), sort(expected))
+  of_days <- lattice::qqmath(fit, id = 0.01, idLabels = ~Days)
+  expect_setequal(names(labelled(of_days)), days$Days[outlying])
+  expect_true(draws(drawn))
+  expect_error(
+    lattice::qqmath(fit, id = 3),
+    class = "rlmm_error_plot_id"
+  )
+})
+
 test_that("plots say what they can't draw", {
   fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
   slim <- rlmm(

@@ -409,3 +409,26 @@ test_that("effects finds the rows of fits that were made in a function", {
     )
   }
 })
+test_that("effects finds the variables of offsets and weights, of fits made in functions too", {
+  skip_if_not_installed("effects")
+  chicks <- transform(grouseticks, exposure = 1 + as.integer(INDEX) %% 3)
+  # The name of the data within the function is that of others outside.
+  rows <- data.frame(TICKS = 1)
+  make <- function(rows) {
+    formula <- TICKS ~ YEAR + cHEIGHT + (1 | BROOD)
+    list(
+      rglmm(formula, rows, poisson, offset = log(exposure)),
+      rglmm(formula, rows, poisson, weights = exposure)
+    )
+  }
+  effect <- getExportedValue("effects", "Effect")
+  for (fit in make(chicks)) {
+    found <- as.data.frame(effect("YEAR", fit))
+    # effects adds the mean of the offsets.
+    offset <- mean(model.offset(model.frame(fit)) %||% 0)
+    beta <- unname(fixef(fit))
+    of_height <- beta[4L] * mean(chicks$cHEIGHT)
+    eta <- beta[1L] + c(0, beta[2:3]) + of_height + offset
+    expect_equal(log(found$fit), eta, tolerance = 1e-6)
+  }
+})
