@@ -26,7 +26,8 @@
 #'
 #' @param object A fit.
 #' @param parm Names or numbers of the parameters; `"beta_"` for all fixed effects, `"theta_"` for
-#'   all variance parameters. All, by default.
+#'   all variance parameters. All, by default, but for the levels of fixed factors with many levels
+#'   (see [rlmm()]), which have Wald limits where they are named.
 #' @param level Confidence level.
 #' @param method `"profile"`, `"Wald"`, or `"boot"`.
 #' @param signames,oldNames lme4's new and old name of one argument: call the variance parameters
@@ -92,11 +93,12 @@ confint.rlmm <- function(
   switch(
     method,
     profile = if (missing(prof.scale)) {
-      profile_confint(object, parm, level, signames)
+      inform_of_levels(levels_among(parm, object))
+      beside_levels(object, parm, level, signames, profile_confint)
     } else {
       scaled_confint(object, parm, level, signames, prof.scale)
     },
-    Wald = wald_confint(object, parm, level, signames),
+    Wald = beside_levels(object, parm, level, signames, wald_confint),
     boot = {
       types <- c("perc", "basic", "norm", "shortest")
       type <- one_of(boot.type, types, "boot.type")
@@ -219,6 +221,46 @@ coded_limits <- function(fit, coded, level) {
   )
   errors <- stats::setNames(standard_errors(fit), names(fit$beta))
   wald_limits(fit$beta[coded], errors[coded], level)
+}
+
+# Levels of large factors ---------------------------------------------------------
+
+# The levels, or slopes, of large factors with coefficients of their own among some names.
+levels_among <- function(parm, fit) {
+  large <- fit$fixed$large
+  is_coded <- seq_along(large$names) %in%
+    unlist(lapply(coded_factors(large), `[[`, "at"))
+  intersect(parm, large$names[large$is_column & !is_coded])
+}
+
+inform_of_levels <- function(levels) {
+  if (length(levels) > 0L) {
+    inform_rlmm(
+      c(
+        paste0("Wald limits for ", enumerate(in_quotes(levels), max = 10L), "."),
+        i = "The levels of a fixed factor with many of them have no profile."
+      ),
+      "rlmm_message_wald"
+    )
+  }
+}
+
+#' Limits of parameters, Wald's of levels of large factors among them
+#' @param limits_of A function that makes those of the others.
+#' @noRd
+beside_levels <- function(fit, parm, level, signames, limits_of) {
+  asked <- levels_among(parm, fit)
+  if (length(asked) == 0L) {
+    return(limits_of(fit, parm, level, signames))
+  }
+  at <- match(asked, fit$fixed$large$names)
+  limits <- wald_limits(fit$levels[at], level_errors(fit)[at], level)
+  dimnames(limits) <- list(asked, limit_names(level))
+  others <- setdiff(parm, asked)
+  if (length(others) == 0L) {
+    return(limits)
+  }
+  rbind(limits_of(fit, others, level, signames), limits)
 }
 
 # Limits of variances and covariances, if these are asked for.

@@ -42,14 +42,18 @@ sums_of_chunks <- function(formula, reader, extras, options) {
   })
 }
 
-# A large factor, from the levels of all chunks, or of the only one.
+# A large factor, from the levels of all chunks, or of the only one; others have columns.
 label_apart_in_chunks <- function(formula, chunk, extras, options, known) {
   parsed <- parse_formula(formula, chunk)
   known <- known %||%
     lapply(categories(formula, parsed, chunk, extras), `[[`, "used")
   sizes <- lengths(known)
   has_many <- \(name) isTRUE(is_many_to_sum(sizes[name]))
-  label_apart(formula, chunk, extras, options$contrasts, has_many)
+  label <- label_apart(formula, chunk, extras, options$contrasts, has_many)
+  for (name in setdiff(names(sizes), unquoted(label))) {
+    check_number_of_levels(sizes[[name]], name)
+  }
+  label
 }
 
 #' The first chunk with a row that counts, and the next one

@@ -36,6 +36,31 @@ is_one_category <- function(label, terms, frame) {
 # A level of a factor among the effects is a column, of so many at most.
 most_levels <- 1000L
 
+#' Refuse columns for the levels of a variable among the effects before they are made
+#' @noRd
+check_number_of_levels <- function(n, name) {
+  if (n <= most_levels) {
+    return(invisible())
+  }
+  apart <- paste(
+    "By itself, beside an intercept and with treatment contrasts, one factor has no columns;",
+    "beside slopes by its levels collect the rows first."
+  )
+  abort_rlmm(
+    c(
+      sprintf("%s has too many levels to be an effect.", tick(name)),
+      x = sprintf(
+        "It has more than %s, a column each.",
+        format_count(most_levels)
+      ),
+      i = sprintf("Is it a grouping factor, `(1 | %s)`?", name),
+      i = apart
+    ),
+    "rlmm_error_sums",
+    variable = name
+  )
+}
+
 # From so many levels on a factor of the fixed part has no column of each.
 is_many_to_sum <- function(n_levels) {
   n_levels > (getOption("rlmm.large_factor") %||% most_levels)

@@ -121,24 +121,6 @@ levels_in_table <- function(name, table, scope) {
   levels(droplevels(factor(levels)))
 }
 
-check_number_of_levels <- function(n, name) {
-  if (n <= most_levels) {
-    return(invisible())
-  }
-  abort_rlmm(
-    c(
-      sprintf("%s has too many levels to be an effect.", tick(name)),
-      x = sprintf(
-        "It has more than %s, a column each.",
-        format_count(most_levels)
-      ),
-      i = sprintf("Is it a grouping factor, `(1 | %s)`?", name)
-    ),
-    "rlmm_error_sums",
-    variable = name
-  )
-}
-
 # Centre ----------------------------------------------------------------------
 
 #' About where the columns and the response are, from some rows

@@ -123,6 +123,13 @@ test_that("methods agree with those of dummy columns", {
   expect_same(\(fit) predict(fit, d[1:4, ], re.form = NA, interval = "confidence"))
   expect_same(\(fit) simulate(fit, 1, seed = 1))
   expect_same(\(fit) fixef(refit(fit, d$y + d$x)))
+  asked <- c("x", "firm12", "firm5:x", "townt03")
+  expect_same(\(fit) confint(fit, asked, method = "Wald"))
+  expect_message(
+    limits <- confint(fits$levels, "firm12"),
+    class = "rlmm_message_wald"
+  )
+  expect_equal(limits, confint(fits$dummies, "firm12", method = "Wald"))
   tables <- lapply(fits, anova, type = "II")
   rows <- rownames(tables$levels)
   expect_true(all(c("x", "firm:x", "x:town") %in% rows))

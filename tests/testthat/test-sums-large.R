@@ -144,3 +144,17 @@ test_that("methods are those of a fit of rows", {
     class = "rlmm_error_no_rows"
   )
 })
+
+test_that("slopes by the levels of a large factor are refused before columns are made", {
+  d <- data.frame(
+    firm = paste0("f", rep(1:1500, 2)),
+    worker = rep(1:50, 60),
+    x = seq_len(3000) %% 7,
+    y = seq_len(3000) %% 11
+  )
+  expect_error(
+    rlmm_sums(y ~ firm * x + (1 | worker), d),
+    "`firm` has too many levels",
+    class = "rlmm_error_sums"
+  )
+})
