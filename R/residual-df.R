@@ -20,11 +20,9 @@ with_residual_df <- function(spec) {
 
 # Observations less the rank of `[X Z]`.
 residual_df <- function(spec) {
-  n <- length(spec$y)
-  used <- (spec$weights %||% rep(1, n)) > 0
-  counts <- spec$counts %||% rep(1, n)
-  df <- sum(counts[used]) - rank_of_model(spec, used)
-  if (df > 0) df else abort_no_df()
+  used <- (spec$weights %||% rep(1, length(spec$y))) > 0
+  df <- count_observations(spec) - rank_of_model(spec, used)
+  if (df > 0) df else abort_no_df(!is.null(spec$weights))
 }
 
 # The rank of the rows in use of `[X Z]`.
@@ -268,13 +266,14 @@ is_spanned <- function(x, refs, q) {
 
 # Errors --------------------------------------------------------------------
 
-abort_no_df <- function() {
+abort_no_df <- function(is_weighted) {
   abort_rlmm(
     c(
       "The model leaves no degrees of freedom for the dispersion.",
       x = paste(
         "The fixed and random effects have as many independent columns",
-        "as there are observations."
+        if (is_weighted) "as the weights say that there are" else "as there are",
+        "observations."
       ),
       i = "Leave out a random effect for each observation, or use `dispersion = \"estimated\"`?"
     ),
@@ -293,9 +292,17 @@ likelihood_share <- function(fit, spec = fit_spec(fit)) {
   if (!identical(spec$glmm$shape_kind, "profiled")) {
     return(1)
   }
-  n <- rep(1, length(spec$y)) * (spec$counts %||% 1)
-  # The weights of other families say of how many observations a row is.
-  is_gaussian <- identical(fit$family$family, "gaussian")
-  weights <- if (is_gaussian) 1 else spec$weights %||% 1
-  spec$glmm$shape / sum(weights * n)
+  spec$glmm$shape / count_observations(spec)
+}
+
+# The observations of a model with a dispersion: the weight of a row says of how many it is, but of
+# the gaussian family how precise it is.
+count_observations <- function(spec) {
+  n <- length(spec$y)
+  weights <- spec$weights %||% rep(1, n)
+  counts <- spec$counts %||% rep(1, n)
+  if (identical(spec$glmm$family, "gaussian")) {
+    weights <- weights > 0
+  }
+  sum(weights * counts)
 }

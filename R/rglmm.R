@@ -19,8 +19,10 @@
 #'   cloglog, cauchit, log, sqrt, identity, inverse and 1/mu^2. [rglmm_nb()] is
 #'   `lme4::glmer.nb()`'s form of [nbinom2()].
 #' @param weights Prior weights, as in [glm()]. For `binomial` with proportions the numbers of
-#'   trials. Otherwise a row with weight w has w times the log-likelihood, as w equal rows have, and
-#'   with a dispersion phi (`gaussian`, `Gamma`, `inverse.gaussian`) the dispersion phi / w.
+#'   trials. Of `gaussian` they are precisions, as in [rlmm()]: a row has the dispersion phi / w.
+#'   Otherwise a row with weight w has w times the log-likelihood, as w equal rows have, and there
+#'   are as many observations as the weights sum up to; of `Gamma` and `inverse.gaussian` what is
+#'   drawn for the row has the dispersion phi / w, as a mean of w.
 #' @param offset A known part of the linear predictor, with a coefficient of 1, on the scale of the
 #'   link: the logarithm of the exposure for rates with a log link. It is added to the `offset()`
 #'   terms of the formula. `predict(newdata = )` needs its variables in the new data.
@@ -60,7 +62,8 @@
 #'   steps by default (`glmerControl(maxPhiIter = )`): where the random effects are small beside the
 #'   dispersion it stops early. Its log-likelihood is then off, by 0.04 for example for
 #'   `imps79 ~ TxDrug * Week + (1 | id)` of its data `schizophrenia` with `Gamma("log")`. With
-#'   `maxPhiIter = 1000` it has the values of here.
+#'   `maxPhiIter = 1000` it has the values of here, but for a `gaussian` family with weights, whose
+#'   sum it takes for n.
 #' * `"moment"`, as lme4 did before: the random effects' standard deviations are relative to
 #'   `sigma()`, which is estimated from the Pearson residuals and the random effects. Its estimates
 #'   depend on the units of the response, but for `Gamma`. Those of the other two don't: a response

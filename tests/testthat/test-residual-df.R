@@ -114,3 +114,36 @@ test_that("the rank doesn't depend on the origin of a covariate, nor on the orde
     expect_equal(at(origin, contrasts = "contr.sum"), near)
   }
 })
+
+test_that("a row that counts for several has the dispersion of as many rows", {
+  set.seed(3)
+  d <- data.frame(g = gl(15, 8), x = rnorm(120))
+  d$y <- rgamma(120, 3, 3 / exp(1 + 0.3 * d$x + rnorm(15, sd = 0.5)[d$g]))
+  d$w <- sample(1:4, 120, TRUE)
+  rows <- d[rep(1:120, d$w), ]
+  # Log-likelihood and sigma of lme4 2.1, whose iteration for phi ends after 1e-3.
+  lme4 <- list(Gamma = c(-547.9965, 0.5886238), inverse.gaussian = c(-648.395, 0.5548697))
+  for (name in names(lme4)) {
+    family <- get(name)("log")
+    weighted <- rglmm(y ~ x + (1 | g), d, family, weights = w)
+    repeated <- rglmm(y ~ x + (1 | g), rows, family)
+    expect_equal(c(logLik(weighted)), c(logLik(repeated)), tolerance = 1e-8)
+    expect_equal(sigma(weighted), sigma(repeated), tolerance = 1e-5)
+    expect_equal(fixef(weighted), fixef(repeated), tolerance = 1e-4)
+    expect_equal(vcov(weighted), vcov(repeated), tolerance = 1e-4)
+    expect_lt(abs(c(logLik(weighted)) - lme4[[name]][1]), 1e-3)
+    expect_equal(sigma(weighted), lme4[[name]][2], tolerance = 1e-4)
+  }
+  # Precisions have no scale.
+  precise <- lapply(c(1, 10), \(k) {
+    rglmm(y ~ x + (1 | g), transform(d, w = k * w), gaussian("log"), weights = w)
+  })
+  expect_equal(c(logLik(precise[[2]])), c(logLik(precise[[1]])), tolerance = 1e-8)
+  expect_equal(sigma(precise[[2]])^2, 10 * sigma(precise[[1]])^2, tolerance = 1e-5)
+  few <- transform(d, w = w / 100)
+  expect_error(
+    rglmm(y ~ x + (1 | g), few, Gamma("log"), weights = w),
+    "as the weights say that there are observations",
+    class = "rlmm_error_dispersion"
+  )
+})
