@@ -40,12 +40,12 @@ abort_contained <- function(large, label, n) {
   abort_rlmm(
     c(
       sprintf(
-        "The random effects of `(%s)` can't be told from the levels of %s.",
+        "The random effects of `(%s)` can't be told from fixed ones beside the levels of %s.",
         label,
         tick(each_large(large, "variable"))
       ),
       x = sprintf(
-        "The levels contain them, and the dummy columns of all %s take %s.",
+        "The dummy columns of all %s, which would tell, take %s.",
         plural(length(large$levels), "level"),
         format_bytes(bytes)
       ),

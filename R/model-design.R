@@ -34,7 +34,13 @@ model_design <- function(
     fixed_design(parsed, frame, env, data, contrasts, control, most, passes)
   }
   most <- if (may_be_large) most_large else 0L
-  fixed <- uncontained_fixed(make_fixed, random, count_rows(frame), most)
+  fixed <- uncontained_fixed(
+    make_fixed,
+    random,
+    count_rows(frame),
+    most,
+    !is.null(approximation)
+  )
   if (!is.null(approximation) && !may_be_large) {
     tell_of_columns(fixed$fixed$terms, frame, contrasts)
   }
@@ -81,10 +87,10 @@ weighed_frame <- function(frame, weights_type) {
 }
 
 # The fixed part, with so many large factors, `most` at most, that they don't contain a random term.
-uncontained_fixed <- function(make_fixed, random, n, most) {
+uncontained_fixed <- function(make_fixed, random, n, most, is_generalized) {
   fixed <- make_fixed(most)
   repeat {
-    contained <- contained_term(fixed, random$terms, n)
+    contained <- contained_term(fixed, random$terms, n, is_generalized)
     if (is.na(contained)) {
       return(fixed)
     }
@@ -108,8 +114,11 @@ with_large_term <- function(design) {
 }
 
 #' The number of a random term whose effects large factors, beside X, contain: these need X as it is
+#'
+#' Of a term with no more levels than X has columns, a generalized model asks whether X contains it,
+#' which it can't tell beside levels.
 #' @noRd
-contained_term <- function(fixed, terms, n) {
+contained_term <- function(fixed, terms, n, is_generalized) {
   large <- fixed$fixed$large
   if (is.null(large)) {
     return(NA)
@@ -119,8 +128,9 @@ contained_term <- function(fixed, terms, n) {
   is_contained <- vapply(
     terms,
     \(term) {
-      term$n_levels <= possible &&
-        contains_effects(x, large, column_matrix(term$z, n), term)
+      (is_generalized && term$n_levels <= ncol(x)) ||
+        term$n_levels <= possible &&
+          contains_effects(x, large, column_matrix(term$z, n), term)
     },
     NA
   )

@@ -281,3 +281,23 @@ test_that("a preview says that a generalized model with a large factor isn't ite
   expect_identical(preview(formula, d)$engine, "iterative")
   expect_identical(preview(formula, d, family = poisson)$engine, "exact")
 })
+
+test_that("a term of few levels keeps its variance beside as many other columns", {
+  d <- made_data()
+  d$kind <- factor(sample(3, nrow(d), TRUE))
+  of_kind <- c(-0.4, 0, 0.4)[d$kind]
+  mean <- 1 + as.vector(scale(d$y)) / 3 + of_kind
+  d$count <- withr::with_seed(3, rpois(nrow(d), exp(mean)))
+  formula <- count ~ x + w + firm + (1 | worker) + (1 | kind)
+  fit_from <- function(limit) {
+    rlang::local_options(rlmm.large_factor = limit)
+    suppressMessages(rglmm(formula, d, poisson))
+  }
+  fit <- fit_from(20)
+  expect_null(fit$redundant)
+  expect_equal(
+    as.numeric(logLik(fit)),
+    as.numeric(logLik(fit_from(Inf))),
+    tolerance = 1e-9
+  )
+})
