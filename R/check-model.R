@@ -2,8 +2,7 @@
 
 check_model <- function(spec, random, fixed, checks) {
   check_response(spec$y, fixed, checks$response_not_const)
-  # Rows may stand for several equal ones.
-  n <- if (is.null(spec$counts)) length(spec$y) else sum(spec$counts)
+  n <- count_spec_rows(spec)
   p <- count_columns(spec$x) + sum(fixed$large$is_column)
   check_counts(n, p, spec$sigma)
   check_terms(random, n, checks, spec)
@@ -30,6 +29,11 @@ has_residual <- function(spec) {
   } else {
     is_dispersed(spec$glmm$family)
   }
+}
+
+# Rows may stand for several equal ones.
+count_spec_rows <- function(spec) {
+  if (is.null(spec$counts)) length(spec$y) else sum(spec$counts)
 }
 
 check_response <- function(y, fixed, policy) {

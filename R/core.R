@@ -61,8 +61,8 @@ core_smallest_pivot <- function(columns, weights, n) {
   unwrap(rust_smallest_pivot(columns, weights, n))
 }
 
-# Bytes that R may still take, by what the machine, its container and `ulimit` leave; `NaN` where the
-# system doesn't tell.
+# Bytes that R may still take, by what the machine, its container and `ulimit` leave; `NaN` where
+# the system doesn't tell.
 core_free_memory <- function() unwrap(rust_free_memory())
 
 # Fit once for each control, in parallel threads; an element of the result is an error (a condition)

@@ -27,8 +27,7 @@ plot.rlmm_lmList_confint <- function(x, order = 1, ...) {
 interval_middles <- function(x, order) {
   groups <- dimnames(x)[[1L]]
   terms <- dimnames(x)[[3L]]
-  sums <- x[, 1L, ] + x[, 2L, ]
-  middle <- matrix(sums / 2, length(groups))
+  middle <- matrix((x[, 1L, ] + x[, 2L, ]) / 2, length(groups))
   places <- if (order > 0) order(middle[, order]) else seq_along(groups)
   data.frame(
     level = factor(groups[row(middle)], groups[places]),

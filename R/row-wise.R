@@ -115,7 +115,12 @@ values_in <- function(rows, plan, extras) {
     suppressWarnings(eval_or_null(expr, rows, env))
   })
   given <- Map(
-    \(quo, arg) tryCatch(eval_extra(quo, rows, env, arg), error = \(cnd) NULL),
+    \(quo, arg) {
+      tryCatch(
+        eval_extra(quo, rows, env, arg),
+        error = \(cnd) NULL
+      )
+    },
     extras,
     names(extras)
   )

@@ -9,8 +9,7 @@ estfun.rlmm <- function(x, ...) {
   parts <- marginal_scores(x)
   free <- names(x$beta)[parts$free]
   out <- matrix(0, length(x$fitted), length(free))
-  scores <- parts$c %*% parts$root * parts$residual
-  out[parts$kept, ] <- scores / x$sigma^2
+  out[parts$kept, ] <- parts$c %*% parts$root * parts$residual / x$sigma^2
   dimnames(out) <- list(row.names(x$frame), free)
   out
 }

@@ -182,4 +182,3 @@ with_known_levels <- function(frame, known) {
   }
   frame
 }
-
