@@ -237,7 +237,11 @@ inform_of_levels <- function(levels) {
   if (length(levels) > 0L) {
     inform_rlmm(
       c(
-        paste0("Wald limits for ", enumerate(in_quotes(levels), max = 10L), "."),
+        paste0(
+          "Wald limits for ",
+          enumerate(in_quotes(levels), max = 10L),
+          "."
+        ),
         i = "The levels of a fixed factor with many of them have no profile."
       ),
       "rlmm_message_wald"

@@ -272,7 +272,11 @@ abort_no_df <- function(is_weighted) {
       "The model leaves no degrees of freedom for the dispersion.",
       x = paste(
         "The fixed and random effects have as many independent columns",
-        if (is_weighted) "as the weights say that there are" else "as there are",
+        if (is_weighted) {
+          "as the weights say that there are"
+        } else {
+          "as there are"
+        },
         "observations."
       ),
       i = "Leave out a random effect for each observation, or use `dispersion = \"estimated\"`?"
