@@ -157,8 +157,9 @@ fn rust_covariances(random: List, theta: &[f64]) -> Robj {
 fn rust_covariance_bends(random: List, theta: &[f64], slopes: List) -> Robj {
     let mut slopes = slopes.values();
     by_term(&random, |_, part| {
-        let slopes = slopes.next().ok_or_else(|| missing("slopes"))?;
-        let slopes = slopes.as_real_slice().ok_or_else(|| missing("slopes"))?;
+        let slopes = slopes.next();
+        let slopes = slopes.as_ref().and_then(Robj::as_real_slice);
+        let slopes = slopes.ok_or_else(|| missing("slopes"))?;
         let theta = own(part, theta)?;
         let n = theta.len();
         let mut bend = vec![0.0; n * n];

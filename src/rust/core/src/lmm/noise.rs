@@ -90,8 +90,7 @@ fn excess(n: usize, hessian: &[f64], deviations: &[Vec<f64>]) -> f64 {
     let least = LEAST_CURVATURE.sqrt() * largest;
     let mut sum = 0.0;
     for (i, curvature) in curvatures.enumerate() {
-        let along = |d: &Vec<f64>| small::dot(eigen.vector(i), d).powi(2);
-        let squares: f64 = deviations.iter().map(along).sum();
+        let squares = squares_along(eigen.vector(i), deviations);
         // Objectives that are flat everywhere have no slopes.
         if squares > 0.0 {
             sum += squares / curvature.max(least);
@@ -99,6 +98,11 @@ fn excess(n: usize, hessian: &[f64], deviations: &[Vec<f64>]) -> f64 {
     }
     let count = deviations.len() as f64;
     0.5 * sum / (count * (count - 1.0))
+}
+
+fn squares_along(direction: &[f64], vectors: &[Vec<f64>]) -> f64 {
+    let squares = vectors.iter().map(|v| small::dot(direction, v).powi(2));
+    squares.sum()
 }
 
 impl Search<'_> {

@@ -83,13 +83,19 @@ pub(super) fn minimize(
     Ok(recorder.finish(status, step))
 }
 
-// A panic must not unwind through C, and only returning -inf below `stopval` ends an algorithm
-// early.
+// A value below `stopval` ends an algorithm early, which nothing else does; SLSQP doesn't see one
+// that isn't finite.
+const LAST_VALUE: f64 = 2.0 * STOP_VALUE;
+
+// A panic must not unwind through C.
 fn evaluate(
     x: &[f64],
     gradient: Option<&mut [f64]>,
     recorder: &mut Recorder<'_>,
 ) -> f64 {
+    if recorder.is_stopped() {
+        return LAST_VALUE;
+    }
     let evaluate = || {
         let value = recorder.evaluate(x);
         if let Some(gradient) = gradient {
@@ -97,12 +103,10 @@ fn evaluate(
         }
         value
     };
-    let value =
-        catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or(f64::NEG_INFINITY);
-    if recorder.is_stopped() {
-        f64::NEG_INFINITY
-    } else {
-        value
+    let value = catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or(LAST_VALUE);
+    match recorder.is_stopped() {
+        true => LAST_VALUE,
+        false => value,
     }
 }
 
@@ -251,6 +255,48 @@ mod tests {
                 (Status::Interrupted, 7),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn every_algorithm_ends_when_it_is_told_to() {
+        let with_gradient = [
+            "LD_LBFGS",
+            "LD_SLSQP",
+            "LD_MMA",
+            "LD_CCSAQ",
+            "LD_VAR1",
+            "LD_VAR2",
+            "LD_TNEWTON",
+            "LD_TNEWTON_RESTART",
+            "LD_TNEWTON_PRECOND",
+            "LD_TNEWTON_PRECOND_RESTART",
+        ];
+        let without = [
+            "LN_BOBYQA",
+            "LN_NEWUOA",
+            "LN_NEWUOA_BOUND",
+            "LN_COBYLA",
+            "LN_NELDERMEAD",
+            "LN_SBPLX",
+            "LN_PRAXIS",
+        ];
+        for name in with_gradient.into_iter().chain(without) {
+            let settings = Settings {
+                optimizer: name.into(),
+                ..Default::default()
+            };
+            for last in 1..=12 {
+                let result = fit(&settings, &mut |k| match k >= last {
+                    true => Flow::Stop,
+                    false => Flow::Continue,
+                });
+                assert_eq!(
+                    (result.status, result.log.len()),
+                    (Status::Interrupted, last),
+                    "{name}"
+                );
+            }
         }
     }
 
