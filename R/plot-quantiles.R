@@ -31,9 +31,9 @@ qqmath.rlmm <- function(
   x,
   data = NULL,
   id = NULL,
-  idLabels = NULL,
   type = "pearson",
-  ...
+  ...,
+  idLabels = NULL
 ) {
   if (!all(type %in% lattice_types)) {
     return(qqnorm.rlmm(x, type, id = id, idLabels = idLabels, ...))
