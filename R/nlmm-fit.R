@@ -49,8 +49,9 @@ design_shell <- function(design, theta = NULL) {
   )
 }
 
+# A dense matrix without names, or a large one as it is.
 dense_where_small <- function(matrix) {
-  if (prod(dim(matrix)) <= 1e6) as.matrix(matrix) else matrix
+  if (prod(dim(matrix)) <= 1e6) unname(as.matrix(matrix)) else matrix
 }
 
 #' Z Lambda at a theta; where Z is dense, without the making of a sparse Lambda
