@@ -180,35 +180,3 @@ conjugate_gradients <- function(product, right, scale, least) {
   }
   found
 }
-
-# Connected parts ----------------------------------------------------------------
-
-#' The number of connected parts of the graph in which each row joins a level of `a` and one of `b`
-#' @noRd
-connected_parts <- function(a, b) length(unique(part_labels(a, b)))
-
-#' The connected part of each level of `a`: a number that is the same within a part
-#'
-#' Labels of parts spread from level to level, each time the smaller one, until none changes.
-#' @noRd
-part_labels <- function(a, b) {
-  label <- seq_len(max(a))
-  repeat {
-    of_b <- smallest_by(label[a], b)
-    new <- pmin(label, smallest_by(of_b[b], a))
-    # A label that has been given up itself leads on to a smaller one.
-    new <- new[new]
-    if (identical(new, label)) {
-      return(label)
-    }
-    label <- new
-  }
-}
-
-smallest_by <- function(x, by) {
-  order <- order(by, x)
-  first <- !duplicated(by[order])
-  out <- integer(max(by))
-  out[by[order][first]] <- x[order][first]
-  out
-}

@@ -115,8 +115,8 @@ with_large_term <- function(design) {
 
 #' The number of a random term whose effects large factors, beside X, contain: these need X as it is
 #'
-#' Of a term with no more levels than X has columns, a generalized model asks whether X contains it,
-#' which it can't tell beside levels.
+#' A generalized model asks whether X contains a term with no more levels than X has columns, which
+#' it can't tell beside levels.
 #' @noRd
 contained_term <- function(fixed, terms, n, is_generalized) {
   large <- fixed$fixed$large

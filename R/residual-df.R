@@ -176,51 +176,11 @@ most_shared <- function(refs, column, earlier) {
     earlier,
     \(part) {
       is_shared <- any(colSums(part$z != column) == 0)
-      if (is_shared) count_groups(refs, part$refs) else 0
+      if (is_shared) connected_parts(refs, part$refs) else 0
     },
     1
   )
   max(shared, 0)
-}
-
-# Whether all rows of a level have the same other level.
-determines <- function(refs, other) {
-  all(other == other[match(refs, refs)])
-}
-
-#' The number of groups of levels of two factors that no row joins to others
-#'
-#' The label of a group is its lowest level. Of each label that of the lowest neighbour is the next,
-#' and that of this one after it, and so on, so that a chain of levels is one group at once.
-#' @noRd
-count_groups <- function(refs, other) {
-  if (determines(other, refs)) {
-    return(length(unique(refs)))
-  }
-  own <- seq_len(max(refs))
-  label <- own
-  repeat {
-    nearby <- lowest_within(label[refs], other)[other]
-    lowest <- lowest_within(nearby, label[refs])
-    following <- own
-    present <- which(lowest > 0L)
-    following[present] <- lowest[present]
-    while (any(following[following] != following)) {
-      following <- following[following]
-    }
-    if (identical(following[label], label)) {
-      return(length(unique(label[refs])))
-    }
-    label <- following[label]
-  }
-}
-
-# The lowest value of each group, zero for a number that is no group's.
-lowest_within <- function(values, groups) {
-  lowest <- integer(max(groups))
-  falling <- order(values, decreasing = TRUE)
-  lowest[groups[falling]] <- values[falling]
-  lowest
 }
 
 # An orthogonal basis of the columns within each level, and its rank over all levels.

@@ -63,8 +63,8 @@ crossed_terms <- function(random, large = NULL) {
 
 #' Refuse random effects whose cross-products don't fit in the memory, before they are summed up
 #'
-#' Of a term these are blocks of `k x k` and `p x k` numbers for each level, of two terms `k x l`
-#' numbers for each pair of levels that occurs; a few copies of them are held at a time.
+#' The cross-products of a term are blocks of `k x k` and `p x k` numbers for each level, those of
+#' two terms `k x l` numbers for each pair of levels that occurs; a few copies are held at a time.
 #' @param spec The spec, with the rows of its terms.
 #' @param random The terms as the user wrote them.
 #' @param free Bytes that are left, which are only looked at where `unasked` don't suffice.

@@ -21,7 +21,9 @@ crossed_data <- function(parts = 1, n = 700) {
   d$size <- rnorm(30)[firm]
   d$cap <- rnorm(24)[town]
   d$both <- d$size + 2 * d$cap
-  d$mean <- rnorm(30)[firm] + 0.4 * rnorm(30)[firm] * (d$x - 5) + rnorm(24)[town]
+  d$mean <- rnorm(30)[firm] +
+    0.4 * rnorm(30)[firm] * (d$x - 5) +
+    rnorm(24)[town]
   d$y <- d$mean + rnorm(40, sd = 0.6)[d$worker] + rnorm(n)
   d$count <- rpois(n, exp(pmin(d$mean / 3, 2)))
   d
@@ -120,7 +122,9 @@ test_that("methods agree with those of dummy columns", {
   )
   expect_same <- expecting_same(fits)
   expect_same(\(fit) predict(fit, d[1:4, ], se.fit = TRUE))
-  expect_same(\(fit) predict(fit, d[1:4, ], re.form = NA, interval = "confidence"))
+  expect_same(\(fit) {
+    predict(fit, d[1:4, ], re.form = NA, interval = "confidence")
+  })
   expect_same(\(fit) simulate(fit, 1, seed = 1))
   expect_same(\(fit) fixef(refit(fit, d$y + d$x)))
   asked <- c("x", "firm12", "firm5:x", "townt03")
@@ -172,7 +176,12 @@ test_that("combinations of columns are told of dense ones", {
       list(refs = b, levels = 1:5, block = 2L)
     )
     x <- cbind(1, size)
-    dense <- cbind(x, outer(a, 1:6, `==`), outer(a, 1:6, `==`) * z, outer(b, 1:5, `==`))
+    dense <- cbind(
+      x,
+      outer(a, 1:6, `==`),
+      outer(a, 1:6, `==`) * z,
+      outer(b, 1:5, `==`)
+    )
     dense[, 9:14] <- dense[, 9:14] - z[1] * dense[, 3:8]
     null <- zero_combinations(x, factors)
     expect_lt(max(abs(dense %*% null)), 1e-9)

@@ -191,7 +191,11 @@ test_that("a double bar must have a column before it", {
 })
 
 test_that("levels of nested and of crossed factors are those of interaction()", {
-  parent <- factor(c(2, 1, 3, 1, 2, 1, 3), levels = 3:1, labels = c("z", "y", "x"))
+  parent <- factor(
+    c(2, 1, 3, 1, 2, 1, 3),
+    levels = 3:1,
+    labels = c("z", "y", "x")
+  )
   child <- factor(c(5, 1, 3, 4, 2, 1, 3), levels = c(4, 2, 5, 1, 3))
   codes <- \(x) atom_codes(x, "x")
   same_as_interaction <- function(a, b) {

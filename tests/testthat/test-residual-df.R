@@ -47,12 +47,12 @@ test_that("the rank of crossed and nested terms is that of dense algebra", {
 test_that("groups of levels that rows join are counted, long chains of them too", {
   chain <- rep(1:20000, each = 2)
   links <- c(1L, head(chain, -1L))
-  expect_equal(rlmm:::count_groups(chain, links), 1)
+  expect_equal(rlmm:::connected_parts(chain, links), 1)
   order <- sample(20000)
-  expect_equal(rlmm:::count_groups(order[chain], rev(order)[links]), 1)
+  expect_equal(rlmm:::connected_parts(order[chain], rev(order)[links]), 1)
   broken <- ifelse(seq_along(links) <= 10000, links, links + 20000L)
-  expect_equal(rlmm:::count_groups(order[chain], broken), 2)
-  expect_equal(rlmm:::count_groups(c(1L, 2L, 4L), c(2L, 1L, 2L)), 2)
+  expect_equal(rlmm:::connected_parts(order[chain], broken), 2)
+  expect_equal(rlmm:::connected_parts(c(1L, 2L, 4L), c(2L, 1L, 2L)), 2)
 })
 
 test_that("the rank by the signs of pivots is that of dense algebra", {
@@ -122,7 +122,10 @@ test_that("a row that counts for several has the dispersion of as many rows", {
   d$w <- sample(1:4, 120, TRUE)
   rows <- d[rep(1:120, d$w), ]
   # Log-likelihood and sigma of lme4 2.1, whose iteration for phi ends after 1e-3.
-  lme4 <- list(Gamma = c(-547.9965, 0.5886238), inverse.gaussian = c(-648.395, 0.5548697))
+  lme4 <- list(
+    Gamma = c(-547.9965, 0.5886238),
+    inverse.gaussian = c(-648.395, 0.5548697)
+  )
   for (name in names(lme4)) {
     family <- get(name)("log")
     weighted <- rglmm(y ~ x + (1 | g), d, family, weights = w)
@@ -136,10 +139,23 @@ test_that("a row that counts for several has the dispersion of as many rows", {
   }
   # Precisions have no scale.
   precise <- lapply(c(1, 10), \(k) {
-    rglmm(y ~ x + (1 | g), transform(d, w = k * w), gaussian("log"), weights = w)
+    rglmm(
+      y ~ x + (1 | g),
+      transform(d, w = k * w),
+      gaussian("log"),
+      weights = w
+    )
   })
-  expect_equal(c(logLik(precise[[2]])), c(logLik(precise[[1]])), tolerance = 1e-8)
-  expect_equal(sigma(precise[[2]])^2, 10 * sigma(precise[[1]])^2, tolerance = 1e-5)
+  expect_equal(
+    c(logLik(precise[[2]])),
+    c(logLik(precise[[1]])),
+    tolerance = 1e-8
+  )
+  expect_equal(
+    sigma(precise[[2]])^2,
+    10 * sigma(precise[[1]])^2,
+    tolerance = 1e-5
+  )
   few <- transform(d, w = w / 100)
   expect_error(
     rglmm(y ~ x + (1 | g), few, Gamma("log"), weights = w),

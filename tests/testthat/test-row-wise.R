@@ -95,7 +95,10 @@ test_that("a variable that goes by the codes of a factor wants the same levels e
     writeLines(error_lines(do.call(c, sums)))
   })
   # What is row by row may have constants that aren't numbers of the data.
-  constants <- y ~ cut(x, c(0, 2.5, 3.5, 9)) + C(f, contr.sum(3)) + findInterval(w, 3:4) + (1 | g)
+  constants <- y ~ cut(x, c(0, 2.5, 3.5, 9)) +
+    C(f, contr.sum(3)) +
+    findInterval(w, 3:4) +
+    (1 | g)
   expect_fit_of_whole(rlmm(constants, reads(in_three(d))), rlmm(constants, d))
   # What goes by the names of levels doesn't need their codes.
   by_name <- y ~ I(f == "u") + relevel(f, "u") + (1 | g)
