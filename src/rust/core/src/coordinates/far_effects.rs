@@ -21,15 +21,16 @@ pub fn confirm_contained(
     design: &Design,
     effects: &[(usize, usize)],
 ) -> Result<()> {
-    let is_far = |effect: &&(usize, usize)| varies_little(design, **effect);
-    let far: Vec<_> = effects.iter().filter(is_far).collect();
+    let with_squares = |&effect| (effect, squares_of_levels(design, effect));
+    let mut far: Vec<_> = effects.iter().map(with_squares).collect();
+    far.retain(|(_, squares)| varies_little(squares));
     if far.is_empty() {
         return Ok(());
     }
     let columns: Vec<Column> = design.x.iter().copied().collect();
     let (q, _) = orthogonal(design, &columns);
-    for &&effect in &far {
-        let mut combination = combination(design, effect);
+    for (effect, squares) in far {
+        let mut combination = combination(design, effect, &squares);
         if left_of(design, &q, &mut combination) > REMAINDER {
             return Err(lost(effect));
         }
@@ -98,9 +99,9 @@ fn squares_of_levels(
     sums.iter().map(spread).collect()
 }
 
-// Whether a column varies within levels, but by a small share of its size.
-fn varies_little(design: &Design, effect: (usize, usize)) -> bool {
-    let squares = squares_of_levels(design, effect);
+// Whether a column varies within levels, but by a small share of its size; `squares` are those of
+// `squares_of_levels`.
+fn varies_little(squares: &[(f64, f64)]) -> bool {
     let shares = squares.iter().filter(|(whole, _)| *whole > 0.0);
     let shares: Vec<f64> = shares.map(|(whole, left)| left / whole).collect();
     let share = shares.iter().sum::<f64>() / shares.len() as f64;
@@ -108,8 +109,11 @@ fn varies_little(design: &Design, effect: (usize, usize)) -> bool {
 }
 
 // A combination of the columns of all levels, each with a square of one, by irregular weights.
-fn combination(design: &Design, effect: (usize, usize)) -> Vec<f64> {
-    let squares = squares_of_levels(design, effect);
+fn combination(
+    design: &Design,
+    effect: (usize, usize),
+    squares: &[(f64, f64)],
+) -> Vec<f64> {
     let term = &design.terms[effect.0];
     let row = |i: usize| {
         let level = term.level(i);

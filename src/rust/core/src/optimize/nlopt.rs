@@ -169,6 +169,27 @@ mod tests {
     use crate::optimize::rosenbrock::Rosenbrock;
     use crate::optimize::{minimize, Flow};
 
+    // The algorithms that have a name, those that need gradients first.
+    const NAMES: [&str; 17] = [
+        "LD_LBFGS",
+        "LD_SLSQP",
+        "LD_MMA",
+        "LD_CCSAQ",
+        "LD_VAR1",
+        "LD_VAR2",
+        "LD_TNEWTON",
+        "LD_TNEWTON_RESTART",
+        "LD_TNEWTON_PRECOND",
+        "LD_TNEWTON_PRECOND_RESTART",
+        "LN_BOBYQA",
+        "LN_NEWUOA",
+        "LN_NEWUOA_BOUND",
+        "LN_COBYLA",
+        "LN_NELDERMEAD",
+        "LN_SBPLX",
+        "LN_PRAXIS",
+    ];
+
     fn fit(
         settings: &Settings,
         observe: &mut dyn FnMut(usize) -> Flow,
@@ -218,16 +239,7 @@ mod tests {
 
     #[test]
     fn limits_end_the_search_at_once() {
-        for name in [
-            "newton",
-            "LD_MMA",
-            "LN_BOBYQA",
-            "LN_NEWUOA",
-            "LN_NELDERMEAD",
-            "LN_COBYLA",
-            "LN_SBPLX",
-            "LN_PRAXIS",
-        ] {
+        for name in ["newton"].into_iter().chain(NAMES) {
             let settings = Settings {
                 optimizer: name.into(),
                 max_eval: 20,
@@ -239,55 +251,18 @@ mod tests {
                 (Status::MaxEval, 20),
                 "{name}"
             );
-            let settings = Settings {
-                optimizer: name.into(),
-                ..Default::default()
-            };
-            let result = fit(&settings, &mut |k| {
-                if k == 7 {
-                    Flow::Stop
-                } else {
-                    Flow::Continue
-                }
-            });
-            assert_eq!(
-                (result.status, result.log.len()),
-                (Status::Interrupted, 7),
-                "{name}"
-            );
         }
     }
 
     #[test]
     fn every_algorithm_ends_when_it_is_told_to() {
-        let with_gradient = [
-            "LD_LBFGS",
-            "LD_SLSQP",
-            "LD_MMA",
-            "LD_CCSAQ",
-            "LD_VAR1",
-            "LD_VAR2",
-            "LD_TNEWTON",
-            "LD_TNEWTON_RESTART",
-            "LD_TNEWTON_PRECOND",
-            "LD_TNEWTON_PRECOND_RESTART",
-        ];
-        let without = [
-            "LN_BOBYQA",
-            "LN_NEWUOA",
-            "LN_NEWUOA_BOUND",
-            "LN_COBYLA",
-            "LN_NELDERMEAD",
-            "LN_SBPLX",
-            "LN_PRAXIS",
-        ];
-        for name in with_gradient.into_iter().chain(without) {
+        for name in ["newton"].into_iter().chain(NAMES) {
             let settings = Settings {
                 optimizer: name.into(),
                 ..Default::default()
             };
             for last in 1..=12 {
-                let result = fit(&settings, &mut |k| match k >= last {
+                let result = fit(&settings, &mut |k| match k == last {
                     true => Flow::Stop,
                     false => Flow::Continue,
                 });

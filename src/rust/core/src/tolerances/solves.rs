@@ -74,7 +74,8 @@ pub(crate) const SINGULAR_SOLVE: f64 = 1e-4;
 /// Traces are divided by Lambda in directions of which the data tell a larger share.
 pub(crate) const WEAK_DIRECTION: f64 = 0.1;
 
-/// The same where levels are nested in those of another term.
+/// Where levels are nested in those of another term, traces are divided by Lambda in directions of
+/// which the data tell a larger share than this one.
 pub(crate) const WEAK_NESTED: f64 = 1e-6;
 
 /// A vector of which no larger share is left beside others is a combination of them.
