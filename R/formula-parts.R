@@ -131,9 +131,8 @@ check_one_part <- function(fixed.only, random.only) {
   if (!(fixed.only && random.only)) {
     return(invisible())
   }
-  abort_rlmm(
+  abort_argument(
     "Only one of `fixed.only` and `random.only` can be `TRUE`.",
-    "rlmm_error_argument",
     arg = "random.only"
   )
 }

@@ -48,9 +48,5 @@ check_newparam <- function(x, name, n) {
 }
 
 abort_newparams <- function(found) {
-  abort_rlmm(
-    c("Can't use `newparams`.", x = found),
-    "rlmm_error_argument",
-    arg = "newparams"
-  )
+  abort_argument("Can't use `newparams`.", x = found, arg = "newparams")
 }

@@ -67,9 +67,9 @@ check_transformation <- function(transf) {
   if (is.function(transf)) {
     return(invisible())
   }
-  abort_rlmm(
-    c("`transf` must be a function such as `exp`.", x = it_is(transf)),
-    "rlmm_error_argument",
+  abort_argument(
+    "`transf` must be a function such as `exp`.",
+    x = it_is(transf),
     arg = "transf"
   )
 }

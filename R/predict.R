@@ -374,7 +374,7 @@ check_prediction_level <- function(level) {
 }
 
 abort_unsuited_arguments <- function(arg, problem) {
-  abort_rlmm(problem, "rlmm_error_argument", arg = arg)
+  abort_argument(problem, arg = arg)
 }
 
 abort_se_newparams <- function() {

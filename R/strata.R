@@ -90,10 +90,12 @@ strata_atoms <- function(expr) {
 not_strata <- "`dispersion` must be a formula of factors, or a factor."
 
 abort_strata <- function(problem, found, hint = NULL) {
-  abort_rlmm(
-    c(problem, x = found, hint),
-    c("rlmm_error_dispersion", "rlmm_error_argument"),
-    arg = "dispersion"
+  abort_argument(
+    problem,
+    hint,
+    x = found,
+    arg = "dispersion",
+    class = "rlmm_error_dispersion"
   )
 }
 
