@@ -1,4 +1,4 @@
-//! What can go wrong in the core: numbers and indices, no advice (that is R's job).
+//! Errors of the core: numbers and indices without advice, which the R package adds.
 
 /// An error of the core.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -43,7 +43,8 @@ pub enum Error {
         term: usize,
         /// Column of its model matrix (0-based).
         column: usize,
-        /// Whether they are lost beside fixed effects that tell the levels apart.
+        /// Whether the digits are lost beside fixed effects that have a coefficient for every
+        /// level.
         beside_levels: bool,
     },
     /// A weight is negative.
@@ -52,7 +53,7 @@ pub enum Error {
         /// Index (0-based) of the first culprit.
         index: usize,
     },
-    /// Fewer observations of positive weight than the criterion needs.
+    /// There are fewer observations of positive weight than the criterion needs.
     #[error("{n} observations of positive weight for {p} fixed effects")]
     TooFewObservations {
         /// Observations of positive weight.
@@ -66,7 +67,7 @@ pub enum Error {
         /// The name given.
         name: String,
     },
-    /// A covariance parameter for which there is no covariance matrix.
+    /// The covariance parameter is outside the range in which a covariance matrix exists.
     #[error("theta is {value} at index {index}, not within {lower}..={upper}")]
     Parameter {
         /// Index (0-based) into theta.
@@ -90,13 +91,13 @@ pub enum Error {
         /// The name given.
         name: String,
     },
-    /// A link that the core doesn't know, or not for this family.
+    /// The link is unknown, or unavailable for this family.
     #[error("unknown link {name}")]
     UnknownLink {
         /// The name given.
         name: String,
     },
-    /// A response that the family can't have.
+    /// The response is outside the support of the family.
     #[error(
         "the response at index {index} is outside the range of the family: {value}"
     )]
@@ -106,7 +107,7 @@ pub enum Error {
         /// Value of the first culprit.
         value: f64,
     },
-    /// The conditional modes can't be found.
+    /// The conditional modes were not found: PIRLS diverged.
     #[error(
         "PIRLS failed at iteration {iteration} after {halvings} step halvings"
     )]
@@ -120,7 +121,8 @@ pub enum Error {
         /// The fixed effects.
         beta: Vec<f64>,
     },
-    /// Adaptive quadrature of a model that has more than one term, or of too many nodes.
+    /// Adaptive quadrature was requested for a model with more than one term, or with too many
+    /// nodes.
     #[error(
         "no quadrature with {nodes} nodes for {n_terms} terms of {vsize} effects"
     )]
@@ -138,18 +140,18 @@ pub enum Error {
         /// Row (0-based) of the reduced system.
         pivot: usize,
     },
-    /// The fixed and random effects reproduce the response exactly.
+    /// The linear predictor reproduces the response exactly, so that the residual variance is zero.
     #[error("the residual sum of squares is zero")]
     ZeroResidual,
-    /// The factor of the crossed terms would not fit in memory.
+    /// The factor of the trailing (crossed) terms would not fit in memory.
     #[error("the factor needs {gib:.1} GiB")]
     TooLarge {
         /// Size of the factor and what comes with it, in GiB.
         gib: f64,
-        /// What is left of the memory, in GiB; `None` where the system doesn't tell.
+        /// The available memory, in GiB; `None` where the operating system does not report it.
         free: Option<f64>,
     },
-    /// What is asked for takes a factor, which the iterative engine doesn't have.
+    /// The requested quantity needs a Cholesky factor, which the iterative engine does not compute.
     #[error("this needs the exact engine")]
     NeedsFactor,
     /// `Z'V^-1Z`, which the exact Hessian needs, would not fit in memory.
@@ -158,13 +160,13 @@ pub enum Error {
         /// Size of `Z'V^-1Z` in GiB.
         gib: f64,
     },
-    /// The user stopped the computation before it came to this.
+    /// The user interrupted the computation before this job began.
     #[error("interrupted before it was begun")]
     Interrupted,
-    /// The optimizer failed before it had a usable point.
+    /// The optimizer failed before it had evaluated a usable point.
     #[error("optimizer failed: {status}")]
     Optimizer {
-        /// The optimizer's own words.
+        /// The optimizer's own message.
         status: String,
     },
 }
@@ -172,10 +174,10 @@ pub enum Error {
 /// `Result` with the core's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Checks a length.
+/// Checks the length of an argument.
 ///
 /// # Errors
-/// `Dimension` if it isn't the `expected` one.
+/// `Dimension` if the length is not the `expected` one.
 pub(crate) fn check_length(
     what: &'static str,
     expected: usize,

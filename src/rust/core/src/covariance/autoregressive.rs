@@ -1,4 +1,5 @@
-//! `ar1()`: the correlation of two effects is `rho` to the power of their distance.
+//! The first-order autoregressive structure `ar1()`: the correlation of effects i and j is
+//! `rho^|i - j|`.
 
 use super::correlated::Correlation;
 use super::definition::VisitElement;
@@ -28,7 +29,7 @@ impl Correlation for Autoregressive {
         [rho.powi(d), first, second]
     }
 
-    // Each effect is rho times the one before it plus an independent part.
+    // Each effect is rho times the previous one plus an independent innovation.
     fn factor(&self, k: usize, rho: &[f64], visit: VisitElement) {
         let rho = rho[0];
         let independent = ((1.0 - rho) * (1.0 + rho)).max(0.0).sqrt();

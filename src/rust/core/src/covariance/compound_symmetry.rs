@@ -1,4 +1,4 @@
-//! `cs()`: all correlations are equal.
+//! Compound symmetry `cs()`: all correlations are equal.
 
 use super::correlated::Correlation;
 use super::definition::VisitElement;
@@ -21,7 +21,8 @@ impl Correlation for CompoundSymmetry {
         [rho, 1.0, 0.0]
     }
 
-    // Column j has the pivot (1 - rho)(1 + j rho) / (1 + (j - 1) rho) and equal elements below it.
+    // Column j of the Cholesky factor has the pivot (1 - rho)(1 + j rho) / (1 + (j - 1) rho), and
+    // equal elements below it.
     fn factor(&self, k: usize, rho: &[f64], visit: VisitElement) {
         let rho = rho[0];
         visit(0, 0, 1.0);

@@ -1,30 +1,29 @@
-//! Standard deviations times a correlation matrix: `Omega_ij = s_i s_j R_ij`, where each element of
-//! R follows from one correlation.
+//! Structures of standard deviations and correlations: `Omega_ij = s_i s_j R_ij`, where each
+//! element of R is a function of one correlation parameter.
 //!
-//! Theta is `(s_1, ..., s_k)`, or `s` with one common standard deviation, and then the
-//! correlations.
+//! Theta is `(s_1, ..., s_k)`, or one common standard deviation `s`, followed by the correlations.
 
 use super::definition::{
     Covariance, Shares, VisitElement, VisitFirst, VisitSecond,
 };
 use super::role::Role;
 
-/// A correlation matrix of `k` effects whose element `(i, j)` depends on `|i - j|` and on one
-/// correlation.
+/// The correlation matrix of `k` effects, whose element `(i, j)` is a function of `|i - j|` and of
+/// one correlation parameter.
 pub(super) trait Correlation: Sync {
-    /// The role of each correlation.
+    /// The role of each correlation parameter.
     fn parameters(&self, k: usize) -> Vec<Role>;
 
-    /// Which correlation the elements with `|i - j| = distance > 0` follow from.
+    /// The index of the parameter for the elements with `|i - j| = distance > 0`.
     fn index(&self, _distance: usize) -> usize {
         0
     }
 
-    /// The elements with `|i - j| = distance > 0`: the value and its first and second derivatives
-    /// in the correlation that they follow from.
+    /// The value of the elements with `|i - j| = distance > 0`, and its first and second
+    /// derivatives in their parameter.
     fn at(&self, distance: usize, rho: f64) -> [f64; 3];
 
-    /// The Cholesky factor.
+    /// Visits the elements of the Cholesky factor of the correlation matrix.
     fn factor(&self, k: usize, rho: &[f64], visit: VisitElement);
 
     /// See [`Covariance::shares`].
@@ -40,7 +39,7 @@ pub(super) struct Correlated<C> {
 }
 
 impl<C: Correlation> Correlated<C> {
-    // Index of the standard deviation of effect i.
+    // The index of the standard deviation of effect i.
     fn sd(&self, i: usize) -> usize {
         if self.is_homogeneous {
             0
@@ -53,7 +52,7 @@ impl<C: Correlation> Correlated<C> {
         self.sd(k - 1) + 1
     }
 
-    // Second derivatives of `Omega_ij = s_i s_j R_ij`.
+    // Visits the second derivatives of `Omega_ij = s_i s_j R_ij`.
     fn second_derivative_of_pair(
         &self,
         k: usize,
@@ -67,7 +66,7 @@ impl<C: Correlation> Correlated<C> {
         let s_i = theta[at_i];
         let s_j = theta[at_j];
         let [r, dr, ddr] = self.correlation.at(i - j, theta[at_rho]);
-        // With a common standard deviation both orders of the pair are the same second derivative.
+        // With a common standard deviation both orders of the pair give the same second derivative.
         let orders = if at_i == at_j { 2.0 } else { 1.0 };
         visit(at_i, at_j, i, j, orders * r);
         visit(at_i, at_rho, i, j, s_j * dr);

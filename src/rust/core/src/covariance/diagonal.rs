@@ -1,4 +1,5 @@
-//! `diag()` and `zerocorr()`: theta is the diagonal of Lambda, or the one number that fills it.
+//! The diagonal structures `diag()` and `homdiag()`: theta is the diagonal of Lambda, or its common
+//! value.
 
 use super::definition::{Covariance, VisitElement, VisitFirst, VisitSecond};
 use super::role::Role;

@@ -1,25 +1,25 @@
-//! Covariance structures: how `Omega = Lambda Lambda'` of one part of a term follows from its
-//! parameters theta.
+//! Covariance structures: the relative covariance `Omega = Lambda Lambda'` of one part of a term as
+//! a function of its parameters theta.
 //!
-//! A structure is a definition, and nothing else: the role of each parameter (a standard deviation,
-//! an element of Lambda, a correlation), Lambda, and the first and second derivatives of Omega.
-//! Starts, bounds, step sizes and the way from a matrix back to theta follow from the roles; so
-//! does, in [`crate::coordinates`], what an optimizer moves. A new structure is one file and one
-//! row of the table in [`structure`].
+//! A structure defines the role of each parameter (standard deviation, element of Lambda, or
+//! correlation), Lambda, and the first and second derivatives of Omega. Starts, bounds, step sizes
+//! and the inverse map from a matrix to theta follow from the roles, and so do the optimizer's
+//! coordinates in [`crate::coordinates`]. A new structure is one file and one row of the table in
+//! [`structure`].
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
-//! | what a structure has to tell | [`definition`] |
-//! | what follows from one parameter's role: start, bounds, step size | [`role`] |
+//! | the trait of a structure | [`definition`] |
+//! | start, bounds and step size of a parameter, by its role | [`role`] |
 //! | the structures by name | [`structure`] |
-//! | one structure on some columns: its roles, Omega, ranges of its correlations | `part` |
+//! | a structure on some columns: roles, Omega, ranges of correlations | `part` |
 //! | Lambda and the derivatives of Omega of a whole term | `rel_cov` |
-//! | from a covariance back to theta | `nearest` |
+//! | the inverse map, from a covariance to theta | `nearest` |
 //! | `us()`; `diag()` and `homdiag()` | [`unstructured`]; `diagonal` |
-//! | standard deviations beside correlations | `correlated` |
+//! | structures of standard deviations and correlations | `correlated` |
 //! | `cs()`; `ar1()` | `compound_symmetry`; `autoregressive` |
 //! | `toep()`: a correlation for each distance | `toeplitz` |
-//! | a direction in which a covariance may leave the boundary of its cone | `way_out` |
+//! | a descent direction from the boundary of the positive semi-definite cone | `way_out` |
 
 mod autoregressive;
 mod compound_symmetry;

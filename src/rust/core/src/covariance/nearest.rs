@@ -1,5 +1,5 @@
-//! From a covariance back to theta: the inverse of the way from theta to Omega, for matrices of the
-//! structure and, as near as that goes, for others.
+//! The inverse map, from a covariance matrix to theta. For a matrix that the structure does not
+//! contain it gives the theta of a nearby one.
 
 use super::part::{part_block, Part};
 use super::rel_cov::RelCov;
@@ -7,17 +7,17 @@ use super::role::Role;
 use super::unstructured::place;
 use crate::tolerances::{LARGEST_EXPLAINED, LEAST_VARIANCE, ROUNDED_PIVOT};
 
-/// Values over the range of a correlation that are compared.
+/// Number of grid points over the range of a correlation.
 const VALUES: usize = 200;
-/// Halvings of the distance between two of them.
+/// Number of halvings of the grid spacing around the best grid point.
 const HALVINGS: usize = 40;
 
 /// The correlation of two effects: row, column, value.
 type Pair = (usize, usize, f64);
 
 impl RelCov {
-    /// Adds `step` times `change` (`vsize x vsize`) to Omega of one part, as far as the part's
-    /// structure can follow.
+    /// Adds `step` times `change` (`vsize x vsize`) to Omega of one part, as closely as its
+    /// structure allows.
     pub fn displace(
         &self,
         part: usize,
@@ -37,9 +37,9 @@ impl RelCov {
         part.nearest(&omega, own);
     }
 
-    /// Theta of a positive definite covariance near `omega` (`vsize x vsize`), for a search to go
-    /// on from: no standard deviation shrinks below a tenth. Parts with correlations of their own,
-    /// and those that aren't free, stay.
+    /// Theta of a positive definite covariance near `omega` (`vsize x vsize`), as the next point of
+    /// a search: no standard deviation shrinks below a tenth. Parts with correlation parameters,
+    /// and parts that are not free, are unchanged.
     pub(crate) fn approach(
         &self,
         omega: &[f64],
@@ -54,8 +54,8 @@ impl RelCov {
 }
 
 impl Part {
-    /// Writes theta of a covariance, `size x size`; of one that the structure doesn't have, theta
-    /// of one near it. Correlations of effects without a variance stay as they are.
+    /// Writes theta of the covariance `omega`, `size x size`, or of a nearby one if the structure
+    /// does not contain it. The correlations of effects with zero variance are unchanged.
     pub fn nearest(&self, omega: &[f64], theta: &mut [f64]) {
         if self.is_triangle() {
             return factor(self.size, &mut omega.to_vec(), theta);
@@ -72,7 +72,8 @@ impl Part {
         }
     }
 
-    // Each correlation is that of its pair, or else follows from all pairs that have variances.
+    // Sets each correlation to that of its pair of effects or, where that pair has a zero variance,
+    // fits it to all pairs with variances.
     fn nearest_correlations(&self, omega: &[f64], theta: &mut [f64]) {
         let wanted = correlations(self.size, omega);
         for j in self.correlations() {
@@ -82,14 +83,14 @@ impl Part {
                 None => self.fit_correlation(j, &wanted, theta),
             }
         }
-        // Shares and back: the nearest correlations that the structure has.
+        // The map to shares and back gives the nearest admissible correlations.
         let all = vec![false; theta.len()];
         self.from_correlations(theta, &all);
         self.to_correlations(theta, &all);
     }
 
-    // The value under which the pairs are as near to what is wanted as they can be; of equals the
-    // largest.
+    // Sets correlation `j` to the value that is closest to the `wanted` pairs in least squares;
+    // among several, to the largest.
     fn fit_correlation(&self, j: usize, wanted: &[Pair], theta: &mut [f64]) {
         let kept = theta[j];
         let bounds = self.roles()[j].bounds();
@@ -123,8 +124,8 @@ impl Part {
     }
 }
 
-// Where a function is least on a range, and the value there: on a grid first, of equals the largest
-// point, then by halving the steps.
+// The minimum of a function on a range and its value: first on a grid, choosing the largest of
+// equal points, then by halving the step.
 fn least_on_range(
     (low, high): (f64, f64),
     mut function: impl FnMut(f64) -> f64,
@@ -152,14 +153,14 @@ fn least_on_range(
     (best, least)
 }
 
-// Sum of squared differences between the pairs' correlations and those of the matrix `r`.
+// The sum of squared differences between the correlations of the pairs and those of the matrix `r`.
 fn distance_to(k: usize, pairs: &[Pair], r: &[f64]) -> f64 {
     let pairs = pairs.iter();
     let squares = pairs.map(|(i, j, wanted)| (r[j * k + i] - wanted).powi(2));
     squares.sum()
 }
 
-// The pairs that have variances.
+// The correlations of all pairs of effects with positive variances.
 fn correlations(k: usize, omega: &[f64]) -> Vec<Pair> {
     let size =
         |i: usize, j: usize| (omega[i * (k + 1)] * omega[j * (k + 1)]).sqrt();
@@ -172,8 +173,8 @@ fn correlations(k: usize, omega: &[f64]) -> Vec<Pair> {
     pairs
 }
 
-// The Cholesky factor row by row. A row that promises more than its diagonal element holds is
-// shortened.
+// Computes the Cholesky factor row by row. A row whose sum of squares would exceed the diagonal
+// element is shortened.
 fn approach_factor(k: usize, omega: &[f64], theta: &mut [f64]) {
     for i in 0..k {
         let squares = (0..=i).map(|j| theta[place(k, i, j)].powi(2));
@@ -190,7 +191,7 @@ fn approach_factor(k: usize, omega: &[f64], theta: &mut [f64]) {
     }
 }
 
-// Row i of the Cholesky factor, left of the diagonal; returns the sum of its squares.
+// Writes row i of the Cholesky factor left of the diagonal; returns its sum of squares.
 fn fill_row(k: usize, i: usize, omega: &[f64], theta: &mut [f64]) -> f64 {
     let mut explained = 0.0;
     for j in 0..i {
@@ -209,7 +210,8 @@ fn fill_row(k: usize, i: usize, omega: &[f64], theta: &mut [f64]) -> f64 {
     explained
 }
 
-// Cholesky factor of a positive semi-definite matrix; a pivot of rounding size gives zeros.
+// The Cholesky factor of a positive semi-definite matrix; a pivot within rounding error gives a
+// zero column.
 fn factor(k: usize, omega: &mut [f64], theta: &mut [f64]) {
     let scale: Vec<f64> = omega.iter().step_by(k + 1).copied().collect();
     for j in 0..k {

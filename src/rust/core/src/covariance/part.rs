@@ -1,4 +1,4 @@
-//! One part of a term: its structure, its columns and the roles of its parameters.
+//! One part of a term: its covariance structure, its columns, and the roles of its parameters.
 
 use std::ops::Range;
 
@@ -9,14 +9,14 @@ use super::unstructured::place;
 use crate::error::{Error, Result};
 use crate::kernels::eigen::smallest_singular_value;
 
-/// Neighbouring columns of a term that share one structure: a term of the user's formula.
+/// Consecutive columns of a term that share one covariance structure: a term of the user's formula.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
     /// The structure of the columns' covariance.
     pub structure: Structure,
     /// Number of columns.
     pub size: usize,
-    /// Where the part's parameters start in the model's theta.
+    /// The index in the model's theta of the part's first parameter.
     pub theta_start: usize,
     roles: Vec<Role>,
 }
@@ -57,8 +57,8 @@ impl Part {
         first.map_or(0..0, |first| first..first + count)
     }
 
-    /// The standard deviations of single effects: the index of each in the part's parameters, and
-    /// the effect.
+    /// The standard deviations of single effects: the index of each among the part's parameters,
+    /// and the effect.
     pub fn scales(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         self.roles
             .iter()
@@ -69,7 +69,7 @@ impl Part {
             })
     }
 
-    /// The index of the one standard deviation of all effects, if there is such a parameter.
+    /// The index of the common standard deviation of all effects, if there is such a parameter.
     pub fn common_scale(&self) -> Option<usize> {
         self.roles
             .iter()
@@ -83,8 +83,8 @@ impl Part {
         self.size == 1 || !self.roles.iter().any(couples)
     }
 
-    /// Whether theta is the whole lower triangle of Lambda, column by column: any covariance has a
-    /// theta.
+    /// Whether theta is the lower triangle of Lambda, column by column, so that every covariance
+    /// has a theta.
     pub(crate) fn is_triangle(&self) -> bool {
         let k = self.size;
         let fits = |(at, role): (usize, &Role)| match *role {
@@ -96,7 +96,7 @@ impl Part {
     }
 
     /// Calls `visit(row, column, parameter)` for each element of Lambda that is a parameter, in a
-    /// part without correlations.
+    /// part without correlation parameters.
     pub(crate) fn for_each_parameter(
         &self,
         mut visit: impl FnMut(usize, usize, usize),
@@ -113,8 +113,9 @@ impl Part {
         }
     }
 
-    /// Calls `visit(j, r, s, value)` for each non-zero element `(r, s)`, `r >= s`, of `d Omega / d
-    /// theta_j`, with `theta` that of the part. Values of the same element add up.
+    /// Calls `visit(j, r, s, value)` for each non-zero element `(r, s)`, `r >= s`, of
+    /// `d Omega / d theta_j`; `theta` holds the part's parameters. Values for the same element add
+    /// up.
     pub(crate) fn for_each_first_derivative(
         &self,
         theta: &[f64],
@@ -124,9 +125,9 @@ impl Part {
             .first_derivative(self.size, theta, &mut visit);
     }
 
-    /// Calls `visit(i, j, r, s, value)` for each non-zero element `(r, s)`, `r >= s`, of `d2 Omega
-    /// / d theta_i d theta_j`, each unordered pair once, with `theta` that of the part. Values of
-    /// the same element add up.
+    /// Calls `visit(i, j, r, s, value)` for each non-zero element `(r, s)`, `r >= s`, of
+    /// `d2 Omega / d theta_i d theta_j`, each unordered pair of parameters once; `theta` holds the
+    /// part's parameters. Values for the same element add up.
     pub fn for_each_second_derivative(
         &self,
         theta: &[f64],
@@ -136,7 +137,7 @@ impl Part {
             .second_derivative(self.size, theta, &mut visit);
     }
 
-    /// `d Omega / d theta`: a row for each of the `size x size` elements, a column for each
+    /// `d Omega / d theta`, with a row for each of the `size x size` elements and a column for each
     /// parameter.
     pub fn jacobian(&self, theta: &[f64]) -> Vec<f64> {
         let k = self.size;
@@ -151,7 +152,7 @@ impl Part {
         jacobian
     }
 
-    /// Lambda of the part's parameters `theta`, `size x size`.
+    /// Lambda, `size x size`, at the part's parameters `theta`.
     pub fn lambda(&self, theta: &[f64]) -> Vec<f64> {
         let mut lambda = vec![0.0; self.size * self.size];
         self.covariance().lambda(
@@ -162,8 +163,8 @@ impl Part {
         lambda
     }
 
-    /// The smallest singular value of Lambda of the part's parameters `theta`, with each row of it
-    /// times its element of `scales`; NaN where Lambda isn't finite.
+    /// The smallest singular value of Lambda at the part's parameters `theta`, with row r
+    /// multiplied by `scales[r]`; `NaN` where Lambda is not finite.
     pub fn smallest_singular_value(
         &self,
         theta: &[f64],
@@ -178,7 +179,7 @@ impl Part {
         smallest_singular_value(&lambda, self.size)
     }
 
-    /// Omega of the part's parameters `theta`, `size x size`.
+    /// Omega, `size x size`, at the part's parameters `theta`.
     pub fn omega(&self, theta: &[f64]) -> Vec<f64> {
         let k = self.size;
         let lambda = self.lambda(theta);
@@ -190,7 +191,7 @@ impl Part {
         (0..k * k).map(element).collect()
     }
 
-    /// Standard deviations of one beside the correlations of `theta`, under which Omega is the
+    /// The correlations of `theta` with unit standard deviations, for which Omega is the
     /// correlation matrix.
     pub fn with_unit_scales(&self, theta: &[f64]) -> Vec<f64> {
         let roles = self.roles.iter().zip(theta);
@@ -199,13 +200,13 @@ impl Part {
         unit.collect()
     }
 
-    /// The correlation matrix of `theta`, in a part with correlations.
+    /// The correlation matrix at `theta`, in a part with correlation parameters.
     pub(crate) fn correlation_matrix(&self, theta: &[f64]) -> Vec<f64> {
         self.omega(&self.with_unit_scales(theta))
     }
 
-    /// Checks the parameters without which there is no Omega; a negative diagonal of Lambda is
-    /// harmless.
+    /// Checks that the parameters have a covariance matrix; a negative diagonal element of Lambda
+    /// is allowed.
     ///
     /// # Errors
     /// `Parameter`.
@@ -247,21 +248,21 @@ impl Part {
     }
 }
 
-/// The rows and columns of a part of `k` effects, the first of them number `first`, of a square
-/// matrix of all effects of a term.
+/// The block of a part with `k` effects, starting at effect `first`, of a square matrix over all
+/// effects of a term.
 pub(crate) fn part_block(first: usize, k: usize, matrix: &[f64]) -> Vec<f64> {
     let order = matrix.len().isqrt();
     let element = |at: usize| matrix[(first + at / k) * order + first + at % k];
     (0..k * k).map(element).collect()
 }
 
-// Shares in [-1, 1] in place of correlations, whose ranges may depend on each other.
+// The map between correlations and shares in [-1, 1].
 impl Part {
     pub(crate) fn shares(&self) -> Option<&'static dyn Shares> {
         self.covariance().shares()
     }
 
-    /// Replaces the shares among the part's parameters by correlations; those that are `held` are
+    /// Replaces the shares among the part's parameters by correlations; the `held` ones are
     /// correlations already.
     pub(crate) fn to_correlations(&self, values: &mut [f64], held: &[bool]) {
         let own = self.correlations();
@@ -277,8 +278,7 @@ impl Part {
         }
     }
 
-    /// Replaces the correlations among the part's parameters by shares, but for those that are
-    /// `held`.
+    /// Replaces the correlations among the part's parameters by shares, except for the `held` ones.
     pub fn from_correlations(&self, values: &mut [f64], held: &[bool]) {
         let own = self.correlations();
         let mut shares = values[own.clone()].to_vec();
@@ -298,7 +298,7 @@ impl Part {
         }
     }
 
-    // Values of held elements, by their indices in the model's theta.
+    // Writes the values of held elements, which are indexed in the model's theta.
     pub(super) fn hold(&self, values: &[(usize, f64)], theta: &mut [f64]) {
         let range = self.range();
         let own = values.iter().filter(|(index, _)| range.contains(index));

@@ -1,11 +1,11 @@
-//! From theta to Lambda: the relative covariance factor of one term.
+//! The relative covariance factor of one term as a function of theta.
 
 use super::part::Part;
 use super::role::Role;
 use super::structure::Structure;
 use crate::error::Result;
 
-/// Relative covariance factor `Lambda` of one term, block diagonal over its parts.
+/// The relative covariance factor `Lambda` of one term, block diagonal over its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RelCov {
     parts: Vec<Part>,
@@ -13,12 +13,12 @@ pub struct RelCov {
     is_fixed: bool,
 }
 
-/// The diagonal of Lambda of the levels of a fixed factor: beside it the one that is added to their
-/// cross-products is far below rounding, so that they aren't penalized.
+/// The diagonal of Lambda for the levels of a fixed factor. It is so large that the penalty, one,
+/// is far below the rounding error of the scaled cross-products.
 pub(crate) const UNPENALIZED: f64 = (1u64 << 40) as f64;
 
 impl RelCov {
-    /// Parts in the order of the term's columns.
+    /// The covariance of a term with these parts, in the order of its columns.
     pub fn new(parts: Vec<Part>) -> Self {
         let vsize = parts.iter().map(|part| part.size).sum();
         Self {
@@ -28,8 +28,8 @@ impl RelCov {
         }
     }
 
-    /// The levels of a fixed factor, with so many columns each, such as its indicator and a
-    /// covariate: without parameters, and without a penalty.
+    /// The levels of a fixed factor with `columns` columns each (such as an indicator and a
+    /// covariate): neither parameters nor a penalty.
     pub fn fixed(columns: usize) -> Self {
         Self {
             parts: Vec::new(),
@@ -38,7 +38,7 @@ impl RelCov {
         }
     }
 
-    /// Whether the effects are those of a fixed factor.
+    /// Whether the term is a fixed factor.
     pub fn is_fixed(&self) -> bool {
         self.is_fixed
     }
@@ -48,17 +48,17 @@ impl RelCov {
         Self::new(vec![Part::new(Structure::Unstructured, size, theta_start)])
     }
 
-    /// Random effects per level.
+    /// Number of random effects per level.
     pub fn vsize(&self) -> usize {
         self.vsize
     }
 
-    /// The parts.
+    /// The parts, in the order of the term's columns.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    // Each part with its first column.
+    // Each part with the index of its first column.
     pub(crate) fn placed(&self) -> impl Iterator<Item = (usize, &Part)> {
         self.parts.iter().scan(0, |next, part| {
             let first = *next;
@@ -67,8 +67,8 @@ impl RelCov {
         })
     }
 
-    /// The smallest singular value of Lambda, with each row of it times its element of `scales`;
-    /// infinite without parts.
+    /// The smallest singular value of Lambda, with row r multiplied by `scales[r]`; infinite
+    /// without parts.
     pub(crate) fn smallest_singular_value(
         &self,
         theta: &[f64],
@@ -81,7 +81,7 @@ impl RelCov {
         of_parts.fold(f64::INFINITY, f64::min)
     }
 
-    /// One past the largest index into theta that this term uses.
+    /// One more than the largest index into theta that this term uses.
     pub(crate) fn theta_end(&self) -> usize {
         self.parts
             .iter()
@@ -96,7 +96,7 @@ impl RelCov {
         self.parts.iter().all(Part::is_diagonal)
     }
 
-    /// Whether each element of Lambda is a parameter or zero.
+    /// Whether each element of Lambda is either a parameter or zero.
     pub(crate) fn is_filled(&self) -> bool {
         self.parts.iter().all(|part| part.correlations().is_empty())
     }
@@ -114,7 +114,7 @@ impl RelCov {
         }
     }
 
-    /// Calls `visit(r, s)`, `r >= s`, for each element of `Omega = Lambda Lambda'` that isn't zero
+    /// Calls `visit(r, s)`, `r >= s`, for each element of `Omega = Lambda Lambda'` that is not zero
     /// for every theta.
     pub(crate) fn for_each_element(&self, mut visit: impl FnMut(usize, usize)) {
         for (first, part) in self.placed() {
@@ -128,8 +128,8 @@ impl RelCov {
         }
     }
 
-    /// First derivatives of Omega: calls `visit(j, r, s, value)`, `r >= s`, for each non-zero
-    /// element of `d Omega / d theta_j`. Values of the same element add up.
+    /// Calls `visit(j, r, s, value)`, `r >= s`, for each non-zero element of `d Omega / d theta_j`.
+    /// Values for the same element add up.
     pub(crate) fn for_each_first_derivative(
         &self,
         theta: &[f64],
@@ -147,9 +147,9 @@ impl RelCov {
         }
     }
 
-    /// Second derivatives of Omega: calls `visit(i, j, r, s, value)`, `r >= s`, for each non-zero
-    /// element of `d2 Omega / d theta_i d theta_j`, each unordered pair once. Values of the same
-    /// element add up.
+    /// Calls `visit(i, j, r, s, value)`, `r >= s`, for each non-zero element of
+    /// `d2 Omega / d theta_i d theta_j`, each unordered pair of parameters once. Values for the
+    /// same element add up.
     pub fn for_each_second_derivative(
         &self,
         theta: &[f64],
@@ -190,7 +190,7 @@ impl RelCov {
         }
     }
 
-    /// Writes the value of each parameter in `Lambda = I`.
+    /// Writes the value of each parameter at `Lambda = I`.
     pub(crate) fn fill_start(&self, start: &mut [f64]) {
         self.for_each_role(|index, role| start[index] = role.start());
     }
@@ -209,16 +209,15 @@ impl RelCov {
         }
     }
 
-    /// Writes values of held elements into `theta`. Correlations whose range depends on a held one
-    /// keep their place in it.
+    /// Writes the values of held elements into `theta`. Free correlations whose range depends on a
+    /// held one keep their shares.
     pub fn hold(&self, values: &[(usize, f64)], theta: &mut [f64]) {
         for part in &self.parts {
             part.hold(values, &mut theta[part.range()]);
         }
     }
 
-    /// The size of a step of one in each coordinate, given the root mean square of each column of
-    /// Z.
+    /// Writes the unit of each coordinate, given the root mean square of each column of Z.
     pub(crate) fn fill_step_sizes(&self, rms: &[f64], step_sizes: &mut [f64]) {
         for (first, part) in self.placed() {
             let rms = &rms[first..first + part.size];
@@ -229,8 +228,8 @@ impl RelCov {
         }
     }
 
-    /// Checks the parameters without which there is no Omega; a negative diagonal of Lambda is
-    /// harmless.
+    /// Checks that the parameters have a covariance matrix; a negative diagonal element of Lambda
+    /// is allowed.
     ///
     /// # Errors
     /// `Parameter`.

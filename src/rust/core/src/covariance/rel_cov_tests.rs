@@ -155,7 +155,7 @@ fn correlations_stand_side_by_side() {
     }
 }
 
-// Every covariance of a structure leads back to its theta.
+// Every covariance of a structure is mapped back to its theta.
 #[test]
 fn nearest_theta_is_the_theta_of_omega() {
     for structure in Structure::all() {
@@ -177,7 +177,7 @@ fn nearest_theta_is_the_theta_of_omega() {
     }
 }
 
-// (s_1, 0, s_3) with rho^2 between them: the sign of rho isn't known.
+// Standard deviations (s_1, 0, s_3) with the correlation rho^2: the sign of rho is undetermined.
 #[test]
 fn correlation_of_other_pairs() {
     let part = Part::new(Structure::Autoregressive, 3, 0);
@@ -188,7 +188,7 @@ fn correlation_of_other_pairs() {
     }
 }
 
-// rho_2 >= 2 rho_1^2 - 1: the start at zero would be none beside rho_1 = 0.9.
+// The range rho_2 >= 2 rho_1^2 - 1 excludes the start at zero if rho_1 = 0.9.
 #[test]
 fn a_held_correlation_leaves_a_start() {
     let part = Part::new(Structure::HomogeneousToeplitz, 3, 2);

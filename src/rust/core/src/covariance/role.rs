@@ -1,23 +1,24 @@
-//! The roles of a structure's parameters, and what follows from each of them alone.
+//! The roles of a structure's parameters, and the properties that each role determines.
 
-/// What one parameter of a structure is. Effects, rows and columns count from zero within the part.
+/// The role of one parameter of a structure. Effects, rows and columns are numbered from zero
+/// within the part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Role {
-    /// The standard deviation of one effect, over sigma.
+    /// The standard deviation of one effect, relative to sigma.
     Scale {
         /// The effect.
         effect: usize,
     },
-    /// The standard deviation that all effects share, over sigma.
+    /// The common standard deviation of all effects, relative to sigma.
     CommonScale,
     /// An element of Lambda.
     Factor {
-        /// Row, at least the column.
+        /// Row, not less than the column.
         row: usize,
         /// Column.
         column: usize,
     },
-    /// The correlation of two effects; other pairs may have the same, or one that follows from it.
+    /// The correlation of two effects; other pairs may have the same one, or a function of it.
     Correlation {
         /// The later effect of the pair.
         row: usize,
@@ -31,7 +32,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The value in `Lambda = I`.
+    /// The value at `Lambda = I`.
     pub fn start(self) -> f64 {
         match self {
             Self::Scale { .. } | Self::CommonScale => 1.0,
@@ -52,8 +53,8 @@ impl Role {
         }
     }
 
-    /// The size of a step of one, given the root mean square of each column of Z; of a correlation
-    /// that of its angle.
+    /// The unit of the parameter, given the root mean square of each column of Z; for a
+    /// correlation, that of its angle.
     pub fn step_size(self, rms: &[f64]) -> f64 {
         match self {
             Self::Scale { effect } => 1.0 / rms[effect],
@@ -67,7 +68,7 @@ impl Role {
         }
     }
 
-    /// Row and column of the element of the covariance matrix that stands for the parameter.
+    /// Row and column of the covariance matrix's element that identifies the parameter.
     pub fn cell(self) -> (usize, usize) {
         match self {
             Self::Scale { effect } => (effect, effect),

@@ -1,4 +1,4 @@
-//! The covariance structures by name: one row each.
+//! The table of covariance structures, one row each.
 
 use super::autoregressive;
 use super::compound_symmetry;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 macro_rules! structures {
     ($($(#[$doc:meta])* $structure:ident = $name:literal => $definition:expr;)*) => {
-        /// How the effects of one part of a term vary together.
+        /// The covariance structure of the effects of one part.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Structure {
             $($(#[$doc])* $structure,)*
@@ -22,7 +22,7 @@ macro_rules! structures {
         impl Structure {
             const ALL: &'static [Self] = &[$(Self::$structure,)*];
 
-            /// R's name of the structure.
+            /// The structure's name in R.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$structure => $name,)*
@@ -56,13 +56,13 @@ structures! {
     /// Autoregression with one common standard deviation.
     HomogeneousAutoregressive = "ar1" => common(autoregressive::Autoregressive);
     /// A correlation for each distance: theta is a standard deviation (over sigma) for each effect,
-    /// then those.
+    /// then the correlations.
     Toeplitz = "toep" => each(toeplitz::Toeplitz);
     /// Toeplitz with one common standard deviation.
     HomogeneousToeplitz = "homtoep" => common(toeplitz::Toeplitz);
 }
 
-// Each effect has a standard deviation of its own.
+// A structure with one standard deviation for each effect.
 const fn each<C>(correlation: C) -> Correlated<C> {
     Correlated {
         correlation,
@@ -70,7 +70,7 @@ const fn each<C>(correlation: C) -> Correlated<C> {
     }
 }
 
-// All effects have one standard deviation.
+// A structure with a common standard deviation.
 const fn common<C>(correlation: C) -> Correlated<C> {
     Correlated {
         correlation,
@@ -84,7 +84,7 @@ impl Structure {
         Self::ALL.iter().copied()
     }
 
-    /// All structures that have correlations among their parameters.
+    /// All structures with correlation parameters.
     #[cfg(test)]
     pub(crate) fn correlated() -> impl Iterator<Item = Self> {
         Self::all().filter(|structure| {
@@ -95,7 +95,7 @@ impl Structure {
         })
     }
 
-    /// The structure of R's name for it.
+    /// The structure with this name in R.
     pub fn from_name(name: &str) -> Result<Self> {
         let found = Self::all().find(|structure| structure.name() == name);
         found.ok_or_else(|| Error::UnknownStructure {

@@ -1,10 +1,10 @@
-//! `toep()`: the correlation of two effects depends on their distance, with a parameter for each.
+//! The Toeplitz structure `toep()`, with a correlation parameter for each distance of two effects.
 //!
-//! A Toeplitz matrix is a correlation matrix just where all partial autocorrelations lie in [-1,
-//! 1], each whatever the others are: these are the shares. Durbin and Levinson's recursion goes
-//! from the ones to the others: `rho_m = c_m + v_(m-1) p_m`, with the prediction `c_m` of an effect
-//! from those between and the variance `v_(m-1)` that it leaves (Brockwell and Davis 1991, section
-//! 5.2; Barndorff-Nielsen and Schou 1973).
+//! A symmetric Toeplitz matrix with unit diagonal is a correlation matrix if and only if all
+//! partial autocorrelations are in [-1, 1], and these vary independently: they are the shares. The
+//! Durbin-Levinson recursion maps them to autocorrelations: `rho_m = c_m + v_(m-1) p_m`, with `c_m`
+//! the best linear prediction from the effects in between and `v_(m-1)` its error variance
+//! (Brockwell and Davis 1991, section 5.2; Barndorff-Nielsen and Schou 1973).
 
 use super::correlated::Correlation;
 use super::definition::{Shares, VisitElement};
@@ -12,7 +12,7 @@ use super::role::Role;
 use crate::kernels::jet::{Jet, Number};
 use crate::tolerances::{NOTHING_LEFT, ROUNDED_CORRELATION};
 
-/// Up to so many effects need no memory but the stack.
+/// Largest number of effects for which working memory is on the stack.
 const FEW: usize = 32;
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Correlation for Toeplitz {
         [rho, 1.0, 0.0]
     }
 
-    // Schur's algorithm: `u` is column j of the factor, `v` what the next one differs by.
+    // Cholesky factor by Schur's algorithm: `u` is column j of the factor, `v` the other generator.
     fn factor(&self, k: usize, rho: &[f64], visit: VisitElement) {
         with_memory(2 * k, |memory| {
             let (u, v) = memory.split_at_mut(k);
@@ -60,7 +60,7 @@ impl Correlation for Toeplitz {
     }
 }
 
-// A hyperbolic rotation takes `v[column]` to zero; `false` where no variance is left.
+// Annihilates `v[column]` by a hyperbolic rotation; returns `false` where no variance remains.
 fn next_column(column: usize, u: &mut [f64], v: &mut [f64]) -> bool {
     u.copy_within(column - 1..u.len() - 1, column);
     let partial = v[column] / u[column];
@@ -84,9 +84,9 @@ fn with_memory(length: usize, work: impl FnOnce(&mut [f64])) {
     }
 }
 
-// Goes through the correlations `values` in their order: `partial(m, values, c, v)` returns the
-// partial autocorrelation, beside the prediction c and the variance v, and may write the
-// correlation. `phi` is memory for the coefficients of the prediction.
+// The Durbin-Levinson recursion over the correlations `values`: `partial(m, values, c, v)` returns
+// the partial autocorrelation, given the prediction c and its error variance v, and may write the
+// correlation. `phi` is working memory for the coefficients of the prediction.
 fn durbin_levinson<T: Number>(
     values: &mut [T],
     phi: &mut [T],
@@ -108,8 +108,8 @@ fn durbin_levinson<T: Number>(
     }
 }
 
-// The coefficients of the prediction once there is one more effect between, whose partial
-// autocorrelation is `p`.
+// Updates the coefficients of the prediction for one more effect in between, with partial
+// autocorrelation `p`.
 fn add_predictor<T: Number>(phi: &mut [T], p: &T) {
     let m = phi.len();
     for j in 0..m.div_ceil(2) {
@@ -120,7 +120,7 @@ fn add_predictor<T: Number>(phi: &mut [T], p: &T) {
     }
 }
 
-// The partial autocorrelation of a correlation.
+// The partial autocorrelation that belongs to an autocorrelation.
 fn partial_of<T: Number>(value: &T, prediction: &T, left: &T) -> T {
     if left.value() > NOTHING_LEFT {
         value.minus(prediction).times(&left.reciprocal())
@@ -200,7 +200,7 @@ mod tests {
         values
     }
 
-    // Order 2 has a closed form: rho_2 = p_1^2 + p_2 (1 - p_1^2).
+    // The second autocorrelation has the closed form rho_2 = p_1^2 + p_2 (1 - p_1^2).
     #[test]
     fn second_correlation() {
         let rho = correlations(&SHARES);
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    // The factor L of k effects, column by column, checked to be one of the matrix R: R = L L'.
+    // The factor L of k effects, column by column, after checking that R = L L'.
     fn checked_factor(k: usize, rho: &[f64], tolerance: f64) -> Vec<f64> {
         let mut factor = vec![0.0; k * k];
         Toeplitz.factor(k, rho, &mut |row, column, value| {
@@ -232,7 +232,7 @@ mod tests {
         factor
     }
 
-    // log |R| = sum_m (k - m) log(1 - p_m^2), and R = L L'.
+    // Checks log |R| = sum_m (k - m) log(1 - p_m^2) and R = L L'.
     #[test]
     fn factor_is_that_of_the_matrix() {
         let (k, rho) = (5, correlations(&SHARES));
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn singular_matrices_have_a_factor() {
-        // Alternating, and a cosine: rank one and two.
+        // An alternating sequence and a cosine have matrices of rank one and two.
         let cosine: Vec<f64> =
             (1..5).map(|d| (0.7 * f64::from(d)).cos()).collect();
         for rho in [vec![-1.0, 1.0, -1.0, 1.0], cosine] {
@@ -256,7 +256,7 @@ mod tests {
         }
     }
 
-    // rho_2 >= 2 rho_1^2 - 1.
+    // The second autocorrelation has the range rho_2 >= 2 rho_1^2 - 1.
     #[test]
     fn ranges_depend_on_the_correlations_before() {
         let (index, low, high) = Toeplitz.unsuitable(&[0.8, 0.2]).unwrap();
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(Toeplitz.unsuitable(&[0.8, 0.3]), None);
     }
 
-    // Differences of the map itself; the second correlation is held.
+    // Compares the derivatives with differences of the map; the second correlation is held.
     #[test]
     fn derivatives_are_those_of_differences() {
         let at = [0.5, -0.1, 0.4, -0.6];

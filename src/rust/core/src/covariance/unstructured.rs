@@ -1,4 +1,4 @@
-//! `us()`: theta is the lower triangle of Lambda, column by column.
+//! The unstructured covariance `us()`: theta is the lower triangle of Lambda, column by column.
 
 use super::definition::{Covariance, VisitElement, VisitFirst, VisitSecond};
 use super::role::Role;
@@ -23,7 +23,7 @@ impl Covariance for Unstructured {
         }
     }
 
-    // E Lambda' + Lambda E', with E the element of Lambda that is the parameter.
+    // The derivative is E Lambda' + Lambda E', with E the unit matrix of the parameter's element.
     fn first_derivative(&self, k: usize, theta: &[f64], visit: VisitFirst) {
         for column in 0..k {
             for row in column..k {
@@ -53,7 +53,7 @@ impl Covariance for Unstructured {
     }
 }
 
-/// Index of element `(row, column)` of a `k x k` lower triangle that is stored column by column.
+/// Index of element `(row, column)` in a `k x k` lower triangle stored column by column.
 pub(crate) fn place(k: usize, row: usize, column: usize) -> usize {
     column * k - column * (column + 1) / 2 + row
 }

@@ -1,40 +1,41 @@
-//! The facts about a theta, and the verdict.
+//! The optimality certificate of a theta: the evidence and the verdict.
 
 use crate::covariance::WayOut;
 use crate::derivatives::HessianKind;
 use crate::tolerances::PRECISE;
 
-/// What was found at a theta.
+/// The evidence about a theta, and the verdict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Certificate {
-    /// By how much a Newton step should still lower the objective.
+    /// The decrease of the objective that a Newton step predicts.
     pub predicted_decrease: f64,
-    /// Largest element of the gradient, each parameter in units of its column of Z.
+    /// Largest absolute element of the gradient, each parameter in units of its column of Z.
     pub gradient_norm: f64,
     /// Gradient in theta.
     pub gradient: Vec<f64>,
     /// Eigenvalues of the Hessian in theta, ascending, in the same units.
     pub curvatures: Vec<f64>,
-    /// The Hessian that the curvatures are of.
+    /// Which Hessian the curvatures are those of.
     pub kind: HessianKind,
-    /// For each part of each term, whether a larger covariance is better.
+    /// For each part of each term, the direction in which a larger covariance lowers the objective
+    /// most.
     pub ways_out: Vec<WayOut>,
     /// The verdict.
     pub verdict: Verdict,
-    /// The elements of theta without a bound, those that can't be identified, or those that make
-    /// rounding errors large.
+    /// The elements of theta that are unbounded, unidentified, or the cause of large rounding
+    /// errors.
     pub suspects: Vec<usize>,
 }
 
 impl Certificate {
-    /// Takes into account that slopes are estimates, which leave the objective this much above its
-    /// minimum.
+    /// Revises the verdict for stochastic derivatives, which leave the objective this much above
+    /// its minimum on average.
     pub(crate) fn weigh(&mut self, excess: f64) {
         let predicted = self.predicted_decrease;
         let is_precise = predicted + 2.0 * excess < PRECISE;
         let is_doubtful = match self.verdict {
             Verdict::Optimal => !is_precise,
-            // What is promised may be noise of the slopes.
+            // The predicted decrease may be noise of the gradient.
             Verdict::NotConverged => predicted <= 2.0 * excess,
             _ => false,
         };
@@ -44,25 +45,25 @@ impl Certificate {
     }
 }
 
-/// What to make of a theta.
+/// The verdict on a theta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// No step of interest is left.
+    /// The predicted decrease is negligible.
     Optimal,
-    /// The gradient still promises a gain.
+    /// The gradient predicts a relevant decrease.
     NotConverged,
-    /// The gradient vanishes only because a covariance is singular.
+    /// The gradient in theta vanishes only because a covariance is singular.
     FalseBoundary,
-    /// The gradient vanishes, but the objective curves down.
+    /// The gradient vanishes, but the objective has negative curvature.
     Saddle,
-    /// No step of interest is left, but the objective falls as covariances tend to infinity beside
-    /// the residual variance.
+    /// The predicted decrease is negligible, but the objective falls as covariances tend to
+    /// infinity relative to the residual variance.
     Unbounded,
-    /// The slopes are known too roughly to say.
+    /// The stochastic derivatives are too inaccurate for a verdict.
     Imprecise,
-    /// No step of interest is left, but other covariances are as good.
+    /// The predicted decrease is negligible, but other covariances have the same likelihood.
     Unidentified,
-    /// No step is left that could be told from rounding errors of the objective, which are large.
+    /// The predicted decrease is within the rounding errors of the objective, which are large.
     Rounded,
 }
 
@@ -81,7 +82,7 @@ impl Verdict {
         }
     }
 
-    /// Whether nothing is gained by going on.
+    /// Whether continuing the search would gain nothing.
     pub(crate) fn is_final(self) -> bool {
         matches!(
             self,

@@ -1,5 +1,4 @@
-//! Optima that aren't single points: covariances without a bound, and covariances that can't be
-//! told apart.
+//! Optima that are not isolated points: unbounded covariances, and unidentified ones.
 
 use crate::coordinates::Coordinates;
 use crate::kernels::small;
@@ -8,7 +7,7 @@ use crate::tolerances::{
     FLAT_CURVATURE, FLAT_SLOPE, INVOLVED_SHARE, LARGE_SD, LARGE_SHARE, ZERO_SD,
 };
 
-/// The large coordinates of covariances, if nothing changes as they grow together.
+/// The coordinates of very large covariances, if the objective is flat as they grow proportionally.
 pub(super) fn unbounded(
     at: &Coordinates,
     x: &[f64],
@@ -17,7 +16,7 @@ pub(super) fn unbounded(
     hessian: &[f64],
 ) -> Vec<usize> {
     let n = x.len();
-    // The coordinates, in their units, where they are large; the others don't grow.
+    // The large coordinates in their units; the others do not grow and are zero here.
     let mut sizes = vec![0.0; n];
     for b in 0..n {
         let size = x[b] / step_sizes[b];
@@ -25,7 +24,8 @@ pub(super) fn unbounded(
             sizes[b] = size;
         }
     }
-    // Slope and curvature of the objective in the logarithm of a factor by which all of them grow.
+    // First and second derivative of the objective in the logarithm of a common factor of the large
+    // covariances.
     let slope = small::dot(slopes, &sizes);
     let mut curvature = 0.0;
     for (column, size) in hessian.chunks_exact(n.max(1)).zip(&sizes) {
@@ -37,7 +37,7 @@ pub(super) fn unbounded(
     (0..n).filter(|&b| sizes[b] != 0.0).collect()
 }
 
-/// The coordinates of covariances that are about as large as the largest, in their units.
+/// The coordinates of covariances that, in their units, are about as large as the largest.
 pub(super) fn largest(
     at: &Coordinates,
     x: &[f64],
@@ -49,14 +49,15 @@ pub(super) fn largest(
     covariances.filter(is_large).collect()
 }
 
-/// The coordinates of covariances that change along a direction in which the objective doesn't.
+/// The coordinates of covariances that change along a direction in which the objective is flat.
 pub(super) fn unidentified(
     at: &Coordinates,
     x: &[f64],
     step_sizes: &[f64],
     model: &Model,
 ) -> Vec<usize> {
-    // A correlation of effects that don't vary makes no difference.
+    // The correlations of an effect with zero variance are meaningless, so that changing them is no
+    // change.
     let mut x = x.to_vec();
     for (value, size) in x.iter_mut().zip(step_sizes) {
         if value.abs() < ZERO_SD * size {

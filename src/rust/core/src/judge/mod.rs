@@ -1,19 +1,19 @@
-//! Whether a theta is an optimum: facts, and a verdict that follows from them.
+//! The optimality certificate: whether a theta minimises the objective, and on what evidence.
 //!
-//! At an optimum (1) a Newton step promises nothing, (2) no covariance is better by becoming
-//! larger, which slopes in theta don't show where Lambda is singular (`G Omega = 0` and `G >= 0`),
-//! and (3) the objective doesn't curve down. Where these leave a doubt, Newton's method itself is
-//! asked for a second opinion. An optimum may still be no single point: if covariances can grow
-//! without bound, or can't be told apart. And where covariances are so large beside the residual
-//! variance that little is left of the digits of the objective, an optimum can't be told from the
-//! points around it.
+//! At an optimum (1) a Newton step predicts no decrease; (2) no larger covariance lowers the
+//! objective, a first-order condition that the gradient in theta misses where Lambda is singular
+//! (`G Omega = 0` and `G >= 0`); and (3) the Hessian has no negative eigenvalue. Where rounding
+//! errors leave a doubt, a search by Newton's method decides. An optimum may also be no isolated
+//! point, because covariances are unbounded or unidentified. If covariances are so large, relative
+//! to the residual variance, that the objective has few correct digits, an optimum cannot be
+//! distinguished from neighbouring points.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
-//! | the facts and the verdicts | [`certificate`] |
-//! | predicted decrease, curvatures, the second opinion | here |
-//! | ways out of a singular covariance | [`crate::derivatives::boundary`] |
-//! | covariances without a bound, or not identified | [`flat`] |
+//! | the evidence and the verdicts | [`certificate`] |
+//! | predicted decrease, curvatures, the confirming search | here |
+//! | descent directions from a singular covariance | [`crate::derivatives::boundary`] |
+//! | unbounded and unidentified covariances | [`flat`] |
 
 mod certificate;
 mod flat;
@@ -31,28 +31,29 @@ use crate::tolerances::{
 
 pub use certificate::{Certificate, Verdict};
 
-/// The second opinion of Newton's method gets so many evaluations.
+/// Largest number of evaluations of the confirming search.
 const SECOND_OPINION: usize = 300;
 
-/// What the judge asks of an objective beside what optimizers do.
+/// What a certificate requires of an objective beyond what optimizers do.
 pub(crate) trait Judged: Geometry {
-    /// The coordinates, whose start is judged.
+    /// The coordinates, at whose start the certificate is computed.
     fn coordinates(&self) -> &Coordinates;
 
-    /// The gradient in the parameters, where [`Objective::gradient`] was called last.
+    /// The gradient in the parameters at the last call of [`Objective::gradient`].
     fn parameter_gradient(&self) -> &[f64];
 
-    /// Which Hessian the objective has.
+    /// The kind of the objective's Hessian.
     fn hessian_kind(&self) -> HessianKind;
 
-    /// For each part of each term, whether a larger covariance is better than at the last point.
+    /// For each part of each term, the direction in which a larger covariance lowers the objective
+    /// most at the last point.
     ///
     /// # Errors
     /// The model's own.
     fn ways_out(&mut self) -> Result<Vec<WayOut>>;
 }
 
-/// What a verdict rests on; derivatives are in multiples of the step sizes.
+/// The evidence for a verdict; derivatives are in multiples of the step sizes.
 struct Facts {
     x: Vec<f64>,
     value: f64,
@@ -60,18 +61,19 @@ struct Facts {
     slopes: Vec<f64>,
     hessian: Vec<f64>,
     model: Model,
-    /// By how much a Newton step should lower the objective; `NaN` where derivatives aren't finite.
+    /// The decrease that a Newton step predicts; `NaN` where derivatives are not finite.
     predicted_decrease: f64,
     ways_out: Vec<WayOut>,
-    /// The rounding error of the value.
+    /// The rounding error of the objective.
     rounding: f64,
-    /// Gains up to here don't matter, or can't be told from rounding errors.
+    /// Largest gain that is negligible, or within rounding error.
     negligible: f64,
-    /// Gains up to here leave no doubt.
+    /// Largest gain that needs no confirmation.
     no_gain: f64,
 }
 
-/// Judges the start of `search`, and leaves it there; the Hessian in its coordinates comes along.
+/// The certificate at the start of `search`, which is also where it leaves the search, and the
+/// Hessian in its coordinates.
 pub(crate) fn judge<S: Judged>(
     search: &mut S,
 ) -> Result<(Certificate, Vec<f64>)> {
@@ -139,7 +141,8 @@ impl Facts {
         self.ways_out.iter().any(|way| way.gain > gain)
     }
 
-    // A search that led nowhere lower shows that the gains a way out promises are rounding errors.
+    // Limits the predicted gains of larger covariances to rounding errors, after a search has found
+    // no lower point.
     fn refute_gains(&mut self, verdict: Verdict) {
         if verdict == Verdict::Optimal {
             for way in &mut self.ways_out {
@@ -155,7 +158,7 @@ impl Facts {
             .is_some_and(|(curvature, _)| curvature < limit)
     }
 
-    // The verdict on a point, and by how much the objective should still fall.
+    // The verdict on the point, and the decrease still to be expected.
     fn verdict<S: Judged>(&self, search: &mut S) -> (Verdict, f64) {
         let predicted = self.predicted_decrease;
         if self.rounding > IMPRECISE {
@@ -184,7 +187,7 @@ impl Facts {
         (Verdict::Optimal, predicted)
     }
 
-    // Where a little is promised: if a search can't keep that, it is a rounding error.
+    // The verdict on a small predicted decrease: a rounding error, unless a search achieves it.
     fn verdict_on_promise<S: Judged>(&self, search: &mut S) -> (Verdict, f64) {
         let predicted = self.predicted_decrease;
         match fall_from(search, self.value) > self.negligible {
@@ -193,8 +196,8 @@ impl Facts {
         }
     }
 
-    // Where the objective has large rounding errors its derivatives have larger ones: only a search
-    // can tell.
+    // The verdict where the objective, and even more its derivatives, have large rounding errors,
+    // so that only a search can decide.
     fn verdict_by_search<S: Judged>(&self, search: &mut S) -> (Verdict, f64) {
         let fall = fall_from(search, self.value);
         match fall > self.negligible {
@@ -203,7 +206,7 @@ impl Facts {
         }
     }
 
-    // What kind of optimum it is, and the parameters that make it no single point.
+    // The kind of an optimum, and the parameters that make it no isolated point.
     fn with_suspects(
         &self,
         verdict: Verdict,
@@ -231,12 +234,12 @@ impl Facts {
     }
 }
 
-// The parameters of some coordinates.
+// The indices of the parameters of some coordinates.
 fn parameters(at: &Coordinates, which: &[usize]) -> Vec<usize> {
     which.iter().map(|&b| at.free()[b]).collect()
 }
 
-/// Gradient and Hessian at the last of the points, which have `n` coordinates.
+/// Gradient and Hessian at the last point, which has `n` coordinates.
 pub(crate) fn derivatives(
     search: &mut impl Objective,
     n: usize,
@@ -248,9 +251,10 @@ pub(crate) fn derivatives(
     Ok((gradient, hessian))
 }
 
-// By how much Newton's method gets below the start. A small predicted decrease proves little where
-// the objective is flat and its curvature changes along the way; nor does a negative curvature,
-// which may be rounding along the flat directions of a redundant covariance.
+// The decrease that a search by Newton's method achieves. A small predicted decrease does not prove
+// optimality where the objective is flat and its curvature changes; nor does a negative curvature
+// disprove it, which may be rounding error along the flat directions of an overparameterized
+// covariance.
 fn fall_from<S: Judged>(search: &mut S, here: f64) -> f64 {
     let settings = Settings {
         max_eval: SECOND_OPINION,

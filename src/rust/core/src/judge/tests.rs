@@ -1,4 +1,4 @@
-//! Whole fits and their certificates.
+//! Certificates of complete fits.
 
 use super::Verdict;
 use crate::covariance::Structure;
@@ -18,7 +18,7 @@ fn fit(
 }
 
 // Models with singular optima, flat directions, or more effects than levels: the default fit is an
-// optimum that no other start beats.
+// optimum, and no other start leads to a lower one.
 #[test]
 fn newton_on_hard_models() {
     let several = vec![us(3, 0), us(2, 6), part(Structure::Diagonal, 2, 9)];
@@ -109,7 +109,7 @@ fn newton_on_hard_models() {
     }
 }
 
-// Points that aren't optima are told apart.
+// Points that are not optima get the right verdicts.
 #[test]
 fn verdicts() {
     let data = Data::new(90, 2, vec![(Box::new(|i| i % 9), vec![us(2, 0)])]);
@@ -127,7 +127,7 @@ fn verdicts() {
         },
     )
     .best;
-    // The best covariance of rank one: a stationary point of theta.
+    // The best covariance of rank one is a stationary point in theta.
     let mut constrained =
         LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
     let mut line = vec![1.0, 0.0, 0.0];

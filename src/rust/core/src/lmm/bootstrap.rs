@@ -1,4 +1,5 @@
-//! The parametric bootstrap: responses drawn from a fit, each fitted as the fit was.
+//! The parametric bootstrap of a linear mixed model: responses simulated from a fit, each refitted
+//! with the same settings.
 
 use crate::design::Design;
 use crate::error::Result;
@@ -7,7 +8,7 @@ use crate::lmm::LinearMixedModel;
 use crate::parallel::Watch;
 use crate::simulate::{Simulation, Truth};
 
-/// Responses of a linear model.
+/// A simulator of responses of a linear model.
 #[derive(Debug, Clone)]
 pub struct Draws<'a> {
     simulation: Simulation<'a>,
@@ -16,12 +17,12 @@ pub struct Draws<'a> {
 }
 
 impl<'a> Draws<'a> {
-    /// Checks what is drawn from.
+    /// Checks the parameters to simulate from.
     ///
     /// # Errors
     /// Fails as [`Simulation::new`] does.
     pub fn new(design: &'a Design<'a>, truth: &Truth<'a>) -> Result<Self> {
-        // What is drawn for an observation of weight zero doesn't count, but must be a number.
+        // An observation of weight zero does not count, but its simulated response must be finite.
         let sd = |i: usize| match design.weight(i) {
             0.0 => truth.sigma,
             weight => truth.sigma / weight.sqrt(),
@@ -32,7 +33,7 @@ impl<'a> Draws<'a> {
         })
     }
 
-    /// Writes the response of a replicate into `y`.
+    /// Writes the simulated response of one replicate into `y`.
     pub fn draw(&self, replicate: u64, y: &mut [f64]) {
         let mut stream = self.simulation.predictor(replicate, y);
         for (y, sd) in y.iter_mut().zip(&self.sd) {
@@ -42,8 +43,8 @@ impl<'a> Draws<'a> {
 }
 
 impl LinearMixedModel {
-    /// Fits the responses of these replicates, as [`Self::fit_many`] does; none where a fit wasn't
-    /// begun when the watch said to stop.
+    /// Fits the simulated responses of these replicates, as [`Self::fit_many`] does. An element is
+    /// `None` if its fit had not begun when the watch asked to stop.
     pub fn bootstrap(
         &self,
         design: &Design,

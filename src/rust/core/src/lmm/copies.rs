@@ -1,4 +1,5 @@
-//! Copies of a model: each has working memory of its own, and none of them sums up rows.
+//! Copies of a model, for concurrent fits and for profiles: each has working memory of its own, and
+//! none sums up the rows again.
 
 use crate::derivatives::OmegaDerivatives;
 use crate::factor::held_column::HeldColumn;
@@ -7,15 +8,16 @@ use crate::lmm::fixed_levels::Alone;
 use crate::lmm::{LinearMixedModel, Memory, Reached};
 
 impl LinearMixedModel {
-    /// Copies the model.
+    /// Copies the model, with working memory of its own.
     pub fn fork(&self) -> Self {
         let alone = self.alone.as_ref().map(|alone| alone.engine.clone());
         self.with_engines(self.engine.clone(), alone)
     }
 
-    /// The model of `y - x_j b` without the column `x_j`, whose coefficient b is held; of a model
-    /// that holds nothing else. `None` where the rows must be summed up: for the iterative engine,
-    /// and where the other columns explain nearly all of this one.
+    /// The model of `y - x_j b` without the column `x_j`, whose coefficient b is fixed; `self` must
+    /// hold no other coefficient. `None` where the rows would have to be summed up again: with the
+    /// iterative engine, or where the other columns explain nearly all of `x_j`, so that its
+    /// elimination would cancel.
     pub fn without_column(&self, held: HeldColumn) -> Option<Self> {
         let engine = self.engine.without_column(held)?;
         let alone = match &self.alone {
@@ -28,7 +30,8 @@ impl LinearMixedModel {
         Some(model)
     }
 
-    /// Whether a copy costs little beside one evaluation, and saves a look at the rows.
+    /// Whether a copy costs less than summing up the rows again, and little compared to an
+    /// evaluation.
     pub fn is_copied_cheaply(&self) -> bool {
         !self.is_iterative() && !self.has_large_factor()
     }

@@ -1,30 +1,32 @@
-//! Where theta is looked for: start, bounds, and elements that are held.
+//! The domain of theta: start, lower bounds, and elements that are held fixed.
 
 use crate::covariance::RelCov;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
-/// Where an optimizer looks for theta.
+/// The domain over which an optimizer minimises in theta.
 #[derive(Debug, Clone)]
 pub(super) struct Domain {
     pub start: Vec<f64>,
     pub lower: Vec<f64>,
-    /// Elements of theta that no optimizer may change.
+    /// Marks the elements of theta that no optimizer may change.
     pub held: Vec<bool>,
-    /// Held elements that are a value over sigma, with that value.
+    /// Held elements that are a given standard deviation divided by the current sigma, with that
+    /// standard deviation.
     pub absolute: Vec<(usize, f64)>,
 }
 
-/// Elements of theta that aren't fitted.
+/// Elements of theta that are held fixed rather than estimated.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Held {
-    /// Elements that are held, with their values.
+    /// Elements that are held at a value of theta, that is, relative to sigma.
     pub relative: Vec<(usize, f64)>,
-    /// Elements that are held at a value over sigma, on the scale of the response.
+    /// Elements that are held at a standard deviation on the scale of the response: theta is that
+    /// value divided by sigma.
     pub absolute: Vec<(usize, f64)>,
 }
 
 impl Held {
-    /// All elements that aren't free.
+    /// Indices of all held elements.
     pub fn indices(&self) -> Vec<usize> {
         let all = self.relative.iter().chain(&self.absolute);
         all.map(|&(index, _)| index).collect()
@@ -32,7 +34,8 @@ impl Held {
 }
 
 impl Domain {
-    // Lambda = I, but for columns whose inverse root mean square, the step size, is far from one.
+    // Starts at Lambda = I, except for columns whose step size (the reciprocal of their root mean
+    // square) is far from one, which start at that step size.
     pub fn new(covs: &[RelCov], step_sizes: &[f64]) -> Self {
         let n_theta = step_sizes.len();
         let mut start = vec![1.0; n_theta];

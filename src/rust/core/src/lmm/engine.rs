@@ -1,5 +1,6 @@
-//! What computes the parts of the objective and its derivatives at a theta: a factor, exactly, or
-//! conjugate gradients with random vectors, for crossed terms of any size.
+//! The two engines of a linear model, which compute the terms of the objective and its derivatives
+//! at a theta: `Exact` from a Cholesky factor, `MatrixFree` by conjugate gradients and stochastic
+//! trace estimation, for crossed terms of any size.
 
 use crate::covariance::RelCov;
 use crate::derivatives::{
@@ -18,7 +19,7 @@ use crate::lmm::matrix_free::{MatrixFree, Parts, Size};
 /// The engine of a linear model.
 pub(super) type Engine = crate::iterative::engine::Engine<Exact, MatrixFree>;
 
-/// The factor, with the memory for its derivatives.
+/// The exact engine: a Cholesky factor, and working memory for its derivatives.
 #[derive(Debug)]
 pub(super) struct Exact {
     pub factor: Factor,
@@ -48,7 +49,7 @@ impl Exact {
         columns.flat_map(slopes).collect()
     }
 
-    // Operations of one evaluation, roughly.
+    // The approximate number of operations of one evaluation.
     fn cost(&self) -> f64 {
         let factor = &self.factor;
         let k = factor.leading.k as f64;
@@ -65,7 +66,7 @@ impl Exact {
 }
 
 impl Engine {
-    /// The exact engine.
+    /// The exact engine of these cross-products.
     pub fn exact(
         (products, sums): (CrossProducts, ResponseSums),
         covs: Vec<RelCov>,
@@ -74,8 +75,8 @@ impl Engine {
         Self::Exact(Box::new(Exact::new(factor, Response::new(sums))))
     }
 
-    /// The engine without a column of X whose coefficient has a value; `None` where that takes the
-    /// rows.
+    /// The engine without a column of X whose coefficient is held; `None` where the rows would have
+    /// to be summed up again.
     pub fn without_column(&self, held: HeldColumn) -> Option<Self> {
         let exact = self.as_exact().ok()?;
         let factor = &exact.factor;
@@ -83,7 +84,7 @@ impl Engine {
         Some(Self::exact(sums, factor.covs().to_vec()))
     }
 
-    /// The iterative engine.
+    /// The iterative engine of these sums.
     ///
     /// # Errors
     /// `Dimension` if there is one term only.
@@ -92,7 +93,7 @@ impl Engine {
         Ok(Self::Iterative(Box::new(model)))
     }
 
-    /// Covariances of the terms.
+    /// The relative covariance factor of each term, as a function of theta.
     pub fn covs(&self) -> &[RelCov] {
         match self {
             Self::Exact(exact) => exact.factor.covs(),
@@ -108,7 +109,7 @@ impl Engine {
         }
     }
 
-    /// The last theta.
+    /// The theta of the last update.
     pub fn theta(&self) -> &[f64] {
         match self {
             Self::Exact(exact) => &exact.factor.theta,
@@ -116,7 +117,7 @@ impl Engine {
         }
     }
 
-    /// Lambda of each term at the last theta.
+    /// Lambda of each term at the theta of the last update.
     pub fn lambdas(&self) -> &[Vec<f64>] {
         match self {
             Self::Exact(exact) => &exact.factor.lambdas,
@@ -124,7 +125,7 @@ impl Engine {
         }
     }
 
-    /// Goes to a theta.
+    /// Factors the system at `theta`, or solves it iteratively.
     ///
     /// # Errors
     /// `NotPositiveDefinite`, `ZeroResidual`.
@@ -138,7 +139,7 @@ impl Engine {
         }
     }
 
-    /// The parts of the objective at the last theta.
+    /// The terms of the objective at the theta of the last update.
     pub fn parts(&self) -> Parts {
         match self {
             Self::Exact(exact) => Parts {
@@ -150,7 +151,7 @@ impl Engine {
         }
     }
 
-    /// First derivatives in the covariances.
+    /// Writes the first derivatives of the objective in the covariances.
     pub fn slopes(&mut self, profile: Profile, omega: &mut OmegaDerivatives) {
         match self {
             Self::Exact(exact) => {
@@ -165,7 +166,7 @@ impl Engine {
         }
     }
 
-    /// Second derivatives in the covariances, after [`Self::slopes`].
+    /// Writes the second derivatives in the covariances. Call [`Self::slopes`] first.
     pub fn hessian(
         &mut self,
         profile: Profile,
@@ -181,7 +182,7 @@ impl Engine {
         }
     }
 
-    /// Gradient of `r^2` in theta, after [`Self::slopes`].
+    /// The gradient of `r^2` in theta. Call [`Self::slopes`] first.
     pub fn r2_slopes(&self, omega: &OmegaDerivatives) -> Vec<f64> {
         match self {
             Self::Exact(exact) => {
@@ -191,8 +192,8 @@ impl Engine {
         }
     }
 
-    /// Gradient in theta of `c'(X'V^-1X)^-1 c` for each column c of `contrasts`; what
-    /// [`Self::slopes`] left behind is spoilt.
+    /// The gradient in theta of `c'(X'V^-1X)^-1 c` for each column c of `contrasts`. Overwrites the
+    /// derivatives computed by [`Self::slopes`].
     pub fn contrast_slopes(
         &mut self,
         omega: &OmegaDerivatives,
@@ -206,7 +207,7 @@ impl Engine {
         }
     }
 
-    /// Fixed and random effects.
+    /// Estimated fixed effects and conditional modes of the random effects.
     pub fn solution(&self) -> Solution {
         match self {
             Self::Exact(exact) => exact.response.solution(&exact.factor, 0),
@@ -222,7 +223,7 @@ impl Engine {
         }
     }
 
-    /// Sums over the levels of each term of `Z'WZ`, lower triangle `k x k`.
+    /// The sum of `Z'WZ` over the levels of each term, lower triangle `k x k`.
     pub fn level_products(&self) -> Vec<Vec<f64>> {
         match self {
             Self::Exact(exact) => exact.factor.level_products(),
@@ -230,7 +231,7 @@ impl Engine {
         }
     }
 
-    /// The size of the system.
+    /// The number of random effects.
     pub fn size(&self) -> Size {
         match self {
             Self::Exact(exact) => Size {
@@ -241,7 +242,8 @@ impl Engine {
         }
     }
 
-    /// Operations of one evaluation, roughly; infinite where searches should be few.
+    /// The approximate number of operations of one evaluation; infinite for the iterative engine,
+    /// for which restarts are too expensive.
     pub fn cost(&self) -> f64 {
         match self {
             Self::Exact(exact) => exact.cost(),
@@ -249,7 +251,8 @@ impl Engine {
         }
     }
 
-    /// Visits the levels of a column of Z with its square and its products with X.
+    /// Calls `visit` for each level of a column of Z, with the column's weighted sum of squares in
+    /// the level and its products with X.
     pub fn visit_levels(
         &self,
         term: usize,
@@ -279,7 +282,7 @@ impl Engine {
 }
 
 impl Clone for Exact {
-    /// Copies what was summed up, with memory of its own.
+    /// Copies the cross-products, with working memory of its own.
     fn clone(&self) -> Self {
         Self::new(self.factor.clone(), self.response.clone())
     }

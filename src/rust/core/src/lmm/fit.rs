@@ -1,4 +1,5 @@
-//! The minimum of the criterion, from where it is sought; the verdict on a theta.
+//! Minimisation of the profiled deviance or REML criterion over theta, and the optimality
+//! certificate.
 
 use crate::error::Result;
 use crate::judge::{judge, Certificate};
@@ -10,9 +11,9 @@ use crate::optimize::{Observer, OptSummary, Settings, NEWTON};
 use crate::tolerances::SIGMA_STEP;
 
 impl LinearMixedModel {
-    /// Minimises the criterion from `start`. From the default start Newton's method tries other
-    /// correlations too ([`Coordinates::other_starts`]), and then to do without a standard
-    /// deviation beside them.
+    /// Minimises the criterion from `start`. From the default start Newton's method also searches
+    /// from other correlations ([`Coordinates::other_starts`]) and without each standard deviation
+    /// of a correlated structure, and restarts where other minima are likely.
     ///
     /// # Errors
     /// Fails as [`Self::at`] does at `start`; `UnknownOptimizer`, `Optimizer`.
@@ -26,7 +27,7 @@ impl LinearMixedModel {
         self.search_by(FEWEST);
         let mut start = start.to_vec();
         self.hold_redundant(&mut start);
-        // A start that somebody gives is meant: no other one is tried then.
+        // A start chosen by the user is respected: no other start is tried.
         let is_default = self.is_default(&start);
         if is_default && settings.optimizer == NEWTON {
             self.keep_without_effects();
@@ -44,8 +45,8 @@ impl LinearMixedModel {
         Ok(summary.mapped(|parameters| parameters[..n].to_vec()))
     }
 
-    // The best parameters from `start`, and from elsewhere where that is the default; beside a
-    // covariance held on the scale of the response the last one is the logarithm of sigma.
+    // Minimises over the parameters from `start`, with restarts if it is the default. Where a
+    // covariance is held on the scale of the response the last parameter is log sigma.
     fn search_from(
         &mut self,
         start: &[f64],
@@ -79,13 +80,13 @@ impl LinearMixedModel {
         Ok(summary)
     }
 
-    // Whether the free elements are those of the default start.
+    // Whether the free elements of `start` equal those of the default start.
     fn is_default(&self, start: &[f64]) -> bool {
         let mut pairs = start.iter().zip(self.start()).zip(&self.domain.held);
         pairs.all(|((given, default), held)| *held || given == default)
     }
 
-    /// Judges `theta`.
+    /// The optimality certificate at `theta`.
     ///
     /// # Errors
     /// Fails as [`Self::at`] does.

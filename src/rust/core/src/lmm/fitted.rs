@@ -1,10 +1,10 @@
-//! Fitted values of a design's rows.
+//! Fitted values `X beta + Z b + offset`.
 
 use crate::design::Design;
 use crate::factor::Solution;
 use crate::kernels::small;
 
-/// Rows that are gathered at a time for fitted values.
+/// Number of rows whose fitted values are computed at a time.
 const CHUNK: usize = 256;
 
 /// Writes `X beta + Z b + offset` into `fitted`, one value per observation.
@@ -25,7 +25,7 @@ pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
     }
 }
 
-// Adds `X beta` of some rows; `rows` is scratch memory.
+// Adds `X beta` of some rows to `fitted`; `rows` is working memory.
 fn add_fixed(
     design: &Design,
     beta: &[f64],

@@ -1,30 +1,32 @@
-//! Fixed factors with many levels, whose dummy columns are no columns of X but a term of their own,
-//! with [`RelCov::fixed`].
+//! Fixed factors with many levels, whose indicator columns F are stored as a term with
+//! [`RelCov::fixed`] instead of as columns of X.
 //!
-//! Their levels are eliminated like random effects that have no penalty, so that `r^2`, beta and
-//! the restricted likelihood are those of `[X F]`: `log |L|^2 + log |R_X|^2` of the whole system is
-//! the log-determinant that REML wants, once the scale of Lambda is taken off. The likelihood
-//! itself wants that of the random effects alone, whatever order the terms are eliminated in: a
-//! second engine, without the fixed factors, computes it and its derivatives.
+//! The levels are eliminated like random effects without a penalty, so that `r^2`, beta and the
+//! restricted likelihood are those of the fixed-effects matrix `[X F]`: after removing the constant
+//! scale of Lambda, `log |L|^2 + log |R_X|^2` of the whole system is the log-determinant in the
+//! REML criterion. The ML criterion instead needs `log |L|^2` of the random effects alone, whatever
+//! the order of elimination. A second engine, of the model without the fixed factors, computes it
+//! and its derivatives.
 
 use crate::covariance::{RelCov, UNPENALIZED};
 use crate::derivatives::{HessianKind, OmegaDerivatives, Profile};
 use crate::lmm::engine::Engine;
 use crate::lmm::matrix_free::Parts;
 
-/// The random effects without the fixed factors.
+/// The model of the random effects without the fixed factors, for the log-determinant of ML.
 #[derive(Debug)]
 pub(super) struct Alone {
     pub engine: Engine,
-    /// The random terms, by their place in the model.
+    /// The random terms, by their position in the whole model.
     terms: Vec<usize>,
-    /// Traces of the random effects alone.
+    /// Traces in the gradient of the log-determinant of the random effects alone.
     pub own: OmegaDerivatives,
-    /// Traces of all effects.
+    /// Traces in the gradient of the log-determinant of the whole system.
     all: OmegaDerivatives,
 }
 
-/// Coefficients of the fixed factors: of each level the columns that aren't zero in all its rows.
+/// The number of coefficients of the fixed factors: for each level, the columns that are not zero
+/// in all of its rows.
 pub(super) fn count_coefficients(engine: &Engine) -> usize {
     let mut count = 0;
     for (term, cov) in engine.covs().iter().enumerate() {
@@ -40,13 +42,13 @@ pub(super) fn count_coefficients(engine: &Engine) -> usize {
     count
 }
 
-/// What Lambda of so many unpenalized coefficients adds to the log-determinant.
+/// The contribution of the constant Lambda of unpenalized coefficients to `log |L|^2`.
 pub(super) fn log_det_of_scale(coefficients: usize) -> f64 {
     2.0 * coefficients as f64 * UNPENALIZED.ln()
 }
 
 impl Alone {
-    /// The engine of these terms of a model whose covariances are `covs`.
+    /// The random effects of `terms` with their engine, in a model whose covariances are `covs`.
     pub fn new(engine: Engine, terms: Vec<usize>, covs: &[RelCov]) -> Self {
         Self {
             own: OmegaDerivatives::new(engine.covs()),
@@ -56,13 +58,13 @@ impl Alone {
         }
     }
 
-    /// A copy with working memory of its own and another engine of the same terms, beside a model
-    /// whose covariances are `covs`.
+    /// A copy with another engine of the same terms and working memory of its own.
     pub fn with_engine(&self, engine: Engine, covs: &[RelCov]) -> Self {
         Self::new(engine, self.terms.clone(), covs)
     }
 
-    /// The parts of the likelihood: `r^2` is that of the whole system.
+    /// The terms of the ML criterion: the log-determinant of the random effects alone, and `r^2` of
+    /// the whole system.
     pub fn parts(&self, whole: Parts) -> Parts {
         Parts {
             log_det_re: self.engine.parts().log_det_re,
@@ -70,7 +72,8 @@ impl Alone {
         }
     }
 
-    /// First derivatives: the traces of `whole` are replaced by those of the random effects alone.
+    /// Writes the first derivatives, in which the traces of the whole system are replaced by those
+    /// of the random effects alone.
     pub fn slopes(
         &mut self,
         whole: &mut Engine,
@@ -93,7 +96,8 @@ impl Alone {
         }
     }
 
-    /// Second derivatives, after [`Self::slopes`]: the same with the traces of the exact Hessian.
+    /// Writes the second derivatives, with the same replacement of traces in the exact Hessian.
+    /// Call [`Self::slopes`] first.
     pub fn hessian(
         &mut self,
         whole: &mut Engine,

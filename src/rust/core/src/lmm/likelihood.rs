@@ -1,4 +1,4 @@
-//! The likelihood of a linear mixed model: the criterion from its parts at a theta.
+//! The ML and REML criteria of a linear mixed model, from their terms at a theta.
 
 use std::f64::consts::PI;
 
@@ -17,7 +17,7 @@ pub enum Criterion {
     Reml,
 }
 
-/// The criterion, and what it needs beside the factor.
+/// The criterion, with the constants that are not computed from the factor.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Likelihood {
     pub criterion: Criterion,
@@ -25,16 +25,16 @@ pub(super) struct Likelihood {
     pub sigma: Option<f64>,
     /// Observations of positive weight.
     pub n_eff: usize,
-    /// Number of fixed effects, those of fixed factors among the terms left out.
+    /// Number of columns of X, without the coefficients of fixed factors stored as terms.
     pub p: usize,
-    /// Coefficients of the fixed factors among the terms.
+    /// Number of coefficients of the fixed factors stored as terms.
     pub coefficients: usize,
     /// `sum log w` over the observations of positive weight.
     pub sum_log_weights: f64,
 }
 
 impl Likelihood {
-    /// The likelihood of a design, without fixed factors among its terms.
+    /// The likelihood of a design, before the coefficients of fixed factors are counted.
     ///
     /// # Errors
     /// `TooFewObservations`.
@@ -56,7 +56,7 @@ impl Likelihood {
         .checked()
     }
 
-    /// The likelihood of sums, without fixed factors among their terms.
+    /// The likelihood of sums, before the coefficients of fixed factors are counted.
     ///
     /// # Errors
     /// `TooFewObservations`.
@@ -89,7 +89,8 @@ impl Likelihood {
         Ok(self)
     }
 
-    /// Degrees of freedom of sigma: observations, less fixed effects for the restricted likelihood.
+    /// Degrees of freedom of sigma: the number of observations, less that of fixed effects for
+    /// REML.
     pub fn df(&self) -> f64 {
         match self.criterion {
             Criterion::Ml => self.n_eff as f64,
@@ -97,14 +98,14 @@ impl Likelihood {
         }
     }
 
-    /// The residual standard deviation: the known one, or `sqrt(r^2 / df)`.
+    /// The residual standard deviation: the known one, or the profiled estimate `sqrt(r^2 / df)`.
     pub fn sigma(&self, parts: Parts) -> f64 {
         self.sigma
             .unwrap_or_else(|| (parts.pwrss / self.df()).sqrt())
     }
 
-    /// The criterion: `df log(2 pi sigma^2) + r^2 / sigma^2 + log |L|^2 - sum log w`, and
-    /// `log |R_X|^2` for the restricted likelihood.
+    /// The criterion: `df log(2 pi sigma^2) + r^2 / sigma^2 + log |L|^2 - sum log w`, plus
+    /// `log |R_X|^2` for REML.
     pub fn objective(&self, parts: Parts) -> f64 {
         let sigma2 = self.sigma(parts).powi(2);
         let scaled = parts.pwrss / sigma2;
@@ -119,7 +120,7 @@ impl Likelihood {
             - self.sum_log_weights
     }
 
-    /// How beta and sigma enter the criterion, for its derivatives.
+    /// How beta and sigma are profiled out of the criterion, for its derivatives.
     pub fn profile(&self, parts: Parts) -> Profile {
         Profile {
             reml: self.criterion == Criterion::Reml,

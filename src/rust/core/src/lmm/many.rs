@@ -1,10 +1,11 @@
-//! Many responses of one design: simulated ones, or measurements of many kinds on the same rows.
+//! Many responses of one design, such as simulated ones, or many outcomes measured on the same
+//! rows.
 //!
-//! What a design says of Z and X doesn't depend on the response. It is summed up once; a response
-//! adds `[Z X]'Wy`, `y'Wy` and a search of its own. Threads take the responses in groups, each with
-//! a factor of its own. A search starts where that of a single fit starts and knows nothing of
-//! other responses, so that the results are the same, bit for bit, for any number of threads and in
-//! any order.
+//! The cross-products of Z and X do not depend on the response and are computed once; each response
+//! adds `[Z X]'Wy`, `y'Wy` and its own optimization. Threads take groups of responses, each thread
+//! with its own factor. Every search starts like that of a single fit and uses no information about
+//! other responses, so that results are identical, bit for bit, for any number of threads and any
+//! order.
 
 use std::sync::atomic::AtomicBool;
 
@@ -16,23 +17,23 @@ use crate::lmm::{Estimates, Held, LinearMixedModel, Reached};
 use crate::optimize::{until, Settings, Status};
 use crate::parallel::{in_threads, Watch};
 
-/// Most responses that a thread takes at a time.
+/// Largest number of responses that a thread takes at a time.
 const GROUP: usize = 16;
-/// Groups that a thread finds to do, where there are few responses.
+/// Number of groups per thread when there are few responses, for load balancing.
 const GROUPS_PER_THREAD: usize = 4;
 
-/// How each of many responses is to be fitted.
+/// Settings of the fits of many responses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ManySettings {
-    /// Where each search starts; empty: at the start of the model.
+    /// Start of each search; if empty, the start of the model.
     pub start: Vec<f64>,
-    /// Elements of theta that aren't fitted.
+    /// Elements of theta that are held fixed.
     pub held: Held,
     /// The optimizer's settings.
     pub optimizer: Settings,
     /// Number of threads, at least one.
     pub threads: usize,
-    /// Whether degrees of freedom are wanted.
+    /// Whether Satterthwaite's degrees of freedom are to be computed.
     pub df: bool,
 }
 
@@ -41,28 +42,28 @@ pub struct ManySettings {
 pub struct OneOfMany {
     /// Covariance parameters.
     pub theta: Vec<f64>,
-    /// What follows from them.
+    /// Estimates at these parameters.
     pub estimates: Estimates,
     /// Why the optimizer stopped.
     pub status: Status,
-    /// What the certificate says of theta.
+    /// The verdict of the certificate at theta.
     pub verdict: Verdict,
     /// Evaluations of the objective.
     pub evaluations: usize,
-    /// Satterthwaite's degrees of freedom of the fixed effects, if they are wanted; none where
-    /// [`LinearMixedModel::satterthwaite`] has none.
+    /// Satterthwaite's degrees of freedom of the fixed effects, if requested; `None` where
+    /// [`LinearMixedModel::satterthwaite`] returns none.
     pub df: Option<Vec<f64>>,
 }
 
-/// What some responses of a model's design say.
+/// The response-dependent cross-products of some responses of a design.
 #[derive(Debug, Clone)]
 pub struct Responses {
     sums: ResponseSums,
 }
 
 impl LinearMixedModel {
-    /// Sums up other responses, `n` finite values each, of `design`, the one that the model was
-    /// made from. Nothing is summed that doesn't involve a response.
+    /// Sums up the response-dependent cross-products of other responses, of `n` finite values each.
+    /// `design` must be the one that the model was made from.
     ///
     /// # Errors
     /// `Dimension`, `NonFinite`, `NeedsFactor`.
@@ -81,9 +82,9 @@ impl LinearMixedModel {
         self.memory.reached = Reached::Nothing;
     }
 
-    /// Fits each of the responses `y`, `n` values each, of `design`, the one that the model was
-    /// made from. Failures are results; of a response that wasn't begun when the watch said to stop
-    /// the result is `Interrupted`, and a search that hasn't ended then says so.
+    /// Fits each of the responses `y`, of `n` values each; `design` must be the one that the model
+    /// was made from. A failed fit is an `Err` in the result; a fit that had not begun when the
+    /// watch asked to stop is `Interrupted`, and one that was running has that status.
     ///
     /// # Errors
     /// Fails as [`Self::responses`] does.
@@ -106,7 +107,8 @@ impl LinearMixedModel {
             .collect())
     }
 
-    // Fits `count` responses, which `fill` writes, by number; none where a fit wasn't begun.
+    // Fits `count` responses, the i-th of which `fill` writes. An element is `None` if its fit had
+    // not begun when the watch asked to stop.
     pub(super) fn fit_each(
         &self,
         design: &Design,
@@ -164,7 +166,8 @@ impl LinearMixedModel {
         (0..responses.sums.columns()).map(one).collect()
     }
 
-    // One after the other, where one of them can't be summed up.
+    // Fits the responses of a group one by one, after one of them had no valid cross-products, so
+    // that only that one fails.
     fn fit_singly(
         &mut self,
         design: &Design,
@@ -209,7 +212,7 @@ impl LinearMixedModel {
     }
 }
 
-// Whole responses of finite values.
+// Checks that `y` consists of whole responses of finite values.
 fn check(design: &Design, y: &[f64]) -> Result<()> {
     let n = design.n();
     if n == 0 || y.len() % n != 0 {

@@ -1,5 +1,5 @@
-//! A linear mixed model by conjugate gradients: what [`crate::iterative`] knows of its Lambdas, in
-//! terms of theta and of Omega.
+//! The iterative engine of a linear mixed model: the quantities that [`crate::iterative`] computes
+//! for given Lambdas, as functions of theta and derivatives in Omega.
 
 use crate::covariance::RelCov;
 use crate::derivatives::{Directions, OmegaDerivatives, Profile};
@@ -15,16 +15,16 @@ use crate::iterative::{At, Iterative};
 use crate::kernels::small;
 use crate::tolerances::{EXACT_SOLVE, SEARCH_SOLVE};
 
-/// Random vectors that a search starts with.
+/// Number of probe vectors with which a search starts.
 pub(super) const FEWEST: usize = 8;
-/// The most random vectors that are taken.
+/// Largest number of probe vectors.
 pub(super) const MOST: usize = 256;
-/// Random vectors of the log-likelihood that is reported.
+/// Number of probe vectors of a reported log-likelihood.
 const REPORTED: usize = 32;
-/// The start of the random numbers.
+/// Seed of the probe vectors.
 const SEED: u64 = 20_261_128;
 
-/// A model at one theta after the other.
+/// A linear mixed model evaluated without a factor, at one theta after another.
 #[derive(Debug, Clone)]
 pub(super) struct MatrixFree {
     pub covs: Vec<RelCov>,
@@ -36,7 +36,7 @@ pub(super) struct MatrixFree {
     at: Option<At>,
 }
 
-/// The parts of the objective at one theta.
+/// The terms of the objective at one theta.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Parts {
     /// `r^2`.
@@ -47,12 +47,12 @@ pub(super) struct Parts {
     pub log_det_fe: f64,
 }
 
-/// How large a system is.
+/// The size of the system.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Size {
-    /// Random effects of the trailing terms.
+    /// Number of random effects of the trailing terms.
     pub m: usize,
-    /// All random effects.
+    /// Number of random effects of all terms.
     pub q: usize,
 }
 
@@ -81,7 +81,7 @@ impl MatrixFree {
         Ok(model)
     }
 
-    /// Takes so many random vectors for a search.
+    /// Prepares for a search with `count` probe vectors.
     pub fn search(&mut self, count: usize) {
         self.probes.count = count;
         self.probes.closely = false;
@@ -89,7 +89,7 @@ impl MatrixFree {
         self.at = None;
     }
 
-    /// Takes so many random vectors, or more, for values that are reported.
+    /// Prepares for accurate values that are reported, with at least `count` probe vectors.
     pub fn report(&mut self, count: usize) {
         self.probes.count = count.max(REPORTED);
         self.probes.closely = true;
@@ -97,13 +97,13 @@ impl MatrixFree {
         self.at = None;
     }
 
-    /// How many random vectors are taken.
+    /// The number of probe vectors.
     pub fn count(&self) -> usize {
         self.probes.count
     }
 
-    /// Conditional variances of the random effects over sigma^2; beside fixed factors those of
-    /// their levels, which standard errors are made of.
+    /// Conditional variances of the random effects over sigma^2; in a model with fixed factors only
+    /// those of their levels, for standard errors.
     ///
     /// # Errors
     /// `NeedsFactor` where the solves would take too long.
@@ -132,7 +132,7 @@ impl MatrixFree {
         Ok(())
     }
 
-    /// What is known at the last theta.
+    /// The results at the theta of the last update.
     pub fn here(&self) -> &At {
         self.at.as_ref().expect("a theta has been gone to")
     }
@@ -169,7 +169,8 @@ impl MatrixFree {
         }
     }
 
-    /// `H = (Q - s s' / r^2) / sigma^2`, as of [`crate::derivatives`].
+    /// The average information `H = (Q - s s' / r^2) / sigma^2`, in the notation of
+    /// [`crate::derivatives`].
     pub fn hessian(&self, profile: Profile, omega: &mut OmegaDerivatives) {
         let at = self.here();
         let directions = omega.directions().all();
@@ -188,7 +189,7 @@ impl MatrixFree {
         }
     }
 
-    // `s_d = sum_l v_l'E_d v_l`.
+    // The derivatives of `-r^2`: `s_d = sum_l v_l'E_d v_l`.
     fn quadratic_scores(&self, directions: &Directions) -> Vec<f64> {
         let at = self.here();
         along(directions, &at.scores.squares(&at.solver), 0)
@@ -201,8 +202,8 @@ impl MatrixFree {
         slopes
     }
 
-    /// A step along a direction of Omega adds `sum_l t_l'E_d t_l` to the variance of a contrast,
-    /// with `t = Z'V^-1X (X'V^-1X)^-1 c`.
+    /// The derivative of the variance of a contrast along a direction of Omega is
+    /// `sum_l t_l'E_d t_l` with `t = Z'V^-1X (X'V^-1X)^-1 c`.
     pub fn contrast_slopes(
         &self,
         omega: &OmegaDerivatives,
@@ -228,7 +229,7 @@ impl MatrixFree {
         slopes
     }
 
-    // `(X'V^-1X)^-1 c` of the centred columns.
+    // `(X'V^-1X)^-1 c` for the centred columns of X.
     fn variances_of(&self, contrast: &[f64]) -> Vec<f64> {
         let border = &self.here().border;
         let p = border.delta.len();
@@ -292,7 +293,7 @@ impl MatrixFree {
         }
     }
 
-    /// By how much the gradient in theta that each random vector tells deviates from the mean.
+    /// The deviation of each probe vector's gradient in theta from the mean gradient.
     pub fn gradient_deviations(
         &self,
         omega: &mut OmegaDerivatives,
@@ -310,7 +311,7 @@ impl MatrixFree {
     }
 }
 
-// Sums over the levels of `v'E_d v`, for column c of v.
+// `sum_l v_l'E_d v_l` over the levels, for each direction d and column c of v.
 fn along(directions: &Directions, squares: &[Vec<Row>], c: usize) -> Vec<f64> {
     let of = |(term, r, s): Direction| {
         let k = directions.size(term);
@@ -320,7 +321,7 @@ fn along(directions: &Directions, squares: &[Vec<Row>], c: usize) -> Vec<f64> {
     directions.all().into_iter().map(of).collect()
 }
 
-// `g -= by squares`, summed over the first `count` columns.
+// Subtracts `by` times the squares, summed over the first `count` columns, from `g`.
 fn take_off(by: f64, squares: &[Row], count: usize, g: &mut [f64]) {
     for (g, square) in g.iter_mut().zip(squares) {
         *g -= by * square[..count].iter().sum::<f64>();

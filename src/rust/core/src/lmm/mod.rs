@@ -1,31 +1,32 @@
-//! Linear mixed models: the profiled objective, its derivatives, and the search for its minimum.
+//! Linear mixed models: the profiled deviance or REML criterion, its derivatives, and its
+//! minimisation.
 //!
 //! With beta and sigma profiled out, minus twice the log-likelihood is
 //!
 //! `d(theta) = df log(2 pi sigma^2) + r^2 / sigma^2 + log|L|^2 - sum log w (+ log|R_X|^2: REML)`
 //!
-//! with `df = n` (ML) or `n - p` (REML) and `sigma^2 = r^2 / df` unless sigma is known; all but
-//! sigma is read off the factor at theta. Values and derivatives are asked of a [`Point`], of its
-//! [`Slopes`] and of its [`Hessian`].
+//! with `df = n` (ML) or `n - p` (REML) and `sigma^2 = r^2 / df` unless sigma is known (Bates et
+//! al. 2015, section 3). All but sigma follows from the factor at theta. [`Point`] has the values
+//! at a theta, [`Slopes`] the first derivatives and [`Hessian`] the second ones.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
 //! | d(theta), sigma, estimates; gradient and Hessian in theta | [`point`] |
-//! | derivatives in (theta, sigma); those of the covariance of beta | [`with_sigma`] |
-//! | the minimum, and the verdict on a theta | `fit` |
-//! | the criterion as a function of free parameters | [`search`] |
-//! | d from its parts; start, bounds and held elements of theta | `likelihood`, `domain` |
-//! | what computes all that: a factor, or conjugate gradients | [`engine`], [`matrix_free`] |
-//! | which engine, before it is set up; fitted values | `plan`, `fitted` |
+//! | derivatives in (theta, sigma), and of the covariance of beta | [`with_sigma`] |
+//! | minimisation and certificate | `fit` |
+//! | the criterion as a function of unconstrained coordinates | [`search`] |
+//! | d from its terms; start, bounds and held elements of theta | `likelihood`, `domain` |
+//! | the engines: Cholesky factor, or conjugate gradients | [`engine`], [`matrix_free`] |
+//! | the choice of an engine before it is set up; fitted values | `plan`, `fitted` |
 //! | fixed factors with many levels | [`fixed_levels`] |
-//! | searches whose values are noisy | `noise` |
+//! | searches with a stochastic objective | `noise` |
 //! | a start near the optimum of a large model | [`start`] |
-//! | effects that the fixed ones contain | [`redundant`] |
-//! | other places where a lower minimum may be | [`restarts`], `random_starts`, `other_thetas` |
-//! | degrees of freedom of the fixed effects | [`satterthwaite`] |
+//! | random effects in the column space of X | [`redundant`] |
+//! | restarts, to find a lower minimum | [`restarts`], `random_starts`, `other_thetas` |
+//! | Satterthwaite's degrees of freedom | [`satterthwaite`] |
 //! | many responses of one design, in threads | [`many`] |
-//! | responses drawn from a fit, and fitted | [`bootstrap`] |
-//! | copies of a model: as it is, or with a coefficient held | `copies` |
+//! | the parametric bootstrap | [`bootstrap`] |
+//! | copies of a model, also with a coefficient held | `copies` |
 
 pub mod bootstrap;
 mod copies;
@@ -74,31 +75,32 @@ pub use likelihood::Criterion;
 pub use plan::EnginePlan;
 pub use point::{Estimates, Hessian, Point, Slopes};
 
-/// With several grouping factors, up to so many random effects the exact Hessian costs less than it
-/// saves.
+/// With crossed grouping factors the exact Hessian is used up to this number of random effects:
+/// beyond, it costs more than the Newton steps that it saves.
 const EXACT_EFFECTS: usize = 100;
 
 /// A linear mixed model of a [`Design`].
 #[derive(Debug)]
 pub struct LinearMixedModel {
     engine: Engine,
-    /// The random effects alone, if fixed factors are among the terms of `engine` and the
-    /// criterion is the likelihood.
+    /// The model of the random effects alone, if fixed factors are among the terms of `engine` and
+    /// the criterion is ML.
     alone: Option<Box<Alone>>,
     likelihood: Likelihood,
-    /// Root mean square of each column of Z, per term, weights included.
+    /// Weighted root mean square of each column of Z, per term.
     scales: Vec<Vec<f64>>,
     domain: Domain,
-    /// Effects (term, column) that the fixed ones contain, once they have been looked for.
+    /// Random effects (term, column) in the column space of X, once they have been determined.
     redundant: Option<Redundant>,
-    /// Theta without random effects and the criterion there, during a search with a large factor.
+    /// Theta of a model without random effects and the criterion there, kept during a search with a
+    /// large factor.
     without_effects: Option<(Vec<f64>, f64)>,
     memory: Memory,
-    /// What random vectors left of doubt at the minimum.
+    /// The error of the stochastic estimates at the minimum, with the iterative engine.
     noise: Option<Noise>,
 }
 
-/// What has been computed at the theta of the factor. The memory is kept from one theta to the
+/// The derivatives at the theta of the current factor. The memory is reused from one theta to the
 /// next.
 #[derive(Debug)]
 struct Memory {
@@ -106,10 +108,10 @@ struct Memory {
     omega: OmegaDerivatives,
 }
 
-/// How far the computations at one theta have come.
+/// Which quantities have been computed at the current theta.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Reached {
-    /// Not even the factor is there.
+    /// No quantity, not even the factor.
     Nothing,
     Factor,
     Slopes(Profile),
@@ -117,9 +119,9 @@ enum Reached {
 }
 
 impl LinearMixedModel {
-    /// Checks the design and sums up its cross-products. `sigma`: the residual standard deviation
-    /// if it is known. Columns of Z that nearly depend on each other cost digits: take the design
-    /// of a [`Basis`](crate::Basis) then.
+    /// Checks the design and sums up its cross-products. `sigma` is the residual standard deviation
+    /// if it is known. Nearly collinear columns of Z lose digits; apply a [`Basis`](crate::Basis)
+    /// to the design first.
     ///
     /// # Errors
     /// Fails as [`Design::validate`] does; `TooFewObservations`; `TooLarge`.
@@ -137,7 +139,7 @@ impl LinearMixedModel {
         )
     }
 
-    /// Sets up the model with an engine, in the memory that there is room for.
+    /// Sets up the model with the engine `kind`, within the memory that `room` allows.
     ///
     /// # Errors
     /// Fails as [`Self::new`] does.
@@ -176,8 +178,8 @@ impl LinearMixedModel {
         Ok(model)
     }
 
-    /// Builds the model from sums that come from elsewhere; `covs`: the covariance of each term.
-    /// Columns of Z are taken as they are, also where they nearly depend on each other.
+    /// Builds the model from sums computed elsewhere; `covs` has the covariance of each term.
+    /// Columns of Z are used as given, even if they are nearly collinear.
     ///
     /// # Errors
     /// Fails as [`CrossProducts::from_sums`] does; `Dimension`, `TooFewObservations`.
@@ -239,7 +241,7 @@ impl LinearMixedModel {
         })
     }
 
-    // The parts of the criterion at the last theta.
+    // The terms of the criterion at the current theta.
     fn parts(&self) -> Parts {
         let whole = self.engine.parts();
         match &self.alone {
@@ -257,20 +259,20 @@ impl LinearMixedModel {
         self.domain.start.len()
     }
 
-    /// Start value: Lambda = I, in the step sizes of covariates (and weights) that are far from
+    /// The default start: Lambda = I, except for columns of Z whose root mean square is far from
     /// one.
     pub fn start(&self) -> &[f64] {
         &self.domain.start
     }
 
-    /// Lower bounds: zero for the diagonal of Lambda.
+    /// Lower bounds of theta: zero for the diagonal of Lambda.
     pub fn lower_bounds(&self) -> &[f64] {
         &self.domain.lower
     }
 
-    /// Takes these elements of theta out of the search, and writes their values into `start`. With
-    /// some held on the scale of the response sigma isn't profiled out, but fitted together with
-    /// theta; it starts where they are zero.
+    /// Holds these elements of theta fixed, and writes their values into `start`. If some are held
+    /// on the scale of the response, sigma is estimated together with theta instead of being
+    /// profiled out, and starts at its estimate where those elements are zero.
     ///
     /// # Errors
     /// Fails as [`Self::at`] does.
@@ -297,18 +299,18 @@ impl LinearMixedModel {
         Ok(())
     }
 
-    /// Takes sigma as known.
+    /// Treats sigma as known.
     pub fn set_sigma(&mut self, sigma: f64) {
         self.likelihood.sigma = Some(sigma);
     }
 
-    /// Root mean square of each column of Z, per term, weights included.
+    /// Weighted root mean square of each column of Z, per term.
     pub fn column_scales(&self) -> &[Vec<f64>] {
         &self.scales
     }
 
-    /// The smallest singular value of Lambda of any term, each effect in units of its column of Z,
-    /// whose root mean squares are `scales`.
+    /// The smallest singular value of Lambda of any term, with each effect multiplied by the root
+    /// mean square of its column of Z in `scales`.
     pub fn smallest_singular_value(
         &self,
         theta: &[f64],
@@ -320,18 +322,18 @@ impl LinearMixedModel {
         of_terms.fold(f64::INFINITY, f64::min)
     }
 
-    /// Observations of positive weight.
+    /// Number of observations of positive weight.
     pub fn n_eff(&self) -> usize {
         self.likelihood.n_eff
     }
 
-    /// Whether the factor's trailing random effects are stored sparse.
+    /// Whether the factor of the trailing random effects is stored sparse.
     pub fn is_sparse(&self) -> bool {
         let exact = self.engine.as_exact();
         exact.is_ok_and(|exact| exact.factor.is_sparse())
     }
 
-    /// The name of the engine that computes it.
+    /// The name of the engine.
     pub fn engine_name(&self) -> &'static str {
         match self.is_iterative() {
             true => "iterative",
@@ -339,12 +341,12 @@ impl LinearMixedModel {
         }
     }
 
-    /// Whether it is computed without a factor.
+    /// Whether the model uses the iterative engine.
     pub fn is_iterative(&self) -> bool {
         self.engine.as_iterative().is_some()
     }
 
-    /// The Hessian that the optimizer and the certificate use.
+    /// The kind of Hessian that the optimizer and the certificate use.
     pub fn affordable_hessian(&self) -> HessianKind {
         let (m, effects) = self.crossed_effects();
         if self.is_iterative() {
@@ -356,19 +358,20 @@ impl LinearMixedModel {
         }
     }
 
-    /// Whether average Hessians become observed ones, in part, near an optimum.
+    /// Whether, near an optimum, the observed information replaces the average information of the
+    /// trailing terms.
     pub(crate) fn observes_near_optimum(&self) -> bool {
         let exact = self.engine.as_exact();
         exact.is_ok_and(|exact| exact.factor.trailing.is_large())
     }
 
-    // Random effects of the trailing terms, and of all.
+    // The number of random effects of the trailing terms, and of all terms.
     fn crossed_effects(&self) -> (usize, usize) {
         let size = self.engine.size();
         (size.m, size.q)
     }
 
-    /// The size of a step of one in each element of theta.
+    /// The unit of each element of theta: the reciprocal root mean square of its column of Z.
     pub(crate) fn step_sizes(&self) -> Vec<f64> {
         step_sizes_of(self.engine.covs(), &self.scales, self.n_theta())
     }

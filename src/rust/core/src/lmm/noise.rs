@@ -1,5 +1,6 @@
-//! Searches of the iterative engine: the same random vectors at every theta make the objective
-//! smooth, and more of them are taken until what is left of their noise doesn't matter.
+//! Searches with the iterative engine, whose log-determinant is a stochastic estimate. Using the
+//! same probe vectors at every theta makes the objective smooth; the number of probe vectors grows
+//! until the expected excess of the true objective over its minimum is negligible.
 
 use crate::error::Result;
 use crate::iterative::Noise;
@@ -16,13 +17,13 @@ use crate::optimize::{
 use crate::tolerances::{LEAST_CURVATURE, NEGLIGIBLE_EXCESS, SEARCH_NOISE};
 
 impl LinearMixedModel {
-    /// What random vectors leave of doubt at the last theta that was judged or fitted; `None` of
-    /// the exact engine.
+    /// The error of the stochastic estimates at the last theta that was fitted or judged; `None`
+    /// with the exact engine.
     pub fn noise(&self) -> Option<Noise> {
         self.noise
     }
 
-    /// By how much values and derivatives of a search may disagree.
+    /// The disagreement between values and derivatives that a search allows for.
     pub(super) fn search_noise(&self) -> f64 {
         if self.is_iterative() {
             SEARCH_NOISE
@@ -31,21 +32,22 @@ impl LinearMixedModel {
         }
     }
 
-    // Takes so many random vectors for a search.
+    // Prepares for a search with this number of probe vectors.
     pub(super) fn search_by(&mut self, probes: usize) {
         for iterative in self.iterative_mut() {
             iterative.search(probes);
         }
     }
 
-    // Takes as many random vectors as the last search, or more, for values to be reported.
+    // Prepares for accurate values that are reported, with at least as many probe vectors as the
+    // search.
     fn report(&mut self) {
         for iterative in self.iterative_mut() {
             iterative.report(iterative.count());
         }
     }
 
-    // The engines without a factor, which are about to forget what they know.
+    // The iterative engines, mutably; their results at the current theta become invalid.
     fn iterative_mut(&mut self) -> impl Iterator<Item = &mut MatrixFree> {
         let alone = self.alone.as_mut();
         let engines = [Some(&mut self.engine), alone.map(|a| &mut a.engine)];
@@ -58,8 +60,8 @@ impl LinearMixedModel {
         found.into_iter()
     }
 
-    // By how much the gradient in theta that each random vector tells deviates from the mean, at
-    // the last theta; `None` of the exact engine.
+    // The deviation of each probe vector's gradient in theta from the mean, at the current theta;
+    // `None` with the exact engine.
     fn gradient_deviations(&mut self) -> Option<Vec<Vec<f64>>> {
         let (engine, omega) = match &mut self.alone {
             Some(alone) => (&alone.engine, &mut alone.own),
@@ -68,7 +70,7 @@ impl LinearMixedModel {
         Some(engine.as_iterative()?.gradient_deviations(omega))
     }
 
-    // What random vectors tell at the last theta.
+    // The iterative engine whose log-determinant is in the criterion.
     fn told(&self) -> Option<&MatrixFree> {
         match &self.alone {
             Some(alone) => alone.engine.as_iterative(),
@@ -77,9 +79,10 @@ impl LinearMixedModel {
     }
 }
 
-// Half the trace of `|H|^-1 C`, C the covariance of the mean of some gradients; directions in
-// which H is flat count as hardly curved ones. Where H isn't positive definite the point is no
-// minimum, or random vectors hide that it is one: `|H|` tells there how far Newton's steps lead.
+// The expected excess of the objective over its minimum, `tr(|H|^-1 C) / 2`, with C the covariance
+// matrix of the mean of the probe vectors' gradients. Flat directions of H get the least curvature.
+// Where H is not positive definite, because the point is no minimum or the noise hides that it is
+// one, `|H|` has the length of Newton's steps.
 fn excess(n: usize, hessian: &[f64], deviations: &[Vec<f64>]) -> f64 {
     let mut eigen = Eigen::new(n);
     if !eigen.decompose(hessian) {
@@ -91,7 +94,7 @@ fn excess(n: usize, hessian: &[f64], deviations: &[Vec<f64>]) -> f64 {
     let mut sum = 0.0;
     for (i, curvature) in curvatures.enumerate() {
         let squares = squares_along(eigen.vector(i), deviations);
-        // Objectives that are flat everywhere have no slopes.
+        // A direction in which the objective is constant has no gradient, and a curvature of zero.
         if squares > 0.0 {
             sum += squares / curvature.max(least);
         }
@@ -106,8 +109,8 @@ fn squares_along(direction: &[f64], vectors: &[Vec<f64>]) -> f64 {
 }
 
 impl Search<'_> {
-    /// Searches from the start with few random vectors, and from other correlations if `elsewhere`,
-    /// then with more vectors from where that ended.
+    /// Searches from the start with few probe vectors (and, if `elsewhere`, from other
+    /// correlations), then with more probe vectors from the end of that search.
     ///
     /// # Errors
     /// Fails as [`LinearMixedModel::fit`] does.
@@ -123,7 +126,7 @@ impl Search<'_> {
         if elsewhere && !self.is_well_determined(&found) {
             self.keep_minimum(&found);
             found = self.or_from_elsewhere(found, settings, observe);
-            // With more random vectors the minima move.
+            // With more probe vectors the minima move.
             self.minima = Minima::default();
             self.ended_in = None;
         }
@@ -160,7 +163,8 @@ impl Search<'_> {
         Ok(noise.map_or(0.0, |noise| noise.excess))
     }
 
-    /// The noise at the last point, whose Hessian in the coordinates this is.
+    /// The error of the stochastic estimates at the current point, where the Hessian in the
+    /// coordinates is `hessian`.
     pub(super) fn measure_noise(&mut self, hessian: &[f64]) -> Option<Noise> {
         let n = hessian.len().isqrt();
         let units = self.step_sizes(n);
@@ -168,7 +172,7 @@ impl Search<'_> {
         scale(&units, &mut [], &mut hessian);
         let mut deviations = Vec::new();
         for mut of_theta in self.model_mut().gradient_deviations()? {
-            // Log sigma, if it is a parameter, is known without random vectors.
+            // The gradient in log sigma, if sigma is a parameter, does not depend on probe vectors.
             of_theta.resize(self.at.parameters.len(), 0.0);
             let mut of_coordinates = vec![0.0; n];
             self.at.gradient(&of_theta, &mut of_coordinates);

@@ -1,5 +1,5 @@
-//! Theta changed as a whole, without one of its effects, or to what else fits into its structure:
-//! where searches for other minima begin.
+//! Starting points of restarts: theta rescaled, with one standard deviation changed, or with a
+//! singular or perfectly correlated covariance.
 
 use super::LinearMixedModel;
 use crate::factor::contained::Levels;
@@ -12,14 +12,15 @@ struct Element {
     term: usize,
     row: usize,
     column: usize,
-    /// The place in theta.
+    /// The index into theta.
     index: usize,
 }
 
 impl LinearMixedModel {
-    /// The standard deviations of slopes of covariates that are far from zero beside their spread:
-    /// the elements of theta, with the spread as a share of the root mean square. X tells if it
-    /// begins with a constant, or has a dummy column for each level of the slopes.
+    /// The standard deviations of random slopes whose covariate is far from zero, as indices into
+    /// theta, each with the standard deviation of the covariate over its root mean square. The mean
+    /// is found by projection on X, whose first column must be a constant, or which must have an
+    /// indicator column for each level of the slopes.
     pub(super) fn far_slopes(&self) -> Vec<(usize, f64)> {
         let mut found = Vec::new();
         self.for_each_element(|element| {
@@ -32,12 +33,13 @@ impl LinearMixedModel {
         found
     }
 
-    /// Whether there are slopes of covariates far from zero.
+    /// Whether there are random slopes of covariates far from zero.
     pub(super) fn has_far_slopes(&self) -> bool {
         !self.far_slopes().is_empty()
     }
 
-    // The spread of a column of Z where it is small: about its mean, or about those of the levels.
+    // The standard deviation of a column of Z, over its root mean square, if it is small: about the
+    // overall mean, or about the means of the levels.
     fn spread(&self, term: usize, column: usize) -> Option<f64> {
         let factor = &self.engine.as_exact().ok()?.factor;
         let is_small = |left: &f64| (LOST_SPREAD..SMALL_SPREAD).contains(left);
@@ -46,14 +48,15 @@ impl LinearMixedModel {
         left.filter(is_small).map(f64::sqrt)
     }
 
-    /// Elements of theta that are a standard deviation or on the diagonal of Lambda, and free.
+    /// Indices of the free elements of theta that are standard deviations or diagonal elements of
+    /// Lambda.
     pub(super) fn deviations(&self) -> Vec<usize> {
         let is_free =
             |&j: &usize| self.lower_bounds()[j] == 0.0 && !self.domain.held[j];
         (0..self.n_theta()).filter(is_free).collect()
     }
 
-    /// Theta with Lambda times a scale.
+    /// Theta with all free elements of Lambda multiplied by `scale`.
     pub(super) fn scaled(&self, theta: &[f64], scale: f64) -> Vec<f64> {
         let mut scaled = theta.to_vec();
         for part in self.engine.covs().iter().flat_map(|cov| cov.parts()) {
@@ -66,8 +69,9 @@ impl LinearMixedModel {
         scaled
     }
 
-    /// The start times a scale, with the effects of each unstructured part depending on those
-    /// before them; none where there is no such part.
+    /// The start multiplied by `scale`, with elements below the diagonal of each unstructured
+    /// Lambda at `share` times the diagonal, so that effects are correlated with those before them;
+    /// `None` without an unstructured part.
     pub(super) fn dependent(
         &self,
         start: &[f64],
@@ -85,7 +89,7 @@ impl LinearMixedModel {
         has_any.then_some(changed)
     }
 
-    /// Theta with nothing but the first column of each unstructured factor.
+    /// Theta with only the first column of each unstructured Lambda, which then has rank one.
     pub(super) fn of_rank_one(&self, theta: &[f64]) -> Vec<f64> {
         let mut changed = theta.to_vec();
         for part in self.engine.covs().iter().flat_map(|cov| cov.parts()) {
@@ -102,8 +106,8 @@ impl LinearMixedModel {
         changed
     }
 
-    /// Theta with one standard deviation at `scale` units, and what is below the diagonal of its
-    /// row zero.
+    /// Theta with standard deviation `j` at `scale` units, and zeros left of the diagonal in its
+    /// row of Lambda.
     pub(super) fn with_deviation(
         &self,
         theta: &[f64],
@@ -135,7 +139,8 @@ impl LinearMixedModel {
         })
     }
 
-    // Theta with the free elements of Lambda for which `change` has another value.
+    // Theta with the free elements of Lambda for which `change` returns a value replaced by that
+    // value.
     fn changed(
         &self,
         theta: &[f64],
@@ -151,8 +156,8 @@ impl LinearMixedModel {
         changed
     }
 
-    // The term and the effect whose standard deviation, or place on the diagonal of Lambda, is
-    // element `j`: of several effects the last one.
+    // The term and the effect whose standard deviation, or diagonal element of Lambda, is element
+    // `j` of theta; the last one if several effects share the element.
     fn effect_of(&self, j: usize) -> Option<(usize, usize)> {
         let mut own = None;
         self.for_each_element(|element| {
@@ -163,7 +168,7 @@ impl LinearMixedModel {
         own
     }
 
-    // Calls `visit` with each element of Lambda that is a parameter, held or not.
+    // Calls `visit` for each element of Lambda that is a parameter, held or not.
     fn for_each_element(&self, mut visit: impl FnMut(Element)) {
         for (term, cov) in self.engine.covs().iter().enumerate() {
             cov.for_each_parameter(|row, column, index| {
@@ -178,7 +183,7 @@ impl LinearMixedModel {
     }
 }
 
-// What is left of a column of Z, all levels together, without its mean.
+// The share of a column of Z's sum of squares that is orthogonal to a constant, over all levels.
 fn left_of_mean(factor: &Factor, term: usize, column: usize) -> Option<f64> {
     let whole = factor.border.first_square();
     let (mut sum, mut square_sum) = (0.0, 0.0);
@@ -192,8 +197,8 @@ fn left_of_mean(factor: &Factor, term: usize, column: usize) -> Option<f64> {
     Some(1.0 - sum * sum / (whole * square_sum))
 }
 
-// What is left of a column of Z without its mean in each level, on the average over the levels,
-// where X has dummy columns of these.
+// The share of a column of Z's sum of squares that is orthogonal to the indicators of the levels,
+// averaged over the levels, if X has such indicator columns.
 fn left_of_means(factor: &Factor, term: usize, column: usize) -> Option<f64> {
     let p = factor.p();
     if factor.level_count(term) > p {

@@ -1,18 +1,19 @@
-//! How a model would be computed, before it is.
+//! The engine and the storage that a model would use, determined before its cross-products are
+//! summed up.
 
 use crate::design::Design;
 use crate::error::Result;
 use crate::factor::memory::{EngineKind, Room};
 use crate::factor::storage::{Storage, StorageKind};
 
-/// How a model would be computed.
+/// The engine and the storage of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnginePlan {
     /// The engine's name.
     pub engine: &'static str,
-    /// How it stores its system.
+    /// The storage of the engine's system: dense, sparse, or pairs of levels.
     pub storage: &'static str,
-    /// How many numbers that takes.
+    /// The number of floating-point numbers stored.
     pub elements: f64,
 }
 

@@ -1,8 +1,9 @@
-//! One theta of a linear mixed model, and what is known there: the factor, first derivatives,
-//! second derivatives. Each has a type, so that nothing can be asked for that has not been
+//! The objective of a linear mixed model at one theta: values, first derivatives, second
+//! derivatives. Each order has its own type, so that a quantity can only be read after it has been
 //! computed.
 //!
-//! A point that is visited again costs a comparison: the model knows how far its memory has come.
+//! Revisiting the current theta costs a comparison only, as the model records what it has computed
+//! there.
 
 use std::ops::Deref;
 
@@ -17,7 +18,7 @@ use crate::lmm::engine::Engine;
 use crate::lmm::matrix_free::Parts;
 use crate::lmm::{LinearMixedModel, Memory, Reached};
 
-/// A model whose factor is that of one theta: the values there.
+/// A model factored at one theta, with the values there.
 #[derive(Debug)]
 pub struct Point<'a> {
     pub(super) model: &'a mut LinearMixedModel,
@@ -37,14 +38,14 @@ pub struct Hessian<'a> {
     kind: HessianKind,
 }
 
-/// The objective's parts and the parameters that are profiled out, at one theta.
+/// The terms of the objective and the profiled parameters at one theta.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Estimates {
     /// The objective.
     pub objective: f64,
     /// Residual standard deviation.
     pub sigma: f64,
-    /// Fixed and random effects.
+    /// Estimated fixed effects and conditional modes of the random effects.
     pub solution: Solution,
     /// `R_X`, upper triangular `p x p`.
     pub rx: Vec<f64>,
@@ -57,7 +58,7 @@ pub struct Estimates {
 }
 
 impl LinearMixedModel {
-    /// The model at `theta`; the factor is computed unless it is the one of `theta` already.
+    /// The model factored at `theta`, unless it already is.
     ///
     /// # Errors
     /// `Dimension`, `NonFinite`, `NotPositiveDefinite`, `ZeroResidual`.
@@ -98,7 +99,7 @@ impl LinearMixedModel {
         Ok(self.at(theta)?.objective())
     }
 
-    /// Everything that follows from `theta`.
+    /// The terms of the objective and the profiled parameters at `theta`.
     ///
     /// # Errors
     /// Fails as [`Self::at`] does.
@@ -122,19 +123,19 @@ impl<'a> Point<'a> {
         self.model.parts()
     }
 
-    /// The factor.
+    /// The Cholesky factor.
     ///
     /// # Errors
-    /// `NeedsFactor` where there is none.
+    /// `NeedsFactor` with the iterative engine.
     pub fn factor(&self) -> Result<&Factor> {
         Ok(&self.model.engine.as_exact()?.factor)
     }
 
-    /// Conditional variances of the random effects over sigma^2: per term `k x k` for each level.
-    /// Beside fixed factors the iterative engine may have zeros for the random terms.
+    /// Conditional variances of the random effects over sigma^2: for each term a `k x k` matrix per
+    /// level. With fixed factors the iterative engine may return zeros for the random terms.
     ///
     /// # Errors
-    /// `NeedsFactor` of the iterative engine where they would take too long.
+    /// `NeedsFactor` if the iterative engine would take too long.
     pub fn cond_var(&self) -> Result<Vec<Vec<f64>>> {
         match self.model.engine.as_iterative() {
             Some(iterative) => iterative.cond_var(),
@@ -147,17 +148,18 @@ impl<'a> Point<'a> {
         self.model.engine.rx()
     }
 
-    /// Penalized weighted residual sum of squares.
+    /// The penalized weighted residual sum of squares `r^2`.
     pub(crate) fn r2(&self) -> f64 {
         self.parts().pwrss
     }
 
-    /// Theta itself.
+    /// The theta of this point.
     pub fn theta(&self) -> &[f64] {
         self.model.engine.theta()
     }
 
-    /// Observations, less the fixed effects for the restricted likelihood.
+    /// Degrees of freedom of sigma: the number of observations, less that of fixed effects for
+    /// REML.
     pub(crate) fn df(&self) -> f64 {
         self.model.likelihood.df()
     }
@@ -170,7 +172,7 @@ impl<'a> Point<'a> {
         self.model.likelihood.profile(self.parts())
     }
 
-    /// Everything that follows from theta.
+    /// The terms of the objective and the profiled parameters.
     pub fn estimates(&self) -> Estimates {
         let parts = self.parts();
         Estimates {
@@ -184,7 +186,7 @@ impl<'a> Point<'a> {
         }
     }
 
-    /// Coordinates around theta, see [`Tangent`], of the parts of which no parameter is held.
+    /// The tangent coordinates around theta (see [`Tangent`]) of the parts without held parameters.
     pub(crate) fn tangents(&self) -> Vec<Tangent> {
         let model = &self.model;
         let held = &self.model.domain.held;
@@ -194,13 +196,13 @@ impl<'a> Point<'a> {
         })
     }
 
-    /// First derivatives of the criterion.
+    /// Computes the first derivatives of the criterion.
     pub fn slopes(self) -> Slopes<'a> {
         let profile = self.profile();
         self.slopes_of(profile)
     }
 
-    // First derivatives with beta and sigma in the roles of `profile`.
+    // Computes the first derivatives, with beta and sigma profiled out or fixed as `profile` says.
     pub(super) fn slopes_of(self, profile: Profile) -> Slopes<'a> {
         let LinearMixedModel {
             engine,
@@ -227,7 +229,7 @@ impl<'a> Point<'a> {
         }
     }
 
-    // The memory for what spoils the derivatives in it.
+    // The engine and its working memory, for computations that overwrite the derivatives.
     pub(super) fn memory_to_spoil(&mut self) -> (&mut Engine, &mut Memory) {
         let model = &mut *self.model;
         model.memory.reached = Reached::Factor;
@@ -242,17 +244,17 @@ impl<'a> Slopes<'a> {
         omega.gradient(self.model.engine.covs(), self.theta(), gradient);
     }
 
-    /// `d objective / d Omega` of each term, `k x k`.
+    /// G, the derivative in Omega of each term, `k x k`.
     pub fn g(&self) -> &[Vec<f64>] {
         self.model.memory.omega.g()
     }
 
-    /// Gradient of `r^2` in theta.
+    /// The gradient of `r^2` in theta.
     pub(crate) fn r2_slopes(&self) -> Vec<f64> {
         self.model.engine.r2_slopes(&self.model.memory.omega)
     }
 
-    /// Second derivatives of the criterion.
+    /// Computes the second derivatives of the criterion.
     pub fn hessian(self, kind: HessianKind) -> Hessian<'a> {
         let LinearMixedModel {
             engine,
@@ -274,7 +276,7 @@ impl<'a> Slopes<'a> {
 }
 
 impl Hessian<'_> {
-    /// Which Hessian it is.
+    /// The kind of the Hessian: exact or average information.
     pub fn kind(&self) -> HessianKind {
         self.kind
     }
@@ -292,7 +294,8 @@ impl Hessian<'_> {
         self.model.memory.omega.h()
     }
 
-    /// Writes gradient and Hessian in theta, but for the parts of `tangents` in their coordinates.
+    /// Writes gradient and Hessian in tangent coordinates for the parts of `tangents`, and in theta
+    /// for the others.
     pub(crate) fn in_tangents(
         &mut self,
         tangents: &[Tangent],
@@ -311,7 +314,7 @@ impl Hessian<'_> {
         );
     }
 
-    /// Theta after a step of Fisher scoring, for which the Hessian must be the exact one.
+    /// Theta after a step of Fisher scoring; `None` unless the Hessian is the exact one.
     pub fn scored(&self) -> Option<Vec<f64>> {
         let engine = &self.model.engine;
         let held = &self.model.domain.held;
@@ -330,7 +333,8 @@ impl Hessian<'_> {
         Some(theta)
     }
 
-    /// For each part of each term, whether a larger covariance is better.
+    /// For each part of each term, the direction in which a larger covariance lowers the objective
+    /// most.
     pub fn ways_out(&self) -> Vec<WayOut> {
         let model = &self.model;
         let covs = model.engine.covs();

@@ -1,5 +1,5 @@
-//! Searches from random starts, where the data say so little that the objective may have several
-//! minima that no rule leads to.
+//! Multistart searches from random points, for small data sets whose objective may have several
+//! minima that the systematic restarts do not reach.
 
 use super::restarts::{share_of, Restarts, PER_SEARCH, PER_STEP};
 use crate::optimize::optima::Optima;
@@ -7,20 +7,21 @@ use crate::optimize::OptSummary;
 use crate::random::Stream;
 use crate::tolerances::{OTHER_MINIMUM, SIGMA_STEP, UNDISCOVERED};
 
-/// The most observations with which other minima are sought: with more they are rare, and the
-/// search would take several times as long as the call.
+/// Largest number of observations for random starts: with more data several minima are rare, and
+/// the searches would take several times as long as the fit.
 const FEW_OBSERVATIONS: usize = 40;
-/// The most observations with which other minima are sought of standard deviations beside a
-/// correlation parameter, whose criterion often has several.
+/// The same for structures with correlation parameters, whose criterion often has several minima.
 const FEW_OF_CORRELATED: usize = 400;
-/// Operations that searches from random starts may cost.
+/// Number of operations that random starts may cost.
 const AFFORDABLE_AT_RANDOM: f64 = 6e5;
-/// The fewest searches from random starts that must be affordable: fewer tell little.
+/// Random starts are used only if at least this number of searches is affordable, as fewer are
+/// unlikely to find another minimum.
 const LEAST_SEARCHES: f64 = 4.0;
 
 impl Restarts<'_, '_, '_> {
-    /// What was found, or what is found from random starts, until these are expected to lead to
-    /// nothing new. Every other one is about as large as what was found.
+    /// Searches from random starts until the expected probability of a new minimum is small (see
+    /// [`Optima`]), and returns the best result. Every second start is scaled to the size of the
+    /// best covariances so far.
     pub(super) fn from_random_starts(
         &mut self,
         mut found: OptSummary,
@@ -58,14 +59,14 @@ impl Restarts<'_, '_, '_> {
         found
     }
 
-    // How large the covariances of theta are beside their units, but no less than a tenth.
+    // The largest standard deviation of theta in its unit, but at least 0.1.
     fn extent(&self, theta: &[f64], units: &[f64]) -> f64 {
         let at = &self.search.at;
         let x = at.from_theta(theta);
         at.extent(&x, &at.free_of(units)).max(0.1)
     }
 
-    /// Whether the objective may well have several minima that random starts should find.
+    /// Whether the data set is so small that the objective may well have several minima.
     pub(super) fn has_few_data(&self) -> bool {
         let most = match self.search.at.other_starts().is_empty() {
             true => FEW_OBSERVATIONS,
@@ -76,7 +77,7 @@ impl Restarts<'_, '_, '_> {
             && self.says_little()
     }
 
-    /// Whether the data say little of the covariances.
+    /// Whether the data have little information about the covariances.
     pub(super) fn says_little(&self) -> bool {
         let model = self.search.model();
         let Ok(exact) = model.engine.as_exact() else {

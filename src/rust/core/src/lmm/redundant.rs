@@ -1,4 +1,5 @@
-//! Effects that the fixed ones contain, held at zero.
+//! Random effects whose columns of Z are in the column space of X. Their variances do not affect
+//! the likelihood, and are held at zero.
 
 use super::engine::Engine;
 use super::{Criterion, LinearMixedModel};
@@ -36,8 +37,8 @@ impl Levels for Engine {
 }
 
 impl LinearMixedModel {
-    /// Holds the variances of effects that the fixed ones contain at zero; `start` gets that value.
-    /// Nothing changes in parts of which a parameter is held already.
+    /// Holds the variances of random effects in the column space of X at zero, also in `start`.
+    /// Parts with parameters that are held already are left alone.
     pub(crate) fn hold_redundant(&mut self, start: &mut [f64]) {
         if self.redundant.is_none() {
             self.redundant = Some(self.find_redundant());
@@ -50,13 +51,13 @@ impl LinearMixedModel {
         }
     }
 
-    /// The effects (term, column) whose variances [`Self::fit`] held at zero, as the fixed effects
-    /// contain them.
+    /// The random effects (term, column) in the column space of X, whose variances [`Self::fit`]
+    /// held at zero.
     pub fn redundant(&self) -> &[(usize, usize)] {
         self.redundant.as_ref().map_or(&[], |found| &found.effects)
     }
 
-    /// Whether the criterion at `theta` is computed to be that at `known`, or nearly.
+    /// Whether the criterion at `theta` equals that at `known`, up to a negligible difference.
     ///
     /// # Errors
     /// Fails as [`Self::at`] does at `known`.
@@ -68,7 +69,8 @@ impl LinearMixedModel {
 
     fn find_redundant(&mut self) -> Redundant {
         let zero = vec![0.0; self.n_theta()];
-        // Beside the levels of a fixed factor the border isn't that of all fixed effects.
+        // With fixed factors stored as terms, the border of the factor has only some of the fixed
+        // effects.
         if self.likelihood.coefficients > 0 {
             return Redundant::default();
         }

@@ -1,60 +1,64 @@
-//! Where else there may be a lower optimum: a search is local, an evaluation cheap.
+//! Restarts of Newton's method, to find a lower minimum: a search is local, and an evaluation is
+//! cheap.
 //!
-//! The objective may have several minima at covariances of unlike scales, above all where columns
-//! of Z are nearly collinear, levels few or weights unequal. It is looked at on rays from what was
-//! found: all of Lambda, and then each standard deviation, at other scales. On a ray along which it
-//! rises everywhere nothing is to be found; where it falls again Newton's method starts anew.
-//! Models that were hard to fit, or have a singular covariance, are also searched from other scales
-//! of the start. How far all that goes depends on what an evaluation costs.
+//! The objective may have several minima whose covariances differ in scale, mainly where columns of
+//! Z are nearly collinear, grouping factors have few levels, or weights are unequal. It is
+//! evaluated along rays through the incumbent (the best point so far): Lambda rescaled as a whole,
+//! and then each standard deviation rescaled alone. Newton's method restarts from the interior
+//! minima of a ray; along a ray on which the objective only rises nothing is done. Fits that took
+//! many evaluations, or have a singular covariance, are also restarted from rescaled starts. A
+//! budget in operations, compared to the cost of an evaluation, limits the number of restarts.
 
 use super::search::Search;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
 use crate::tolerances::{NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM};
 
-/// Scales of the whole covariance, beside zero and one.
+/// Factors of Lambda as a whole, besides zero and one.
 const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
-/// Scales of one standard deviation, in units of its column of Z.
+/// Values of one standard deviation, in units of the reciprocal root mean square of its column of
+/// Z.
 const ALONE: [f64; 6] = [0.001, 1.0 / 32.0, 1.0, 32.0, 1e3, 3.2e4];
-/// Scales of slopes, in units of the spread of their covariate.
+/// Values of the standard deviation of random slopes, in units of the reciprocal standard deviation
+/// of their covariate.
 const SPREADS: [f64; 7] = [0.03, 0.3, 1.0, 4.0, 30.0, 300.0, 1e3];
-/// Shares of the range of a correlation, near its limits.
+/// Positions of a correlation within its range, near the limits.
 const LIMITS: [f64; 2] = [0.02, 0.98];
-/// Scales of the start with correlations near their limits.
+/// Factors of the start for correlations near their limits.
 const AT_LIMITS: [f64; 3] = [0.1, 1.0, 10.0];
-/// Scales of the start.
+/// Factors of the start.
 const STARTS: [f64; 4] = [0.01, 0.1, 10.0, 100.0];
-/// Beyond so many evaluations a search was a hard one.
+/// A search with more evaluations than this was a hard one.
 const EASY: usize = 12;
-/// Evaluations of a search whose first proposal was right.
+/// Number of evaluations of a search that the first scoring step completed.
 const PROPOSED: usize = 2;
-/// A covariance this many times its unit is an unusual one.
+/// A standard deviation of more than this many units, or less than its reciprocal, is unusual.
 const ORDINARY: f64 = 30.0;
-/// A search may fall by so many times what its first step promises.
+/// A search may lower the objective by this multiple of the decrease that its first step predicts.
 const OPTIMISM: f64 = 2.0;
-/// Operations that all this may cost: about what a call costs.
+/// Number of operations that all restarts may cost: about the cost of the call from R.
 const AFFORDABLE: f64 = 2e6;
-/// Times [`AFFORDABLE`] that restarts may cost where standard deviations stand beside a correlation
-/// parameter, or covariates are far from zero.
+/// Multiple of [`AFFORDABLE`] for structures with a correlation parameter, and for random slopes of
+/// covariates far from zero.
 const CORRELATED: f64 = 4.0;
-/// Evaluations of one more search, derivatives included.
+/// Cost of one search in evaluations, derivatives included.
 pub(super) const PER_SEARCH: f64 = 30.0;
-/// Evaluations without derivatives that cost as much as one with them.
+/// Number of evaluations without derivatives that cost as much as one with derivatives.
 pub(super) const PER_STEP: f64 = 3.0;
-/// How far beside a point its best scale is looked for, as a share.
+/// Relative step of the differences in the scale of Lambda.
 const NEARBY: f64 = 0.02;
-/// How often the best scale beside a point is looked for.
+/// Number of line searches in the scale of Lambda.
 const SCALINGS: usize = 2;
-/// The largest change of the scale beside a point, as a share.
+/// Largest relative change of the scale of Lambda in such a line search.
 const MOST_OF_SCALE: f64 = 0.2;
 
-/// Goes on from the points that promise a lower optimum than what was found.
+/// A sequence of restarts from points where a lower minimum than the incumbent is likely.
 pub(super) struct Restarts<'a, 'b, 'c> {
     pub search: &'a mut Search<'b>,
     pub settings: &'a Settings,
     pub observe: &'a mut Observer<'c>,
-    /// Evaluations that are left.
+    /// The remaining budget, in evaluations.
     pub(super) budget: f64,
-    // The number of rounding errors by which a point must be better to be taken.
+    // The number of rounding errors by which a new minimum must be lower to be accepted.
     margin: f64,
 }
 
@@ -75,9 +79,10 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         }
     }
 
-    /// The best of what was found and of what is found from elsewhere.
+    /// Runs all restarts, and returns the best result.
     pub fn run(mut self, found: OptSummary) -> OptSummary {
-        // Slopes of the size of the spread have large rounding errors, and much to gain.
+        // At slopes as large as the covariate's spread the rounding errors of the objective are
+        // large, but so are possible gains, so that a smaller margin is appropriate.
         self.margin = 1.0;
         let found = self.at_spreads(found);
         self.margin = NOISE_MARGIN;
@@ -103,8 +108,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found from other scales of the start, and from there with effects
-    // that depend on the first one altogether.
+    // Restarts from the rescaled start, with uncorrelated and with highly correlated effects.
     fn from_dependent_effects(&mut self, mut found: OptSummary) -> OptSummary {
         let start = found.initial.clone();
         for scale in STARTS {
@@ -120,8 +124,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found where one standard deviation alone has another size, or
-    // is zero.
+    // Restarts along the ray of each standard deviation, and from that standard deviation at zero.
     fn along_each_deviation(&mut self, mut found: OptSummary) -> OptSummary {
         for j in self.search.model().deviations() {
             let model = self.search.model();
@@ -138,8 +141,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found where the data say little: from other scales, and from
-    // effects that depend on the first one altogether, with which an easy search may end elsewhere.
+    // Restarts after an easy search if the data have little information about the covariances: from
+    // Lambda rescaled, and from a covariance of rank one.
     fn where_little_is_said(&mut self, found: OptSummary) -> OptSummary {
         if found.log.len() <= PROPOSED || !self.says_little() {
             return found;
@@ -157,7 +160,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found with all of Lambda at other scales.
+    // Restarts along the ray of Lambda rescaled as a whole.
     fn at_scales(&mut self, found: OptSummary) -> OptSummary {
         let mut ray = Vec::new();
         for scale in [0.0].into_iter().chain(SCALES) {
@@ -166,9 +169,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         self.along(found, 1.0, ray)
     }
 
-    // What was found with all of Lambda at the best scale, by a parabola. Where covariances are
-    // very large beside the residual variance the objective hardly depends on it: Newton's method,
-    // which sees it beside directions of large curvature, may end short of it.
+    // Minimises the interpolating parabola in the scale of Lambda. Where covariances are very large
+    // compared to the residual variance the objective hardly depends on this scale, and Newton's
+    // method, dominated by directions of large curvature, may stop short of its minimum.
     fn at_best_scale(&mut self, mut found: OptSummary) -> OptSummary {
         let mut at = |scale: f64| {
             let point = self.search.model().scaled(&found.best, scale);
@@ -191,8 +194,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found from slopes of the size of the covariate's spread: where it
-    // is far from zero they are little but intercepts in the unit of the covariate itself.
+    // Restarts from random slopes as large as the reciprocal standard deviation of their covariate.
+    // If the covariate is far from zero, slopes in units of the covariate itself are hardly more
+    // than random intercepts.
     fn at_spreads(&mut self, found: OptSummary) -> OptSummary {
         let mut found = found;
         for (j, spread) in self.search.model().far_slopes() {
@@ -215,7 +219,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found from the lowest of several points.
+    // Restarts from the lowest of several points.
     fn from_lowest(
         &mut self,
         points: Vec<Vec<f64>>,
@@ -238,8 +242,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         }
     }
 
-    // What was found, or a point that is lower by more than rounding errors: these may have led the
-    // search from there upwards.
+    // The incumbent, or `point` if it is lower by more than rounding errors, which may have led the
+    // search from it upwards.
     fn or_point(
         &self,
         (value, point): (f64, Vec<f64>),
@@ -253,8 +257,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found from correlations near their limits: at several scales of
-    // the start, and with the standard deviations that were found.
+    // Restarts from correlations near their limits: from the start at several scales, and from the
+    // estimated standard deviations.
     fn at_limits(&mut self, found: OptSummary) -> OptSummary {
         let at = self.search.at.clone();
         let start = found.initial.clone();
@@ -274,8 +278,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found without one of the standard deviations, each in turn, if a
-    // Newton step from there is about to lead lower: the others may stand in for it.
+    // Restarts with each standard deviation in turn set to zero, if a Newton step from there
+    // predicts a lower objective: the other variances may explain the same variation.
     fn without_each(&mut self, found: OptSummary) -> OptSummary {
         let mut found = found;
         for j in self.search.model().deviations() {
@@ -288,8 +292,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found from a point, if a Newton step from there is about to lead
-    // lower.
+    // Restarts from a point if a Newton step from it predicts a lower objective.
     fn from_promising(
         &mut self,
         point: &[f64],
@@ -309,8 +312,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         }
     }
 
-    // What was found, or what is found from no random effects, if the objective is lower there.
-    // Where the first proposal was right the design is balanced, with one minimum.
+    // Restarts from no random effects if the objective is lower there. If the first scoring step
+    // completed the search the design is balanced, and its minimum unique.
     fn or_without_effects(&mut self, found: OptSummary) -> OptSummary {
         if found.log.len() <= PROPOSED {
             return found;
@@ -333,8 +336,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         deviations.any(|j| !ordinary.contains(&(theta[j].abs() / units[j])))
     }
 
-    // Searches from the points of a ray where the objective is lower than beside them: `ray` holds
-    // places on it with their points; what was found is at `here`.
+    // Restarts from the interior minima of the objective along a ray. `ray` holds positions on it
+    // with their points; `here` is the position of the incumbent.
     fn along(
         &mut self,
         found: OptSummary,
@@ -363,7 +366,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found from a point, if that is better by more than rounding
+    // Restarts from a point; the result replaces the incumbent if it is lower by more than rounding
     // errors.
     fn from(&mut self, point: &[f64], found: OptSummary) -> OptSummary {
         if self.budget < PER_SEARCH {
@@ -373,7 +376,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         self.and_from(point, found).1
     }
 
-    /// Where the search from a point ends, and the better of that and of what was found.
+    /// Restarts from a point, and returns the objective where the search ended and the better of
+    /// its result and the incumbent.
     pub(super) fn and_from(
         &mut self,
         point: &[f64],
@@ -402,15 +406,15 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
 }
 
 impl Restarts<'_, '_, '_> {
-    // The rounding error of the objective where a search ended.
+    // The rounding error of the objective at the end of a search.
     fn rounding(&self, ending: &OptSummary) -> f64 {
         let x = self.search.at.from_theta(&ending.best);
         self.search.rounding(&x, ending.best_value)
     }
 }
 
-/// How much more the searches may cost than usual: minima beside a correlation parameter are many,
-/// and those of slopes of covariates far from zero are far apart.
+/// The factor of the budget: correlation parameters come with many minima, and random slopes of
+/// covariates far from zero with distant ones.
 pub(super) fn share_of(search: &Search) -> f64 {
     let is_plain =
         search.at.other_starts().is_empty() && !search.model().has_far_slopes();
@@ -420,7 +424,7 @@ pub(super) fn share_of(search: &Search) -> f64 {
     }
 }
 
-// Whether value `i` is clearly lower than those beside it.
+// Whether value `i` is clearly lower than its neighbours.
 fn is_valley(values: &[f64], i: usize) -> bool {
     let limit = values[i] + NEGLIGIBLE_GAIN;
     let before = i.checked_sub(1).and_then(|before| values.get(before));

@@ -1,5 +1,5 @@
-//! Satterthwaite's degrees of freedom of the fixed effects, where theta is in its usual place: free
-//! elements of Lambda, zero at the least on the diagonal.
+//! Satterthwaite's degrees of freedom of the fixed effects, for structures whose theta consists of
+//! free elements of Lambda with a nonnegative diagonal.
 
 use crate::derivatives::HessianKind;
 use crate::error::Result;
@@ -9,11 +9,11 @@ use crate::lmm::LinearMixedModel;
 use crate::tolerances::{FLAT_CURVATURE, KNOWN_SD, NO_CURVATURE};
 
 impl LinearMixedModel {
-    /// The degrees of freedom at `theta`: `2 v^2 / (g'Ag)` with v the estimated variance of a fixed
-    /// effect, g its gradient in (theta, sigma), and A the covariance of these. An element of theta
-    /// that is zero on the diagonal of Lambda, or in a column of Lambda that is zero, counts as
-    /// known. Not a number where the Hessian has a negative eigenvalue; none for a model whose
-    /// theta has other bounds, or is held.
+    /// The degrees of freedom at `theta`: `2 v^2 / (g'Ag)`, with v the estimated variance of a
+    /// fixed effect, g its gradient in (theta, sigma), and A the estimated covariance matrix of
+    /// (theta, sigma). A zero diagonal element of Lambda, and all elements of a zero column of
+    /// Lambda, count as known. The result is `NaN` where the Hessian has a negative eigenvalue, and
+    /// `None` for a model with other bounds on theta or with held elements.
     ///
     /// # Errors
     /// Fails as [`Self::at`] does.
@@ -58,7 +58,7 @@ impl LinearMixedModel {
         Ok(self.at(theta)?.with_sigma(sigma, kind).hessian)
     }
 
-    // Elements of (theta, sigma) that aren't known.
+    // Indices of the elements of (theta, sigma) that are not treated as known.
     fn free_parameters(&self, theta: &[f64]) -> Vec<usize> {
         let step_sizes = self.step_sizes();
         let is_zero: Vec<bool> = theta
@@ -78,8 +78,8 @@ impl LinearMixedModel {
         free
     }
 
-    // Elements of theta in a column of Lambda that is zero: those below its diagonal add to the
-    // variances of other columns only, and the criterion is flat in them.
+    // Marks the elements of theta in zero columns of Lambda: the elements below a zero diagonal
+    // element contribute to the variances of other effects only, and the criterion is flat in them.
     fn in_empty_columns(&self, is_zero: &[bool]) -> Vec<bool> {
         let mut is_empty = is_zero.to_vec();
         for cov in self.engine.covs() {
@@ -95,7 +95,8 @@ impl LinearMixedModel {
     }
 }
 
-// Some parameters' part of a Hessian, in units of its diagonal, as eigenvalues and eigenvectors.
+// The Hessian in the free parameters, scaled to a unit diagonal, by its eigenvalues and
+// eigenvectors.
 struct Curvature {
     unit: Vec<f64>,
     parts: Eigen,
@@ -132,7 +133,7 @@ impl Curvature {
         }
     }
 
-    // g'Ag, where A is twice the inverse, without the directions that don't curve.
+    // `g'Ag` with A twice the pseudo-inverse of the Hessian: flat directions are left out.
     fn spread(&self, gradient: &[f64]) -> f64 {
         if !self.is_defined {
             return f64::NAN;

@@ -1,5 +1,5 @@
-//! A linear mixed model as a function of its free parameters: those of theta and, where a
-//! covariance is held on the scale of the response, log sigma.
+//! A linear mixed model as an objective for the optimizers: a function of the free coordinates of
+//! theta and, where a covariance is held on the scale of the response, of log sigma.
 
 use crate::coordinates::tangent::Tangent;
 use crate::coordinates::Coordinates;
@@ -17,8 +17,8 @@ use crate::optimize::{
 };
 use crate::tolerances::{NEGLIGIBLE_GAIN, PROMISING_LOSS};
 
-/// Evaluations after which a search from elsewhere ends if it promises nothing: it follows a valley
-/// to where the optimum lies at infinity, or as good as there.
+/// Number of evaluations after which a restart ends unless it is near the incumbent: a longer
+/// search usually follows a valley whose minimum is at, or near, infinity.
 const LONG: usize = 100;
 
 /// A model with the coordinates of its free parameters.
@@ -26,22 +26,23 @@ const LONG: usize = 100;
 pub(crate) struct Search<'a> {
     model: &'a mut LinearMixedModel,
     pub at: Coordinates,
-    // The size of a step of one in each coordinate.
+    // The unit of each coordinate.
     units: Vec<f64>,
     // The gradient in all parameters.
     gradient: Vec<f64>,
     // The Hessian in theta.
     hessian: Vec<f64>,
-    // The tangents around the point of the last local derivatives.
+    // The tangent coordinates around the point of the last local derivatives.
     tangents: Vec<Tangent>,
-    /// The minima that are known.
+    /// The minima found so far.
     pub(super) minima: Minima,
-    /// The one of them in which the last search was about to end.
+    /// The known minimum that the last search was approaching when it ended.
     pub(super) ended_in: Option<f64>,
 }
 
 impl<'a> Search<'a> {
-    /// The search from `theta`, which holds the values of the elements that aren't free.
+    /// A search that starts at `theta`, which also holds the values of the elements that are not
+    /// free.
     ///
     /// # Errors
     /// Fails as [`LinearMixedModel::at`] does, where log sigma is a parameter.
@@ -70,8 +71,9 @@ impl<'a> Search<'a> {
 }
 
 impl Search<'_> {
-    // Whether the last derivatives, those at what was found, say that the objective has no other
-    // minimum. Slopes of covariates far from zero may have one, as intercepts.
+    // Whether the derivatives at the optimum show that the likelihood is well approximated by a
+    // quadratic, so that no other minimum is expected. Random slopes of covariates far from zero
+    // may always have another minimum, near that of random intercepts.
     pub(super) fn is_well_determined(&self, found: &OptSummary) -> bool {
         let has_sigma = self.gradient.len() > self.model.n_theta();
         let is_at_optimum = found.status == Status::FtolReached;
@@ -85,7 +87,7 @@ impl Search<'_> {
         known.iter().all(|&is_known| is_known)
     }
 
-    // Standard errors of theta by the last Hessian; zero of what is held.
+    // Approximate standard errors of theta from the last Hessian; zero for held elements.
     fn standard_errors(&self) -> Option<Vec<f64>> {
         let n = self.model.n_theta();
         let free = self.at.free();
@@ -104,8 +106,8 @@ impl Search<'_> {
         Some(errors)
     }
 
-    // What was found, or what is found from other correlations, and without one of the standard
-    // deviations beside them, if that is better.
+    // Restarts from other correlations, and without each standard deviation of a correlated
+    // structure, and returns the best result.
     pub(super) fn or_from_elsewhere(
         &mut self,
         mut found: OptSummary,
@@ -127,8 +129,8 @@ impl Search<'_> {
         found
     }
 
-    /// The objective at a point and by how much a Newton step from there should lower it; `None`
-    /// where that can't be computed.
+    /// The objective at a point, and the decrease that a Newton step from it predicts; `None` where
+    /// they cannot be computed.
     pub(super) fn prospect(&mut self, x: &[f64]) -> Option<(f64, f64)> {
         let n = x.len();
         let value = self.value(x).ok()?;
@@ -149,7 +151,7 @@ impl Search<'_> {
         self.model
     }
 
-    // What was found, or what the search from other parameters finds, if that is better.
+    // The better of the incumbent `found` and the result of a search from `other`.
     pub(super) fn or_from(
         &mut self,
         other: &[f64],
@@ -163,8 +165,8 @@ impl Search<'_> {
         }
     }
 
-    /// What the search from other parameters finds, within what is left of the limits. A long one
-    /// that is still far above what was found is given up.
+    /// The result of a search from other parameters, within the remaining evaluations. A long
+    /// search that is still far above the incumbent is abandoned.
     pub(super) fn search_from(
         &mut self,
         other: &[f64],
@@ -199,7 +201,7 @@ impl Search<'_> {
         Some(next.followed_by(rest))
     }
 
-    // The end of a search from other parameters, `spent` evaluations having been counted.
+    // The result of a search from other parameters, after `spent` evaluations by earlier searches.
     fn minimize_from(
         &mut self,
         other: &[f64],
@@ -218,8 +220,8 @@ impl Search<'_> {
         Some(ending)
     }
 
-    /// Takes where a search ended as a minimum that is known, unless it was before, or rounding
-    /// errors hide how far the search should have gone on.
+    /// Adds the end of a search to the known minima, unless the search ended because it approached
+    /// one of them, or rounding errors make the minimum inaccurate.
     pub(super) fn keep_minimum(&mut self, ending: &OptSummary) {
         if !ending.status.has_converged() || self.ended_in.is_some() {
             return;
@@ -238,7 +240,7 @@ impl Search<'_> {
         Ok(point.slopes().hessian(kind))
     }
 
-    // The tangents' coordinates have their own units.
+    // The units of the coordinates at the last point; tangent coordinates have the unit one.
     fn step_sizes_here(&self) -> Vec<f64> {
         let mut step_sizes = self.units.clone();
         for (step_size, j) in step_sizes.iter_mut().zip(self.at.free()) {
@@ -379,7 +381,7 @@ impl Geometry for Search<'_> {
     }
 
     fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
-        // Trials may have led elsewhere.
+        // The last evaluation may have been at another point.
         let ways = match self.value(x) {
             Ok(_) => self.ways_out().unwrap_or_default(),
             Err(_) => Vec::new(),
@@ -406,7 +408,7 @@ impl Judged for Search<'_> {
     }
 }
 
-// What a number of evaluations leaves of the limits; `None` if that is nothing.
+// The limits that remain after `spent` evaluations; `None` if no evaluation remains.
 fn limits_after(spent: usize, settings: &Settings) -> Option<Settings> {
     if settings.max_eval > 0 && spent >= settings.max_eval {
         return None;

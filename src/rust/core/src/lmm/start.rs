@@ -1,4 +1,5 @@
-//! Where an exact search begins.
+//! A start near the optimum, for models whose dense factor is so large that a search by conjugate
+//! gradients costs less than a few factorizations.
 
 use crate::factor::sums::Sums;
 use crate::lmm::engine::Engine;
@@ -7,14 +8,14 @@ use crate::lmm::search::Search;
 use crate::lmm::LinearMixedModel;
 use crate::optimize::{Observer, Settings};
 
-/// Trailing effects from which on a whole search by conjugate gradients costs less than the factors
-/// that it saves.
+/// Number of trailing random effects from which a complete search by conjugate gradients costs less
+/// than the factorizations that it saves.
 const LARGE: usize = 1500;
 
 impl LinearMixedModel {
-    /// Computes the criterion without random effects and keeps it, if the factor is large: restarts
-    /// ask for it when the search is over, and another factor than that of the optimum would then
-    /// be there.
+    /// Computes and keeps the criterion without random effects, if the factor is large. Restarts
+    /// need this value at the end of the search, and computing it then would replace the factor of
+    /// the optimum.
     pub(super) fn keep_without_effects(&mut self) {
         if !self.has_large_factor() || !self.domain.absolute.is_empty() {
             return;
@@ -24,7 +25,8 @@ impl LinearMixedModel {
         self.without_effects = value.map(|value| (nothing, value));
     }
 
-    // Whether the factor is dense, and each of them costs as much as a search without.
+    // Whether the factor is dense and so large that each factorization costs as much as a search by
+    // conjugate gradients.
     pub(super) fn has_large_factor(&self) -> bool {
         let exact = self.engine.as_exact();
         exact.is_ok_and(|exact| {
@@ -33,8 +35,9 @@ impl LinearMixedModel {
         })
     }
 
-    /// The optimum by a few random vectors, of a model whose factor is large and dense: near the
-    /// exact one, so that few factors are left to compute. `None` of other models.
+    /// The optimum of the stochastic objective with few probe vectors, for a model with a large
+    /// dense factor: it is near the exact optimum, so that few factorizations remain. `None` for
+    /// other models.
     pub(super) fn rough_optimum(
         &self,
         start: &[f64],

@@ -1,8 +1,8 @@
-//! Derivatives in (theta, sigma), with sigma a parameter of its own; and those of the covariance of
+//! Derivatives in (theta, sigma), where sigma is not profiled out, and of the covariance matrix of
 //! the fixed effects.
 //!
 //! At fixed sigma the objective is `D(theta) + r^2(theta) / sigma^2 + nu log(2 pi sigma^2)`, with
-//! `d r^2 / d Omega_t = -sum_l v_tl v_tl'`.
+//! `nu` the degrees of freedom of sigma and `d r^2 / d Omega_t = -sum_l v_tl v_tl'`.
 
 use crate::derivatives::{HessianKind, Profile};
 use crate::error::{Error, Result};
@@ -10,25 +10,25 @@ use crate::factor::memory::in_gib;
 use crate::lmm::point::Point;
 use crate::lmm::LinearMixedModel;
 
-/// The exact Hessian is taken for inference, where several factors cross, up to so many
+/// With crossed grouping factors the exact Hessian is used for inference up to this number of
 /// multiplications.
 const EXACT_WORK: f64 = 1e9;
-/// The largest `Z'V^-1Z` we try to hold: 1 GiB.
+/// The largest number of elements of `Z'V^-1Z` that is stored: 1 GiB.
 const EXACT_ELEMENTS: usize = 1 << 27;
 
-/// The objective's derivatives in theta and sigma.
+/// Derivatives of the objective in theta and sigma.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WithSigma {
     /// The gradient in theta, then in sigma.
     pub gradient: Vec<f64>,
     /// The Hessian, symmetric.
     pub hessian: Vec<f64>,
-    /// `d objective / d Omega` of each term, `k x k`.
+    /// G, the derivative in Omega of each term, `k x k`.
     pub g: Vec<Vec<f64>>,
 }
 
 impl Point<'_> {
-    /// Derivatives at `sigma`, which needn't be the one that belongs to theta.
+    /// Derivatives at `sigma`, which need not be the profiled estimate at theta.
     pub fn with_sigma(self, sigma: f64, kind: HessianKind) -> WithSigma {
         let n = self.theta().len();
         let nu = self.df();
@@ -57,8 +57,8 @@ impl Point<'_> {
         }
     }
 
-    /// Gradient in theta of `c'(X'V^-1X)^-1 c` for each column `c` of `contrasts` (`p x` any
-    /// number), one after the other.
+    /// The gradient in theta of `c'(X'V^-1X)^-1 c` for each column `c` of `contrasts` (p rows), one
+    /// after the other.
     pub fn contrast_slopes(mut self, contrasts: &[f64]) -> Vec<f64> {
         let (engine, memory) = self.memory_to_spoil();
         engine.contrast_slopes(&memory.omega, contrasts)
@@ -66,7 +66,8 @@ impl Point<'_> {
 }
 
 impl LinearMixedModel {
-    /// The Hessian for standard errors and degrees of freedom: exact where that costs little.
+    /// The kind of Hessian for standard errors and degrees of freedom: exact where it is
+    /// affordable.
     pub fn inferential_hessian(&self) -> HessianKind {
         let (m, effects) = self.crossed_effects();
         let work = m as f64 * (effects as f64).powi(2);
@@ -81,7 +82,7 @@ impl LinearMixedModel {
         }
     }
 
-    /// The exact Hessian, if there is the memory for it.
+    /// The exact Hessian, if it fits in memory.
     ///
     /// # Errors
     /// `HessianTooLarge`, `NeedsFactor`.
@@ -97,7 +98,7 @@ impl LinearMixedModel {
     }
 }
 
-/// The symmetric matrix with one more row and column.
+/// A symmetric matrix extended by one row and column.
 pub(crate) fn bordered(inner: &[f64], border: &[f64], corner: f64) -> Vec<f64> {
     let n = border.len();
     let mut whole = Vec::with_capacity((n + 1) * (n + 1));

@@ -1,5 +1,5 @@
-//! BFGS with a given start for the inverse Hessian: for smooth objectives whose scale is roughly
-//! known.
+//! The BFGS quasi-Newton method with a given initial inverse Hessian and a backtracking line search
+//! (Nocedal and Wright 2006, chapter 6), for smooth objectives whose scaling is roughly known.
 
 use super::limits::{Gain, Limits};
 use super::{Objective, Observer, OptSummary, Settings, Status};
@@ -10,13 +10,13 @@ use crate::tolerances::{FAR_GAIN, LEAST_COSINE, SUFFICIENT, VALUE_NOISE};
 /// Name of this optimizer in [`Settings`].
 pub const NAME: &str = "bfgs";
 
-/// Most points that are tried along one step.
+/// Largest number of trial points of one line search.
 const MAX_TRIALS: usize = 25;
 
-/// The course of the search, and what it has learnt of the curvature.
+/// The course of a search, with the final gradient and inverse Hessian.
 #[derive(Debug, Clone)]
 pub(crate) struct BfgsSummary {
-    /// The course and the result, as of any optimizer.
+    /// The course and the result, as for any optimizer.
     pub(crate) summary: OptSummary,
     /// Gradient at the best point.
     pub(crate) gradient: Vec<f64>,
@@ -24,8 +24,8 @@ pub(crate) struct BfgsSummary {
     pub(crate) inverse: Vec<f64>,
 }
 
-/// Minimises `objective` from `start`. `inverse`: a positive definite guess at the inverse Hessian.
-/// Converged when the quadratic model promises less than `tolerance`.
+/// Minimises `objective` from `start`, with `inverse` a positive definite approximation to the
+/// inverse Hessian. Converges when the quadratic model predicts a decrease below `tolerance`.
 ///
 /// # Errors
 /// The objective's own error if it can't be evaluated at `start`.
@@ -69,7 +69,8 @@ struct Search<'a, 'b> {
     observe: &'a mut Observer<'b>,
     log: Vec<(f64, Vec<f64>)>,
     stopped: Option<Status>,
-    // The current point, with its gradient, and memory for the next one's.
+    // The current point and its gradient; `next` is working memory for the gradient at the next
+    // point.
     x: Vec<f64>,
     value: f64,
     gradient: Vec<f64>,
@@ -99,14 +100,16 @@ impl Search<'_, '_> {
             } else if is_fresh {
                 return Status::RoundoffLimited;
             } else {
-                // What has been learnt misleads: once more from the guess.
+                // The updated inverse Hessian may be a bad approximation: reset it to the initial
+                // one and retry.
                 self.inverse.clone_from(&self.guess);
                 is_fresh = true;
             }
         }
     }
 
-    // Goes along the step as far as the value falls enough, and learns from the gradient there.
+    // Line search along the step, followed by the update of the inverse Hessian from the new
+    // gradient.
     fn advance(&mut self, step: &[f64], slope: f64) -> bool {
         let Some((reached, length)) = self.line_search(step, slope) else {
             return false;
@@ -117,7 +120,8 @@ impl Search<'_, '_> {
         let s: Vec<f64> = step.iter().map(|d| length * d).collect();
         let y = self.change_of_gradient();
         small::axpy(length, step, &mut self.x);
-        // Curvatures that change along the step tell little of those at its end.
+        // After a long step the curvature may differ from its mean along the step, which is all
+        // that the BFGS update has.
         let is_far = -0.5 * slope > FAR_GAIN;
         if !(is_far && self.measure()) {
             self.learn(&s, &y);
@@ -132,7 +136,8 @@ impl Search<'_, '_> {
         pairs.map(|(next, before)| next - before).collect()
     }
 
-    // Takes the inverse Hessian that the objective knows at its last point, if any.
+    // Replaces the inverse Hessian by the one that the objective computes at its last point, if
+    // any.
     fn measure(&mut self) -> bool {
         let Some(inverse) = self.objective.metric() else {
             return false;
@@ -164,7 +169,7 @@ impl Search<'_, '_> {
         rows.map(|row| -small::dot(row, &self.gradient)).collect()
     }
 
-    // The first point along the step that lowers the value enough (Armijo), and its value.
+    // The first point along the step that satisfies Armijo's condition: its value and step length.
     fn line_search(&mut self, step: &[f64], slope: f64) -> Option<(f64, f64)> {
         let value = self.value;
         let of_objective = self.objective.noise();
@@ -181,7 +186,8 @@ impl Search<'_, '_> {
             if self.stopped.is_some() {
                 return None;
             }
-            // Minimum of the parabola through what is known.
+            // The minimum of the parabola that interpolates the value and slope at zero and the
+            // value reached.
             let parabola = -0.5 * slope * length * length
                 / (reached - value - slope * length);
             length = if reached.is_finite() {
@@ -200,12 +206,13 @@ impl Search<'_, '_> {
         self.stopped = self.limits.met(count, flow).or(self.stopped);
     }
 
-    // The BFGS update of the inverse Hessian for a step s that changed the gradient by y.
+    // The BFGS update of the inverse Hessian for a step s with the change of gradient y.
     fn learn(&mut self, s: &[f64], y: &[f64]) {
         let n = s.len();
         let sy = small::dot(s, y);
         if sy <= LEAST_COSINE * self.scaled_lengths(s, y) {
-            // The objective curves downwards here: go further next time.
+            // Negative curvature along s: the update would not be positive definite, so lengthen
+            // the next step instead.
             for h in &mut self.inverse {
                 *h *= 2.0;
             }
@@ -222,7 +229,8 @@ impl Search<'_, '_> {
         }
     }
 
-    // `|s| |y|` in the units of the guess, as parameters may be of very different sizes.
+    // `|s| |y|` in the metric of the diagonal of the initial inverse Hessian, as the parameters may
+    // have very different scales.
     fn scaled_lengths(&self, s: &[f64], y: &[f64]) -> f64 {
         let units = self.guess.iter().step_by(s.len() + 1);
         let mut step = 0.0;
@@ -297,7 +305,7 @@ mod tests {
         );
     }
 
-    // An objective that falls by next to nothing where its gradient promises much.
+    // An objective that hardly falls although its gradient predicts a large decrease.
     struct Creeping(f64);
 
     impl Objective for Creeping {

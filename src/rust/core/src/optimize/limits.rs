@@ -1,14 +1,14 @@
-//! When a search must end, and when it may as well.
+//! Stopping rules: limits on evaluations and time, interruption, and stalled progress.
 
 use std::time::Instant;
 
 use super::{Flow, Settings, Status};
 use crate::tolerances::STALLED;
 
-/// Steps whose gain is looked at together.
+/// Number of consecutive steps whose total gain is compared with a threshold.
 pub(super) const STALL: usize = 50;
 
-/// The limits of a search, and when it began.
+/// The limits of a search, and the time when it began.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     started: Instant,
@@ -17,7 +17,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// The limits that the settings have, for a search that begins now.
+    /// The limits in `settings`, for a search that begins now.
     pub fn new(settings: &Settings) -> Self {
         Self {
             started: Instant::now(),
@@ -26,8 +26,8 @@ impl Limits {
         }
     }
 
-    /// Why a search must end after `count` evaluations, where the observer of the last one wants
-    /// `flow`; `None` if it may go on.
+    /// The limit that stops a search after `count` evaluations, with the observer's response `flow`
+    /// to the last one; `None` if the search may continue.
     pub fn met(&self, count: usize, flow: Flow) -> Option<Status> {
         let seconds = || self.started.elapsed().as_secs_f64();
         if flow == Flow::Stop {
@@ -42,7 +42,7 @@ impl Limits {
     }
 }
 
-/// What many steps have gained together.
+/// The total decrease of the objective over a fixed number of consecutive steps.
 #[derive(Debug)]
 pub(super) struct Gain {
     steps: usize,
@@ -50,7 +50,7 @@ pub(super) struct Gain {
 }
 
 impl Gain {
-    /// Begins where the objective has this value.
+    /// Begins with the objective at `value`.
     pub fn from(value: f64) -> Self {
         Self {
             steps: 0,
@@ -58,8 +58,8 @@ impl Gain {
         }
     }
 
-    /// Counts a step, before which the objective has this value; whether many steps together have
-    /// gained next to nothing.
+    /// Counts a step that begins with the objective at `value`; returns whether the last [`STALL`]
+    /// steps together gained almost nothing.
     pub fn is_stalled(&mut self, value: f64) -> bool {
         self.steps += 1;
         if self.steps % STALL != 0 {

@@ -1,13 +1,13 @@
-//! Minima that are known: a search that is about to end in one of them need not go all the way.
+//! The minima found by earlier searches: a search that is converging to one of them can stop early.
 
 use crate::tolerances::{NEAR_OPTIMUM, NO_GAIN};
 
-/// The most of the height above a minimum that a step towards it leaves.
+/// Largest ratio of the heights above a minimum after and before a step that converges to it.
 const HEIGHT_LEFT: f64 = 0.1;
-/// The most of the distance from a minimum that a step towards it leaves.
+/// Largest ratio of the distances from a minimum after and before a step that converges to it.
 const DISTANCE_LEFT: f64 = 0.3;
 
-/// The minima of an objective in which searches ended: value and point of each.
+/// The value and the point of each minimum in which a search ended.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Minima {
     known: Vec<(f64, Vec<f64>)>,
@@ -19,15 +19,15 @@ impl Minima {
         self.known.push((value, x.to_vec()));
     }
 
-    /// Whether none is known.
+    /// Whether no minimum has been found.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 
-    /// The value of the minimum to which the last step of Newton's method led, if one is known: the
-    /// step left little of the height above it and of the distance from it, as in the basin where
-    /// the method converges quadratically. Points are in units of `step_sizes`.
+    /// The value of the known minimum to which Newton's method is converging, if any: the last step
+    /// reduced both the height above it and the distance from it by large factors, as in its basin
+    /// of quadratic convergence. Distances are in units of `step_sizes`.
     pub fn approached(
         &self,
         (value_before, before): (f64, &[f64]),
@@ -85,13 +85,13 @@ mod tests {
 
     #[test]
     fn step_that_leaves_much_or_ends_elsewhere_does_not() {
-        // Half of the way.
+        // The step leaves half of the distance.
         assert_eq!(approached((3.5, [0.5, 0.0]), (3.001, [0.25, 0.0])), None);
-        // Half of the height.
+        // The step leaves half of the height.
         assert_eq!(approached((3.01, [0.5, 0.0]), (3.005, [0.02, 0.0])), None);
-        // Lower than any minimum that is known there.
+        // The objective is lower than any known minimum nearby.
         assert_eq!(approached((3.5, [0.5, 0.0]), (2.9, [0.02, 0.0])), None);
-        // Another minimum of the same value.
+        // Another minimum has the same value.
         assert_eq!(approached((3.5, [5.0, 5.0]), (3.001, [4.0, 4.0])), None);
     }
 }

@@ -1,23 +1,24 @@
 //! Minimisation of a smooth objective that is known only by its value and derivatives.
 //!
-//! Our own method is Newton's in a trust region: each step minimises the quadratic model
-//! `g'p + p'|H|p / 2` within a radius, with the absolute eigenvalues of H, so that it leaves saddle
-//! points. It has converged when the model promises less than a tolerance. Where Hessians cost too
-//! much, BFGS learns the curvature on the way. NLopt's algorithms stand beside them for comparison.
+//! The default is Newton's method with a trust region: each step minimises the quadratic model
+//! `g'p + p'|H|p / 2` within a radius, where `|H|` has the absolute eigenvalues of H, so that
+//! saddle points repel. It has converged when the decrease predicted by the model is below a
+//! tolerance. BFGS replaces it where Hessians are too expensive. NLopt's algorithms are available
+//! for comparison.
 //!
-//! | what | file |
+//! | contents | file |
 //! |---|---|
-//! | value, gradient, Hessian; the space of the coordinates | [`objective`] |
-//! | Newton's method: course, escapes from saddle points | [`newton`] |
-//! | the quadratic model and its steps | [`trust_region`] |
-//! | what rough Hessians leave out | `secant` |
+//! | the objective: value, gradient, Hessian; the geometry of its domain | [`objective`] |
+//! | Newton's method, with escapes from saddle points | [`newton`] |
+//! | the quadratic model and its constrained minimum | [`trust_region`] |
+//! | secant corrections of approximate Hessians | `secant` |
 //! | BFGS | [`bfgs`] |
 //! | NLopt's algorithms | [`nlopt`] |
-//! | how many minima there may be | [`optima`] |
-//! | minima that are known | `minima` |
-//! | tolerances and limits; the log on the way | [`settings`], [`recorder`] |
-//! | when a search must end, and when it may as well | `limits` |
-//! | the course and the result | [`summary`] |
+//! | the expected number of undiscovered minima | [`optima`] |
+//! | minima found by earlier searches | `minima` |
+//! | tolerances and limits; the record of evaluations | [`settings`], [`recorder`] |
+//! | stopping rules | `limits` |
+//! | the course and the result of a search | [`summary`] |
 
 pub mod bfgs;
 mod limits;
@@ -43,12 +44,13 @@ pub use recorder::{until, Flow, Observer};
 pub use settings::{start_or_default, Settings};
 pub use summary::{OptSummary, Status};
 
-/// Name of our own optimizer, the default.
+/// Name of Newton's method, the default.
 pub const NEWTON: &str = "newton";
 
-/// Minimises `objective` from `start`. The lower bounds are kept by NLopt's algorithms without
-/// derivatives, and by the others where they must be ([`Geometry::is_bounded`]); elsewhere these
-/// search without bounds and report the canonical form of what they find.
+/// Minimises `objective` from `start`. NLopt's derivative-free algorithms respect the lower bounds;
+/// the others only those that [`Geometry::is_bounded`] requires, as elsewhere the objective is
+/// symmetric about the bound: they search without bounds and report the canonical form of the
+/// minimum.
 ///
 /// # Errors
 /// `UnknownOptimizer`; the objective's own error if it can't be evaluated at `start`.

@@ -1,5 +1,5 @@
-//! Trust-region Newton on the free parameters: no bounds, saddle-free, stops on the predicted
-//! decrease.
+//! Newton's method with a trust region on unconstrained coordinates. It escapes from saddle points,
+//! and converges when the predicted decrease is negligible.
 
 use super::limits::Gain;
 use super::secant::Secant;
@@ -11,13 +11,13 @@ use crate::tolerances::{
     NOISE_SHARE, SUFFICIENT,
 };
 
-/// Restarts from points where the model sees no way down but the objective does.
+/// Largest number of escapes from stationary points that are no minima.
 const MAX_ESCAPES: usize = 20;
-/// After so many steps that change the objective by rounding errors only, nothing is left to
-/// follow.
+/// After this number of consecutive steps that change the objective by rounding errors only, the
+/// search has converged.
 const MOST_IDLE_STEPS: usize = 3;
-/// Steps that promise less than this share of the least promise before get on, whatever values can
-/// tell.
+/// A step makes progress, even if the values cannot show it, if its predicted decrease is below
+/// this share of the smallest one before.
 const FADING: f64 = 0.9;
 
 /// Minimises the recorder's objective from its first (already recorded) point.
@@ -41,10 +41,11 @@ pub(super) fn minimize(
 struct Search<'a> {
     recorder: Recorder<'a>,
     model: Model,
-    // The current point, in the caller's coordinates; derivatives are those of a step from it.
+    // The current point in the caller's coordinates. Derivatives are those with respect to a step
+    // from it.
     x: Vec<f64>,
     value: f64,
-    // The point before it.
+    // The previous point and its value.
     before: (f64, Vec<f64>),
     gradient: Vec<f64>,
     hessian: Vec<f64>,
@@ -52,10 +53,11 @@ struct Search<'a> {
     radius: f64,
     first_radius: f64,
     ftol: f64,
-    // Steps in a row that neither promised nor brought more than rounding errors, and promised
-    // about as much as one of them before.
+    // Number of consecutive steps whose predicted and actual decreases were within rounding error,
+    // and whose predicted decrease did not fall below that of the earlier ones.
     idle_steps: usize,
-    // What the last step promised, or the least that such steps in a row have promised.
+    // The decrease predicted by the last step, or the least predicted by consecutive steps within
+    // rounding error.
     promised: f64,
 }
 
@@ -113,7 +115,8 @@ impl<'a> Search<'a> {
             if !self.update_model()? {
                 return Ok(Status::RoundoffLimited);
             }
-            // A small radius after failures must not pass for convergence.
+            // The radius may be small after failed steps: convergence is judged by a step of at
+            // least the initial radius.
             let predicted = self
                 .model
                 .step(self.radius.max(self.first_radius))
@@ -160,13 +163,14 @@ impl<'a> Search<'a> {
         Ok(self.model.update(&self.gradient, &self.hessian))
     }
 
-    // From the start a step of another kind may go further.
+    // Moves to the point that the objective proposes by another method, if it is lower: at the
+    // start such a step may lead further than Newton's.
     fn follows_proposal(&mut self) -> bool {
         let proposal = self.recorder.objective.proposal();
         proposal.is_some_and(|point| self.lowers(point))
     }
 
-    // Shortens the step until the objective falls.
+    // Reduces the radius until the step of the trust region is accepted.
     fn newton_step(&mut self) -> Progress {
         let smallest = LEAST_RADIUS * self.first_radius;
         while self.radius > smallest && !self.recorder.is_stopped() {
@@ -176,7 +180,8 @@ impl<'a> Search<'a> {
             let noise = self.noise().max(self.recorder.objective.noise());
             let fall =
                 value.map_or(f64::NEG_INFINITY, |value| self.value - value);
-            // Below the rounding error the prediction is the better judge.
+            // If the predicted decrease is within rounding error, the actual one is noise and the
+            // step is accepted.
             let margin = NOISE_MARGIN * noise;
             let is_idle = step.predicted < margin && fall > -margin;
             let ratio = if is_idle { 1.0 } else { fall / step.predicted };
@@ -200,7 +205,7 @@ impl<'a> Search<'a> {
         Progress::Blocked
     }
 
-    // Takes note of an accepted step that promised so much.
+    // Updates the count of idle steps after an accepted step with this predicted decrease.
     fn count_idle_steps(&mut self, is_idle: bool, promised: f64) {
         let is_stuck = is_idle && promised > FADING * self.promised;
         self.idle_steps = if is_stuck { self.idle_steps + 1 } else { 0 };
@@ -210,7 +215,8 @@ impl<'a> Search<'a> {
         };
     }
 
-    // Ends at the lowest point, from which steps that were taken on trust have led away together.
+    // Returns to the lowest point, after accepted steps within rounding error have together raised
+    // the objective, and ends the search.
     fn go_back(&mut self) {
         let lowest = self.recorder.lowest().1.to_vec();
         if !self.recorder.is_stopped()
@@ -221,8 +227,8 @@ impl<'a> Search<'a> {
         self.idle_steps = MOST_IDLE_STEPS;
     }
 
-    // At a stationary point: along negative curvature, or to a point that the objective itself
-    // proposes.
+    // Leaves a stationary point along a direction of negative curvature, or for a point that the
+    // objective proposes.
     fn escape(&mut self) -> Progress {
         if let Some((curvature, direction)) = self.model.lowest() {
             if curvature < -FLAT_CURVATURE * self.model.largest() {
@@ -270,7 +276,7 @@ impl<'a> Search<'a> {
         lower
     }
 
-    // The last evaluation becomes the current point.
+    // Makes the last evaluated point the current one.
     fn accept(&mut self) {
         let (value, x) = self.recorder.last();
         std::mem::swap(&mut self.before.1, &mut self.x);
@@ -286,8 +292,8 @@ impl<'a> Search<'a> {
         objective.nears_known_minimum(before, (self.value, &self.x))
     }
 
-    // A parameter on its bound is only approached: zero is as good where the model expects no
-    // difference.
+    // Sets the parameters that have approached their bound of zero to zero, where the quadratic
+    // model predicts no difference.
     fn zero_negligible(&mut self, lower: &[f64]) -> Result<()> {
         let n = self.x.len();
         let mut point = self.x.clone();
@@ -320,12 +326,13 @@ mod tests {
     use super::*;
     use crate::optimize::{Flow, Geometry, Objective};
 
-    // Slopes that lead back and forth around zero, and promise less in one direction than in the
-    // other, where values don't tell one point from the next.
+    // A gradient that makes steps alternate around zero, with a smaller predicted decrease in one
+    // direction than in the other, while all values are equal.
     #[derive(Debug, Default)]
     struct Swinging(f64);
 
-    // Slopes that lead away from zero, where values rise by less than the noise in each step.
+    // A gradient that leads away from zero, while each step raises the value by less than the
+    // noise.
     #[derive(Debug, Default)]
     struct Drifting(f64);
 
@@ -365,7 +372,7 @@ mod tests {
             1e-4
         }
 
-        // Each step goes on by 0.9 of the last one's length: from x to 0.1 + 0.9 x.
+        // Each step is 0.9 times as long as the previous one: it leads from x to 0.1 + 0.9 x.
         fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
             gradient[0] = 0.1 * self.0 - 0.1;
             Ok(())

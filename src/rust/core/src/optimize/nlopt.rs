@@ -1,4 +1,4 @@
-//! NLopt's local algorithms. The only file that names the `nlopt` crate.
+//! NLopt's local algorithms. No other file uses the `nlopt` crate.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -11,8 +11,8 @@ use crate::tolerances::{STOP_VALUE, ZERO_SD};
 fn algorithm(name: &str, n: usize) -> Result<Algorithm> {
     match name {
         "LN_BOBYQA" => Ok(Algorithm::Bobyqa),
-        // NEWUOA is defined for two parameters and more; with one, PRAXIS finds the minimum but
-        // never stops.
+        // NEWUOA needs at least two parameters; with one, PRAXIS finds the minimum but does not
+        // stop.
         "LN_NEWUOA" | "LN_PRAXIS" if n == 1 => Ok(Algorithm::Bobyqa),
         "LN_NEWUOA" => Ok(Algorithm::Newuoa),
         "LN_NEWUOA_BOUND" if n == 1 => Ok(Algorithm::Bobyqa),
@@ -37,7 +37,8 @@ fn algorithm(name: &str, n: usize) -> Result<Algorithm> {
     }
 }
 
-// Bounds on theta make the others stop at points where the gradient vanishes on the bound only.
+// Whether an algorithm is run with bounds. Gradient-based algorithms are not: with bounds on theta
+// they stop at points whose gradient vanishes only because they are on a bound.
 fn keeps_bounds(name: &str) -> bool {
     !name.starts_with("LD_") && name != "LN_NEWUOA"
 }
@@ -83,11 +84,11 @@ pub(super) fn minimize(
     Ok(recorder.finish(status, step))
 }
 
-// A value below `stopval` ends an algorithm early, which nothing else does; SLSQP doesn't see one
-// that isn't finite.
+// The value that ends an algorithm early: any value below `stopval` does, except that SLSQP ignores
+// infinite ones.
 const LAST_VALUE: f64 = 2.0 * STOP_VALUE;
 
-// A panic must not unwind through C.
+// Evaluates the objective for NLopt. A panic must not unwind through C.
 fn evaluate(
     x: &[f64],
     gradient: Option<&mut [f64]>,
@@ -143,8 +144,8 @@ fn status(
     }
 }
 
-// Bounded algorithms stop just inside a bound: the best point with its standard deviations that are
-// as good as zero at zero may be better.
+// Evaluates the best point with its nearly zero standard deviations set to zero, as bounded
+// algorithms stop just inside a bound.
 fn snap_to_zero(recorder: &mut Recorder<'_>, lower: &[f64]) {
     let mut best = recorder.canonical_best();
     let step_sizes = recorder.objective.step_sizes(best.len());
@@ -169,7 +170,7 @@ mod tests {
     use crate::optimize::rosenbrock::Rosenbrock;
     use crate::optimize::{minimize, Flow};
 
-    // The algorithms that have a name, those that need gradients first.
+    // All algorithms by name, those that need gradients first.
     const NAMES: [&str; 17] = [
         "LD_LBFGS",
         "LD_SLSQP",
@@ -223,7 +224,7 @@ mod tests {
             "LN_PRAXIS",
         ];
         for name in with_gradient.into_iter().chain(without) {
-            // A change of the objective by ftol_abs doesn't bound its distance from the minimum:
+            // The tolerance `ftol_abs` does not bound the distance from the minimum, so that it is
             // switched off here.
             let settings = Settings {
                 optimizer: name.into(),

@@ -1,45 +1,45 @@
-//! What an optimizer knows of an objective: its value and derivatives, and of the space of its
-//! coordinates.
+//! The interface between optimizers and models: an objective with its derivatives, and the geometry
+//! of its coordinates.
 
 use crate::error::{Error, Result};
 use crate::tolerances::STEP_NOISE;
 
-/// A function to be minimised. Derivatives are those at the point of the last successful
-/// [`Objective::value`].
+/// A function to be minimised. Its derivatives are those at the point of the last successful call
+/// of [`Objective::value`].
 pub trait Objective {
     /// The objective at `x`.
     ///
     /// # Errors
-    /// The model's own, where the objective isn't defined.
+    /// The model's own, where the objective is undefined.
     fn value(&mut self, x: &[f64]) -> Result<f64>;
 
-    /// The gradient.
+    /// Writes the gradient.
     ///
     /// # Errors
-    /// `Optimizer` if there is none; the model's own.
+    /// `Optimizer` if the objective has none; the model's own.
     fn gradient(&mut self, _gradient: &mut [f64]) -> Result<()> {
         Err(Error::Optimizer {
             status: "the objective has no gradient".into(),
         })
     }
 
-    /// By how much values may disagree with what derivatives predict, beyond rounding errors: a
-    /// step that promises less is taken on trust.
+    /// The largest disagreement between values and derivatives beyond rounding errors, for a
+    /// stochastic objective: a step that predicts a smaller decrease is accepted unseen.
     fn noise(&self) -> f64 {
         0.0
     }
 
     /// The inverse of an approximate Hessian at the last point, where [`Objective::gradient`] has
-    /// been called, if it costs less than an evaluation.
+    /// been called, if it is cheaper than an evaluation.
     fn metric(&mut self) -> Option<Vec<f64>> {
         None
     }
 
-    /// The Hessian or an approximation, symmetric, at a point where [`Objective::gradient`] has
-    /// been called.
+    /// Writes the Hessian or an approximation to it, symmetric, at a point where
+    /// [`Objective::gradient`] has been called.
     ///
     /// # Errors
-    /// `Optimizer` if there is none; the model's own.
+    /// `Optimizer` if the objective has none; the model's own.
     fn hessian(&mut self, _hessian: &mut [f64]) -> Result<()> {
         Err(Error::Optimizer {
             status: "the objective has no Hessian".into(),
@@ -47,30 +47,29 @@ pub trait Objective {
     }
 }
 
-/// The space of an objective's coordinates: their units, which points are equivalent, where the
-/// bounds are, and where else to look. Without more being said it is that of `n` free coordinates
-/// of size one.
+/// The geometry of an objective's coordinates: units, equivalent points, bounds, and trial points
+/// away from a stationary point. The defaults describe `n` unconstrained coordinates with unit one.
 pub trait Geometry: Objective {
-    /// The size of a step of one in each of the `n` coordinates.
+    /// The unit of each of the `n` coordinates.
     fn step_sizes(&self, n: usize) -> Vec<f64> {
         vec![1.0; n]
     }
 
-    /// The largest covariance at `x` beside its unit: rounding errors of the objective grow with
-    /// the square.
+    /// The largest standard deviation at `x` in its unit: rounding errors of the objective grow
+    /// with its square.
     fn extent(&self, _x: &[f64]) -> f64 {
         1.0
     }
 
-    /// The rounding error of `value`, the objective at `x`: where covariances are large beside the
-    /// residual variance it comes from differences of large numbers.
+    /// The rounding error of `value`, the objective at `x`. It comes from differences of large
+    /// numbers where covariances are large relative to the residual variance.
     fn rounding(&self, x: &[f64], value: f64) -> f64 {
         let of_differences = f64::EPSILON * self.extent(x).powi(2);
         of_differences.max(STEP_NOISE) * (1.0 + value.abs())
     }
 
-    /// Gradient and Hessian in the coordinates of [`Geometry::displaced`]: those of a step from the
-    /// last point.
+    /// Writes gradient and Hessian in the coordinates of a step from the last point, as used by
+    /// [`Geometry::displaced`].
     ///
     /// # Errors
     /// Fails as [`Objective::gradient`] and [`Objective::hessian`] do.
@@ -85,27 +84,27 @@ pub trait Geometry: Objective {
         Ok(())
     }
 
-    /// The point that the step `p` leads to from `x`, at which [`Geometry::local_derivatives`] was
-    /// last called.
+    /// The point that the step `p` reaches from `x`, where [`Geometry::local_derivatives`] was last
+    /// called.
     fn displaced(&self, x: &[f64], p: &[f64]) -> Vec<f64> {
         let step_sizes = self.step_sizes(x.len());
         let moved = x.iter().zip(p).zip(&step_sizes);
         moved.map(|((x, p), step_size)| x + p * step_size).collect()
     }
 
-    /// Whether Hessians leave something out that steps can tell, and derivatives at all points are
-    /// those in the same coordinates.
+    /// Whether Hessians are approximations that secant corrections can improve; the derivatives at
+    /// all points must then be in the same coordinates.
     fn has_rough_hessian(&self) -> bool {
         false
     }
 
-    /// Whether there are no equivalent points beyond the lower bound of zero of each of the `n`
-    /// coordinates.
+    /// Marks those of the `n` coordinates with a lower bound of zero beyond which no equivalent
+    /// points exist.
     fn is_bounded(&self, n: usize) -> Vec<bool> {
         vec![false; n]
     }
 
-    /// Chooses among equivalent points the one to report.
+    /// Replaces `x` by the canonical one of its equivalent points.
     fn make_canonical(&self, _x: &mut [f64]) {}
 
     /// A point that another method than Newton's proposes from the last one, whose Hessian has been
@@ -114,8 +113,7 @@ pub trait Geometry: Objective {
         None
     }
 
-    /// Whether a step from one point to another, with their values, is about to end in a minimum
-    /// that is known.
+    /// Whether a step between two points, given with their values, converges to a known minimum.
     fn nears_known_minimum(
         &mut self,
         _before: (f64, &[f64]),
@@ -124,14 +122,14 @@ pub trait Geometry: Objective {
         false
     }
 
-    /// Points to try where the gradient at `x` vanishes, best first: those that promise more than
-    /// `gain`.
+    /// Trial points away from the stationary point `x`, in order of their predicted decrease, which
+    /// must exceed `gain`.
     fn escapes(&mut self, _x: &[f64], _gain: f64) -> Vec<Vec<f64>> {
         Vec::new()
     }
 }
 
-/// Turns derivatives in some coordinates into those in multiples of `step_sizes`.
+/// Transforms derivatives to coordinates in units of `step_sizes`.
 pub(crate) fn scale(
     step_sizes: &[f64],
     gradient: &mut [f64],

@@ -1,6 +1,6 @@
-//! How many minima an objective has, as far as searches from random starts tell.
+//! A Bayesian stopping rule for random starts: the expected probability of an undiscovered minimum.
 
-/// The minima in which searches ended.
+/// The values of the distinct minima in which searches ended.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Optima {
     values: Vec<f64>,
@@ -8,8 +8,8 @@ pub(crate) struct Optima {
 }
 
 impl Optima {
-    /// Counts a search that ended at `value`, which is a minimum of its own if it is further than
-    /// `tolerance` from all others.
+    /// Counts a search that ended at `value`; it is a new minimum if it differs from all others by
+    /// more than `tolerance`.
     pub fn add(&mut self, value: f64, tolerance: f64) {
         self.searches += 1;
         let mut known = self.values.iter();
@@ -18,13 +18,13 @@ impl Optima {
         }
     }
 
-    /// Searches that were counted.
+    /// The number of searches.
     pub fn searches(&self) -> usize {
         self.searches
     }
 
-    /// The expected share of starts that lead to minima not yet found: `w (w + 1) / (N (N - 1))`
-    /// after N searches that ended in w minima, all partitions being equally likely beforehand
+    /// The expected total probability of the starts that lead to undiscovered minima:
+    /// `w (w + 1) / (N (N - 1))` after N searches that ended in w minima, with a uniform prior
     /// (Boender and Rinnooy Kan, 1987, Mathematical Programming 37, 59-80).
     pub fn undiscovered(&self) -> f64 {
         let n = self.searches as f64;

@@ -1,4 +1,4 @@
-//! Evaluations for an optimizer: the log, the best point, the limits.
+//! The record of an optimizer's evaluations: the log, the best point, and the limits.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -6,19 +6,19 @@ use super::limits::Limits;
 use super::{Geometry, OptSummary, Settings, Status};
 use crate::error::Result;
 
-/// What the caller wants after an evaluation.
+/// What the caller requests after an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// Go on.
+    /// Continue the search.
     Continue,
     /// Stop with the best point so far.
     Stop,
 }
 
-/// Sees every evaluation (its number, value and point) and may stop the optimizer.
+/// Observes every evaluation (its number, value and point), and may stop the optimizer.
 pub type Observer<'a> = dyn FnMut(usize, f64, &[f64]) -> Flow + 'a;
 
-/// An observer that stops the optimizer once the flag is set.
+/// An observer that stops the optimizer when the flag is set.
 pub fn until(stop: &AtomicBool) -> impl FnMut(usize, f64, &[f64]) -> Flow + '_ {
     |_, _, _| match stop.load(Relaxed) {
         true => Flow::Stop,
@@ -26,9 +26,9 @@ pub fn until(stop: &AtomicBool) -> impl FnMut(usize, f64, &[f64]) -> Flow + '_ {
     }
 }
 
-/// Evaluates the objective for an optimizer: keeps the log and the best point, enforces the limits.
+/// Evaluates the objective for an optimizer, logs every evaluation, and enforces the limits.
 pub(crate) struct Recorder<'a> {
-    /// What is minimised, and where.
+    /// The objective, with the geometry of its coordinates.
     pub(crate) objective: &'a mut dyn Geometry,
     observe: &'a mut Observer<'a>,
     limits: Limits,
@@ -58,8 +58,8 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// The objective at `x`. Where it can't be evaluated the start's value stands in: infinity
-    /// would spoil the models that the optimizers build.
+    /// The objective at `x`. Where it is undefined the value at the start is returned instead: an
+    /// infinite value would spoil the interpolation models of NLopt's algorithms.
     pub(crate) fn evaluate(&mut self, x: &[f64]) -> f64 {
         let value = self.objective.value(x).ok().filter(|v| v.is_finite());
         self.is_valid = value.is_some();
@@ -70,15 +70,15 @@ impl<'a> Recorder<'a> {
         value
     }
 
-    /// The objective at the canonical form of `x`, if it can be evaluated there.
+    /// The objective at the canonical form of `x`, if it is defined there.
     pub(crate) fn evaluate_at(&mut self, mut x: Vec<f64>) -> Option<f64> {
         self.objective.make_canonical(&mut x);
         let value = self.evaluate(&x);
         self.is_valid.then_some(value)
     }
 
-    /// Gradient at the last point. Where the objective isn't defined it points back: a zero would
-    /// pass for an optimum.
+    /// Writes the gradient at the last point. Where the objective is undefined it is reversed, so
+    /// that the optimizer turns back; a zero gradient would be taken for an optimum.
     pub(crate) fn gradient(&mut self, gradient: &mut [f64]) {
         if self.is_valid && self.objective.gradient(gradient).is_ok() {
             self.last_gradient.clear();
@@ -91,7 +91,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Gradient and Hessian at `x`, a valid point.
+    /// Writes gradient and Hessian at `x`, where the objective is defined.
     ///
     /// # Errors
     /// The objective's own.
@@ -106,7 +106,7 @@ impl<'a> Recorder<'a> {
         self.objective.hessian(hessian)
     }
 
-    /// Evaluations so far.
+    /// The number of evaluations so far.
     pub(crate) fn count(&self) -> usize {
         self.log.len()
     }
@@ -117,12 +117,12 @@ impl<'a> Recorder<'a> {
         (*value, x)
     }
 
-    /// Reports the last point even if rounding puts another one below it.
+    /// Makes the last point the reported one, even if rounding errors make another one lower.
     pub(crate) fn prefer_last(&mut self) {
         self.best = self.log.len() - 1;
     }
 
-    /// The best point in its canonical form.
+    /// The best point, in its canonical form.
     pub(crate) fn canonical_best(&self) -> Vec<f64> {
         let mut best = self.best().1.to_vec();
         self.objective.make_canonical(&mut best);
@@ -139,7 +139,7 @@ impl<'a> Recorder<'a> {
         self.stopped = self.limits.met(count, flow).or(self.stopped);
     }
 
-    /// Whether a limit has been met: the optimizer must not go on.
+    /// Whether a limit has been met, so that the optimizer must stop.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.is_some()
     }
@@ -149,7 +149,7 @@ impl<'a> Recorder<'a> {
         (self.log[self.best].0, &self.log[self.best].1)
     }
 
-    /// The lowest of all points and its value.
+    /// The lowest point and its value.
     pub(crate) fn lowest(&self) -> (f64, &[f64]) {
         let by_value =
             |a: &&(f64, Vec<f64>), b: &&(f64, Vec<f64>)| a.0.total_cmp(&b.0);

@@ -1,10 +1,9 @@
-//! Rosenbrock's function, a curved valley, with its derivatives: what the tests of the optimizers
-//! go down.
+//! Rosenbrock's function, a curved valley, with its derivatives: a test problem for the optimizers.
 
 use super::{Geometry, Objective};
 use crate::error::Result;
 
-// At the point of the last evaluation.
+// Holds the point of the last evaluation.
 #[derive(Debug, Default)]
 pub(super) struct Rosenbrock([f64; 2]);
 

@@ -1,15 +1,18 @@
-//! What rough Hessians leave out, learnt from the last step.
+//! Secant correction (symmetric, rank two) of an approximate Hessian from the last step.
 //!
-//! Along a step s the gradient changes by `y = H s`, H the mean of the Hessians on the way, which
-//! to third order in s is that of its ends. What rough ones miss, `r = y - (H_0 + H_1) s / 2`,
-//! changes slowly, and is what keeps Newton's method from converging quadratically: the last
-//! Hessian gets the correction of rank two that explains it, `D s = r`, and is least in the metric
-//! of that Hessian: with `w = H_1 s`, `D = (r w' + w r') / s'w - (s'r) w w' / (s'w)^2`.
+//! Along a step s the gradient changes by `y = H s`, where H is the mean Hessian on the way, equal
+//! to the average of its values at both ends up to third order in s. For approximate Hessians `H_0`
+//! and `H_1` at the ends, the secant residual `r = y - (H_0 + H_1) s / 2` is the error that
+//! prevents quadratic convergence, and it varies slowly. The correction D of `H_1` is the symmetric
+//! matrix with `D s = r` of least norm in the metric of `H_1` (Nocedal and Wright 2006, section
+//! 6.1): with `w = H_1 s`,
+//!
+//! `D = (r w' + w r') / s'w - (s'r) w w' / (s'w)^2`.
 
 use crate::kernels::small;
 use crate::tolerances::MOST_MISSED;
 
-/// A point of a search, and the derivatives there.
+/// The last point of a search and its derivatives.
 #[derive(Debug, Default)]
 pub(super) struct Secant {
     x: Vec<f64>,
@@ -18,8 +21,8 @@ pub(super) struct Secant {
 }
 
 impl Secant {
-    /// Goes on to a point with its derivatives, which are in multiples of `step_sizes`; after a
-    /// short step it corrects the Hessian by what that tells.
+    /// Records a point with its derivatives, which are in multiples of `step_sizes`; after a short
+    /// step, corrects the Hessian.
     pub fn learn(
         &mut self,
         (x, step_sizes): (&[f64], &[f64]),
@@ -66,7 +69,7 @@ fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-// The product of a symmetric matrix with a vector.
+// The product of a symmetric matrix and a vector.
 fn times(matrix: &[f64], x: &[f64]) -> Vec<f64> {
     let columns = matrix.chunks_exact(x.len());
     columns.map(|column| small::dot(column, x)).collect()
@@ -80,7 +83,7 @@ fn norm(x: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    // The gradient of a cubic, its Hessian, and one that is a few per cent too small.
+    // The gradient of a cubic; `rough` is its Hessian made a few per cent too small.
     fn gradient([x, y]: [f64; 2]) -> [f64; 2] {
         [3.0 * x + y + x * x, x + 2.0 * y - y * y]
     }

@@ -3,29 +3,29 @@
 use super::NEWTON;
 use crate::tolerances::{FTOL_ABS, FTOL_REL, XTOL_ABS};
 
-/// Tolerances and limits, in NLopt's terms.
+/// Tolerances and limits, with the names of NLopt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Name of the optimizer: [`NEWTON`], or NLopt's, for example `LN_BOBYQA`.
+    /// Name of the optimizer: [`NEWTON`], or one of NLopt's, for example `LN_BOBYQA`.
     pub optimizer: String,
-    /// Stop when the objective changes relatively less.
+    /// Relative change of the objective below which the search stops.
     pub ftol_rel: f64,
-    /// Stop when the objective changes less.
+    /// Absolute change of the objective below which the search stops.
     pub ftol_abs: f64,
-    /// Stop when all parameters change relatively less.
+    /// Relative change of all parameters below which the search stops.
     pub xtol_rel: f64,
-    /// Stop when each parameter changes less.
+    /// Absolute change of each parameter below which the search stops.
     pub xtol_abs: f64,
-    /// First step of each parameter; empty: the optimizer's choice.
+    /// First step of each parameter; if empty, chosen by the optimizer.
     pub initial_step: Vec<f64>,
-    /// Most evaluations; 0: no limit.
+    /// Largest number of evaluations; 0 for no limit.
     pub max_eval: usize,
-    /// Most seconds; 0: no limit.
+    /// Largest number of seconds; 0 for no limit.
     pub max_time: f64,
 }
 
 impl Settings {
-    /// These settings with so many evaluations at most.
+    /// These settings with at most `most` evaluations.
     pub fn limited(&self, most: usize) -> Self {
         let max_eval = match self.allow_more_than(most) {
             true => most,
@@ -37,14 +37,14 @@ impl Settings {
         }
     }
 
-    /// Whether they allow more evaluations than so many: then a search of so many at most meets our
-    /// limit, not the user's.
+    /// Whether more than `most` evaluations are allowed, so that a search limited to `most` was not
+    /// stopped by the user's limit.
     pub fn allow_more_than(&self, most: usize) -> bool {
         self.max_eval == 0 || most < self.max_eval
     }
 }
 
-/// The start of a search: the one that was given or, if it is empty, the model's default.
+/// The given start of a search or, if it is empty, the model's default.
 pub fn start_or_default(given: &[f64], default: &[f64]) -> Vec<f64> {
     if given.is_empty() {
         default.to_vec()

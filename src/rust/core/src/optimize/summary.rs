@@ -1,30 +1,30 @@
-//! How a search went, and what it found.
+//! The course and the result of a search.
 
 use crate::tolerances::NO_GAIN;
 
-/// Why the optimizer stopped.
+/// Why an optimizer stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// The optimizer's own test was met.
+    /// The optimizer's own convergence test was met.
     Success,
-    /// The objective changes less than its tolerance.
+    /// The objective changed by less than its tolerance.
     FtolReached,
-    /// The parameters change less than their tolerance.
+    /// The parameters changed by less than their tolerance.
     XtolReached,
-    /// No progress within rounding error: as good as converged.
+    /// Rounding errors prevent further progress: converged for practical purposes.
     RoundoffLimited,
-    /// `max_eval` evaluations.
+    /// The limit `max_eval` was reached.
     MaxEval,
-    /// `max_time` seconds.
+    /// The limit `max_time` was reached.
     MaxTime,
     /// The caller asked to stop.
     Interrupted,
-    /// The optimizer gave up.
+    /// The optimizer failed.
     Failure,
 }
 
 impl Status {
-    /// Whether the optimizer came to an end of its own.
+    /// Whether the optimizer stopped by its own convergence test.
     pub(crate) fn has_converged(self) -> bool {
         matches!(
             self,
@@ -35,7 +35,7 @@ impl Status {
         )
     }
 
-    /// Whether the caller's limit or wish ended the search.
+    /// Whether a limit or the caller's request ended the search.
     pub(crate) fn is_limit(self) -> bool {
         matches!(self, Self::MaxEval | Self::MaxTime | Self::Interrupted)
     }
@@ -88,7 +88,7 @@ impl OptSummary {
         }
     }
 
-    /// The better result of a search and another one after it. One that was stopped says so.
+    /// The better of two successive searches. If one of them was stopped, so is the result.
     pub(crate) fn or_better(mut self, mut next: Self) -> Self {
         self.log.append(&mut next.log);
         if next.best_value < self.best_value - NO_GAIN {
@@ -100,7 +100,7 @@ impl OptSummary {
         self
     }
 
-    /// A search with another one after it, which is the better judge of where it ends.
+    /// Joins a search with its continuation, which determines the result.
     pub(crate) fn followed_by(mut self, mut next: Self) -> Self {
         self.log.append(&mut next.log);
         Self {
@@ -111,7 +111,7 @@ impl OptSummary {
         }
     }
 
-    /// The summary with every point in other coordinates.
+    /// The summary with every point mapped to other coordinates.
     pub fn mapped(self, map: impl Fn(&[f64]) -> Vec<f64>) -> Self {
         let log = self
             .log

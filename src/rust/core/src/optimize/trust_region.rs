@@ -1,35 +1,36 @@
-//! The quadratic model of one Newton step: `min g'p + p'|H|p / 2` subject to `|p| <= radius`.
+//! The trust-region subproblem of Newton's method: `min g'p + p'|H|p / 2` subject to
+//! `|p| <= radius` (Nocedal and Wright 2006, section 4.3).
 //!
-//! `|H|` has the absolute eigenvalues of H (saddle-free Newton, Dauphin et al. 2014): a step leaves
-//! a saddle point instead of being drawn to it.
+//! `|H|` has the absolute eigenvalues of H (saddle-free Newton method, Dauphin et al. 2014), so
+//! that a step is repelled by a saddle point instead of attracted.
 
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
 use crate::tolerances::{LEAST_CURVATURE, RADIUS_SLACK};
 
-/// Model of the objective around a point.
+/// A quadratic model of the objective around a point, in the eigenvectors Q of the Hessian.
 #[derive(Debug)]
 pub(crate) struct Model {
     eigen: Eigen,
-    /// `Q'g`.
+    /// The gradient along the eigenvectors, `Q'g`.
     slopes: Vec<f64>,
-    /// `|H|`'s eigenvalues, away from zero.
+    /// The eigenvalues of `|H|`, bounded away from zero.
     curvatures: Vec<f64>,
 }
 
-/// A step and what the model expects of it.
+/// A step, with the decrease that the model predicts.
 #[derive(Debug)]
 pub(crate) struct Step {
     /// The change of each coordinate.
     pub(crate) p: Vec<f64>,
     /// The step's length.
     pub(crate) length: f64,
-    /// By how much the objective should fall.
+    /// The predicted decrease of the objective.
     pub(crate) predicted: f64,
 }
 
 impl Model {
-    /// Memory for `n` parameters.
+    /// Working memory for `n` parameters.
     pub(crate) fn new(n: usize) -> Self {
         Self {
             eigen: Eigen::new(n),
@@ -38,7 +39,7 @@ impl Model {
         }
     }
 
-    /// Takes a new gradient and Hessian; `false` if they aren't finite.
+    /// Sets gradient and Hessian; returns `false` if they are not finite.
     pub(crate) fn update(&mut self, gradient: &[f64], hessian: &[f64]) -> bool {
         if !self.eigen.decompose(hessian)
             || !gradient.iter().all(|g| g.is_finite())
@@ -57,7 +58,7 @@ impl Model {
         true
     }
 
-    /// The best step of the model within `radius`.
+    /// The minimum of the model within `radius`.
     pub(crate) fn step(&self, radius: f64) -> Step {
         let shift = self.shift(radius);
         let mut p = vec![0.0; self.slopes.len()];
@@ -78,27 +79,27 @@ impl Model {
         }
     }
 
-    /// The direction of most negative curvature, and that curvature.
+    /// The smallest eigenvalue of H and its eigenvector.
     pub(crate) fn lowest(&self) -> Option<(f64, &[f64])> {
         Some((*self.eigen.values.first()?, self.eigen.vector(0)))
     }
 
-    /// The direction of the `i`-th curvature.
+    /// The eigenvector of the `i`-th eigenvalue of H.
     pub(crate) fn direction(&self, i: usize) -> &[f64] {
         self.eigen.vector(i)
     }
 
-    /// The largest curvature.
+    /// The largest absolute eigenvalue.
     pub(crate) fn largest(&self) -> f64 {
         self.curvatures.iter().fold(0.0, |m: f64, v| m.max(*v))
     }
 
-    /// Curvatures, ascending.
+    /// The eigenvalues of H, ascending.
     pub(crate) fn values(&self) -> &[f64] {
         &self.eigen.values
     }
 
-    // The secular equation 1 / |p(shift)| = 1 / radius by Newton's method, which approaches it from
+    // Newton's method for the secular equation `1 / |p(shift)| = 1 / radius`, which converges from
     // the left.
     fn shift(&self, radius: f64) -> f64 {
         let mut shift = 0.0;

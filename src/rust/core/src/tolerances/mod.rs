@@ -1,23 +1,23 @@
-//! Every threshold of the core that a floating-point number is compared with, and why it has its
-//! size.
+//! Thresholds: every constant of the core with which a floating-point number is compared, with the
+//! reason for its size.
 //!
-//! A standard deviation is zero, in all of the core, if it is at most [`ZERO_SD`] times that of the
-//! residuals. Where the question is another one, whether a change of the *objective* matters, the
-//! thresholds are those of the first table.
+//! There is one rule for a zero standard deviation, in all of the core: a standard deviation of
+//! random effects is zero if it is at most [`ZERO_SD`] times that of the residuals. Whether a
+//! change of the *objective* matters is decided by the thresholds of the first table.
 //!
-//! Elsewhere stay the nodes and coefficients of quadrature and of special functions, and how many
-//! operations make one algorithm pay rather than another.
+//! Two kinds of constants stay where they are used: nodes and coefficients of quadrature rules and
+//! special functions, and the operation counts at which one algorithm becomes cheaper than another.
 //!
 //! | thresholds of | file |
 //! |---|---|
 //! | differences of the objective | [`objective`] |
 //! | rounding errors of the objective | [`rounding`] |
-//! | curvatures, and what belongs to a direction | [`curvatures`] |
-//! | residuals of solves without a factor | [`solves`] |
-//! | standard deviations over that of the residuals | [`standard_deviations`] |
-//! | pivots, and what is left of a column | [`pivots`] |
-//! | steps, and the ends of iterations | [`steps`] |
-//! | numbers that are nearly out of range | [`range`] |
+//! | curvatures, and components of a direction | [`curvatures`] |
+//! | residuals of iterative solves | [`solves`] |
+//! | standard deviations, relative to that of the residuals | [`standard_deviations`] |
+//! | pivots, and residuals of projected columns | [`pivots`] |
+//! | step lengths and convergence of iterations | [`steps`] |
+//! | overflow, underflow and extreme weights | [`range`] |
 
 mod curvatures;
 mod objective;

@@ -1,87 +1,90 @@
-//! Pivots, as a share of the element of the matrix that they come from.
+//! Thresholds of pivots and of residual sums of squares, relative to the quantity that they are
+//! left from.
 //!
-//! | name | value | decides | why this size |
+//! | name | value | decides whether | why this size |
 //! |---|---|---|---|
-//! | [`ROUNDED_PIVOT`] | 1e-13 | is a pivot mostly rounding error | hundreds of roundings |
-//! | [`INDEFINITE`] | 1e-6 | is a matrix indefinite | far beyond rounding |
-//! | [`RANK_PIVOT`] | 2e-15 | are columns of X dependent | R has dropped those; a few roundings |
-//! | [`CENTRED_PIVOT`] | 1e-28 | the same, of what centring left | the square of a rounding error |
-//! | [`KEPT_PIVOT`] | 1e-10 | pivot of a fixed effect that is kept | a large standard error |
-//! | [`ZERO_RESIDUAL`] | 1e-14 | is there a residual variance | rounding error of the response |
-//! | [`PERFECT_FIT`] | 1e-12 | is there a dispersion | the same for a deviance |
-//! | [`DIVISIBLE`] | 1e6 | may one divide by Lambda | traces keep nine digits |
-//! | [`DEPENDENT`] | 1e-2 | are columns of Z dependent | Hessians lose its square |
-//! | [`HELD_COLUMN_SHARE`] | 1e-5 | do sums know a column apart | a difference keeps 11 digits |
-//! | [`FAR`] | 1e-4 | is a covariate far from zero | X'X loses four digits |
-//! | [`SMALL_SPREAD`] | 0.1 | are slopes like intercepts | a mean of three deviations |
-//! | [`LOST_SPREAD`] | 1e-13 | has that a spread at all | rounding of one less a share |
-//! | [`REMAINDER`] | 1e-26 | is a column of Z redundant | the square of rounding errors |
-//! | [`LOST_ORIGIN`] | 5e-19 | is a covariate too far from zero | a mean of 1.4e9 deviations |
-//! | [`CONTAINED`] | 1e-9 | does X contain columns of Z | rounding of X'X, if that is fair |
-//! | [`ROUNDED_SHARE`] | 2e-12 | the same, of orthogonal columns of X | ten thousand roundings |
-//! | [`SMALL_WITHIN`] | 1e-8 | may sums mistake it for a constant | ten times `CONTAINED` |
+//! | [`ROUNDED_PIVOT`] | 1e-13 | a pivot is mostly rounding error | hundreds of roundings |
+//! | [`INDEFINITE`] | 1e-6 | a matrix is indefinite | far beyond rounding |
+//! | [`RANK_PIVOT`] | 2e-15 | a column of X is aliased | R has dropped those; a few roundings |
+//! | [`CENTRED_PIVOT`] | 1e-28 | the same after centring | the square of a rounding error |
+//! | [`KEPT_PIVOT`] | 1e-10 | a fixed effect is kept (its pivot) | a large standard error |
+//! | [`ZERO_RESIDUAL`] | 1e-14 | the residual variance is zero | rounding error of the response |
+//! | [`PERFECT_FIT`] | 1e-12 | the dispersion is zero | the same for a deviance |
+//! | [`DIVISIBLE`] | 1e6 | Lambda is well enough conditioned | traces keep nine digits |
+//! | [`DEPENDENT`] | 1e-2 | columns of Z are near collinear | Hessians lose the square of it |
+//! | [`HELD_COLUMN_SHARE`] | 1e-5 | a column of X can be taken out | a difference keeps 11 digits |
+//! | [`FAR`] | 1e-4 | a covariate is far from zero | X'X loses four digits |
+//! | [`SMALL_SPREAD`] | 0.1 | slopes resemble intercepts | a mean of three standard deviations |
+//! | [`LOST_SPREAD`] | 1e-13 | a covariate varies at all | rounding of one minus a ratio |
+//! | [`REMAINDER`] | 1e-26 | a column of Z is redundant | the square of rounding errors |
+//! | [`LOST_ORIGIN`] | 5e-19 | a covariate has lost its digits | mean of 1.4e9 deviations |
+//! | [`CONTAINED`] | 1e-9 | col(X) contains columns of Z | rounding of a well-scaled X'X |
+//! | [`ROUNDED_SHARE`] | 2e-12 | the same for orthogonal X | ten thousand roundings |
+//! | [`SMALL_WITHIN`] | 1e-8 | a covariate looks constant in sums | ten times `CONTAINED` |
 
 /// A pivot that is a smaller share of its diagonal element is mostly rounding error.
 pub(crate) const ROUNDED_PIVOT: f64 = 1e-13;
 
-/// A pivot below zero by a larger share of its diagonal element is no rounding error.
+/// A negative pivot that is a larger share of its diagonal element is not rounding error: the
+/// matrix is indefinite.
 pub(crate) const INDEFINITE: f64 = 1e-6;
 
-/// A column of X depends on those before it if its pivot is no larger share of its sum of squares.
+/// A column of X is a linear combination of the preceding ones if its pivot is no larger share of
+/// its sum of squares.
 pub(crate) const RANK_PIVOT: f64 = 2e-15;
 
-/// A column of X depends on the first one if its pivot is no larger share of what centring took
-/// off.
+/// A column of X is a multiple of the first one if its pivot is no larger share of what centring
+/// subtracted.
 pub(crate) const CENTRED_PIVOT: f64 = 1e-28;
 
-/// The pivot of a fixed effect that is kept, as a share of its weighted sum of squares: above
-/// rounding error, and yet a large standard error.
+/// The pivot given to a fixed effect that is to be kept, relative to its weighted sum of squares:
+/// above rounding error, and yet a large standard error.
 pub(crate) const KEPT_PIVOT: f64 = 1e-10;
 
-/// A residual sum of squares that is no larger share of the response's is rounding error; so is a
-/// response that least squares leave no larger share of the *norm* of.
+/// A residual sum of squares that is no larger share of that of the response is rounding error; so
+/// is a least-squares residual whose *norm* is no larger share of that of the response.
 pub(crate) const ZERO_RESIDUAL: f64 = 1e-14;
 
-/// A deviance that is no larger share of that of one mean for all observations is rounding error.
+/// A deviance that is no larger share of that of the model with one common mean is rounding error.
 pub(crate) const PERFECT_FIT: f64 = 1e-12;
 
-/// Rounding errors of the division by Lambda stay below 1e-9 while `|Lambda^-1 e_r|^2` is below so
-/// many times the mean of `A_rr`.
+/// The rounding errors of a division by Lambda are below 1e-9 while `|Lambda^-1 e_r|^2` is at most
+/// this multiple of the mean of `A_rr`.
 pub(crate) const DIVISIBLE: f64 = 1e6;
 
-/// Columns of Z depend on each other if those before it explain all but this share of one.
+/// Columns of Z are nearly collinear if the preceding ones explain all but this share of a column.
 pub(crate) const DEPENDENT: f64 = 1e-2;
 
-/// A column of X is taken out of cross-products if the others leave a larger share of its square:
-/// what is left is a difference of the two, which then has eleven digits.
+/// A column of X is taken out of existing cross-products only if its residual sum of squares on the
+/// others is a larger share of its own: the difference of the two then has eleven digits.
 pub(crate) const HELD_COLUMN_SHARE: f64 = 1e-5;
 
-/// A covariate whose variance is a smaller share of its mean square is far from zero.
+/// A covariate is far from zero if its variance is a smaller share of its mean square.
 pub(crate) const FAR: f64 = 1e-4;
 
-/// A covariate whose mean square is that of its mean up to a smaller share is far from zero beside
-/// its spread.
+/// A covariate's random slopes resemble random intercepts if its variance is a smaller share of its
+/// mean square.
 pub(crate) const SMALL_SPREAD: f64 = 0.1;
 
-/// The spread of a covariate is rounding error if it is a smaller share of the mean square.
+/// The variance of a covariate is rounding error if it is a smaller share of its mean square.
 pub(crate) const LOST_SPREAD: f64 = 1e-13;
 
-/// Columns of Z of which those before them leave no larger share of the square, once that is taken
-/// off the columns themselves, are combinations of them.
+/// A column of Z is a linear combination of the preceding ones if its residual sum of squares,
+/// computed from the residual column itself, is no larger share of its own.
 pub(crate) const REMAINDER: f64 = 1e-26;
 
-/// A covariate of which no larger share of the square is left beside a constant has lost its
-/// digits.
+/// A covariate has lost its digits if its residual sum of squares on a constant is no larger share
+/// of its own.
 pub(crate) const LOST_ORIGIN: f64 = 5e-19;
 
-/// X contains the columns of Z of one effect if it leaves no larger share of the square of a
-/// combination of them.
+/// The column space of X contains the columns of Z of one effect if the residual sum of squares of
+/// a combination of them is no larger share of its own.
 pub(crate) const CONTAINED: f64 = 1e-9;
 
-/// X contains columns of Z, where its own columns are orthogonal, if it leaves no larger share of
-/// the square; where those before leave little of one of them, so many times more.
+/// The same threshold where the columns of X are orthogonal. It is divided by the share of a column
+/// that is orthogonal to those before it.
 pub(crate) const ROUNDED_SHARE: f64 = 2e-12;
 
-/// Sums may call the columns of Z of a covariate contained in X, as they would those of a constant,
-/// if its spread within levels is a smaller share of its size, in squares.
+/// Cross-products cannot distinguish the columns of Z of a covariate from those of a constant if
+/// the covariate's variance within levels is a smaller share of its mean square.
 pub(crate) const SMALL_WITHIN: f64 = 1e-8;

@@ -1,39 +1,43 @@
-//! Numbers that are nearly out of range.
+//! Thresholds that keep numbers within the range of floating point, and weights within a usable
+//! one.
 //!
 //! | name | value | decides | why this size |
 //! |---|---|---|---|
-//! | [`PRODUCT_LOW`] | 1e-140 | when a product becomes a logarithm | two factors more fit in |
+//! | [`PRODUCT_LOW`] | 1e-140 | when the logarithm of a product is taken | two more factors fit |
 //! | [`PRODUCT_HIGH`] | 1e140 | the same | the same |
-//! | [`SILENT_ROW`] | 1e-6 | does a row change the deviance | a thousand times `DECREMENT` |
-//! | [`LEAST_WEIGHT`] | 1e-12 | least share of a level's weight | sums keep four digits of it |
-//! | [`LARGEST_WEIGHT`] | 1e8 | may a weight spoil the factor | half of the digits are left |
-//! | [`NO_WEIGHT`] | 1e-300 | does a node of quadrature count | its products are no numbers |
-//! | [`NO_CURVATURE`] | 1e-150 | unit of a flat parameter | its inverse squared is a number |
-//! | [`STOP_VALUE`] | -1e300 | the objective that ends NLopt | below any objective |
+//! | [`SILENT_ROW`] | 1e-6 | whether a row affects the deviance | a thousand times `DECREMENT` |
+//! | [`LEAST_WEIGHT`] | 1e-12 | least weight within a level | sums keep four digits of it |
+//! | [`LARGEST_WEIGHT`] | 1e8 | whether a weight spoils the factor | half of the digits remain |
+//! | [`NO_WEIGHT`] | 1e-300 | whether a quadrature node is dropped | its products underflow |
+//! | [`NO_CURVATURE`] | 1e-150 | the scale of a flat parameter | its inverse squared is finite |
+//! | [`STOP_VALUE`] | -1e300 | the objective value that stops NLopt | below any objective |
 
-/// A running product below this size is added to its logarithm, and starts again at one.
+/// A running product below this value is replaced by one, and its logarithm is added to the sum.
 pub(crate) const PRODUCT_LOW: f64 = 1e-140;
 
-/// A running product from this size on is added to its logarithm, and starts again at one.
+/// A running product of at least this value is replaced by one, and its logarithm is added to the
+/// sum.
 pub(crate) const PRODUCT_HIGH: f64 = 1e140;
 
-/// A row whose weight and score are below this hardly changes the deviance, whatever its linear
-/// predictor: those of a separated level tend to zero, and no linear term holds its coefficient.
+/// A row whose working weight and score are both below this hardly changes the deviance, whatever
+/// its linear predictor. In a completely separated level both tend to zero as its coefficient
+/// diverges.
 pub(crate) const SILENT_ROW: f64 = 1e-6;
 
-/// The least share of the largest weight in a level of a fixed factor with slopes that a row has in
-/// a step: what is less is lost in the level's sums.
+/// The least working weight of a row, relative to the largest in its level of a fixed factor with
+/// slopes: a smaller one is lost by rounding in the sums of the level.
 pub(crate) const LEAST_WEIGHT: f64 = 1e-12;
 
-/// Weights of a step to the modes that, times the variance of the random effects, are larger may
-/// leave nothing but rounding errors of what the others say.
+/// Working weights that exceed this, times the variance of the random effects, may reduce the
+/// information of other rows to rounding errors.
 pub(crate) const LARGEST_WEIGHT: f64 = 1e8;
 
-/// A node of quadrature with a smaller weight is left out.
+/// Quadrature nodes with a smaller weight are dropped.
 pub(crate) const NO_WEIGHT: f64 = 1e-300;
 
-/// The least curvature by whose root a parameter is scaled.
+/// The least curvature whose square root scales a parameter.
 pub(crate) const NO_CURVATURE: f64 = 1e-150;
 
-/// An objective below this one ends NLopt's algorithms early, which nothing else does.
+/// NLopt's algorithms stop at an objective below this value; returning one is the only way to end
+/// all of them early.
 pub(crate) const STOP_VALUE: f64 = -1e300;

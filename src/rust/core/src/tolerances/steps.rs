@@ -1,69 +1,71 @@
-//! Steps, and what ends an iteration.
+//! Thresholds of step lengths, and of the convergence of iterations.
 //!
 //! | name | value | decides | why this size |
 //! |---|---|---|---|
-//! | [`SUFFICIENT`] | 1e-4 | is a step good enough | Armijo's usual share |
-//! | [`LEAST_RADIUS`] | 1e-12 | does the trust region end | no digit of a step is left |
-//! | [`RADIUS_SLACK`] | 1e-3 | is a step as long as wanted | its length is a guess anyway |
-//! | [`XTOL_ABS`] | 1e-10 | has NLopt converged | below any printed digit |
-//! | [`SHAPE_STEP`] | 1e-13 | is the dispersion found | it is no parameter: nearly exact |
-//! | [`SHAPE_NOISE`] | 1e-11 | may it be, if no step helps | the deviance is a rounded sum |
-//! | [`RATE_SHARE`] | 1e-10 | are modes found at a linear rate | the gradient needs them exact |
+//! | [`SUFFICIENT`] | 1e-4 | whether a step is accepted | Armijo's usual constant |
+//! | [`LEAST_RADIUS`] | 1e-12 | whether the trust region ends | no digit of a step remains |
+//! | [`RADIUS_SLACK`] | 1e-3 | whether a step fits the radius | the radius is heuristic |
+//! | [`XTOL_ABS`] | 1e-10 | whether NLopt has converged | below any printed digit |
+//! | [`SHAPE_STEP`] | 1e-13 | whether a profiled shape has converged | it must be nearly exact |
+//! | [`SHAPE_NOISE`] | 1e-11 | the same where no step helps | rounding of the deviance |
+//! | [`RATE_SHARE`] | 1e-10 | whether slow PIRLS has converged | gradients need exact modes |
 //! | [`SIGMA_STEP`] | 0.1 | first step in log sigma | a tenth of sigma |
-//! | [`FIRST_STEP_LOW`] | 1e-3 | first step of NLopt | any fixed effect, in its unit |
-//! | [`FIRST_STEP_HIGH`] | 0.75 | the same | rough guesses are too large |
-//! | [`DIFFERENCE_STEP`] | 1e-3 | step of differences of gradients | its square, and 1e-10 by it |
-//! | [`THETA_STEP`] | 1e-5 | step of differences of theta | the third root of a rounding error |
-//! | [`SMALL_MEAN`] | 1e-3 | start where the mean has no link | near zero, and inside |
-//! | [`SMALL_TERM`] | 0.01 | start nearly without a term | at zero there is no slope |
+//! | [`FIRST_STEP_LOW`] | 1e-3 | least first step of NLopt | any fixed effect, in its unit |
+//! | [`FIRST_STEP_HIGH`] | 0.75 | largest first step of NLopt | rough guesses are too large |
+//! | [`DIFFERENCE_STEP`] | 1e-3 | step of gradient differences | its square, and 1e-10 over it |
+//! | [`THETA_STEP`] | 1e-5 | step of differences of theta | the cube root of a rounding error |
+//! | [`SMALL_MEAN`] | 1e-3 | start where g(mean) is infinite | near zero, but inside |
+//! | [`SMALL_TERM`] | 0.01 | start with a term nearly zero | no gradient at zero |
 //! | [`LEAST_DISPERSION`] | 1e-6 | start at an exact fit | random effects add to it |
 
-/// The share of the decrease it promises that a step must bring, in a trust region as in a line
-/// search.
+/// The share of its predicted decrease that an accepted step must achieve, in the trust region as
+/// in a line search (Armijo's condition).
 pub(crate) const SUFFICIENT: f64 = 1e-4;
 
-/// The trust region ends at this share of its first radius.
+/// The trust region ends at this share of its initial radius.
 pub(crate) const LEAST_RADIUS: f64 = 1e-12;
 
-/// A step of the trust region may be longer than its radius by this share.
+/// A step of the trust region may exceed the radius by this share.
 pub(crate) const RADIUS_SLACK: f64 = 1e-3;
 
 /// The default of NLopt's `xtol_abs`.
 pub(crate) const XTOL_ABS: f64 = 1e-10;
 
-/// The dispersion that its deviance implies is found when its logarithm is off by less.
+/// A profiled dispersion has converged when the error of its logarithm is smaller.
 pub(crate) const SHAPE_STEP: f64 = 1e-13;
 
-/// Below this excess of the logarithm of a dispersion steps that make it no smaller are rounding
-/// errors of the deviance.
+/// If the logarithm of a dispersion is off by less than this, steps that fail to reduce the error
+/// are rounding errors of the deviance.
 pub(crate) const SHAPE_NOISE: f64 = 1e-11;
 
-/// Where modes converge at a linear rate only, what is left must be this share of the tolerance.
+/// Where PIRLS converges only linearly, the extrapolated error must be below this share of the
+/// tolerance.
 pub(crate) const RATE_SHARE: f64 = 1e-10;
 
-/// The first step in the logarithm of sigma, where that is a parameter.
+/// The first step in log sigma, where sigma is a parameter of the search.
 pub(crate) const SIGMA_STEP: f64 = 0.1;
 
-/// The smallest first step of NLopt's algorithms in a generalized model, from a guess at the
-/// standard error.
+/// The smallest first step of NLopt's algorithms in a generalized model; steps are estimated
+/// standard errors.
 pub(crate) const FIRST_STEP_LOW: f64 = 1e-3;
 
-/// The largest first step of NLopt's algorithms in a generalized model, from a guess at the
-/// standard error.
+/// The largest first step of NLopt's algorithms in a generalized model; steps are estimated
+/// standard errors.
 pub(crate) const FIRST_STEP_HIGH: f64 = 0.75;
 
-/// The step of central differences of an exact gradient, in rough standard errors.
+/// The step of central differences of an exact gradient, in approximate standard errors.
 pub(crate) const DIFFERENCE_STEP: f64 = 1e-3;
 
-/// The relative step of differences between thetas of two sets of effects.
+/// The relative step of the numerical Jacobian between the thetas of two parameterizations.
 pub(crate) const THETA_STEP: f64 = 1e-5;
 
-/// The mean whose linear predictor starts the fit where that of the mean response is infinite, as a
-/// share of the responses' size.
+/// The mean at which a fit starts where the link function of the mean response is infinite,
+/// relative to the size of the responses.
 pub(crate) const SMALL_MEAN: f64 = 1e-3;
 
-/// The size of one term's random effects where a start of a generalized fit is nearly without it.
+/// The standard deviation of a term at a start of a generalized fit that nearly omits the term.
 pub(crate) const SMALL_TERM: f64 = 0.01;
 
-/// The dispersion that starts the fit is at least this share of that of one mean for all.
+/// The dispersion at which a fit starts is at least this share of that of the model with one common
+/// mean.
 pub(crate) const LEAST_DISPERSION: f64 = 1e-6;
