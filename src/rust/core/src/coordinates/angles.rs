@@ -1,11 +1,12 @@
-//! Angles in place of correlations: smooth, without bounds, and with both ends of a range at finite
-//! angles.
+//! Angles as coordinates of correlations: smooth and unbounded, with both ends of a correlation's
+//! range at finite angles.
 //!
-//! A structure maps its correlations to shares `p` in [-1, 1] (of a single correlation the place in
-//! its range), and the coordinate of a share is the angle x with `p = sin(x)`. At an end, where the
-//! correlation matrix is singular, the slope in x vanishes as the one in the diagonal of Lambda
-//! does at zero, and the second derivative tells whether the end is an optimum. All other
-//! parameters are coordinates of their own; held ones stay what they are.
+//! A structure maps its correlations to shares `p` in [-1, 1] (for a single correlation, its
+//! position within its range); the coordinate of a share is the angle x with `p = sin(x)`. At an
+//! end of the range, where the correlation matrix is singular, the derivative in x vanishes, as
+//! that in a diagonal element of Lambda does at zero, and the second derivative decides whether the
+//! end is an optimum. All other parameters are their own coordinates; held parameters are
+//! unchanged.
 
 use std::f64::consts::{FRAC_PI_2, TAU};
 
@@ -40,8 +41,8 @@ pub(super) fn canonical(x: f64) -> f64 {
     }
 }
 
-/// The correlations of one part at the coordinates `x`, with their derivatives in the angles; there
-/// is one variable per correlation, held or not.
+/// The correlations of one part at the coordinates `x`, with derivatives in the angles; there is
+/// one variable per correlation, held or not.
 pub(super) fn jets(part: &Part, x: &[f64], held: &[bool]) -> Vec<Jet> {
     let own = part.correlations();
     let n = own.len();

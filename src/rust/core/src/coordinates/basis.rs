@@ -1,18 +1,19 @@
-//! The effects in which a model is computed, and the way there from those of the given columns of
-//! Z.
+//! A change of basis of the random effects (and of the fixed effects) that orthogonalises columns
+//! of Z (and of X).
 //!
-//! A covariate that is far from zero, such as a day number, is nearly a multiple of the intercept:
-//! their cross-products hold its mean twice and its spread hardly at all, and rounding errors of
-//! second derivatives grow with the fourth power of mean over standard deviation. The origin of a
-//! covariate is a matter of parameterization, though: with `Z = Q C'`, Q of orthogonal columns and
-//! C lower triangular, the effects of Q are `C'b`, which have an unstructured covariance `C'Omega
-//! C` if `b` has one. There a model is summed up, evaluated, searched and judged.
+//! A covariate that is far from zero, such as a day number, is nearly proportional to the
+//! intercept: cross-products contain the square of its mean and lose the digits of its variance,
+//! and rounding errors of second derivatives grow with the fourth power of mean over standard
+//! deviation. The origin of a covariate is only a matter of parameterization, however. With
+//! `Z = Q C'`, Q of orthogonal columns and C lower triangular, the effects of Q are `C'b`; if b has
+//! an unstructured covariance Omega, theirs is unstructured too, `C'Omega C`. Models are summed up,
+//! evaluated, fitted and judged in this basis.
 //!
-//! | given | computed with |
+//! | original | in the basis |
 //! |---|---|
 //! | effects `b` | `C'b` |
 //! | `Lambda` | the triangular factor of `C'Lambda Lambda'C` |
-//! | gradient `2 G Lambda` | `2 C G Lambda`, G and Lambda of what is computed with |
+//! | gradient `2 G Lambda` | `2 C G Lambda`, with G and Lambda in the basis |
 //! | fixed effects `beta`, with `X = Q C'` | `C'beta` |
 
 use super::fixed_basis::FixedBasis;
@@ -30,7 +31,7 @@ use crate::tolerances::{DEPENDENT, THETA_STEP};
 
 pub use super::part_basis::Root;
 
-/// The terms and the fixed effects, with other effects than those given.
+/// The basis of all terms and of the fixed effects.
 #[derive(Debug, Clone, Default)]
 pub struct Basis {
     pub(super) parts: Vec<PartBasis>,
@@ -39,13 +40,13 @@ pub struct Basis {
 }
 
 impl Basis {
-    /// The basis of a design: other effects where columns of an unstructured part depend on each
-    /// other, and none of its parameters is held; other fixed effects where one of a covariate far
-    /// from zero depends on others.
+    /// The basis of a design. It orthogonalises the columns of an unstructured part if they are
+    /// nearly collinear and none of its parameters is held, and the columns of X if one of them, of
+    /// a covariate far from zero, is nearly a combination of the others.
     ///
     /// # Errors
-    /// `Origin` if a covariate's mean is so large beside its standard deviation that nothing is
-    /// left of its digits.
+    /// `Origin` if a covariate's mean is so large relative to its standard deviation that all
+    /// digits are lost.
     pub fn of(
         design: &Design,
         is_held: impl Fn(usize) -> bool,
@@ -94,7 +95,7 @@ impl Basis {
         })
     }
 
-    /// The basis with the random effects of this one, and the fixed ones as they are given.
+    /// This basis of the random effects with the original fixed effects.
     pub fn with_fixed_as_given(self) -> Self {
         Self {
             fixed: None,
@@ -102,17 +103,17 @@ impl Basis {
         }
     }
 
-    /// Whether all random effects are those given.
+    /// Whether all random effects are the original ones.
     pub fn is_given(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// Whether all fixed effects are those given.
+    /// Whether the fixed effects are the original ones.
     pub fn has_given_fixed(&self) -> bool {
         self.fixed.is_none()
     }
 
-    /// The design with the columns of this basis.
+    /// The design with columns in this basis.
     pub fn design<'a>(&'a self, given: &Design<'a>) -> Design<'a> {
         let mut design = given.clone();
         for part in &self.parts {
@@ -129,7 +130,7 @@ impl Basis {
         design
     }
 
-    /// Parameters of the given effects (theta, and beta if it comes next) in this basis.
+    /// Transforms parameters (theta, followed by beta if present) to this basis.
     pub fn from_given(&self, parameters: &[f64]) -> Vec<f64> {
         let mut found = self.mapped(parameters, |part, column| {
             let given = column.to_vec();
@@ -141,7 +142,7 @@ impl Basis {
         found
     }
 
-    /// Parameters of this basis (theta, and beta if it comes next) for the given effects.
+    /// Transforms parameters (theta, followed by beta if present) back to the original effects.
     pub fn to_given(&self, parameters: &[f64]) -> Vec<f64> {
         let mut found = self.mapped(parameters, |part, column| {
             small::backward_solve(part.k, &part.c, column);
@@ -152,9 +153,9 @@ impl Basis {
         found
     }
 
-    /// Theta of the given effects at which `without` (term and column of each), of parts that begin
-    /// with them, have no variance. Where the fixed effects contain them the restricted likelihood
-    /// is the same for any variance of theirs.
+    /// Theta of the original effects at which the effects `without` (term and column of each) have
+    /// no variance; they must be the first ones of their parts. If they are in the column space of
+    /// X, the restricted likelihood does not depend on their variance.
     pub fn to_given_without(
         &self,
         theta: &[f64],
@@ -166,21 +167,21 @@ impl Basis {
         })
     }
 
-    /// Fixed effects in this basis.
+    /// Transforms fixed effects to this basis.
     pub fn fixed_from_given(&self, beta: &mut [f64]) {
         if let Some(FixedBasis { p, c, .. }) = &self.fixed {
             small::lambda_transposed_in_place(*p, c, beta);
         }
     }
 
-    /// Fixed effects of the columns of X as they are given.
+    /// Transforms fixed effects back to those of the original columns of X.
     pub fn fixed_to_given(&self, beta: &mut [f64]) {
         if let Some(FixedBasis { p, c, .. }) = &self.fixed {
             small::backward_solve(*p, c, beta);
         }
     }
 
-    /// The upper triangle `R_X` (`p x p`) for the given columns of X.
+    /// Transforms the upper triangle `R_X` (`p x p`) back to the original columns of X.
     pub fn rx_to_given(&self, rx: &mut [f64]) {
         if let Some(FixedBasis { p, c, .. }) = &self.fixed {
             for j in (0..*p).rev() {
@@ -193,7 +194,7 @@ impl Basis {
         }
     }
 
-    /// Linear combinations of the given fixed effects, one after the other, in this basis.
+    /// Transforms contrasts of the original fixed effects, one after the other, to this basis.
     pub fn contrasts_from_given(&self, contrasts: &mut [f64]) {
         if let Some(FixedBasis { p, c, .. }) = &self.fixed {
             let each = contrasts.chunks_exact_mut(*p);
@@ -201,12 +202,12 @@ impl Basis {
         }
     }
 
-    /// The ways from the effects of this basis back to those of the given columns.
+    /// The inverse transformations, from the effects of this basis to the original ones.
     pub fn roots(&self) -> Vec<Root> {
         self.parts.iter().map(PartBasis::root).collect()
     }
 
-    /// Effects of all levels of a term, `b = C^-T (C'b)`.
+    /// Transforms the effects of all levels of a term back: `b = C^-T (C'b)`.
     pub fn effects_to_given(&self, term: usize, vsize: usize, b: &mut [f64]) {
         for part in self.of_term(term) {
             let own = part.first..part.first + part.k;
@@ -216,8 +217,8 @@ impl Basis {
         }
     }
 
-    /// Spherical effects `u` of all levels of a term, for which `b = Lambda u`; `given` is theta of
-    /// the given effects.
+    /// Transforms the spherical effects `u`, with `b = Lambda u`, of all levels of a term back;
+    /// `given` is theta of the original effects.
     pub fn spherical_to_given(
         &self,
         given: &[f64],
@@ -238,7 +239,7 @@ impl Basis {
         }
     }
 
-    /// Root mean squares of the columns of a term, given those of this basis.
+    /// Transforms the root mean squares of the columns of a term back.
     pub fn scales_to_given(&self, term: usize, scales: &mut [f64]) {
         for part in self.of_term(term) {
             for i in 0..part.k {
@@ -248,7 +249,8 @@ impl Basis {
         }
     }
 
-    /// Covariances of the effects of each level of a term, `vsize x vsize` one after the other.
+    /// Transforms the covariances of the effects of each level of a term back, `vsize x vsize` one
+    /// after the other.
     pub fn covariances_to_given(
         &self,
         term: usize,
@@ -279,14 +281,14 @@ impl Basis {
         }
     }
 
-    /// The change of Omega of a term, `k x k`, along a way out.
+    /// Transforms the direction of a term's Omega, `k x k`, back.
     pub fn way_to_given(&self, way: &mut WayOut) {
         let k = way.change.len().isqrt();
         self.covariances_to_given(way.term, k, &mut way.change);
     }
 
-    /// The gradient in theta of the given effects, for the parts with other ones; `given` is the
-    /// given theta and `g` holds `G` of each term of this basis.
+    /// The gradient in theta of the original effects, for the transformed parts; `given` is the
+    /// original theta and `g` holds `G` of each term in this basis.
     pub fn gradient_to_given(
         &self,
         given: &[f64],
@@ -310,8 +312,8 @@ impl Basis {
         }
     }
 
-    /// A gradient in parameters that begin with theta of this basis, in those that begin with
-    /// `given`.
+    /// Transforms a gradient in parameters that begin with theta of this basis to parameters that
+    /// begin with `given`.
     pub fn parameter_slopes_to_given(&self, given: &[f64], slopes: &mut [f64]) {
         let there = slopes.to_vec();
         for part in &self.parts {
@@ -326,8 +328,8 @@ impl Basis {
         }
     }
 
-    /// A covariance matrix (`n x n`) of parameters that begin with `theta` of this basis, in the
-    /// given ones.
+    /// Transforms a covariance matrix (`n x n`) of parameters that begin with `theta` of this basis
+    /// to the original parameters.
     pub fn parameter_covariance_to_given(
         &self,
         theta: &[f64],
@@ -362,7 +364,7 @@ impl Basis {
         }
     }
 
-    // The fixed effects among parameters, where there are any and they are other ones.
+    // The fixed effects among the parameters, if they are present and transformed.
     fn fixed_among<'a>(
         &self,
         parameters: &'a mut [f64],
@@ -401,7 +403,7 @@ impl Basis {
     }
 }
 
-// Derivative of `map` in element `j` at `x`.
+// The derivative of `map` in element `j` at `x`, by central differences.
 fn difference(
     x: &[f64],
     j: usize,

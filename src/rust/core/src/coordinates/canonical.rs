@@ -1,14 +1,15 @@
-//! Coordinates with the same covariance: which of them to report, and where there is only one side.
+//! The canonical one of several equivalent coordinates, that is, with the same covariance, and the
+//! coordinates whose bound has no equivalents beyond it.
 //!
-//! Signs of standard deviations and of the columns of Lambda are free, as long as no element is
-//! held that would have to follow.
+//! Changing the sign of a standard deviation, or of a column of Lambda, gives an equivalent point
+//! unless an element that would have to change with it is held.
 
 use crate::coordinates::angles;
 use crate::covariance::{Part, Role};
 use crate::tolerances::SAME_COVARIANCE;
 
-/// Chooses among the coordinates of one part with the same Omega those within the bounds; where
-/// there are none, the nearest. Elements that are held stay.
+/// Chooses among the equivalent coordinates of one part those within the bounds or, if there are
+/// none, the nearest ones. Held elements are unchanged.
 pub(super) fn make_canonical(part: &Part, x: &mut [f64], held: &[bool]) {
     for j in part.correlations().filter(|&j| !held[j]) {
         x[j] = angles::canonical(x[j]);
@@ -30,8 +31,8 @@ pub(super) fn make_canonical(part: &Part, x: &mut [f64], held: &[bool]) {
     }
 }
 
-/// The parameters of one part without equivalents below their bound of zero: the objective may have
-/// a slope there.
+/// The parameters of one part without equivalents below their bound of zero, where the objective
+/// may have a nonzero derivative.
 pub(super) fn kinks(part: &Part, held: &[bool]) -> Vec<usize> {
     let is_correlated = !part.correlations().is_empty();
     let is_kink = |(_, role): &(usize, &Role)| match **role {
@@ -45,7 +46,7 @@ pub(super) fn kinks(part: &Part, held: &[bool]) -> Vec<usize> {
     kinks.map(|(j, _)| j).collect()
 }
 
-// A column of Lambda with its sign changed gives the same Omega.
+// Changes the sign of a column of Lambda, which leaves Omega unchanged.
 fn turn_column(part: &Part, column: usize, x: &mut [f64], held: &[bool]) {
     let is_anchored = is_anchored(part, column, held);
     for (value, role) in x.iter_mut().zip(part.roles()) {
@@ -62,7 +63,7 @@ fn turn_column(part: &Part, column: usize, x: &mut [f64], held: &[bool]) {
     }
 }
 
-// Whether an element below the diagonal is held, so that the column keeps its sign.
+// Whether an element below the diagonal is held, so that the column's sign cannot change.
 fn is_anchored(part: &Part, column: usize, held: &[bool]) -> bool {
     let is_below = |role: &Role| match *role {
         Role::Factor { row, column: own } => own == column && row > column,
@@ -72,8 +73,9 @@ fn is_anchored(part: &Part, column: usize, held: &[bool]) -> bool {
     roles.any(|(role, held)| *held && is_below(role))
 }
 
-// Signs of standard deviations have an equivalent where the correlations can take them over: with
-// the signs of the effects or, where zeros leave these open, with alternating ones.
+// Makes standard deviations positive, where correlations can change sign instead: with the signs of
+// the effects or, where zero standard deviations leave the signs undetermined, with alternating
+// signs.
 fn turn_scales(part: &Part, x: &mut [f64], held: &[bool]) {
     let mut own = vec![1.0; part.size];
     for (j, effect) in part.scales() {
@@ -100,7 +102,7 @@ fn turn_scales(part: &Part, x: &mut [f64], held: &[bool]) {
     }
 }
 
-// The standard deviations without signs, and the correlations with those of their effects.
+// The absolute standard deviations, with correlations multiplied by the signs of their effects.
 fn turned(
     part: &Part,
     x: &[f64],

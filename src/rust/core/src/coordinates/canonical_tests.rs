@@ -1,9 +1,9 @@
-//! The canonical form of coordinates, and the way from theta to coordinates and back.
+//! The canonical form of coordinates, and the transformation from theta to coordinates and back.
 
 use super::*;
 use crate::covariance::Structure;
 
-// The canonical form with some elements held.
+// The canonical form where some elements are held.
 fn project(
     structure: Structure,
     size: usize,

@@ -1,7 +1,7 @@
-//! Centred columns: a year, or a time stamp, varies little beside its mean, which would cost the
-//! digits of everything that is computed from it. Beside a constant first column `x_0` the others
-//! are therefore taken as `x_j - s_j x_0`, for which the fixed effects are `beta_0 + sum_j s_j
-//! beta_j` and, as before, `beta_j`.
+//! Centring of the columns of X. A year or a time stamp varies little relative to its mean, so that
+//! cross-products would lose its digits. If the first column `x_0` is constant, the others are
+//! therefore replaced by `x_j - s_j x_0`; the fixed effects of these columns are
+//! `beta_0 + sum_j s_j beta_j` and, unchanged, `beta_j`.
 
 /// The multiples `s_j`; that of the first column is zero.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +10,7 @@ pub(crate) struct Centring {
 }
 
 impl Centring {
-    /// Takes the multiples, one per column.
+    /// A centring with these multiples, one per column.
     pub fn new(shift: &[f64]) -> Self {
         Self {
             shift: shift.to_vec(),
@@ -21,7 +21,7 @@ impl Centring {
         self.shift.iter().zip(beta).map(|(s, b)| s * b).sum()
     }
 
-    /// Turns fixed effects of the columns as they are into those of the centred columns.
+    /// Transforms fixed effects of the original columns to those of the centred columns.
     pub fn centre(&self, beta: &mut [f64]) {
         let taken_off = self.taken_off(beta);
         if let Some(first) = beta.first_mut() {
@@ -29,7 +29,7 @@ impl Centring {
         }
     }
 
-    /// Turns fixed effects of the centred columns into those of the columns as they are.
+    /// Transforms fixed effects of the centred columns to those of the original columns.
     pub(crate) fn restore(&self, beta: &mut [f64]) {
         let taken_off = self.taken_off(beta);
         if let Some(first) = beta.first_mut() {
@@ -37,7 +37,8 @@ impl Centring {
         }
     }
 
-    /// The gradient in the fixed effects from that in those of the centred columns.
+    /// Transforms a gradient in the fixed effects of the centred columns to that in the original
+    /// ones.
     pub(crate) fn restore_gradient(&self, gradient: &mut [f64]) {
         let Some(&first) = gradient.first() else {
             return;
@@ -47,8 +48,8 @@ impl Centring {
         }
     }
 
-    /// Turns a covariance matrix of parameters (`n x n`), fixed effects of the centred columns from
-    /// `first` on, into that of the parameters with the fixed effects of the columns as they are.
+    /// Transforms a covariance matrix of parameters (`n x n`), which has the fixed effects of the
+    /// centred columns from `first` on, to the fixed effects of the original columns.
     pub(crate) fn restore_covariance(
         &self,
         first: usize,
@@ -73,7 +74,7 @@ impl Centring {
 mod tests {
     use super::*;
 
-    // x_1 - 3 x_0: linear predictor, slope and variance of it stay the same.
+    // With x_1 - 3 x_0 the linear predictor, the slope and its variance are unchanged.
     #[test]
     fn there_and_back() {
         let centring = Centring::new(&[0.0, 3.0]);

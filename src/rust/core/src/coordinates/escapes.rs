@@ -1,34 +1,33 @@
-//! Where else to look: other starts, and points beyond a stationary one.
+//! Trial points of a search: alternative starts, and points beyond a stationary point.
 
 use super::Coordinates;
 use crate::covariance::{Part, RelCov, WayOut};
 use crate::random::Stream;
 
-/// Shares of their ranges at which correlations start again.
+/// Positions of the correlations within their ranges at alternative starts.
 const SHARES: [f64; 4] = [0.05, 0.25, 0.75, 0.95];
-/// Shares of the step along a way out that are tried.
+/// Multiples of the step along a descent direction that are tried.
 const STEPS: [f64; 3] = [1.0, 0.1, 0.01];
-/// Decades around its unit over which the size of random covariances is spread: that of all of them
-/// together, and that of each.
+/// Standard deviations of random starts are log-uniform over this number of decades on either side
+/// of their unit: a common factor, and a factor of each.
 const DECADES: [f64; 2] = [1.5, 1.5];
 
-/// Standard errors between a standard deviation and zero with which the data say that there are
-/// random effects, and how large.
+/// Number of standard errors from zero at which a standard deviation is well determined.
 const FAR_FROM_ZERO: f64 = 2.0;
-/// Levels for each covariance parameter: a term with fewer says little about it.
+/// A term with fewer levels per covariance parameter has little information about them.
 const FEW_LEVELS: usize = 6;
-/// Rows for each random effect: with fewer the data say little about covariances.
+/// With fewer rows per random effect the data have little information about covariances.
 const FEW_ROWS: usize = 3;
 
 impl Coordinates {
-    /// Whether the data say so little of several covariance parameters that the objective may well
-    /// have several minima.
+    /// Whether there are several covariance parameters about which the data have so little
+    /// information that the objective may well have several minima.
     pub(crate) fn has_few_data(&self, n_rows: usize, levels: &[usize]) -> bool {
         self.free.len() > 1 && self.says_little(n_rows, levels)
     }
 
-    /// Whether the data say little of the covariance parameters: few rows for the random effects,
-    /// or few levels for the parameters of a term.
+    /// Whether the data have little information about the covariance parameters: few rows per
+    /// random effect, or few levels per parameter of a term.
     pub(crate) fn says_little(&self, n_rows: usize, levels: &[usize]) -> bool {
         let mut n_effects = 0;
         let mut has_few_levels = false;
@@ -42,9 +41,9 @@ impl Coordinates {
         has_few_levels || has_few_rows
     }
 
-    /// For each term whether all its standard deviations in `parameters` are several standard
-    /// errors from zero and no correlation is a parameter: the objective is nearly quadratic in
-    /// them then, with one minimum.
+    /// Marks the terms without correlation parameters all of whose standard deviations in
+    /// `parameters` are several standard errors from zero: the objective is nearly quadratic in
+    /// them, with one minimum.
     pub(crate) fn well_determined(
         &self,
         parameters: &[f64],
@@ -63,14 +62,14 @@ impl Coordinates {
         self.covs.iter().map(is_known).collect()
     }
 
-    /// The start at other correlations of parts with several standard deviations, where the
+    /// The start at other correlations of the parts with several standard deviations, where the
     /// objective may have several minima.
     pub(crate) fn other_starts(&self) -> Vec<Vec<f64>> {
         self.with_correlations(&self.start)
     }
 
     // `parameters` with the first free correlation of each part with several standard deviations at
-    // other shares of its range; no points where there is no such part.
+    // several positions within its range; empty if there is no such part.
     fn with_correlations(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
         let parts = self.correlated.iter();
         let several = parts.filter(|part| part.scales().count() > 1);
@@ -84,7 +83,7 @@ impl Coordinates {
         SHARES.into_iter().map(at_share).collect()
     }
 
-    // `parameters` with these correlations at a share of their ranges.
+    // `parameters` with these correlations at the position `share` within their ranges.
     fn with_shares(
         &self,
         parameters: &[f64],
@@ -100,8 +99,8 @@ impl Coordinates {
         self.to_theta(&x)
     }
 
-    /// `parameters` with the first free correlation of each part at a share of its range; none,
-    /// where there is no such part.
+    /// `parameters` with the first free correlation of each part at the position `share` within its
+    /// range; `None` if there is no such part.
     pub(crate) fn with_correlation(
         &self,
         parameters: &[f64],
@@ -115,8 +114,8 @@ impl Coordinates {
         is_any.then(|| self.with_shares(parameters, &turned, share))
     }
 
-    /// `parameters` with random covariances: standard deviations of all sizes around their `units`,
-    /// and correlations anywhere in their range.
+    /// `parameters` with random covariances: log-uniform standard deviations around their `units`,
+    /// and correlations over their whole range.
     pub(crate) fn at_random(
         &self,
         parameters: &[f64],
@@ -146,7 +145,7 @@ impl Coordinates {
         self.to_theta(&x)
     }
 
-    // The free standard deviations of a part, or elements of its factor, at random.
+    // Sets the free standard deviations, or elements of Lambda, of a part at random.
     fn place_at_random(
         &self,
         part: &Part,
@@ -171,9 +170,9 @@ impl Coordinates {
         indices.into_iter().find(|&j| !self.is_held[j])
     }
 
-    /// `parameters` without one of the standard deviations beside correlations, each in turn, at
-    /// several correlations: where a standard deviation is gone that kept the correlations from a
-    /// value, all others change.
+    /// `parameters` with each standard deviation of a correlated structure in turn set to zero, at
+    /// several correlations: the correlations, which that standard deviation may have determined,
+    /// are then free to change.
     pub(crate) fn smaller(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
         let mut points = Vec::new();
         for j in 0..parameters.len() {
@@ -189,8 +188,8 @@ impl Coordinates {
         points
     }
 
-    /// Points to try from `x`, a stationary one: those of [`Self::exchanges`], and along the ways
-    /// out that promise more than `gain`, best first.
+    /// Trial points beyond the stationary point `x`: those of [`Self::exchanges`], then points
+    /// along the descent directions whose predicted decrease exceeds `gain`, largest first.
     pub(crate) fn beyond(
         &self,
         x: &[f64],
@@ -218,8 +217,8 @@ impl Coordinates {
         points
     }
 
-    // Where some standard deviations of a part keep others at zero, there may be a better optimum
-    // with one of these beside them, or in their place.
+    // Points at which a standard deviation that is blocked at zero becomes positive, along with the
+    // others of its part or instead of them.
     fn exchanges(&self, parameters: &[f64], gradient: &[f64]) -> Vec<Vec<f64>> {
         let mut points = Vec::new();
         for part in self.covs.iter().flat_map(RelCov::parts) {

@@ -1,9 +1,10 @@
-//! Effects of covariates far from zero that sums call contained in the fixed effects, asked once
-//! more.
+//! Confirmation that random effects of covariates far from zero are in the column space of X, as
+//! cross-products suggest.
 //!
-//! Beside fixed effects that tell the levels apart, the columns of Z of such a covariate are nearly
-//! contained in X: what is left of them is its spread within levels, squared, as a share of its
-//! mean, squared. A sum of products doesn't know a share of 1e-12, the rows do.
+//! If X distinguishes the levels, the columns of Z of such a covariate are nearly in its column
+//! space: the share of their sum of squares that is orthogonal to X is about the squared ratio of
+//! the standard deviation within levels to the mean. A share of 1e-12 cannot be computed from
+//! cross-products, but it can from the rows.
 
 use super::orthogonal::{left_of, orthogonal};
 use crate::design::{Column, Design};
@@ -12,11 +13,11 @@ use crate::factor::contained::irregular;
 use crate::factor::sums::{Sums, TermSums};
 use crate::tolerances::{CONTAINED, REMAINDER, SMALL_WITHIN};
 
-/// Confirms by the rows that X contains effects (term and column of each), of which sums say so.
+/// Confirms from the rows that effects (term and column of each) are in the column space of X.
 ///
 /// # Errors
-/// `Origin` where it doesn't contain them: the covariate is far from zero beside its spread within
-/// levels.
+/// `Origin` if one is not, because the covariate is far from zero relative to its standard
+/// deviation within levels.
 pub fn confirm_contained(
     design: &Design,
     effects: &[(usize, usize)],
@@ -38,8 +39,8 @@ pub fn confirm_contained(
     Ok(())
 }
 
-/// Confirms the same where there are nothing but sums: of a covariate far from zero they can't
-/// tell, unless it is constant.
+/// Confirms the same where only sums are available, which cannot decide about a covariate far from
+/// zero unless it is constant.
 ///
 /// # Errors
 /// `Origin` where a covariate is that far from zero.
@@ -67,14 +68,15 @@ fn lost((term, column): (usize, usize)) -> Error {
     }
 }
 
-// The weighted square of a column in each level, and that of what the level's mean leaves.
+// The weighted sum of squares of a column in each level, about zero and about the level's mean.
 fn squares_of_levels(
     design: &Design,
     (term, column): (usize, usize),
 ) -> Vec<(f64, f64)> {
     let term = &design.terms[term];
     let mut first = vec![f64::NAN; term.n_levels];
-    // The weight, the sum and the sum of squares of what differs from the first value; the square.
+    // The weight, and the sum and sum of squares of differences from the first value; the sum of
+    // squares of the values.
     let mut sums = vec![[0.0; 4]; term.n_levels];
     for i in 0..design.n() {
         let (level, w, z) =
@@ -99,7 +101,7 @@ fn squares_of_levels(
     sums.iter().map(spread).collect()
 }
 
-// Whether a column varies within levels, but by a small share of its size; `squares` are those of
+// Whether a column varies within levels, but little relative to its size; `squares` come from
 // `squares_of_levels`.
 fn varies_little(squares: &[(f64, f64)]) -> bool {
     let shares = squares.iter().filter(|(whole, _)| *whole > 0.0);
@@ -108,7 +110,7 @@ fn varies_little(squares: &[(f64, f64)]) -> bool {
     (REMAINDER..SMALL_WITHIN).contains(&share)
 }
 
-// A combination of the columns of all levels, each with a square of one, by irregular weights.
+// A combination, with irregular weights, of the columns of all levels, each scaled to unit length.
 fn combination(
     design: &Design,
     effect: (usize, usize),
@@ -128,7 +130,8 @@ fn combination(
     (0..design.n()).map(row).collect()
 }
 
-// Whether a column that isn't constant is far from zero beside its spread, all levels together.
+// Whether a column that is not constant is far from zero relative to its standard deviation over
+// all levels.
 fn is_far_in_sums(
     term: &TermSums,
     column: usize,
@@ -157,8 +160,8 @@ mod tests {
     use crate::derivatives::tests::{us, Data};
     use crate::design::Columns;
 
-    // Slopes of a covariate at an origin, beside dummy columns of their levels, and perhaps beside
-    // slopes of these.
+    // Tests random slopes of a covariate with this origin, with indicator columns of the levels in
+    // X and, if `with_slopes`, also fixed slopes in each level.
     fn found(origin: f64, with_slopes: bool) -> Result<()> {
         let levels = |i: usize| i % 4;
         let data = Data::new(24, 1, vec![(Box::new(levels), vec![us(1, 0)])]);

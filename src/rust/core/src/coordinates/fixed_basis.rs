@@ -1,4 +1,5 @@
-//! Fixed effects of orthogonal columns, where one of a covariate far from zero depends on others.
+//! Orthogonalised columns of X, for a covariate far from zero whose column is nearly a combination
+//! of others.
 
 use super::orthogonal::{
     depend, is_far, is_near_multiple, orthogonal, products,
@@ -6,29 +7,29 @@ use super::orthogonal::{
 use crate::design::{Column, Design};
 use crate::tolerances::{FAR, SMALL_SPREAD};
 
-/// Products of X that are computed in no time beside the call: up to so many, orthogonal columns
-/// cost nothing.
+/// Up to this number of products of the columns of X, orthogonalisation costs nothing noticeable.
 const FEW_PRODUCTS: usize = 100_000;
 
-/// The fixed effects, with `X = Q C'`: effects `beta` are computed with as `C'beta`.
+/// The fixed effects `C'beta` of the columns Q, with `X = Q C'`.
 #[derive(Debug, Clone)]
 pub(super) struct FixedBasis {
     /// Number of fixed effects.
     pub(super) p: usize,
-    /// C, of ones on the diagonal, so that `log |X'X|` is that of Q; column by column.
+    /// C with ones on the diagonal, so that `log |X'X|` is that of Q; column by column.
     pub(super) c: Vec<f64>,
     /// Q, column by column.
     pub(super) q: Vec<f64>,
 }
 
 impl FixedBasis {
-    /// Other columns of X, where a covariate is far from zero and columns depend on others than a
-    /// constant: an interaction of a day number nearly is a multiple of the other variable's
-    /// column.
+    /// Orthogonalised columns of X, if a covariate is far from zero and its column is nearly a
+    /// combination of others than a constant, as an interaction of a day number nearly is a
+    /// multiple of the other variable.
     pub(super) fn of(design: &Design) -> Option<Self> {
         let columns: Vec<Column> = design.x.iter().copied().collect();
         let (n, p) = (design.n(), columns.len());
-        // Digits that X'X loses matter where covariances are large beside the residual variance.
+        // The digits lost in X'X matter where covariances are large relative to the residual
+        // variance.
         let limit = match n * p * p <= FEW_PRODUCTS {
             true => SMALL_SPREAD,
             false => FAR,
@@ -50,7 +51,7 @@ impl FixedBasis {
     }
 }
 
-// Whether a covariate is far from zero: a column, or what multiplies one to make another.
+// Whether a covariate is far from zero: a column, or the ratio of two columns.
 fn has_far(columns: &[Column], n: usize, limit: f64) -> bool {
     let mut all = columns.iter().enumerate();
     all.any(|(j, a)| {

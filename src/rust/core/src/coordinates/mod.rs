@@ -1,22 +1,23 @@
-//! The coordinates in which optimizers see the parameters of a model: its covariance parameters
-//! theta and, behind them, what else is fitted (fixed effects and shape of a generalized model; log
-//! sigma where a covariance is held on the scale of the response).
+//! Transformations between a model's parameters and the coordinates of the optimizers. The
+//! parameters are theta, followed by the fixed effects and the shape of a generalized model, or by
+//! log sigma where a covariance is held on the scale of the response.
 //!
-//! Held parameters have no coordinate. Nothing is bounded but, at zero, standard deviations beside
-//! correlations. Every change of coordinates is a pair of functions `to_theta` and `from_theta`;
-//! derivatives change by its Jacobian: `J'g` and `J'HJ + sum_j g_j d2 theta_j`.
+//! Held parameters have no coordinate. The only bounds are at zero, for the standard deviations of
+//! structures with correlation parameters. Every change of coordinates has the functions `to_theta`
+//! and `from_theta`; derivatives are transformed by its Jacobian J: `J'g` and
+//! `J'HJ + sum_j g_j d2 theta_j`.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
-//! | correlations by their angles, with derivatives | `angles` |
-//! | which of several coordinates with one covariance; where there is only one side | `canonical` |
-//! | other starts; points beyond a stationary one | `escapes` |
-//! | an unstructured covariance around one theta, its effects in no order | [`tangent`] |
-//! | fixed effects of centred columns | [`centring`] |
-//! | effects of orthogonal columns, where the given ones nearly depend on each other | [`basis`] |
-//! | effects of far covariates that sums call contained in the fixed ones | [`far_effects`] |
-//! | orthogonal columns, of a part of a term and of X | `orthogonal`, `part_basis`, `fixed_basis` |
-//! | the basis of a model that is given by its sums | [`sums`] |
+//! | angles as coordinates of correlations, with derivatives | `angles` |
+//! | the canonical one of equivalent points; genuine bounds | `canonical` |
+//! | alternative starts; trial points beyond a stationary point | `escapes` |
+//! | tangent coordinates of an unstructured covariance | [`tangent`] |
+//! | centred columns of X | [`centring`] |
+//! | the basis of orthogonalised columns, for near collinearity | [`basis`] |
+//! | effects of covariates far from zero in the column space of X | [`far_effects`] |
+//! | orthogonal columns of a part and of X | `orthogonal`, `part_basis`, `fixed_basis` |
+//! | the basis of a model given by its sums | [`sums`] |
 
 mod angles;
 pub mod basis;
@@ -36,29 +37,30 @@ use crate::kernels::small;
 use crate::optimize::{self, Geometry, Observer, OptSummary, Settings};
 use crate::tolerances::{NO_GAIN, OMEGA_CHANGE, OMEGA_STEP};
 
-/// The way from coordinates to parameters, around a start and at a last point.
+/// The transformation between coordinates and parameters, with a start and the last point.
 #[derive(Debug, Clone)]
 pub(crate) struct Coordinates {
     covs: Vec<RelCov>,
-    // The parts with correlations.
+    // The parts with correlation parameters.
     correlated: Vec<Part>,
     is_held: Vec<bool>,
-    // Whether a parameter is a correlation.
+    // Marks the parameters that are correlations.
     is_angle: Vec<bool>,
-    // Indices of the parameters that have a coordinate.
+    // Indices of the free parameters, which have a coordinate.
     free: Vec<usize>,
-    // Held elements of theta that are a value over sigma, whose logarithm is the last parameter.
+    // Held elements of theta that are a given standard deviation over sigma; log sigma is then the
+    // last parameter.
     absolute: Vec<(usize, f64)>,
     is_bounded: Vec<bool>,
-    // The parameters as given.
+    // The parameters at the start.
     start: Vec<f64>,
-    // For each parameter its coordinate at the last point, or its value if it is held.
+    // The coordinate of each parameter at the last point, or the value of a held parameter.
     x: Vec<f64>,
     /// All parameters at the last point.
     pub parameters: Vec<f64>,
 }
 
-// The derivatives of the parameters at one point.
+// The derivatives of the parameters in the coordinates at one point.
 struct Jacobian {
     // `(parameter, coordinate, derivative)`.
     first: Vec<(usize, usize, f64)>,
@@ -67,8 +69,8 @@ struct Jacobian {
 }
 
 impl Coordinates {
-    /// Around `parameters`; the first of them are held where `held` says so, some at a value over
-    /// sigma.
+    /// Coordinates with the start `parameters`, the first of which are held where `held` says so;
+    /// `absolute` lists those that are a standard deviation over sigma.
     pub fn new(
         covs: &[RelCov],
         held: &[bool],
@@ -114,7 +116,7 @@ impl Coordinates {
         &self.free
     }
 
-    /// The free ones of a vector with an element for each parameter.
+    /// The elements of the free parameters of a vector over all parameters.
     pub(crate) fn free_of<T: Copy>(&self, values: &[T]) -> Vec<T> {
         self.free.iter().map(|&j| values[j]).collect()
     }
@@ -139,7 +141,7 @@ impl Coordinates {
         self.from_theta(&self.start)
     }
 
-    // One value for each parameter.
+    // The coordinate, or held value, of each parameter.
     fn all_from_theta(&self, parameters: &[f64]) -> Vec<f64> {
         let mut x = parameters.to_vec();
         for part in &self.correlated {
@@ -153,7 +155,7 @@ impl Coordinates {
         x
     }
 
-    /// Goes to the point `x`.
+    /// Moves to the point `x`.
     pub(crate) fn go_to(&mut self, x: &[f64]) {
         for (&j, x) in self.free.iter().zip(x) {
             self.x[j] = *x;
@@ -164,8 +166,7 @@ impl Coordinates {
         self.parameters = parameters;
     }
 
-    // Replaces one value for each parameter, its coordinate or what it is held at, by the
-    // parameter.
+    // Replaces the coordinate, or held value, of each parameter by the parameter.
     fn turn_to_theta(&self, x: &mut [f64]) {
         for part in &self.correlated {
             let range = part.range();
@@ -177,12 +178,13 @@ impl Coordinates {
         }
     }
 
-    /// Whether a coordinate has no equivalent beyond its bound of zero.
+    /// Marks the coordinates without equivalent points beyond their bound of zero.
     pub(crate) fn is_bounded(&self) -> Vec<bool> {
         self.free_of(&self.is_bounded)
     }
 
-    // Zero for standard deviations and the diagonal of Lambda; all else is free.
+    // The lower bounds: zero for standard deviations and the diagonal of Lambda, none for the
+    // others.
     fn lower(&self) -> Vec<f64> {
         let mut lower = vec![f64::NEG_INFINITY; self.start.len()];
         for part in self.covs.iter().flat_map(RelCov::parts) {
@@ -195,8 +197,8 @@ impl Coordinates {
         self.free_of(&lower)
     }
 
-    /// Chooses among the points with the same covariances the one within the bounds, or the nearest
-    /// one within them.
+    /// Replaces `x` by the equivalent point within the bounds or, if there is none, by the nearest
+    /// one.
     pub(crate) fn make_canonical(&self, x: &mut [f64]) {
         let mut all = self.x.clone();
         for (&j, x) in self.free.iter().zip(x.iter()) {
@@ -238,12 +240,12 @@ impl Coordinates {
         jacobian
     }
 
-    // The coordinate of a parameter.
+    // The index of a parameter's coordinate.
     fn place(&self, parameter: usize) -> Option<usize> {
         self.free.binary_search(&parameter).ok()
     }
 
-    // The free correlations of one part, by their angles.
+    // Adds the derivatives of the free correlations of one part in their angles.
     fn add_angles(&self, part: &Part, jacobian: &mut Jacobian) {
         let range = part.range();
         let first = range.start + part.correlations().start;
@@ -267,8 +269,8 @@ impl Coordinates {
         }
     }
 
-    /// Replaces a covariance matrix of the coordinates by that of the free parameters, at the last
-    /// point.
+    /// Transforms a covariance matrix of the coordinates to that of the free parameters, at the
+    /// last point.
     pub(crate) fn covariance_to_theta(&self, covariance: &mut [f64]) {
         let n = self.free.len();
         let mut elements = Vec::new();
@@ -277,8 +279,7 @@ impl Coordinates {
                 elements.push((a, b, first));
             }
         }
-        // Once from the one side, then, as the half-way product is written transposed, from the
-        // other.
+        // Each pass multiplies by J from one side and writes the product transposed.
         for _ in 0..2 {
             let given = covariance.to_vec();
             covariance.fill(0.0);
@@ -298,7 +299,7 @@ impl Coordinates {
         }
     }
 
-    /// The gradient in the coordinates, zero where a bound is in the way.
+    /// The gradient in the coordinates, with zeros for parameters that are blocked by their bound.
     pub fn gradient(&self, in_parameters: &[f64], gradient: &mut [f64]) {
         self.slopes(in_parameters, gradient);
         for (slope, &j) in gradient.iter_mut().zip(&self.free) {
@@ -330,7 +331,8 @@ impl Coordinates {
         self.part_blocked(gradient, hessian);
     }
 
-    /// Cuts what is blocked off the rest of a Hessian in the coordinates.
+    /// Removes the coupling of blocked parameters with the others from a Hessian in the
+    /// coordinates.
     pub(crate) fn part_blocked(&self, gradient: &[f64], hessian: &mut [f64]) {
         let n = self.free.len();
         for (b, &j) in self.free.iter().enumerate() {
@@ -345,19 +347,20 @@ impl Coordinates {
         }
     }
 
-    // On the bound of zero, or as good as there, with the objective rising: the parameter stays.
+    // Whether a parameter is (nearly) on its bound of zero and the objective increases away from
+    // the bound.
     fn is_blocked(&self, j: usize, gradient: &[f64]) -> bool {
         self.is_bounded[j]
             && gradient[j] > 0.0
             && self.parameters[j] * gradient[j] < NO_GAIN
     }
 
-    /// The coordinates around another start.
+    /// The coordinates with another start.
     pub(crate) fn starting_at(&self, parameters: &[f64]) -> Self {
         Self::new(&self.covs, &self.is_held, &self.absolute, parameters)
     }
 
-    /// Whether coordinate `b` is one of the covariances.
+    /// Whether coordinate `b` is that of a covariance parameter.
     pub(crate) fn is_covariance(&self, b: usize) -> bool {
         self.covs
             .iter()
@@ -365,7 +368,7 @@ impl Coordinates {
             .any(|part| part.range().contains(&self.free[b]))
     }
 
-    /// The largest coordinate of a covariance, in its unit.
+    /// The largest coordinate of a covariance parameter, in its unit.
     pub(crate) fn extent(&self, x: &[f64], step_sizes: &[f64]) -> f64 {
         let of = |b: usize| {
             if self.is_covariance(b) {
@@ -377,8 +380,8 @@ impl Coordinates {
         (0..x.len()).map(of).fold(0.0, f64::max)
     }
 
-    /// Whether a small step along `direction` changes a covariance: along redundant elements of a
-    /// factor it doesn't.
+    /// Whether a small step along `direction` changes Omega, which it does not along redundant
+    /// elements of Lambda.
     pub(crate) fn changes_covariances(
         &self,
         x: &[f64],
@@ -394,7 +397,7 @@ impl Coordinates {
         for (here, (up, down)) in at(0.0).iter().zip(above.iter().zip(&below)) {
             let mut change = up.clone();
             small::axpy(-1.0, down, &mut change);
-            // From zero there is no slope.
+            // At zero, Omega is quadratic in the step.
             let is_new =
                 largest(here) == 0.0 && largest(up) > OMEGA_STEP.powi(3);
             if is_new
@@ -414,8 +417,8 @@ impl Coordinates {
             .collect()
     }
 
-    /// Minimises `objective` from the start. Initial steps, the points that are seen and those that
-    /// come back are of the parameters.
+    /// Minimises `objective` from the start. Initial steps, observed points and results are in
+    /// terms of the parameters.
     ///
     /// # Errors
     /// Fails as [`optimize::minimize`] does.

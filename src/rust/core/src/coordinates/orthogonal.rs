@@ -1,18 +1,18 @@
-//! Orthogonal columns of a design, `Z = Q C'`, and whether they are needed: how far the columns
-//! depend on each other, and how far from zero they are.
+//! Orthogonalisation `Z = Q C'` of the columns of a design, and the measures that decide whether it
+//! is needed: near collinearity, and distance from zero.
 
 use crate::design::{Column, Design};
 use crate::kernels::chunks::chunks;
 use crate::kernels::small;
 use crate::tolerances::{LOST_ORIGIN, REMAINDER};
 
-/// Rows of Z that are looked at at a time, a multiple of four.
+/// Number of rows that are processed at a time, a multiple of four.
 const CHUNK: usize = 256;
 
-/// Rows of a first look at two columns.
+/// Number of rows of a first comparison of two columns.
 const FEW_ROWS: usize = 16;
 
-/// The products of columns less a shift of each, `k x k`, weights included: their upper triangle.
+/// Weighted cross-products of shifted columns, `k x k`, upper triangle.
 pub(super) fn products(
     design: &Design,
     columns: &[Column],
@@ -51,7 +51,7 @@ pub(super) fn products(
     products
 }
 
-// The inner product of `count` values, in four sums side by side; what follows them is zero.
+// The inner product of `count` values in four interleaved sums; the values after them are zero.
 fn inner(a: &[f64], b: &[f64], count: usize) -> f64 {
     let mut sums = [0.0; 4];
     let fours = a.chunks_exact(4).zip(b.chunks_exact(4));
@@ -63,8 +63,8 @@ fn inner(a: &[f64], b: &[f64], count: usize) -> f64 {
     sums.iter().sum()
 }
 
-/// Whether the columns before one of them leave a share below `limit` of it, as far as
-/// cross-products can tell.
+/// Whether the residual sum of squares of a column on the preceding ones is a share below `limit`
+/// of its own, as computed from cross-products.
 pub(super) fn depend(k: usize, mut products: Vec<f64>, limit: f64) -> bool {
     let squares: Vec<f64> = (0..k).map(|j| products[j * (k + 1)]).collect();
     for j in 0..k {
@@ -86,8 +86,8 @@ pub(super) fn depend(k: usize, mut products: Vec<f64>, limit: f64) -> bool {
     false
 }
 
-/// Q and C, of ones on the diagonal, with `Z = Q C'`: each column less what those before it
-/// explain, twice, which is exact to rounding.
+/// Q and C with ones on the diagonal of C and `Z = Q C'`, by Gram-Schmidt orthogonalisation applied
+/// twice, which is accurate to rounding.
 pub(super) fn orthogonal(
     design: &Design,
     columns: &[Column],
@@ -117,7 +117,7 @@ pub(super) fn orthogonal(
     (q, c)
 }
 
-/// Gives the columns of Q a mean square of one.
+/// Scales the columns of Q to a mean square of one.
 pub(super) fn standardize(
     design: &Design,
     k: usize,
@@ -133,7 +133,7 @@ pub(super) fn standardize(
     }
 }
 
-// The inner product of two columns, weights included.
+// The weighted inner product of two columns.
 fn weighted_product(design: &Design, a: &[f64], b: &[f64]) -> f64 {
     let rows = a.iter().zip(b).enumerate();
     let products = rows.map(|(i, (a, b))| design.weight(i) * a * b);
@@ -144,7 +144,8 @@ fn square(design: &Design, column: &[f64]) -> f64 {
     weighted_product(design, column, column)
 }
 
-/// The share of the square of a column that orthogonal ones leave, which are taken off it.
+/// Projects a column on the orthogonal complement of orthogonal columns, and returns the remaining
+/// share of its sum of squares.
 pub(super) fn left_of(design: &Design, q: &[f64], own: &mut [f64]) -> f64 {
     let whole = square(design, own);
     for _ in 0..2 {
@@ -155,7 +156,7 @@ pub(super) fn left_of(design: &Design, q: &[f64], own: &mut [f64]) -> f64 {
     square(design, own) / whole
 }
 
-// Takes off a column what another one explains of it; returns the multiple.
+// Subtracts the projection of a column on another one; returns the coefficient.
 fn take_off(design: &Design, other: &[f64], own: &mut [f64]) -> f64 {
     let whole = square(design, other);
     if whole <= 0.0 {
@@ -166,7 +167,7 @@ fn take_off(design: &Design, other: &[f64], own: &mut [f64]) -> f64 {
     factor
 }
 
-// Gives a column, unless it is zero, a mean square of one; returns what it is divided by.
+// Scales a nonzero column to a mean square of one; returns the divisor.
 fn normalize(design: &Design, column: &mut [f64]) -> f64 {
     let size = (square(design, column) / design.n_eff() as f64).sqrt();
     let size = if size > 0.0 { size } else { 1.0 };
@@ -176,7 +177,8 @@ fn normalize(design: &Design, column: &mut [f64]) -> f64 {
     size
 }
 
-/// A column of which, beside a constant one, no digit is left.
+/// The first column that has no correct digits after subtracting a multiple of the constant first
+/// column.
 pub(super) fn lost_digits(
     design: &Design,
     columns: &[Column],
@@ -193,14 +195,14 @@ pub(super) fn lost_digits(
     })
 }
 
-/// Whether a column is far from zero, where it isn't zero: its values vary little.
+/// Whether the nonzero values of a column vary little relative to their mean.
 pub(super) fn is_far(column: &Column, n: usize, limit: f64) -> bool {
     let values = (0..n).map(|row| column.value(row));
     vary_little(values.filter(|value| *value != 0.0), limit)
 }
 
-/// Whether one of two columns is nearly a multiple of the other, as the product of a covariate and
-/// another one that is far from zero: their ratio varies little.
+/// Whether one of two columns is nearly a multiple of the other, because their ratio varies little:
+/// such as the product of a variable with a covariate far from zero.
 pub(super) fn is_near_multiple(
     (a, b): (&Column, &Column),
     n: usize,
@@ -212,12 +214,12 @@ pub(super) fn is_near_multiple(
         let of_both = values.filter(|values| *values != (0.0, 0.0));
         of_both.map(|(a, b)| a / b)
     };
-    // Most pairs need no more than a look at some rows.
+    // For most pairs a few rows already decide that they are not.
     vary_little(ratios((n / FEW_ROWS).max(1)), limit)
         && vary_little(ratios(1), limit)
 }
 
-// Whether the variance of some values is below `limit` times the square of their mean.
+// Whether the variance of some values is below `limit` times their squared mean.
 fn vary_little(mut values: impl Iterator<Item = f64>, limit: f64) -> bool {
     let Some(first) = values.next() else {
         return false;

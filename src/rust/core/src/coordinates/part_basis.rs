@@ -1,4 +1,4 @@
-//! Effects of orthogonal columns of one unstructured part of a term.
+//! The orthogonalised columns of one unstructured part of a term.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ pub(super) struct PartBasis {
     pub term: usize,
     /// First column of the part in its term.
     pub first: usize,
-    /// Effects of the part.
+    /// Number of effects of the part.
     pub k: usize,
     /// Indices of the part's parameters in theta.
     pub theta: Range<usize>,
@@ -23,7 +23,8 @@ pub(super) struct PartBasis {
     pub q: Vec<f64>,
 }
 
-/// Lambda of the given columns is the root, `C^-T`, times Lambda of the basis.
+/// The matrix `C^-T` by which Lambda in the basis is multiplied to give a root of the original
+/// Omega.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Root {
     /// Term of the design.
@@ -35,7 +36,7 @@ pub struct Root {
 }
 
 impl PartBasis {
-    /// The way from the effects of this part back to those of the given columns.
+    /// The inverse transformation, to the original effects of this part.
     pub(super) fn root(&self) -> Root {
         let k = self.k;
         let mut values = vec![0.0; k * k];
@@ -50,8 +51,8 @@ impl PartBasis {
         }
     }
 
-    /// How many of the part's effects are among `effects` (term and column of each), if it begins
-    /// with them; otherwise none.
+    /// The number of the part's effects in `effects` (term and column of each), if they are its
+    /// first ones; otherwise zero.
     pub(super) fn leading(&self, effects: &[(usize, usize)]) -> usize {
         let own = self.first..self.first + self.k;
         let within = |(term, column): &&(usize, usize)| {
@@ -66,7 +67,7 @@ impl PartBasis {
         }
     }
 
-    /// C G C' times a column of the given Lambda; `g` is that of the term.
+    /// `C G C'` times a column of the original Lambda; `g` is that of the whole term.
     pub(super) fn slope_of_column(&self, given: &[f64], g: &[f64]) -> Vec<f64> {
         let k = self.k;
         let vsize = g.len().isqrt();
@@ -82,8 +83,8 @@ impl PartBasis {
         back
     }
 
-    /// The rotation that makes `C'Lambda` triangular, by rows: that of the identity, which stands
-    /// below `C'Lambda` while both are rotated.
+    /// The rotation that makes `C'Lambda` triangular, by rows: the rotations of `C'Lambda` applied
+    /// to the identity.
     pub(super) fn rotation(&self, own: &[f64]) -> Vec<f64> {
         let k = self.k;
         let mut rows = self.rows(own, |column| {
@@ -98,7 +99,7 @@ impl PartBasis {
         rows.split_off(k * k)
     }
 
-    /// Lambda by rows, with each of its columns mapped.
+    /// Lambda by rows, with `map` applied to each of its columns.
     pub(super) fn rows(
         &self,
         own: &[f64],

@@ -1,8 +1,9 @@
-//! The basis of sums: columns of Z that depend on each other are told by their cross-products.
+//! The basis of a model given by its sums: near collinearity of columns of Z is detected from their
+//! cross-products.
 //!
-//! Sums of a covariate far from zero have lost the digits of its spread. They are therefore taken
-//! of columns Q that are near zero, with `Z = Q M'` for the given ones; what a basis `Z = P C'`
-//! computes with is `P = Q A'`, `A = C^-1 M`.
+//! Sums over a covariate far from zero would have lost the digits of its variance. They are
+//! therefore taken of columns Q near zero, with `Z = Q M'` for the original columns. The columns of
+//! the basis `Z = P C'` are then `P = Q A'` with `A = C^-1 M`.
 
 use std::ops::Range;
 
@@ -20,20 +21,19 @@ use crate::tolerances::{DEPENDENT, LOST_ORIGIN};
 /// The cross-products of the columns of one part.
 struct Products {
     k: usize,
-    /// Cross-products of the columns that were summed up, `k x k`, divided by the observations.
+    /// Cross-products S of the summed columns Q, `k x k`, divided by the number of observations.
     summed: Vec<f64>,
     /// M, `k x k`.
     m: Vec<f64>,
 }
 
 impl Basis {
-    /// The basis of sums: other effects where columns of an unstructured part depend on each other,
-    /// and none of its parameters is held. `summed`: M of each term, `k x k`, of the columns that
-    /// were summed up.
+    /// The basis of sums. It orthogonalises the columns of an unstructured part if they are nearly
+    /// collinear and none of its parameters is held; `summed` has M of each term, `k x k`.
     ///
     /// # Errors
-    /// `Origin` if a covariate's mean is so large beside its standard deviation that nothing is
-    /// left of its digits.
+    /// `Origin` if a covariate's mean is so large relative to its standard deviation that all
+    /// digits are lost.
     pub fn of_sums(
         sums: &Sums,
         summed: &[Vec<f64>],
@@ -59,7 +59,7 @@ impl Basis {
         })
     }
 
-    /// The sums of this basis; `None` where they are the given ones.
+    /// The sums in this basis; `None` if they are the given ones.
     pub fn sums(&self, given: &Sums, summed: &[Vec<f64>]) -> Option<Sums> {
         let terms = summed.iter().enumerate();
         let changes: Vec<Change> =
@@ -80,7 +80,7 @@ impl Basis {
         Some(sums)
     }
 
-    // A = C^-1 M of a term.
+    // `A = C^-1 M` of a term.
     fn change(&self, at: usize, m: &[f64]) -> Change {
         let vsize = m.len().isqrt();
         let mut a = m.to_vec();
@@ -94,15 +94,15 @@ impl Basis {
     }
 }
 
-/// A matrix by which columns are multiplied; `None`: they stay.
+/// The matrix by which columns are multiplied; `None` for the identity.
 type Change = Option<Vec<f64>>;
 
-// Whether effects of a part may be combined.
+// Whether effects of a part may be combined: the part must be unstructured.
 fn is_free(part: &Part) -> bool {
     part.is_triangle() && part.size > 1
 }
 
-// Z'WZ of each level becomes A Z'WZ A', X'WZ becomes X'WZ A', Z'Wr becomes A Z'Wr.
+// Replaces Z'WZ of each level by A Z'WZ A', X'WZ by X'WZ A', and Z'Wr by A Z'Wr.
 fn change_term(term: &mut TermSums, a: &[f64]) {
     let k = term.k;
     multiply_left(k, a, &mut term.zz);
@@ -131,13 +131,13 @@ fn times(k: usize, a: &[f64], x: &mut [f64]) {
     x.copy_from_slice(&product);
 }
 
-// Each block of k rows becomes A times it.
+// Multiplies each block of k rows by A from the left.
 fn multiply_left(k: usize, a: &[f64], blocks: &mut Blocks) {
     let columns = blocks.values_mut().chunks_exact_mut(k);
     columns.for_each(|column| times(k, a, column));
 }
 
-// Each block of k columns becomes it times A'.
+// Multiplies each block of k columns by A' from the right.
 fn multiply_right(k: usize, a: &[f64], blocks: &mut Blocks) {
     let mut row = vec![0.0; k];
     for block in blocks.iter_mut() {
@@ -178,7 +178,8 @@ impl Products {
         own
     }
 
-    // The part at a term and its first column, if the given columns depend on each other.
+    // The basis of the part at `term` and column `first`, if the original columns are nearly
+    // collinear.
     fn part(
         self,
         (term, first): (usize, usize),
@@ -205,7 +206,7 @@ impl Products {
         }))
     }
 
-    // The cross-products of the given columns, M S M'.
+    // The cross-products M S M' of the original columns.
     fn given(&self) -> Vec<f64> {
         let k = self.k;
         let mut half = vec![0.0; k * k];
@@ -215,7 +216,7 @@ impl Products {
         products
     }
 
-    // A column of which no digit is left beside the first one.
+    // The first column that has no correct digits after projection on the first one.
     fn lost_digits(&self) -> Option<usize> {
         let k = self.k;
         let (s, given) = (&self.summed, self.given());
@@ -225,8 +226,8 @@ impl Products {
         })
     }
 
-    // C, the triangular factor of M S M', by rotations of M times that of S: the product itself
-    // would lose digits.
+    // C, the triangular factor of M S M', by plane rotations of M times the factor of S; forming
+    // the product would lose digits.
     fn factor(&self) -> Vec<f64> {
         let k = self.k;
         let mut l = self.summed.clone();

@@ -1,17 +1,17 @@
-//! Coordinates around one theta in which an unstructured covariance has no preferred order of its
-//! effects.
+//! Tangent coordinates of an unstructured covariance around one theta, which treat all effects
+//! alike.
 //!
 //! The elements of a triangular Lambda are poor coordinates near a singular covariance: where a
-//! pivot is small beside the elements below it, a small change of Omega turns the column round, and
-//! Newton's steps have to follow a curved valley. With `R Omega R = Q S^2 Q'` (R: the units of the
-//! effects) we go instead to
+//! pivot is small relative to the elements below it, a small change of Omega rotates the column by
+//! a large angle, and Newton's method has to follow a curved valley. With `R Omega R = Q S^2 Q'`, R
+//! the scales of the effects, the coordinates `w` are instead defined by
 //!
-//! `R Omega(w) R = Q (S + E)(S + E)' Q'`,  `E_ij = w s_j / n_ij`, `E_ji = w s_i / n_ij`,
-//! `n_ij^2 = s_i^2 + s_j^2`, `E_ii = w`:
+//! `R Omega(w) R = Q (S + E)(S + E)' Q'`, `E_ij = w s_j / n_ij`, `E_ji = w s_i / n_ij`,
+//! `n_ij^2 = s_i^2 + s_j^2`, `E_ii = w`.
 //!
-//! of all steps E with the same effect on Omega, to first order, the shortest (`S E` is symmetric;
-//! see Absil, Mahony and Sepulchre 2008, chapter 3.5, on quotients by the orthogonal group). Theta
-//! at `w` is the triangular factor of it.
+//! Among all E with the same first-order effect on Omega this is the shortest one (`S E` is
+//! symmetric; see Absil, Mahony and Sepulchre 2008, chapter 3.5, on quotients by the orthogonal
+//! group). Theta at `w` is the triangular factor of `Omega(w)`.
 
 use std::ops::Range;
 
@@ -22,14 +22,14 @@ use crate::kernels::eigen::Eigen;
 use crate::kernels::rotations::lower_factor;
 use crate::kernels::small;
 
-/// The coordinates of one unstructured part; `w` of the pair `(i, j)` has the place of element
-/// `(i, j)` of Lambda.
+/// The tangent coordinates of one unstructured part; `w` of the pair `(i, j)` is stored in the
+/// place of element `(i, j)` of Lambda.
 #[derive(Debug, Clone)]
 pub(crate) struct Tangent {
     term: usize,
     first: usize,
     k: usize,
-    /// Range of theta that holds the part's parameters.
+    /// The range of theta that holds the part's parameters.
     pub range: Range<usize>,
     rms: Vec<f64>,
     /// `Q`, column by column.
@@ -38,8 +38,8 @@ pub(crate) struct Tangent {
 }
 
 impl Tangent {
-    /// Around `theta`: one for each part that has such coordinates and for which
-    /// `wanted` says so.
+    /// The tangent coordinates around `theta` of each unstructured part of several effects for
+    /// which `wanted` holds.
     pub fn of(
         covs: &[RelCov],
         theta: &[f64],
@@ -80,7 +80,7 @@ impl Tangent {
         if !eigen.decompose(&omega) {
             return None;
         }
-        // |Lambda'q| is exact where the root of an eigenvalue is not.
+        // The norm |Lambda'q| is accurate where the square root of an eigenvalue is not.
         let norm = |i: usize| {
             let columns = lambda.chunks_exact(k);
             let squares = columns
@@ -99,7 +99,7 @@ impl Tangent {
         })
     }
 
-    // E_ij and E_ji for w = 1.
+    // `E_ij` and `E_ji` for w = 1.
     fn shares(&self, i: usize, j: usize) -> (f64, f64) {
         if i == j {
             return (1.0, 1.0);
@@ -112,7 +112,7 @@ impl Tangent {
         }
     }
 
-    /// Writes theta at `w` over the part's elements of `theta`.
+    /// Writes theta at `w` into the part's elements of `theta`.
     pub fn displace(&self, w: &[f64], theta: &mut [f64]) {
         let k = self.k;
         let root = self.root_at(w);
@@ -147,8 +147,7 @@ impl Tangent {
         root
     }
 
-    /// `d Omega`, element `(r, s)`, for each coordinate: calls `visit(j, r, s, value)` as for
-    /// theta.
+    /// Calls `visit(j, r, s, value)` for each element `(r, s)` of `d Omega` in each coordinate j.
     pub(super) fn for_each_first_derivative(
         &self,
         mut visit: impl FnMut(usize, usize, usize, f64),
@@ -178,8 +177,8 @@ impl Tangent {
         });
     }
 
-    // Adds `<G, d2 Omega>`: with `R G R` in the basis Q, `tr(E'G E)` is a sum over the columns of
-    // E.
+    // Adds `<G, d2 Omega>`: with `R^-1 G R^-1` in the basis Q, `tr(E'G E)` is a sum over the
+    // columns of E.
     fn add_second_derivative(
         &self,
         g: &[f64],
@@ -224,7 +223,7 @@ impl Tangent {
         block
     }
 
-    // The coordinate of element (row, column) of E, and the element where that is one.
+    // The coordinate of element (row, column) of E, and the value of the element at w = 1.
     fn element(&self, row: usize, column: usize) -> (usize, f64) {
         let i = row.max(column);
         let j = row.min(column);
@@ -235,8 +234,8 @@ impl Tangent {
 }
 
 impl OmegaDerivatives {
-    /// Gradient and Hessian (symmetric, column by column) in theta, but in `w` for the parts of
-    /// `tangents`.
+    /// Writes gradient and Hessian (symmetric, column by column) in tangent coordinates for the
+    /// parts of `tangents`, and in theta for the others.
     pub(crate) fn in_tangents(
         &mut self,
         covs: &[RelCov],

@@ -1,25 +1,25 @@
-//! First-order optimality on the cone of covariance matrices: at an optimum `G Omega = 0` and `G >=
-//! 0`. A negative eigenvalue of `G`, `G v = lambda v`, says that `Omega + eps v v'` is better, even
-//! where the gradient in theta is zero because Lambda is singular.
+//! First-order optimality conditions on the cone of positive semi-definite covariance matrices:
+//! `G Omega = 0` and `G >= 0`. If `G v = lambda v` with `lambda < 0`, then `Omega + eps v v'`
+//! lowers the objective, even where the gradient in theta vanishes because Lambda is singular.
 //!
-//! Structures with standard deviations leave zero in fewer directions: an effect that doesn't vary
-//! may start to, and its correlations with the others, which mean nothing at zero, are then the
-//! best ones.
+//! Structures parameterized by standard deviations allow fewer directions: the variance of an
+//! effect may become positive, and its correlations with the other effects, which are arbitrary at
+//! zero variance, then take their best values.
 
 use crate::covariance::{part_block, Part, RelCov, Role, WayOut};
 use crate::derivatives::OmegaDerivatives;
 use crate::kernels::eigen::Eigen;
 use crate::tolerances::{ROUNDED_CORRELATION, ZERO_SD};
 
-/// Steps over the range of a correlation.
+/// Number of grid intervals over the range of a correlation.
 const CORRELATIONS: usize = 40;
-/// How often each of several correlations is chosen beside the others.
+/// Number of rounds of coordinate-wise minimisation over several correlations.
 const ROUNDS: usize = 3;
 
-/// One part with what is known of it where a way out is looked for.
+/// One part of a term, with the data for finding its descent direction.
 struct Edge<'a> {
     part: &'a Part,
-    // Term of the design, and the part's place in it: number and first column.
+    // The term of the design, and the part's index and first column in it.
     term: usize,
     index: usize,
     first: usize,
@@ -32,18 +32,18 @@ struct Edge<'a> {
 
 /// The steepest direction of one part.
 struct Steepest {
-    // The slope, with the columns of Z scaled.
+    // The directional derivative, with the columns of Z scaled to a mean square of one.
     slope: f64,
-    // What is added to Omega, `size x size`.
+    // The change of Omega, `size x size`.
     change: Vec<f64>,
-    // What grows from zero as a standard deviation does, not as a variance: to second order
-    // `change` plus the step times the variance of this effect is added.
+    // The effect whose standard deviation, rather than variance, is the step: to second order, the
+    // step times this effect's variance is added to `change`.
     effect: Option<usize>,
 }
 
 impl OmegaDerivatives {
-    /// The ways out of each part of each term. `rms` holds the root mean square of each column of
-    /// Z, `held` tells the elements of theta that may not change, and `curvature` the second
+    /// The descent direction of each part of each term. `rms` holds the root mean square of each
+    /// column of Z, `held` marks the elements of theta that are held, and `curvature` is the second
     /// derivative of the objective along a change of a term's Omega.
     pub fn ways_out(
         &self,
@@ -71,7 +71,7 @@ impl OmegaDerivatives {
         ways
     }
 
-    // The way out of one part, with its best step where nothing is held.
+    // The descent direction of one part, with the minimising step if no parameter is held.
     fn way_out(
         &self,
         edge: &Edge,
@@ -95,8 +95,9 @@ impl OmegaDerivatives {
         way
     }
 
-    // Writes the best step of the quadratic model and what it gains; of an effect that starts to
-    // vary, whose variance is element `effect` of Omega, the change that leads there.
+    // Writes the minimising step of the quadratic model and its predicted decrease. If the step is
+    // a standard deviation, whose variance is element `effect` of Omega, the second-order change is
+    // added.
     fn measure(
         &self,
         way: &mut WayOut,
@@ -131,12 +132,13 @@ impl OmegaDerivatives {
     }
 }
 
-/// The slope along a change of Omega of what has the symmetric derivative `g` there.
+/// The directional derivative along a change of Omega of a function with the symmetric derivative
+/// `g`.
 pub fn along(g: &[f64], change: &[f64]) -> f64 {
     g.iter().zip(change).map(|(g, c)| g * c).sum()
 }
 
-// A part's block in a matrix of the whole term.
+// Embeds a part's block in a matrix of the whole term.
 fn embed(k: usize, first: usize, block: &[f64]) -> Vec<f64> {
     let size = block.len().isqrt();
     let mut whole = vec![0.0; k * k];
@@ -153,7 +155,7 @@ impl Edge<'_> {
         self.rms.len()
     }
 
-    // Whether nothing is held that would have to follow.
+    // Whether no parameter is held that the direction would have to change.
     fn is_free(&self) -> bool {
         for (role, held) in self.part.roles().iter().zip(self.held) {
             let may_stay =
@@ -203,20 +205,21 @@ impl Edge<'_> {
         found
     }
 
-    // A search only approaches zero, or stays where the objective is flat.
+    // Whether a standard deviation is zero for practical purposes: a search only approaches zero,
+    // or stops where the objective is flat.
     fn is_zero(&self, parameter: usize, rms: f64) -> bool {
         self.theta[parameter].abs() * rms < ZERO_SD
     }
 
-    // A variance that all effects share: where it is zero, at the correlations under which its
-    // slope is the least.
+    // The direction of a common variance of all effects; where it is zero, at the correlations that
+    // minimise the directional derivative.
     fn common_variance(&self, scale: usize) -> Steepest {
         let mean_square = self.rms.iter().map(|rms| rms * rms).sum::<f64>();
         let is_correlated = !self.part.correlations().is_empty();
         let is_zero =
             self.is_zero(scale, (mean_square / self.size() as f64).sqrt());
         if is_correlated && !is_zero {
-            // Where the variance is positive the derivatives in theta see every way out.
+            // At a positive variance the gradient in theta shows every descent direction.
             return self.none();
         }
         let free = self.part.correlations().filter(|&j| !self.held[j]);
@@ -230,9 +233,9 @@ impl Edge<'_> {
         }
     }
 
-    // The effect that gains most by starting to vary. Without correlations that is by its variance;
-    // beside effects that vary already by its standard deviation, at the correlations with these
-    // under which the slope is the least.
+    // The effect whose variance lowers the objective most by becoming positive. Without correlation
+    // parameters the step is its variance; next to effects with positive variances it is its
+    // standard deviation, at the correlations that minimise the directional derivative.
     fn new_effect(&self, is_correlated: bool) -> Steepest {
         let k = self.size();
         let scales = self.part.scales();
@@ -263,8 +266,8 @@ impl Edge<'_> {
         found
     }
 
-    // To first order the covariances with the effects that vary already grow with the standard
-    // deviation.
+    // The direction of an effect next to others with positive variances: to first order its
+    // covariances with them are proportional to its standard deviation.
     fn beside_others(
         &self,
         effect: usize,
@@ -283,7 +286,7 @@ impl Edge<'_> {
         let now = slope(&self.part.correlation_matrix(self.theta));
         let is_as_good = slope(&r) >= now - ROUNDED_CORRELATION * now.abs();
         if self.varies_a_little(effect) && is_as_good {
-            // What there is to gain at these correlations the derivatives in theta see.
+            // The gradient in theta already shows any decrease at these correlations.
             return self.none();
         }
         Steepest {
@@ -293,13 +296,13 @@ impl Edge<'_> {
         }
     }
 
-    // Whether the standard deviation of an effect is positive, be it ever so small.
+    // Whether the standard deviation of an effect is positive, however small.
     fn varies_a_little(&self, effect: usize) -> bool {
         let mut scales = self.part.scales();
         scales.any(|(j, own)| own == effect && self.theta[j] > 0.0)
     }
 
-    // The free correlations that make no difference beside these standard deviations.
+    // The free correlations on which Omega does not depend at these standard deviations.
     fn indifferent(&self, sds: &[f64]) -> Vec<usize> {
         let mut theta = self.theta.to_vec();
         for (j, effect) in self.part.scales() {
@@ -313,7 +316,8 @@ impl Edge<'_> {
         self.part.correlations().filter(|&j| !matters[j]).collect()
     }
 
-    // The correlation matrix with the least slope as these correlations vary, one after the other.
+    // The correlation matrix that minimises the directional derivative over these correlations, by
+    // coordinate-wise minimisation.
     fn best_correlations(
         &self,
         free: &[usize],
@@ -334,7 +338,7 @@ impl Edge<'_> {
         self.matrix_of_shares(&shares, &held)
     }
 
-    // The correlation matrix of shares, and of the held correlations among them.
+    // The correlation matrix at these shares, some of which are held correlations.
     fn matrix_of_shares(&self, shares: &[f64], held: &[bool]) -> Vec<f64> {
         let mut theta = shares.to_vec();
         self.part.to_correlations(&mut theta, held);
@@ -342,8 +346,8 @@ impl Edge<'_> {
     }
 }
 
-// How the covariances of an effect with the others, whose standard deviations and correlations are
-// given, grow with its own standard deviation.
+// The derivative of Omega in the standard deviation of one effect, given the standard deviations
+// and correlations of the others.
 fn covariances_with(effect: usize, sds: &[f64], r: &[f64]) -> Vec<f64> {
     let k = sds.len();
     let mut change = vec![0.0; k * k];
@@ -355,7 +359,8 @@ fn covariances_with(effect: usize, sds: &[f64], r: &[f64]) -> Vec<f64> {
     change
 }
 
-// The value of share `j` with the least slope beside the others: of equals the first.
+// The value of share `j` that minimises the directional derivative, given the others; the first one
+// of equals.
 fn best_share(shares: &[f64], j: usize, slope: &impl Fn(&[f64]) -> f64) -> f64 {
     let mut best = (f64::INFINITY, shares[j]);
     let mut tried = shares.to_vec();

@@ -1,5 +1,5 @@
-//! What the traces take of the inverse of a large dense system, summed up while some of its columns
-//! are there: all of them together would take as much memory as the factor.
+//! Sums over the elements of the inverse of a large dense system, accumulated while blocks of its
+//! columns pass through memory: the whole inverse would take as much memory as the factor.
 
 use crate::derivatives::moments::Moments;
 use crate::derivatives::OmegaDerivatives;
@@ -12,30 +12,31 @@ use crate::factor::Factor;
 use crate::kernels::chunks::chunks;
 use crate::parallel::team::share;
 
-/// Levels of the leading term that a thread takes at a time.
+/// Number of levels of the leading term that a thread processes at a time.
 const LEVELS: usize = 256;
 
 /// Sums over the elements of `C = S_RR^-1`.
 #[derive(Debug, Default)]
 pub(super) struct ByColumns {
-    /// `a' C a` of each level of the leading term, `a = D'A_R0`, `k x k`.
+    /// `a' C a` of each level of the leading term with `a = D'A_R0`, `k x k`.
     forms: Blocks,
     /// `sum_l C_ll` of each layout block.
     level_blocks: Vec<Vec<f64>>,
-    /// Moments of the blocks of `I - C` of each pair of layout blocks, the later one first, where
-    /// they are asked for.
+    /// Second moments of the blocks of `I - C` of each pair of layout blocks, the later one first;
+    /// empty unless requested.
     moments: Vec<Moments>,
-    /// The `a` of all levels.
+    /// `a` of all levels.
     scaled: Vec<f64>,
 }
 
 impl ByColumns {
-    /// Whether the inverse of the factor's trailing system is taken by columns.
+    /// Whether the inverse of the factor's trailing system is computed by blocks of columns.
     pub fn suits(factor: &Factor) -> bool {
         factor.trailing.is_large()
     }
 
-    /// Goes through the inverse; with `pairs` for [`Self::add_forms_of_pairs`] too.
+    /// Accumulates the sums over the inverse; with `pairs` also those for
+    /// [`Self::add_forms_of_pairs`].
     pub fn update(
         &mut self,
         factor: &Factor,
@@ -69,7 +70,7 @@ impl ByColumns {
             });
     }
 
-    /// `a' C a` of a level of the leading term, to be overwritten.
+    /// `a' C a` of a level of the leading term, which the caller may overwrite.
     pub fn form_mut(&mut self, k: usize, level: usize) -> &mut [f64] {
         self.forms.square_mut(k, level)
     }
@@ -81,8 +82,8 @@ impl ByColumns {
         }
     }
 
-    /// Adds to the expected information what pairs of trailing levels make of it beside known fixed
-    /// effects; `inverses`: `Lambda^-1` of each layout block.
+    /// Adds the contribution of pairs of trailing levels to the expected information at known fixed
+    /// effects; `inverses` are `Lambda^-1` of the layout blocks.
     pub fn add_forms_of_pairs(
         &self,
         blocks: &[TrailingTerm],
@@ -112,7 +113,8 @@ impl ByColumns {
         }
     }
 
-    // Adds the blocks of `I - C` that lie in some columns of C, each pair of levels once.
+    // Adds the moments of the blocks of `I - C` in a range of columns of C, each pair of levels
+    // once.
     fn add_moments(
         &mut self,
         blocks: &[TrailingTerm],
@@ -147,7 +149,7 @@ impl ByColumns {
         self.forms.values_mut().fill(0.0);
     }
 
-    // Adds what some columns of C make of `a' C a`.
+    // Adds the contribution of a range of columns of C to `a' C a`.
     fn add_forms(&mut self, leading: &Leading, columns: &InverseColumns) {
         let k = leading.k;
         let scaled = &self.scaled;
@@ -168,12 +170,12 @@ impl ByColumns {
     }
 }
 
-// Where the moments of the layout blocks t and u <= t are.
+// The index of the moments of the layout blocks t and u <= t.
 fn place_of_pair(t: usize, u: usize) -> usize {
     t * (t + 1) / 2 + u
 }
 
-// `a' C a` of the elements of some columns of C, each pair of rows twice.
+// The contribution of a range of columns of C to `a' C a`, with each pair of rows counted twice.
 #[inline(always)]
 fn scalar_form(rows: &[u32], a: &[f64], columns: &InverseColumns) -> f64 {
     let first = columns.columns.start;
@@ -188,7 +190,7 @@ fn scalar_form(rows: &[u32], a: &[f64], columns: &InverseColumns) -> f64 {
     sum
 }
 
-// Adds to `a' C a`, `k x k`, what some columns of C make of it; `ca` is scratch memory.
+// Adds the contribution of a range of columns of C to `a' C a`, `k x k`; `ca` is working memory.
 fn add_form(
     rows: &[u32],
     a: &[f64],

@@ -1,16 +1,16 @@
-//! From Omega to theta: `d d/d theta_j = <G, dOmega_j>` and
+//! The chain rule from Omega to theta: `d d/d theta_j = <G, dOmega_j>` and
 //! `d2 d/d theta_i d theta_j = <dOmega_i, H dOmega_j> + <G, d2 Omega_ij>`, with the derivatives of
-//! Omega from the covariance structure. The last term is exact whichever `H` is used, and decides
-//! at singular points.
+//! Omega from the covariance structure. The last term is exact even if `H` is an approximation; it
+//! dominates at singular Lambda.
 
 use crate::covariance::RelCov;
 use crate::derivatives::OmegaDerivatives;
 use crate::kernels::small::{self, set_zeros};
 
-/// An element of the Jacobian: parameter, direction and value.
+/// An element of the Jacobian: parameter, direction, and value.
 pub(crate) type Element = (usize, usize, f64);
 
-/// The Jacobian of the directions of Omega; it has few elements per parameter.
+/// The Jacobian J of the elements of Omega in theta, which is sparse.
 #[derive(Debug, Default)]
 pub(super) struct Jacobian {
     elements: Vec<Element>,
@@ -19,7 +19,7 @@ pub(super) struct Jacobian {
 }
 
 impl Jacobian {
-    /// The memory of the elements, emptied; [`OmegaDerivatives::add_sandwich`] takes it back.
+    /// The cleared memory of the elements, which [`OmegaDerivatives::add_sandwich`] takes back.
     pub fn start(&mut self) -> Vec<Element> {
         self.elements.clear();
         std::mem::take(&mut self.elements)
@@ -27,7 +27,7 @@ impl Jacobian {
 }
 
 impl OmegaDerivatives {
-    /// Gradient in theta.
+    /// Writes the gradient in theta.
     pub fn gradient(
         &self,
         covs: &[RelCov],
@@ -42,7 +42,8 @@ impl OmegaDerivatives {
         }
     }
 
-    /// Derivatives in theta from `slopes` along the directions of Omega.
+    /// Derivatives in theta of a function with the derivatives `slopes` along the directions of
+    /// Omega.
     pub(crate) fn chain(
         &self,
         covs: &[RelCov],
@@ -60,7 +61,7 @@ impl OmegaDerivatives {
         gradient
     }
 
-    /// Hessian in theta, symmetric, column by column.
+    /// Writes the Hessian in theta, symmetric, column by column.
     pub fn hessian(
         &mut self,
         covs: &[RelCov],
@@ -106,7 +107,7 @@ impl OmegaDerivatives {
         self.jacobian.elements = elements;
     }
 
-    /// The derivative along each direction of Omega.
+    /// Writes the derivative along each direction of Omega.
     pub(super) fn fill_slopes(&self, slopes: &mut Vec<f64>) {
         slopes.clear();
         for term in 0..self.g.len() {

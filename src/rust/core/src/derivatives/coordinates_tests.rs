@@ -1,4 +1,4 @@
-//! Gradient and Hessian in the coordinates of a search, against fourth-order differences.
+//! Gradient and Hessian in the coordinates of a search, compared with fourth-order differences.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -12,10 +12,10 @@ use crate::lmm::Held;
 use crate::optimize::{Flow, Geometry, Objective, Settings};
 use crate::{Criterion, LinearMixedModel};
 
-// Step of second differences, chosen by the balance of truncation and rounding.
+// The step of second differences balances truncation and rounding errors.
 const STEP_OF_SECOND: f64 = 1.5e-3;
 
-// In working coordinates, where the ends of the range of rho are inner points.
+// In these coordinates the ends of the range of rho are interior points.
 #[test]
 fn ends_of_the_correlation() {
     for structure in Structure::correlated() {
@@ -74,7 +74,7 @@ fn ends_of_the_correlation() {
     }
 }
 
-// A covariance held on the scale of the response: log sigma is the last coordinate.
+// With a covariance held on the scale of the response, log sigma is the last coordinate.
 #[test]
 fn sigma_as_a_coordinate() {
     let terms: Vec<(Levels, Vec<Part>)> = vec![
@@ -123,7 +123,7 @@ fn sigma_as_a_coordinate() {
             largest_error(&hessian, &second) < 1e-7,
             "{criterion:?}: Hessian"
         );
-        // The fit keeps sigma theta = 0.9, and what is held as it is.
+        // The fit keeps sigma theta = 0.9, and the other held elements unchanged.
         let summary = model
             .fit(&start, &Settings::default(), &mut |_, _, _| Flow::Continue)
             .unwrap();
@@ -137,8 +137,8 @@ fn sigma_as_a_coordinate() {
     }
 }
 
-// Along steps in the coordinates of `tangent`: from a general point, from small pivots above large
-// elements, and from singular covariances.
+// Derivatives along steps in tangent coordinates: from a general point, from small pivots with
+// large elements below them, and from singular covariances.
 #[test]
 fn steps_in_tangents() {
     let terms: Vec<(Levels, Vec<Part>)> = vec![

@@ -1,8 +1,9 @@
-//! The exact Hessian: `2 H_average + s s' / (sigma^2 r^2) - Tr` in Omega, with
+//! The exact Hessian in Omega, `2 H_average + s s' / (sigma^2 r^2) - Tr`, with
 //! `Tr_dd' = sum_ll' tr(E_d W_ll' E_d' W_l'l)` over all pairs of levels.
 //!
-//! With one grouping factor `W` is block diagonal (and of low rank beside it for the restricted
-//! likelihood); with several it is formed as a whole, so that this is for few random effects only.
+//! With one grouping factor `W` is block diagonal, plus a low-rank term for the restricted
+//! likelihood. With several grouping factors `W` is formed as a dense matrix, which is affordable
+//! for few random effects only.
 
 use crate::covariance::RelCov;
 use crate::derivatives::moments::{weight, Element, Moments};
@@ -12,7 +13,7 @@ use crate::factor::Factor;
 use crate::kernels::gemm::subtract_gram;
 use crate::kernels::small::{self, set_zeros};
 
-/// Memory of [`FactorDerivatives::add_curvature`].
+/// Working memory of [`FactorDerivatives::add_curvature`].
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     /// `W`, `q x q`; lower triangle.
@@ -21,20 +22,20 @@ pub(super) struct Workspace {
     rows: Vec<f64>,
     /// `T'`, `q x (columns - 1)`.
     t: Vec<f64>,
-    /// Where the effects of each term of the design lie in W.
+    /// The rows of W that belong to each term of the design.
     levels: Vec<LevelsInW>,
-    /// The blocks of one column of levels of a pair of terms.
+    /// The blocks of W in one column of levels, for a pair of terms.
     blocks: Vec<f64>,
-    /// Moments of the blocks of a pair of terms.
+    /// Second moments of the blocks of a pair of terms.
     moments: Moments,
     /// `N_E` of all directions.
     n_e: Vec<f64>,
 }
 
-/// Where the effects of one term lie in W.
+/// The rows of W that belong to one term.
 #[derive(Debug)]
 struct LevelsInW {
-    /// Effects per level.
+    /// Number of effects per level.
     k: usize,
     /// First row of each level.
     rows: Vec<usize>,
@@ -59,8 +60,8 @@ impl FactorDerivatives {
         small::axpy(-1.0, &omega.expected, &mut omega.h);
     }
 
-    // One factor: W_ll' = delta W_l - T_l'T_l', so that with B_l = T_l'T_l
-    // Tr = sum_l tr(E W_l E' W_l) - 2 tr(E W_l E' B_l), + <N_E, N_E'>, N_E = sum_l T_l E T_l'.
+    // One grouping factor: W_ll' = delta_ll' W_l - T_l'T_l', so that with B_l = T_l'T_l and N_E =
+    // sum_l T_l E T_l', Tr = sum_l tr(E W_l E' W_l) - 2 sum_l tr(E W_l E' B_l) + <N_E, N_E'>.
     fn add_blockwise(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
         let k = factor.leading.k;
         let p = self.scores.columns - 1;
@@ -79,7 +80,8 @@ impl FactorDerivatives {
         add_inner_products(pairs.len(), n_e, &mut omega.expected);
     }
 
-    // Several factors: all of W, and for each pair of terms the moments of its level blocks.
+    // Several grouping factors: forms all of W, and sums the second moments of its level blocks for
+    // each pair of terms.
     fn add_dense(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
         let mut work = std::mem::take(&mut self.curvature);
         self.fill_w(factor, &mut work);
@@ -95,9 +97,9 @@ impl FactorDerivatives {
         self.curvature = work;
     }
 
-    // W = Z'V^-1Z or Z'PZ, q x q, the leading term's effects first: from
-    // [P A00, N'; N, K] with N = A_R0 P' and the reduced trailing system K it takes E'E off,
-    // E = L_RR^-1 D' [N K], and T'T for the restricted likelihood.
+    // Forms W = Z'V^-1Z or Z'PZ, q x q, with the leading term's effects first: [P A00, N'; N, K],
+    // with N = A_R0 P' and the reduced trailing system K, minus E'E with E = L_RR^-1 D' [N K], and
+    // minus T'T for the restricted likelihood.
     fn fill_w(&mut self, factor: &Factor, work: &mut Workspace) {
         let q = factor.q();
         let m = factor.layout.m;
@@ -111,7 +113,7 @@ impl FactorDerivatives {
         work.subtract_fixed(q, &self.scores);
     }
 
-    // The columns P A00 and N of the leading term's effects.
+    // Fills the columns [P A00; N] of the leading term's effects.
     fn fill_leading_columns(&mut self, factor: &Factor, work: &mut Workspace) {
         let k = factor.leading.k;
         let q = factor.q();
@@ -137,7 +139,7 @@ impl FactorDerivatives {
         }
     }
 
-    // The columns K of the trailing effects.
+    // Fills the columns K of the trailing effects.
     fn fill_trailing_columns(&mut self, factor: &Factor, work: &mut Workspace) {
         let q = factor.q();
         let q0 = q - factor.layout.m;
@@ -168,7 +170,7 @@ impl Workspace {
         subtract_gram(q, &self.t, &mut self.w);
     }
 
-    // The moments of the blocks of W that belong to the levels of terms t and u.
+    // Sums the second moments of the blocks of W for the levels of terms t and u.
     fn fill_moments(&mut self, q: usize, t: usize, u: usize) {
         let (k, l) = (self.levels[t].k, self.levels[u].k);
         let rows = &self.levels[t].rows;
@@ -186,8 +188,7 @@ impl Workspace {
         }
     }
 
-    // The moments of W for terms t and u that both have one effect for each level: one sum of
-    // squares.
+    // The same for terms t and u with one effect per level, whose moment is a sum of squares.
     fn fill_square_sum(&mut self, q: usize, t: usize, u: usize) {
         self.blocks.clear();
         for &col in &self.levels[u].rows {
@@ -200,8 +201,8 @@ impl Workspace {
     }
 }
 
-// Copies the block of a symmetric matrix `q x q`, of which the lower triangle is there, that begins
-// at a row and a column and has `k` rows.
+// Copies a block with `k` rows, at a given row and column, of a symmetric `q x q` matrix whose
+// lower triangle is stored.
 fn copy_block(
     (q, w): (usize, &[f64]),
     (row, col): (usize, usize),
@@ -216,8 +217,8 @@ fn copy_block(
     }
 }
 
-// H_average = kappa Q - (kappa/r^2) s s'; wanted: 2 kappa Q - (kappa/r^2) s s' - Tr, here without
-// the last.
+// Turns H_average = kappa Q - (kappa/r^2) s s' into 2 kappa Q - (kappa/r^2) s s', with kappa =
+// 1/sigma^2: the exact Hessian without -Tr.
 fn double_information(profile: Profile, omega: &mut OmegaDerivatives) {
     let n = omega.directions.len();
     let s = &omega.squares;
@@ -250,7 +251,7 @@ fn levels_in_w(factor: &Factor) -> Vec<LevelsInW> {
     terms
 }
 
-// `b = T_l'T_l` of one level, `k x k`; `None` where no fixed effects are restricted.
+// `b = T_l'T_l` of one level, `k x k`; `None` for the unrestricted likelihood.
 fn fill_gram<'b>(
     k: usize,
     t: LevelScores,
@@ -287,7 +288,7 @@ fn add_level_forms(
     }
 }
 
-// tr(E W E' B) for E = E_rs, E' = E_xy and symmetric W, B.
+// tr(E W E' B) for E = E_rs, E' = E_xy and symmetric W and B.
 fn trace_form(k: usize, e: Element, f: Element, w: &[f64], b: &[f64]) -> f64 {
     let (r, s) = e;
     let (x, y) = f;
@@ -298,8 +299,8 @@ fn trace_form(k: usize, e: Element, f: Element, w: &[f64], b: &[f64]) -> f64 {
     weight(e) * weight(f) * (sum + swapped)
 }
 
-/// Adds `T_l E T_l'` of one level to `N_E` of each direction: `t_r t_s'`, and `t_s t_r'` for a
-/// direction of two different effects.
+/// Adds `T_l E T_l'` of one level to `N_E` of each direction: `t_r t_s'`, plus `t_s t_r'` if r and
+/// s differ.
 pub(super) fn add_level_products(
     pairs: &[Element],
     t: LevelScores,

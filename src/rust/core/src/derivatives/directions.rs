@@ -1,18 +1,19 @@
-//! Coordinates of the covariances: the elements of each Omega_t that may vary.
+//! The directions of Omega: the elements of each `Omega_t` that are not always zero.
 
 use crate::covariance::RelCov;
 
-/// Unit directions `E_rs = e_r e_s' + e_s e_r'` (`r > s`) and `E_rr = e_r e_r'` of every term's
+/// The unit directions `E_rs = e_r e_s' + e_s e_r'` (`r > s`) and `E_rr = e_r e_r'` of every term's
 /// Omega.
 #[derive(Debug, Clone)]
 pub(crate) struct Directions {
     /// `(r, s)` with `r >= s`, term after term.
     pairs: Vec<(usize, usize)>,
-    /// First direction of each term; one more than there are terms.
+    /// Index of the first direction of each term, and the total number at the end.
     first: Vec<usize>,
-    /// Per term `k x k`: the direction of each element; `NONE` if it is always zero.
+    /// For each term, `k x k`: the index of the direction of each element; `NONE` if it is always
+    /// zero.
     index: Vec<Vec<usize>>,
-    /// Effects `k` of each term.
+    /// Number k of effects of each term.
     sizes: Vec<usize>,
 }
 

@@ -1,9 +1,9 @@
-//! Average information: `Q = [a_d'Z'PZ a_d']` over the directions d of Omega,
-//! `a_d = (I kron E_d) v`.
+//! The average information matrix `Q = [a_d'Z'PZ a_d']` over the directions d of Omega, with
+//! `a_d = (I kron E_d) v` (Gilmour, Thompson and Cullis 1995).
 //!
-//! The forms are evaluated block by block of the elimination: the leading term's levels on their
-//! own, `c = Z_R'V_0^-1Z a` for the trailing system (`V_0`: the leading term's part of V), and the
-//! border; each step takes a Gram matrix off.
+//! The quadratic forms follow the block elimination: the levels of the leading term one by one,
+//! then `c = Z_R'V_0^-1Z a` for the trailing system (`V_0` is the part of V from the leading term),
+//! then the border; the elimination of the latter two subtracts Gram matrices.
 
 use faer::{MatMut, MatRef};
 
@@ -16,12 +16,12 @@ use crate::kernels::chunks::chunks;
 use crate::kernels::gemm::add_product;
 use crate::kernels::small::{self, for_size, set_zeros};
 
-/// Levels of the leading term that share a matrix product.
+/// Number of levels of the leading term that share a matrix product.
 const AT_ONCE: usize = 64;
-/// Up to so many products a plain loop takes less time than faer's preparations.
+/// Up to this number of multiplications a plain loop is faster than the overhead of a call of faer.
 const FEW_PRODUCTS: usize = 512;
 
-/// Memory of [`FactorDerivatives::update_information`]; `n` directions.
+/// Working memory of [`FactorDerivatives::update_information`], for `n` directions.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     /// `a` of the trailing terms, `n x m`.
@@ -32,30 +32,30 @@ pub(super) struct Workspace {
     c_x: Vec<f64>,
     /// `t` of some levels of the leading term, `n x k` each.
     t: Vec<f64>,
-    /// Memory of one level of the leading term.
+    /// Working memory of one level of the leading term.
     level: LevelMemory,
     /// `c a'`, `n x n`.
     forms: Vec<f64>,
 }
 
-/// Memory of one level of the leading term.
+/// Working memory of one level of the leading term.
 #[derive(Debug, Default)]
 struct LevelMemory {
     /// `V_i`, then `S_i`, `k x k`.
     block: Vec<f64>,
-    /// `S_i a_d` for the level's own directions, `k` values each.
+    /// `S_i a_d` for the directions of the leading term, `k` values each.
     z: Vec<f64>,
     /// `V t`, `n x k`.
     product: Vec<f64>,
 }
 
-/// A direction of Omega: element `(r, q)` puts `v_q` into effect r and `v_r` into effect q.
+/// The vector `E_rq v` of a direction of Omega: `v_q` in element r and `v_r` in element q.
 struct Turned {
     r: usize,
     q: usize,
     /// `v_q`.
     at_r: f64,
-    /// `v_r`, or zero where both are the same effect.
+    /// `v_r`, or zero if q = r.
     at_q: f64,
 }
 
@@ -72,8 +72,8 @@ impl Turned {
 }
 
 impl FactorDerivatives {
-    /// `H = (Q - s s' / r^2) / sigma^2`, `s_d = v'(I kron E_d)v`; without the second part if sigma
-    /// is known.
+    /// `H = (Q - s s' / r^2) / sigma^2` with `s_d = v'(I kron E_d)v`; without the second term if
+    /// sigma is known.
     pub(super) fn update_information(
         &mut self,
         factor: &Factor,
@@ -95,7 +95,8 @@ impl FactorDerivatives {
         scale_information(profile, omega);
     }
 
-    // c and its border as far as the trailing directions alone make them: `a A_RR` and `a A_RX`.
+    // Initialises c and its border with the contributions `a A_RR` and `a A_RX` of the trailing
+    // directions.
     fn start_trailing(
         &self,
         factor: &Factor,
@@ -113,7 +114,7 @@ impl FactorDerivatives {
         multiply_add(n, m, factor.p(), 1.0, &w.a, a_xr, &mut w.c_x);
     }
 
-    // a: element (r, s) of Omega puts v_s into effect r and v_r into effect s.
+    // Fills a: element (r, s) of Omega puts v_s into effect r and v_r into effect s.
     fn fill_trailing_directions(
         &self,
         factor: &Factor,
@@ -135,8 +136,8 @@ impl FactorDerivatives {
         }
     }
 
-    // Q of the leading term's directions; what its levels contribute to c and its border:
-    // `t A_R0'` and `t A_X0'`.
+    // Adds the leading term's levels: Q of its directions, and the contributions `t A_R0'` and
+    // `t A_X0'` to c and its border.
     #[inline(always)]
     fn add_leading(
         &self,
@@ -166,8 +167,8 @@ impl FactorDerivatives {
         }
     }
 
-    // Q += a_d' S a_e with S = P A00. On entry t = A_0R a for the trailing directions; on return it
-    // has -V t there, and P'a_d for the level's own directions.
+    // Q += a_d' S a_e with S = P A00, for one level. On entry t = A_0R a for the trailing
+    // directions; on return t is -V t for these, and P'a_d for the leading term's directions.
     #[inline(always)]
     fn add_level(
         &self,
@@ -209,7 +210,7 @@ impl FactorDerivatives {
         }
     }
 
-    // s_d = sum_l v_l' E_d v_l.
+    // Writes s_d = sum_l v_l' E_d v_l.
     pub(super) fn fill_quadratic_scores(
         &self,
         factor: &Factor,
@@ -225,7 +226,7 @@ impl FactorDerivatives {
         );
     }
 
-    // Sums s_d with any number made of the scores of each effect in the place of v.
+    // Writes s_d with another function of each effect's scores in the place of v.
     pub(super) fn fill_quadratic_sums(
         &self,
         factor: &Factor,
@@ -245,7 +246,7 @@ impl FactorDerivatives {
 }
 
 impl Workspace {
-    // Makes room for the directions; all is zero.
+    // Resizes the memory for these directions, and fills it with zeros.
     fn reset(&mut self, factor: &Factor, directions: &Directions) {
         let n = directions.len();
         let m = factor.layout.m;
@@ -263,7 +264,7 @@ impl LevelMemory {
         self.product.resize(n * k, 0.0);
     }
 
-    // t := -V t, V = M M'.
+    // t := -V t with V = M M'.
     #[inline(always)]
     fn eliminate(&mut self, k: usize, n: usize, m: &[f64], t: &mut [f64]) {
         let v = &mut self.block[..k * k];
@@ -275,7 +276,7 @@ impl LevelMemory {
     }
 }
 
-// Q += c a', less what the elimination of the trailing effects and of X takes off.
+// Q += c a', minus the Gram matrices of the elimination of the trailing effects and of X.
 fn subtract_eliminated(
     factor: &Factor,
     w: &mut Workspace,
@@ -295,7 +296,7 @@ fn subtract_eliminated(
     multiply_add(n, p, n, -1.0, &w.c_x, &w.c_x, &mut omega.h);
 }
 
-// Q += c a' where a direction of a trailing term is involved; only the upper triangle is filled in.
+// Adds c a' to Q for pairs with a direction of a trailing term; only the upper triangle is filled.
 fn add_trailing_forms(
     factor: &Factor,
     w: &mut Workspace,
@@ -306,7 +307,8 @@ fn add_trailing_forms(
     multiply_add(n, factor.layout.m, n, 1.0, &w.c, &w.a, &mut w.forms);
     for j in 0..n {
         for i in 0..=j {
-            // c of a leading direction with a of a trailing one; a of the leading ones is zero.
+            // A mixed pair is c of the leading direction times a of the trailing one, as a of the
+            // leading directions is zero.
             let is_mixed = leading.contains(&i) != leading.contains(&j);
             let transposed = if is_mixed { w.forms[i * n + j] } else { 0.0 };
             omega.h[j * n + i] += w.forms[j * n + i] + transposed;
@@ -314,7 +316,7 @@ fn add_trailing_forms(
     }
 }
 
-// From Q, of which the upper triangle is known, to the average information.
+// Turns Q, whose upper triangle is stored, into the average information.
 fn scale_information(profile: Profile, omega: &mut OmegaDerivatives) {
     let n = omega.directions.len();
     let s = &omega.squares;

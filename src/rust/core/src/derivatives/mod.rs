@@ -1,37 +1,37 @@
-//! Exact derivatives of the profiled objective, first and second.
+//! Exact first and second derivatives of the profiled objective.
 //!
 //! With `Omega_t = Lambda_t Lambda_t'`, `V = I + sum_t Z_t (I kron Omega_t) Z_t'` (weights
-//! absorbed),
-//! `P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1` and `v_t = Z_t'Py`, the derivative in the covariance of
-//! term t is
+//! absorbed), `P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1` and `v_t = Z_t'Py`, the derivative in the
+//! covariance of term t is
 //!
 //! `G_t = d d / d Omega_t = sum_l W_t,ll - sigma^-2 sum_l v_tl v_tl'`,
 //!
-//! `W_t = Z_t'V^-1Z_t` (ML) or `Z_t'PZ_t` (REML). It involves no division by Lambda, so it holds at
-//! singular Lambda. Everything else is the chain rule through `theta -> Omega` ([`chain`]), which
-//! is all that a covariance structure has to supply.
+//! where `W_t = Z_t'V^-1Z_t` for ML and `Z_t'PZ_t` for REML. As there is no division by Lambda it
+//! is valid at singular Lambda. Derivatives in theta follow by the chain rule through
+//! `theta -> Omega` ([`chain`]), for which a covariance structure only has to supply the
+//! derivatives of Omega.
 //!
-//! [`FactorDerivatives`] computes G and the Hessian H in the directions of Omega from the factor,
-//! exactly. Another engine may fill [`OmegaDerivatives`] instead: what follows from them asks for
-//! nothing else.
+//! [`FactorDerivatives`] computes G and the Hessian H in the directions of Omega from the factor.
+//! The iterative engine fills [`OmegaDerivatives`] by other means; everything computed from G and H
+//! is common to both.
 //!
-//! | from the factor | file |
+//! | computed from the factor | file |
 //! |---|---|
-//! | `Z'V^-1 [X, y - X beta]` | [`scores`] |
-//! | `sum_l W_t,ll` | [`traces`] |
+//! | scores `Z'V^-1 [X, y - X beta]` | [`scores`] |
+//! | traces `sum_l W_t,ll` | [`traces`] |
 //! | sums over the inverse of a large dense system, for these traces | [`by_columns`] |
 //! | `a'Z'PZ a'`: average information | [`information`] |
-//! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
+//! | `tr(E W E' W)`: the exact Hessian | [`curvature`] |
 //! | observed information of the trailing terms of a large dense system | [`observed`] |
 //! | second moments of the blocks of W, for the observed information | [`moments`] |
-//! | slopes of `r^2` and of the variances of contrasts | [`quadratic`] |
+//! | gradients of `r^2` and of the variances of contrasts | [`quadratic`] |
 //!
-//! | from G and H | file |
+//! | computed from G and H | file |
 //! |---|---|
-//! | G, H and the directions themselves | [`omega`], [`directions`] |
+//! | G, H and the directions | [`omega`], [`directions`] |
 //! | gradient and Hessian in theta | [`chain`] |
 //! | the step of Fisher scoring | [`scoring`] |
-//! | optimality where Lambda is singular | [`boundary`] |
+//! | optimality conditions where Lambda is singular | [`boundary`] |
 
 pub mod boundary;
 mod by_columns;
@@ -65,21 +65,21 @@ use crate::tolerances::DIVISIBLE;
 use by_columns::ByColumns;
 use scores::Scores;
 
-/// How beta and sigma enter the objective.
+/// How beta and sigma are profiled out of the objective.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Profile {
-    /// Restricted likelihood: `log |X'V^-1X|` is part of it.
+    /// Whether the likelihood is restricted, that is, includes `log |X'V^-1X|`.
     pub reml: bool,
-    /// `1 / sigma^2` at the last theta.
+    /// `1 / sigma^2` at the current theta.
     pub precision: f64,
-    /// `r^2` there.
+    /// `r^2` at the current theta.
     pub r2: f64,
-    /// Whether sigma follows from theta; otherwise it is known.
+    /// Whether sigma is profiled out; otherwise it is known.
     pub sigma_profiled: bool,
 }
 
 impl Profile {
-    // The weight of `s s'` in the Hessian: what profiling out sigma takes off.
+    // The coefficient of `s s'` in the Hessian, which profiling out sigma subtracts.
     fn rank_one(&self) -> f64 {
         match self.sigma_profiled {
             true => self.precision / self.r2,
@@ -88,18 +88,18 @@ impl Profile {
     }
 }
 
-/// How a Hessian was found.
+/// How a Hessian was computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HessianKind {
-    /// The average of observed and expected information: cheap for any model, never indefinite in
-    /// Omega. Where a large dense factor is inverted anyway, the observed information of the terms
-    /// that it is of.
+    /// The average information: the mean of the observed and the expected information, cheap for
+    /// any model and positive semi-definite in Omega. Where a large dense factor is inverted in any
+    /// case, the trailing terms have the observed information near the optimum.
     Average,
     /// The observed information.
     Exact,
-    /// Differences of exact gradients: generalized models only.
+    /// Differences of exact gradients, for generalized models.
     Differences,
-    /// What the optimizer has learnt, or a rough guess: generalized models only.
+    /// The optimizer's quasi-Newton approximation or a rough estimate, for generalized models.
     QuasiNewton,
 }
 
@@ -115,26 +115,28 @@ impl HessianKind {
     }
 }
 
-/// Computes [`OmegaDerivatives`] from the factor; the memory is kept from one theta to the next.
+/// Computes [`OmegaDerivatives`] from the factor; the working memory is reused from one theta to
+/// the next.
 #[derive(Debug)]
 pub(crate) struct FactorDerivatives {
     /// Layout block of each trailing row.
     block_of_row: Vec<u32>,
     /// Mean over levels of the diagonal of Z'WZ, per term and effect.
     mean_cross: Vec<Vec<f64>>,
-    /// `Lambda^-1` of each layout block, where dividing by Lambda is safe.
+    /// `Lambda^-1` of each layout block, where Lambda is well enough conditioned.
     inverses: Vec<LambdaInverse>,
     /// `P_i = I - A00_i V_i` of each level of the leading term, `k x k`.
     p_leading: Blocks,
-    /// `S_RR^-1` as the trailing storage holds it.
+    /// `S_RR^-1` in the order of the trailing storage.
     c: Inverse,
-    /// Sums over the inverse of a large dense system, of which some columns are there at a time.
+    /// Sums over the inverse of a large dense system, of which only a range of columns is stored.
     by_columns: ByColumns,
-    /// `L^-1 D'` times some columns.
+    /// `L^-1 D'` times a range of columns.
     e: Vec<f64>,
-    /// Blocks of one level, and the rows that a level of the leading term touches.
+    /// Blocks of one level, and values on the rows that couple with a level of the leading term.
     scratch: Scratch,
-    /// `K`: only where some trailing Lambda is singular, and for the exact Hessian.
+    /// The reduced system `K`; computed only where a trailing Lambda is singular, and for the exact
+    /// Hessian.
     reduced: Reduced,
     scores: Scores,
     information: information::Workspace,
@@ -157,19 +159,19 @@ impl LambdaInverse {
         }
     }
 
-    /// `None` where rounding would spoil what is divided by Lambda.
+    /// The inverse; `None` where a division by Lambda would be inaccurate.
     fn get(&self) -> Option<&[f64]> {
         self.is_safe.then_some(&self.values)
     }
 }
 
-/// Memory that is overwritten again and again.
+/// Temporary memory.
 #[derive(Debug)]
 struct Scratch {
     /// `k x k` for the largest term.
     a: Vec<f64>,
     b: Vec<f64>,
-    /// `k` values per touched row.
+    /// `k` values per coupled row.
     scaled: Vec<f64>,
     product: Vec<f64>,
 }
@@ -187,8 +189,8 @@ impl Scratch {
 }
 
 impl FactorDerivatives {
-    /// Memory for the derivatives of `factor`; what is as long as its effects is taken with the
-    /// first ones.
+    /// Working memory for the derivatives of `factor`; vectors over all effects are allocated at
+    /// first use.
     pub fn new(factor: &Factor) -> Self {
         Self {
             block_of_row: factor.layout.block_of_row(),
@@ -211,7 +213,7 @@ impl FactorDerivatives {
         }
     }
 
-    /// First derivatives at the theta of the last update of `factor`.
+    /// Writes the first derivatives at the theta of the last update of `factor`.
     pub(crate) fn update(
         &mut self,
         factor: &Factor,
@@ -225,8 +227,8 @@ impl FactorDerivatives {
         self.subtract_outer_products(factor, profile, omega);
     }
 
-    /// `sum_l W_t,ll` of the likelihood in the place of `G_t`: what generalized models need of the
-    /// factor.
+    /// Writes the traces `sum_l W_t,ll` of the unrestricted likelihood in the place of `G_t`, for
+    /// generalized models.
     pub(crate) fn update_traces(
         &mut self,
         factor: &Factor,
@@ -237,7 +239,8 @@ impl FactorDerivatives {
         self.fill_traces(factor, false, omega);
     }
 
-    // With `pairs`, what the observed information takes of pairs of levels is kept as well.
+    // Writes the traces. With `pairs` the moments of pairs of levels, for the observed information,
+    // are kept as well.
     fn fill_traces(
         &mut self,
         factor: &Factor,
@@ -251,7 +254,7 @@ impl FactorDerivatives {
         self.add_trailing_traces(factor, omega);
     }
 
-    /// Second derivatives at the theta of the last [`Self::update`].
+    /// Writes the second derivatives at the theta of the last [`Self::update`].
     pub(crate) fn update_hessian(
         &mut self,
         factor: &Factor,
@@ -268,7 +271,7 @@ impl FactorDerivatives {
         }
     }
 
-    /// `Z'V^-1 [X, y - X beta]`, with the rows of X if `reml`, and what it is computed from.
+    /// Computes the scores `Z'V^-1 [X, y - X beta]`, with the rows of X if `reml`.
     pub(crate) fn update_effects(
         &mut self,
         factor: &Factor,
@@ -301,7 +304,7 @@ impl FactorDerivatives {
         self.inverses.iter().any(|inverse| inverse.get().is_none())
     }
 
-    // P_i = I - A00_i V_i.
+    // P_i = I - A00_i V_i of the levels of the leading term.
     fn update_leading(&mut self, factor: &Factor) {
         let k = factor.leading.k;
         self.p_leading.resize_like(&factor.m);
@@ -320,7 +323,7 @@ impl FactorDerivatives {
     }
 }
 
-// Lambda^-1; false where rounding would spoil what is divided by Lambda.
+// Inverts Lambda; returns `false` where a division by it would be inaccurate.
 fn invert_lower(
     k: usize,
     lambda: &[f64],
@@ -332,7 +335,7 @@ fn invert_lower(
         inverse[j * k + j] = 1.0;
         small::forward_solve(k, lambda, &mut inverse[j * k..(j + 1) * k]);
         let norm: f64 = inverse[j * k..(j + 1) * k].iter().map(|v| v * v).sum();
-        // NaN comes from a zero on the diagonal.
+        // A zero on the diagonal gives NaN.
         if norm.is_nan() || norm >= DIVISIBLE * scale[j] {
             return false;
         }

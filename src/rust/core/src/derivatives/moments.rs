@@ -1,5 +1,4 @@
-//! Second moments of the blocks of `W` that belong to pairs of levels: all that `tr(E W E' W)`
-//! takes of them.
+//! Second moments of the blocks of `W` over pairs of levels, from which `tr(E W E' W)` follows.
 
 use faer::{MatMut, MatRef};
 
@@ -11,7 +10,7 @@ use crate::kernels::small::{self, set_zeros};
 /// A direction `E_rs` of Omega, by its element `(r, s)`.
 pub(super) type Element = (usize, usize);
 
-/// `E_rr` counts once what `E_rs + E_sr` would count twice.
+/// The factor 1/2 for `E_rr`, which `E_rs + E_sr` with r = s would count twice.
 pub(super) fn weight((r, s): Element) -> f64 {
     if r == s {
         0.5
@@ -20,8 +19,8 @@ pub(super) fn weight((r, s): Element) -> f64 {
     }
 }
 
-/// `sum vec(W_ll') vec(W_ll')'` over the levels l of a term with `k` effects and l' of one with
-/// `l`: the blocks column by column.
+/// `sum vec(W_ll') vec(W_ll')'` over the levels l of a term with `k` effects and l' of a term with
+/// `l` effects; blocks are vectorised column by column.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Moments {
     k: usize,
@@ -31,13 +30,13 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// Begins anew.
+    /// Clears the moments, for blocks of size `k x l`.
     pub fn reset(&mut self, k: usize, l: usize) {
         (self.k, self.l) = (k, l);
         set_zeros(&mut self.values, (k * l).pow(2));
     }
 
-    /// Adds some blocks, one after the other.
+    /// Adds consecutive blocks.
     pub fn add(&mut self, blocks: &[f64]) {
         let size = self.k * self.l;
         if size == 1 {
@@ -48,7 +47,8 @@ impl Moments {
         multiply_add(size, count, size, 1.0, blocks, blocks, &mut self.values);
     }
 
-    /// Adds the blocks of one level l' and some levels l: `column` gives each of their columns.
+    /// Adds the blocks of one level l' and a range of levels l; `column` gives the columns of these
+    /// blocks.
     pub fn add_level<'a>(&mut self, column: impl Fn(usize) -> &'a [f64]) {
         for d in 0..self.l {
             for b in 0..self.l {
@@ -57,7 +57,7 @@ impl Moments {
         }
     }
 
-    // Adds the products of column b of each block with column d of the same.
+    // Adds the products of column b of each block with its column d.
     fn add_products(
         &mut self,
         (b, x): (usize, &[f64]),
@@ -76,7 +76,7 @@ impl Moments {
         add_product(out, x, y.transpose(), 1.0);
     }
 
-    /// Adds the transposed blocks, where pairs of levels of one term were added in one order only.
+    /// Adds the transposed blocks, if each unordered pair of levels of one term was added once.
     pub fn add_transposed(&mut self) {
         let (k, size) = (self.k, self.k * self.k);
         let transposed = |at: usize| at % k * k + at / k;
@@ -88,7 +88,7 @@ impl Moments {
         }
     }
 
-    /// Turns moments of `A' W B` into those of W; given are the inverses of A, `k x k`, and of B.
+    /// Turns moments of `A' W B` into those of W, given the inverses of A, `k x k`, and of B.
     pub fn turn_back(&mut self, of_a: &[f64], of_b: &[f64]) {
         let (k, l) = (self.k, self.l);
         let size = k * l;
@@ -105,7 +105,7 @@ impl Moments {
         multiply_add(size, size, size, 1.0, &half, &turn, &mut self.values);
     }
 
-    /// Adds `tr(E W E' W)` of the directions of term t, whose levels are l, with those of term u.
+    /// Adds `tr(E W E' W)` for the directions of term t and those of term u.
     pub fn add_forms(&self, t: usize, u: usize, omega: &mut OmegaDerivatives) {
         let OmegaDerivatives {
             directions,
@@ -114,7 +114,7 @@ impl Moments {
         } = omega;
         let n = directions.len();
         let (k, size) = (self.k, self.k * self.l);
-        // Sum of W_ab W_cd over the blocks.
+        // The sum of W_ab W_cd over the blocks.
         let moment = |(a, b): Element, (c, d): Element| {
             let row = b * k + a;
             let column = d * k + c;

@@ -1,11 +1,12 @@
-//! The observed information of the trailing terms of a large dense system, in the place of the
-//! average one: `2 H_average + s s' / (sigma^2 r^2) - Tr` for their directions alone.
+//! The observed information of the trailing terms of a large dense system,
+//! `2 H_average + s s' / (sigma^2 r^2) - Tr` in their directions only; other elements keep the
+//! average information.
 //!
-//! All elements of `S_RR^-1` pass by while the traces are summed up, so that `Tr` of these terms
-//! costs next to nothing ([`by_columns`](super::by_columns)). It saves a search that begins near
-//! the optimum one factor in three: between average and observed information lie some per cent,
-//! which is by how much a Newton step misses the optimum. Further away the average information
-//! leads further.
+//! While the traces are summed up, all elements of `S_RR^-1` pass through memory, so that `Tr` of
+//! these terms costs next to nothing ([`by_columns`](super::by_columns)). For a search that starts
+//! near the optimum this saves one factorization in three, because the average information differs
+//! from the observed one by some per cent, and so does the Newton step. Farther from the optimum
+//! the average information is the better choice.
 
 use std::ops::Range;
 
@@ -21,26 +22,26 @@ use crate::factor::Factor;
 use crate::kernels::small::{self, set_zeros};
 use crate::tolerances::NEAR_OPTIMUM;
 
-/// What fixed effects take off `Tr` may take this part of the factor's memory.
+/// The memory for the REML correction of `Tr` may be one part in this many of the factor's memory.
 const ROOM: usize = 8;
 
-/// Memory of [`FactorDerivatives::observe_trailing`]; `n` directions.
+/// Working memory of [`FactorDerivatives::observe_trailing`], for `n` directions.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     /// `T E` of each direction, `n p x m`.
     fixed: Vec<f64>,
-    /// `n x n`: forms, then the factor of the Hessian.
+    /// `n x n`: quadratic forms, then the factor of the Hessian.
     forms: Vec<f64>,
     /// `T E T'` of each direction.
     products: Vec<f64>,
     /// The Hessian.
     h: Vec<f64>,
-    /// Slopes of the directions.
+    /// Derivatives along the directions.
     slopes: Vec<f64>,
 }
 
 impl Workspace {
-    // Whether a step by the average information would gain little.
+    // Whether a step by the average information predicts a small decrease.
     fn is_near(&mut self, omega: &OmegaDerivatives) -> bool {
         omega.fill_slopes(&mut self.slopes);
         let n = omega.directions.len();
@@ -53,8 +54,8 @@ impl Workspace {
         gain < NEAR_OPTIMUM
     }
 
-    // The average information, but for the directions that aren't the leading term's the observed
-    // one; `rank_one`: the weight of `s s'`.
+    // The average information, with the observed information in the directions of the trailing
+    // terms; `rank_one` is the coefficient of `s s'`.
     fn fill_hessian(
         &mut self,
         rank_one: f64,
@@ -76,9 +77,9 @@ impl Workspace {
 }
 
 impl FactorDerivatives {
-    /// Whether the last first derivatives left `Tr` of the trailing terms behind, and what fixed
-    /// effects take off it, in `n` directions, has room beside the factor. Beside fixed factors
-    /// among the terms the likelihood has the traces of another factor.
+    /// Whether the last first derivatives have kept `Tr` of the trailing terms, and there is memory
+    /// for its REML correction in `n` directions. With fixed factors among the terms the ML
+    /// criterion has the traces of another factor, so that `Tr` is not available.
     pub(super) fn knows_pairs(
         &self,
         factor: &Factor,
@@ -94,8 +95,8 @@ impl FactorDerivatives {
         }
     }
 
-    /// Turns the average information of the trailing terms into the observed one near an optimum,
-    /// unless what comes out is indefinite.
+    /// Replaces the average information of the trailing terms by the observed one near an optimum,
+    /// unless the result would be indefinite.
     pub(super) fn observe_trailing(
         &mut self,
         factor: &Factor,
@@ -134,7 +135,7 @@ impl FactorDerivatives {
         self.by_columns.add_forms_of_pairs(blocks, &inverses, omega);
     }
 
-    // From Tr of `W` to Tr of `W - T'T`: it falls by `2 <T E W, T E'>` and rises by
+    // Corrects Tr of `W` to that of `W - T'T`, by subtracting `2 <T E W, T E'>` and adding
     // `<T E T', T E' T'>`.
     fn subtract_restricted(
         &self,
@@ -157,7 +158,7 @@ impl FactorDerivatives {
         small::axpy(1.0, &work.forms, &mut omega.expected);
     }
 
-    // `T E D^-T` and `T E T'` of the trailing terms' directions.
+    // `T E D^-T` and `T E T'` for the directions of the trailing terms.
     fn fill_fixed(
         &self,
         factor: &Factor,
@@ -186,7 +187,8 @@ impl FactorDerivatives {
     }
 }
 
-// `T_l E` of one level for its term's directions, of `n` in all: `n p` values per effect.
+// `T_l E` of one level for the directions of its term, out of `n` directions: `n p` values per
+// effect.
 fn turn_level<'a>(
     n: usize,
     directions: impl Iterator<Item = (usize, &'a Element)>,

@@ -1,23 +1,24 @@
-//! Derivatives of an objective in the covariances, whoever computes them.
+//! Derivatives of an objective in the covariances Omega, filled by either engine.
 
 use crate::covariance::RelCov;
 use crate::derivatives::chain::Jacobian;
 use crate::derivatives::Directions;
 
-/// `G_t = d d / d Omega_t` and the Hessian in the directions of Omega, to be filled by an engine:
-/// from the factor by [`super::FactorDerivatives`]. What follows from them needs nothing but the
-/// covariances; the memory is kept from one theta to the next.
+/// `G_t = d d / d Omega_t` and the Hessian in the directions of Omega, filled by an engine (from
+/// the factor by [`super::FactorDerivatives`]). Derivatives in theta follow from these and the
+/// covariances. The memory is reused from one theta to the next.
 #[derive(Debug)]
 pub(crate) struct OmegaDerivatives {
     pub(super) directions: Directions,
     /// `G_t`, `k x k`, in the order of the design.
     pub(super) g: Vec<Vec<f64>>,
-    /// Hessian in the directions, symmetric.
+    /// The Hessian in the directions of Omega, symmetric.
     pub(super) h: Vec<f64>,
-    /// Expected information `Tr` of the covariances beside a known sigma, symmetric; with the exact
-    /// Hessian only: working memory beside others.
+    /// The expected information `Tr` of the covariances at known sigma, symmetric; valid with the
+    /// exact Hessian only, otherwise working memory.
     pub(super) expected: Vec<f64>,
-    /// `s_d = sum_l v_l'E_d v_l`, by which `r^2` falls along each direction; with a Hessian only.
+    /// `s_d = sum_l v_l'E_d v_l`, the derivative of `-r^2` along each direction; valid with a
+    /// Hessian only.
     pub(super) squares: Vec<f64>,
     pub(super) jacobian: Jacobian,
 }
@@ -45,7 +46,7 @@ impl OmegaDerivatives {
         &self.g
     }
 
-    /// `G_t` of each term, for objectives that add to it.
+    /// `G_t` of each term, to be filled or added to.
     pub(crate) fn g_mut(&mut self) -> &mut [Vec<f64>] {
         &mut self.g
     }
@@ -55,8 +56,8 @@ impl OmegaDerivatives {
         (&mut self.h, &mut self.squares)
     }
 
-    /// Puts the expected information of another model of the same covariances in the place of this
-    /// one's, in the exact Hessian too.
+    /// Replaces the expected information by that of another model with the same covariances, also
+    /// in the exact Hessian.
     pub(crate) fn replace_expected(&mut self, other: &Self) {
         let own = self.expected.iter_mut().zip(&other.expected);
         for (h, (own, other)) in self.h.iter_mut().zip(own) {
@@ -65,7 +66,7 @@ impl OmegaDerivatives {
         }
     }
 
-    /// The directions of Omega that the Hessian of [`Self::h`] refers to.
+    /// The directions of Omega, in the order of the Hessian.
     pub(crate) fn directions(&self) -> &Directions {
         &self.directions
     }
@@ -75,7 +76,7 @@ impl OmegaDerivatives {
         &self.h
     }
 
-    /// The elements of the Jacobian, emptied: [`Self::add_sandwich`] takes the memory back.
+    /// The cleared memory of the Jacobian, which [`Self::add_sandwich`] takes back.
     pub(crate) fn start_jacobian(&mut self) -> Vec<super::chain::Element> {
         self.jacobian.start()
     }

@@ -6,7 +6,7 @@ use crate::factor::Factor;
 use crate::kernels::small;
 
 impl FactorDerivatives {
-    /// Gradient of `r^2` in theta.
+    /// The gradient of `r^2` in theta.
     pub(crate) fn r2_slopes(
         &self,
         factor: &Factor,
@@ -21,8 +21,8 @@ impl FactorDerivatives {
         slopes
     }
 
-    /// Gradient of `c'(X'V^-1X)^-1 c` in theta, from the scores of the restricted likelihood: a
-    /// step along a direction of Omega adds `sum_l (c'L_X^-T T_l) E_d (T_l'L_X^-1 c)`.
+    /// The gradient of `c'(X'V^-1X)^-1 c` in theta, from the scores of the restricted likelihood.
+    /// The derivative along a direction of Omega is `sum_l (c'L_X^-T T_l) E_d (T_l'L_X^-1 c)`.
     pub(crate) fn contrast_slopes(
         &self,
         factor: &Factor,

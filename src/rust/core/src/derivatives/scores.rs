@@ -1,5 +1,5 @@
-//! `Z'V^-1 [X, y - X beta]`: the rows are those of X (restricted likelihood only) and, last,
-//! `v' = (Z'Py)'`.
+//! The scores `Z'V^-1 [X, y - X beta]`, stored transposed: the rows are those of X (restricted
+//! likelihood only) and, last, `v' = (Z'Py)'`.
 
 use crate::derivatives::{FactorDerivatives, LambdaInverse};
 use crate::factor::blocks::Blocks;
@@ -8,22 +8,22 @@ use crate::factor::{Factor, Response};
 use crate::kernels::chunks::chunks;
 use crate::kernels::small::{self, for_size};
 
-/// Levels of the leading term that share a matrix product.
+/// Number of levels of the leading term that share a matrix product.
 const AT_ONCE: usize = 64;
 
-/// `columns x q`, the leading term's effects and the trailing ones apart.
+/// `columns x q`, separately for the effects of the leading term and of the trailing terms.
 #[derive(Debug, Default)]
 pub(super) struct Scores {
-    /// Rows: `p + 1` (restricted) or 1.
+    /// Number of rows: `p + 1` for the restricted likelihood, or 1.
     pub columns: usize,
     pub leading: Vec<f64>,
     pub trailing: Vec<f64>,
     /// Predicted effects `Omega Z'V^-1 [X, y - X beta]` of the trailing terms.
     effects: Vec<f64>,
     residuals: Vec<f64>,
-    /// Fixed effects of the residual response.
+    /// The fixed effects of the residual response.
     delta: Vec<f64>,
-    /// Residuals and effects of some levels of the leading term.
+    /// Residuals and effects of a range of levels of the leading term.
     work: Vec<f64>,
 }
 
@@ -35,30 +35,30 @@ pub(super) struct LevelScores<'a> {
 }
 
 impl<'a> LevelScores<'a> {
-    /// Number of rows of `T`.
+    /// The number of rows of `T`.
     pub(crate) fn n_fixed(self) -> usize {
         self.columns - 1
     }
 
-    /// All rows of one effect.
+    /// All rows for one effect.
     pub fn effect(self, effect: usize) -> &'a [f64] {
         &self.values[effect * self.columns..(effect + 1) * self.columns]
     }
 
-    /// The rows of `T` of one effect.
+    /// The rows of `T` for one effect.
     pub fn fixed(self, effect: usize) -> &'a [f64] {
         &self.effect(effect)[..self.columns - 1]
     }
 
-    /// `v` of one effect.
+    /// `v` for one effect.
     #[inline(always)]
     pub fn v(self, effect: usize) -> f64 {
         self.values[(effect + 1) * self.columns - 1]
     }
 }
 
-/// The least-squares coefficients `delta` of the residual response beside the random effects, and
-/// how many rows of scores are wanted.
+/// The generalized least-squares coefficients `delta` of the residual response, and the number of
+/// rows of scores to compute.
 struct Residual<'a> {
     columns: usize,
     delta: &'a [f64],
@@ -66,8 +66,8 @@ struct Residual<'a> {
 }
 
 impl Residual<'_> {
-    // Rows X (unless only one is wanted) and y - X beta for some effects, of which x holds `p`
-    // values each and y one.
+    // Copies the rows of X (unless there is only one row of scores) and y - X beta for a range of
+    // effects, of which `x` holds `p` values each and `y` one.
     fn border_rows(&self, x: &[f64], y: &[f64], to: &mut [f64]) {
         let p = self.delta.len();
         let n_fixed = self.columns - 1;
@@ -82,10 +82,10 @@ impl Residual<'_> {
 }
 
 impl FactorDerivatives {
-    /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then `Z'V^-1 x = Z'W (x
-    /// - Z b)` level by level; for the trailing terms `v = Lambda^-T u`, or again from the
-    /// residuals if Lambda is singular. With the restricted likelihood the rows of X are turned
-    /// into `T = L_XX^-1 X'V^-1Z`.
+    /// Computes the scores by backward solves with the factor: `u' = l L^-1` and `b = Lambda u`,
+    /// then `Z'V^-1 x = Z'W (x - Z b)` level by level. For the trailing terms `v = Lambda^-T u`, or
+    /// the residuals as well if Lambda is singular. For the restricted likelihood the rows of X
+    /// become `T = L_XX^-1 X'V^-1Z`.
     pub(super) fn update_scores(
         &mut self,
         factor: &Factor,
@@ -107,7 +107,7 @@ impl FactorDerivatives {
         self.scores.delta = delta;
     }
 
-    // The scores, with the rows of X as they are.
+    // Computes the scores, with the rows of X not yet multiplied by `L_XX^-1`.
     fn predict(&mut self, factor: &Factor, residual: &Residual) {
         let singular = self.is_singular();
         let scores = &mut self.scores;
@@ -180,7 +180,7 @@ impl Scores {
         }
     }
 
-    // Makes room for this many columns of scores.
+    // Resizes the memory for this number of rows of scores.
     fn resize(&mut self, columns: usize, factor: &Factor) {
         let leading = &factor.leading;
         let m = factor.layout.m;
@@ -191,7 +191,7 @@ impl Scores {
             .resize(columns * leading.k * leading.n_levels, 0.0);
     }
 
-    // Spherical effects u of the trailing terms.
+    // The spherical effects u of the trailing terms.
     fn solve_trailing(&mut self, factor: &Factor, residual: &Residual) {
         if factor.layout.m == 0 {
             return;
@@ -203,7 +203,7 @@ impl Scores {
     }
 
     // Turns the spherical effects u of the trailing terms into `b = Lambda u`, and sets
-    // `v = Lambda^-T u` where Lambda has an inverse.
+    // `v = Lambda^-T u` where Lambda is invertible.
     fn predict_trailing(
         &mut self,
         factor: &Factor,
@@ -226,8 +226,8 @@ impl Scores {
         }
     }
 
-    // Starts `-Z'W (x - Z b)` of the trailing terms: the part that doesn't go through the leading
-    // term's effects.
+    // Initialises `-Z'W (x - Z b)` of the trailing terms with the part that does not involve the
+    // leading term's effects.
     fn start_residuals(&mut self, factor: &Factor, residual: &Residual) {
         let columns = self.columns;
         let trailing = &factor.trailing;
@@ -245,7 +245,7 @@ impl Scores {
         );
     }
 
-    // Takes `v` from the residuals for the terms whose Lambda has no inverse.
+    // Sets `v` from the residuals for the terms whose Lambda is singular.
     fn take_residuals(&mut self, factor: &Factor, inverses: &[LambdaInverse]) {
         let blocks = factor.layout.blocks.iter().zip(inverses);
         for (block, _) in blocks.filter(|(_, inverse)| inverse.get().is_none())
@@ -261,8 +261,8 @@ impl Scores {
         }
     }
 
-    // e_i = P_i (A_0,[X y] - A_R0' b_R); adds A_R0 b_0i to the residuals, b_0i = V_i (A_0,[X y] -
-    // A_R0' b_R).
+    // e_i = P_i (A_0,[X y] - A_R0' b_R) for each level of the leading term; adds A_R0 b_0i to the
+    // residuals, with b_0i = V_i (A_0,[X y] - A_R0' b_R).
     #[inline(always)]
     fn update_leading(
         &mut self,

@@ -1,7 +1,7 @@
-//! Fisher scoring: the step of the covariances by the expected information. Unlike Newton's it goes
-//! far in the right direction from a remote start, whatever the curvature there: for balanced data
-//! it reaches the optimum at once, and from `Omega = I` it gives the minimum-norm estimates
-//! (MINQUE) of the variance components.
+//! The step of Fisher scoring, by the expected information. Unlike Newton's step it is a good one
+//! from a remote start, whatever the curvature there: for balanced data it reaches the optimum in
+//! one step, and from `Omega = I` it gives the minimum-norm quadratic estimates (MINQUE) of the
+//! variance components.
 
 use crate::derivatives::{OmegaDerivatives, Profile};
 use crate::kernels::eigen::Eigen;
@@ -9,14 +9,13 @@ use crate::kernels::small;
 use crate::tolerances::LEAST_INFORMATION;
 
 impl OmegaDerivatives {
-    /// `Omega` of each term one step on, `k x k`; the exact Hessian must have been computed. `None`
-    /// if the information is not finite.
+    /// `Omega` of each term after one step, `k x k`; the exact Hessian must have been computed.
+    /// `None` if the information is not finite.
     ///
-    /// In the covariances `sigma^2 Omega` and in `sigma^2` the information is `[Tr, t; t', df]`,
-    /// with
-    /// `t_d = tr(E_d W)`, where the derivative in sigma is zero. Its step in `log sigma^2` is
-    /// `d = -t's / df`, with s the solution of `(Tr - t t' / df) s = -g`; in Omega, the ratio, the
-    /// step is `s / (1 + d)`.
+    /// In the covariances `sigma^2 Omega` and in `sigma^2` the information is `[Tr, t; t', df]`
+    /// with `t_d = tr(E_d W)`, and the derivative in sigma is zero. The step in `log sigma^2` is
+    /// `d = -t's / df`, where s is the solution of `(Tr - t t' / df) s = -g`; the step in the ratio
+    /// Omega is `s / (1 + d)`.
     pub fn scored(
         &self,
         lambdas: &[Vec<f64>],
@@ -41,7 +40,7 @@ impl OmegaDerivatives {
             }
         }
         let step = solve(&mut information, &g)?;
-        // step = -s, so that d = t'step / df.
+        // Here `step` is -s, so that d = t'step / df.
         let change = unknown * small::dot(&t, &step);
         let scale = -1.0 / (1.0 + change.max(-0.9));
         let lambdas = lambdas.iter().enumerate();
@@ -50,7 +49,7 @@ impl OmegaDerivatives {
         Some(moved.collect())
     }
 
-    // Omega of a term, `scale` times the step on.
+    // Omega of a term after `scale` times the step.
     fn moved(
         &self,
         term: usize,
@@ -71,8 +70,8 @@ impl OmegaDerivatives {
     }
 }
 
-// The shortest solution of `a x = b` for a positive semi-definite `a`, each coordinate in the unit
-// of its diagonal.
+// The minimum-norm solution of `a x = b` for a positive semi-definite `a`, after scaling `a` to a
+// unit diagonal.
 fn solve(a: &mut [f64], b: &[f64]) -> Option<Vec<f64>> {
     let n = b.len();
     let diagonal = a.iter().step_by(n + 1);
@@ -96,7 +95,7 @@ fn solve(a: &mut [f64], b: &[f64]) -> Option<Vec<f64>> {
     Some(x)
 }
 
-// The sum of `q q'b / value` over the eigenvectors whose eigenvalue isn't rounding error.
+// The sum of `q q'b / value` over the eigenvectors whose eigenvalue exceeds rounding error.
 fn shortest_solution(eigen: &Eigen, b: &[f64]) -> Vec<f64> {
     let mut x = vec![0.0; b.len()];
     let largest = eigen.values.last().copied().unwrap_or(0.0);

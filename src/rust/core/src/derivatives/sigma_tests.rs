@@ -1,4 +1,4 @@
-//! Derivatives in theta and sigma, and those of contrasts, against fourth-order differences.
+//! Derivatives in theta and sigma, and those of contrasts, compared with fourth-order differences.
 
 use crate::covariance::Structure;
 use crate::derivatives::tests::{
@@ -7,8 +7,8 @@ use crate::derivatives::tests::{
 use crate::derivatives::HessianKind;
 use crate::{Criterion, LinearMixedModel};
 
-// In (theta, sigma), against differences of the objective at known sigma; the contrasts' variances
-// against differences of R_X.
+// Compares derivatives in (theta, sigma) with differences of the objective at known sigma, and
+// those of the contrasts' variances with differences of R_X.
 #[test]
 fn sigma_and_contrasts() {
     let data = Data::new(

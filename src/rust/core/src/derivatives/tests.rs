@@ -1,5 +1,5 @@
-//! Gradient against fourth-order differences of the objective, Hessian against those of the
-//! gradient.
+//! The gradient compared with fourth-order differences of the objective, and the Hessian with those
+//! of the gradient.
 
 use crate::covariance::{Part, RelCov, Structure};
 use crate::derivatives::HessianKind;
@@ -9,13 +9,13 @@ use crate::design::ReTerm;
 use crate::optimize::{Flow, Settings};
 use crate::{Criterion, LinearMixedModel};
 
-// Step of first differences: small enough for the truncation error, large enough for rounding.
+// The step of first differences balances truncation and rounding errors.
 pub(super) const STEP: f64 = 6e-4;
 
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    // Roughly normal: the sum of four uniform numbers.
+    // An approximately normal number: the sum of four uniform ones.
     pub(crate) fn normal(&mut self) -> f64 {
         (0..4).map(|_| self.uniform() - 0.5).sum::<f64>() * 1.7
     }
@@ -59,7 +59,8 @@ pub(crate) fn part(
 }
 
 impl Data {
-    // Terms: level of row i, parts. Columns of z: the first is one, the others are random.
+    // Each term is given by the level of row i and its parts; the first column of z is one, the
+    // others are random.
     pub(crate) fn new(
         n: usize,
         p: usize,
@@ -166,7 +167,7 @@ pub(super) fn shifted(theta: &[f64], j: usize, by: f64) -> Vec<f64> {
     theta
 }
 
-/// What is minimized, and what is known of sigma.
+/// The criteria, and sigma if it is known.
 pub(super) const CRITERIA: [(Criterion, Option<f64>); 3] = [
     (Criterion::Ml, None),
     (Criterion::Reml, None),
@@ -307,7 +308,7 @@ fn crossed_nested_and_mixed() {
 
 #[test]
 fn sparse_trailing_storage() {
-    // 480 classes of 4 children in 40 schools of 4 regions: the classes' children are the units.
+    // The 480 classes of 4 children, in 40 schools of 4 regions each, are the leading levels.
     let n = 4 * 480;
     let data = Data::new(
         n,
@@ -324,8 +325,8 @@ fn sparse_trailing_storage() {
     check("sparse", &data, true);
 }
 
-// The inverse of a dense system of this size passes by once: near the optimum the Hessian beside it
-// is the observed one for the trailing terms.
+// The inverse of a dense system of this size is computed by blocks of columns, and near the optimum
+// the trailing terms have the observed information.
 #[test]
 fn trailing_terms_of_a_large_dense_system() {
     let scattered = |i: usize, by: usize, n: usize| {
@@ -402,8 +403,7 @@ fn structures_with_a_correlation() {
     }
 }
 
-// The memory of a model is shared by all that is asked of a point: no answer depends on what was
-// asked before.
+// All points share the working memory of the model, yet no result depends on earlier computations.
 #[test]
 fn answers_do_not_depend_on_earlier_questions() {
     let terms: Vec<(Levels, Vec<Part>)> = vec![

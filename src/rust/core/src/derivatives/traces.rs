@@ -1,4 +1,4 @@
-//! `G_t`: the sums over levels of `W_t,ll`, and what the outer products of the scores take off.
+//! `G_t`: the traces `sum_l W_t,ll` minus the outer products of the scores.
 
 use crate::derivatives::by_columns::ByColumns;
 use crate::derivatives::{
@@ -11,7 +11,7 @@ use crate::kernels::chunks::chunks;
 use crate::kernels::gemm::add_gram;
 use crate::kernels::small::{self, for_size};
 
-/// Columns of the leading term that are solved for at a time.
+/// Number of columns of the leading term that are solved for at a time.
 const CHUNK: usize = 512;
 
 impl FactorDerivatives {
@@ -81,8 +81,8 @@ impl FactorDerivatives {
         }
     }
 
-    // The leading term's traces where its levels are full: `W_ii = P_i A00_i - P_i E_i'E_i P_i'`
-    // with `E = L^-1 D'A_R0`.
+    // Adds the leading term's traces where its levels are stored as dense matrices:
+    // `W_ii = P_i A00_i - P_i E_i'E_i P_i'` with `E = L^-1 D'A_R0`.
     fn add_full_leading_traces(&mut self, factor: &Factor, g: &mut [f64]) {
         let k = factor.leading.k;
         let size = k * factor.layout.m;
@@ -129,7 +129,7 @@ impl FactorDerivatives {
                 add_congruence(k, inverse, sum, g);
                 continue;
             }
-            // One K serves all singular blocks: the first of them computes it.
+            // K is the same for all singular blocks: the first of them computes it.
             if !is_reduced {
                 is_reduced = true;
                 self.reduced.update(
@@ -147,7 +147,8 @@ impl FactorDerivatives {
         }
     }
 
-    /// `G_t -= sum_l T_l'T_l + v_l v_l' / sigma^2` (the first for the restricted likelihood only).
+    /// `G_t -= sum_l T_l'T_l + v_l v_l' / sigma^2`; the first term for the restricted likelihood
+    /// only.
     pub(super) fn subtract_outer_products(
         &self,
         factor: &Factor,
@@ -166,7 +167,7 @@ impl FactorDerivatives {
     }
 }
 
-// g += P_i A00_i; `work` is scratch memory.
+// g += P_i A00_i; `work` is working memory.
 #[inline(always)]
 fn add_level_trace(
     k: usize,
@@ -179,7 +180,7 @@ fn add_level_trace(
     small::axpy(1.0, work, g);
 }
 
-// g -= P_i Y P_i'; overwrites y, `work` is scratch memory.
+// g -= P_i Y P_i'; overwrites y, and `work` is working memory.
 #[inline(always)]
 fn subtract_explained(
     k: usize,
@@ -193,7 +194,7 @@ fn subtract_explained(
     small::axpy(-1.0, y, g);
 }
 
-// g += Lambda^-T S Lambda^-1 with the lower triangular inverse of Lambda.
+// g += Lambda^-T S Lambda^-1, given the lower triangular inverse of Lambda.
 fn add_congruence(k: usize, inverse: &[f64], s: &[f64], g: &mut [f64]) {
     for j in 0..k {
         for i in 0..k {
