@@ -1,9 +1,9 @@
-# Bars: random-effects terms as they are written, `(x | g)`, `(x || g)`, `cs(x | g)`, and the
-# groupings that the right side of a bar stands for. Only expressions are handled here.
+# Parses random-effects terms, `(x | g)`, `(x || g)` or `cs(x | g)`, and expands the right side of a
+# bar into groupings. Only expressions are handled here, no data.
 
 bar_operators <- c("|", "||")
 
-# Whether an expression has a bar anywhere, whatever it means there.
+# Whether an expression has a bar anywhere, including bars that mean "or".
 names_bar <- function(expr) {
   is.call(expr) && any(match(bar_operators, all.names(expr), 0L) > 0L)
 }
@@ -22,8 +22,8 @@ is_structured_bar <- function(expr) {
     (is_bar(inner) || is_structured_bar(inner))
 }
 
-# The name of a function around a bar that is none of a covariance structure. As a bar may also mean
-# "or", this is asked only where there is no other random-effects term.
+# The name of a function around a bar that is not a covariance structure. As the bar may also mean
+# "or", this is only used if the formula has no other random-effects term.
 unknown_structure <- function(expr) {
   if (!is.call(expr)) {
     return(NULL)
@@ -40,8 +40,8 @@ unknown_structure <- function(expr) {
   }
 }
 
-# Whether an expression holds a bar, looking only through the operators of formulas: in `I(a | b)`
-# or `ifelse(a | b, 0, 1)` the bar means "or".
+# Whether an expression has a bar inside formula operators only: in `I(a | b)` or `ifelse(a | b, 0,
+# 1)` the bar means "or".
 has_bar <- function(expr) {
   if (!names_bar(expr)) {
     return(FALSE)
@@ -69,7 +69,7 @@ formula_operators <- c(
 
 # Bars ----------------------------------------------------------------------
 
-#' Read one bar, with what may stand around it, as one term or, for `||`, several
+#' Parses one bar, possibly inside the call of a structure, into one term or, for `||`, several
 #' @noRd
 read_bar <- function(bar) {
   structure <- "us"
@@ -95,7 +95,7 @@ read_bar <- function(bar) {
   ))
 }
 
-# The bar in the parentheses of a structure.
+# The bar inside the parentheses of a structure's call.
 inner_bar <- function(expr) {
   bar <- strip_parens(expr[[2L]])
   if (!is_bar(bar)) {
@@ -110,7 +110,7 @@ check_no_bar_within <- function(bar) {
   }
 }
 
-# `(x || g)` is a term for each effect, or one in `diag()` where an option asks for it.
+# `(x || g)` becomes one term for each effect, or a single `diag()` term if an option says so.
 read_double_bar <- function(bar, structure, groups, called) {
   if (has_rho(structure)) {
     abort_double_bar(structure, bar)
@@ -130,7 +130,7 @@ read_double_bar <- function(bar, structure, groups, called) {
   ))
 }
 
-# lme4's option decides where ours isn't set.
+# lme4's option is used if ours isn't set.
 double_bar_is_diag <- function() {
   own <- getOption("rlmm.double_bar")
   if (!is.null(own)) {
@@ -177,8 +177,8 @@ abort_double_bar <- function(structure, bar) {
   )
 }
 
-# Split `x + f` before `||` as lme4 does: one expression for the intercept, one without it for each
-# term.
+# Splits the effects before `||` as lme4 does: an expression for the intercept, and one without
+# intercept for each term.
 split_effects <- function(effects) {
   terms <- stats::terms.formula(rlang::new_formula(NULL, effects))
   labels <- lapply(attr(terms, "term.labels"), str2lang)
@@ -191,10 +191,10 @@ split_effects <- function(effects) {
 
 # Grouping ------------------------------------------------------------------
 
-#' The groupings that the right side of a bar stands for
+#' Expands the right side of a bar into groupings
 #'
-#' A grouping is a list: `atoms` (expressions, each a variable or a call to be evaluated) and
-#' `name`. `a/b` gives `a` and `b:a`, `a * b` gives `a`, `b` and `a:b`, `a + b` gives `a` and `b`.
+#' A grouping is a list: `atoms` (expressions, each a variable or a call to evaluate) and `name`.
+#' `a/b` gives `a` and `b:a`, `a * b` gives `a`, `b` and `a:b`, and `a + b` gives `a` and `b`.
 #' @noRd
 expand_group <- function(expr) {
   if (!is.symbol(expr) && !is.call(expr)) {
@@ -241,8 +241,8 @@ cross_groups <- function(left, right, reversed = FALSE) {
   out
 }
 
-# The atoms of a grouping from the outer to the inner, as in `a/b/c`, whose groupings are called
-# "b:a" and "c:b:a".
+# The atoms of a grouping from the outer to the inner one: `a/b/c` has the groupings "b:a" and
+# "c:b:a".
 as_written <- function(group) {
   if (group$reversed) rev(group$atoms) else group$atoms
 }
@@ -268,11 +268,11 @@ new_group <- function(atoms, reversed = FALSE) {
 
 # `&` -----------------------------------------------------------------------
 
-#' Read `a & b` as `a:b`
+#' Replaces `a & b` by `a:b`
 #'
-#' R gives `&` a lower precedence than `+`, so `x + a & b + (1 | g)` arrives as `(x + a) & (b + (1 |
-#' g))` without the parentheses. It is taken apart into summands, with the last one before and the
-#' first one after each `&` interacting.
+#' In R `&` has lower precedence than `+`, so that `x + a & b + (1 | g)` is parsed as `(x + a) & (b
+#' + (1 | g))`. The expression is split into summands, and the last summand before each `&`
+#' interacts with the first one after it.
 #' @noRd
 read_ampersand <- function(expr) {
   op <- call_name(expr)
@@ -288,7 +288,7 @@ read_ampersand <- function(expr) {
   expr
 }
 
-# The functions through which `&` is looked for; within others it is R's "and".
+# The functions whose arguments are searched for `&`; within others it is R's "and".
 ampersand_operators <- c(setdiff(formula_operators, "&"), "|", "||")
 
 interact <- function(left, right) {

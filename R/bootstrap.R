@@ -79,7 +79,7 @@ bootstrap.rlmm <- function(
 
 # The replicates have the coefficients of the core.
 tell_without_replicates <- function(fit) {
-  moved <- moved_coefficients(fit)
+  moved <- coding_dependent_coefficients(fit)
   if (length(moved) == 0L) {
     return(invisible())
   }
@@ -231,7 +231,7 @@ drawn_shape <- function(fit) {
 
 new_bootstrap <- function(drawn, fit, seed, how) {
   free <- free_beta(fit)
-  has_replicates <- !names(fit$beta) %in% moved_coefficients(fit)
+  has_replicates <- !names(fit$beta) %in% coding_dependent_coefficients(fit)
   known <- \(values, held) {
     all_coefficients(values, held, free)[, has_replicates, drop = FALSE]
   }

@@ -1,9 +1,10 @@
-# Columns of X that don't fit in the memory, or fill it.
+# Errors and messages about columns of X that need too much memory.
 
-# So many bytes of columns are told of.
+# A message is given for X above this number of bytes.
 most_untold_bytes <- 2^30
 
-#' Refuse columns of X that can't be held, before they are made, and tell of those that take long
+#' Raises an error about columns of X that don't fit into memory, before they are made, and gives a
+#' message about large ones
 #' @noRd
 check_columns_fit <- function(terms, frame) {
   n <- as.double(count_rows(frame))
@@ -12,7 +13,7 @@ check_columns_fit <- function(terms, frame) {
     return(invisible())
   }
   columns <- columns_of_terms(terms, frame)
-  # X is made, and copied once.
+  # X is made and copied once.
   bytes <- 2 * 8 * n * sum(columns)
   if (bytes <= most_untold_bytes) {
     return(invisible())
@@ -38,7 +39,7 @@ hint_of_columns <- paste(
   "span its levels (of more than 2,000 levels: treatment, sum or Helmert contrasts): see `?rlmm`."
 )
 
-# About how many columns each term has: products of the numbers of levels.
+# The approximate number of columns of each term, from the numbers of levels.
 columns_of_terms <- function(terms, frame) {
   factors <- attr(terms, "factors") > 0
   categories <- vapply(

@@ -1,6 +1,5 @@
-# Columns of a model matrix as Rust reads them: a list of vectors of n numbers, of single numbers
-# that stand for a column of themselves, and of matrices, side by side. A plain variable is such a
-# column as it is: nothing is copied.
+# Model-matrix columns as Rust reads them: a list of vectors of length n, single numbers for
+# constant columns, and matrices. Plain numeric variables are columns without being copied.
 
 #' Columns of a one- or two-sided terms object
 #'
@@ -15,7 +14,7 @@ design_columns <- function(terms, frame, contrasts = NULL) {
 
 coded_columns <- function(terms, frame, contrasts) {
   attr(frame, "terms") <- terms
-  # Row names are slow to make when there are many rows.
+  # Making row names is slow if there are many rows.
   attr(frame, "row.names") <- character(nrow(frame))
   x <- stats::model.matrix.default(terms, frame, contrasts.arg = contrasts)
   used <- attr(x, "contrasts")
@@ -71,7 +70,7 @@ is_matrix_only <- function(columns) {
   length(columns) == 1L && is.matrix(columns[[1L]])
 }
 
-# The chosen columns of a design, which is one matrix or a list of vectors.
+# Selects columns of a design, which is one matrix or a list of vectors.
 select_columns <- function(columns, keep) {
   if (is_matrix_only(columns)) {
     list(columns[[1L]][, keep, drop = FALSE])
@@ -80,7 +79,7 @@ select_columns <- function(columns, keep) {
   }
 }
 
-# The columns of a matrix, in a list.
+# Splits a matrix into a list of its columns.
 split_columns <- function(x) {
   lapply(seq_len(ncol(x)), \(j) x[, j])
 }
@@ -108,8 +107,8 @@ column_matrix <- function(columns, n) {
   )
 }
 
-# Check that columns are finite: plain variables are, as the frame was checked, but products and
-# bases may not be.
+# Checks that columns are finite: plain variables have been checked in the frame, but products and
+# bases may overflow.
 check_columns_finite <- function(columns) {
   if (!is_matrix_only(columns) || is.finite(sum(columns[[1L]]))) {
     return(invisible())
@@ -120,7 +119,7 @@ check_columns_finite <- function(columns) {
   }
 }
 
-# Some of the `n` rows of columns; the single number that stands for all of them stays.
+# Selects rows of columns; the single number of a constant column is kept.
 rows_of_columns <- function(columns, rows, n) {
   lapply(columns, \(column) {
     if (is.matrix(column)) {
@@ -133,7 +132,7 @@ rows_of_columns <- function(columns, rows, n) {
   })
 }
 
-#' Some rows of a spec, with all levels of its terms
+#' Selects rows of a spec and keeps all levels of its terms
 #' @noRd
 spec_rows <- function(spec, rows) {
   n <- length(spec$y)

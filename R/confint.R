@@ -188,7 +188,7 @@ profile_confint <- function(fit, parm, level, signames) {
   if (length(free) > 0L) {
     limits[free, ] <- limits_by_profile(problem, free, level)
   }
-  coded <- intersect(wanted, moved_coefficients(problem$fit))
+  coded <- intersect(wanted, coding_dependent_coefficients(problem$fit))
   if (length(coded) > 0L) {
     limits[coded, ] <- coded_limits(problem$fit, coded, level)
   }

@@ -1,8 +1,8 @@
-# The connected parts of two factors: the graph in which each row joins a level of one and a level
-# of the other.
+# Connected components of two factors: the bipartite graph in which each row joins a level of one
+# factor with a level of the other.
 
-#' The number of connected parts of two factors
-#' @param a,b Level numbers, of all rows or of the cells that occur.
+#' The number of connected components of two factors
+#' @param a,b Level numbers, in all rows or in the cells that occur.
 #' @noRd
 connected_parts <- function(a, b) {
   if (determines(b, a)) {
@@ -11,15 +11,15 @@ connected_parts <- function(a, b) {
   length(unique(part_labels(a, b)[a]))
 }
 
-# Whether all rows of a level have the same other level.
+# Whether `other` is a function of `refs`: all rows of a level have the same other level.
 determines <- function(refs, other) {
   all(other == other[match(refs, refs)])
 }
 
-#' The connected part of each level of `a`: the lowest of its levels
+#' The connected component of each level of `a`, labelled by its lowest level
 #'
-#' Of each label that of the lowest neighbour is the next, and that of this one after it, and so on,
-#' so that a chain of levels is one part at once.
+#' Each label is replaced by the lowest label among its neighbours until nothing changes. Chains of
+#' replacements are followed to their end in each round, so that a long path takes few rounds.
 #' @noRd
 part_labels <- function(a, b) {
   own <- seq_len(max(a))
@@ -40,7 +40,7 @@ part_labels <- function(a, b) {
   }
 }
 
-# The lowest value of each group, zero for a number that is no group's.
+# The lowest value in each group; zero for numbers between that are no group.
 lowest_within <- function(values, groups) {
   lowest <- integer(max(groups))
   falling <- order(values, decreasing = TRUE)

@@ -1,7 +1,8 @@
-# The covariance matrix of the fixed effects that the core has.
+# The covariance matrix of the fixed effects that the core estimates.
 
-#' Covariance of the fixed effects that the core has
-#' @param use_hessian `NULL`: where there is one, that is, for a generalized model that isn't fast.
+#' The covariance matrix of the fixed effects that the core estimates
+#' @param use_hessian Whether to use the Hessian in all parameters; by default if there is one, that
+#'   is, for a generalized model without `fast`.
 #' @noRd
 core_covariance <- function(
   fit,
@@ -30,12 +31,12 @@ core_covariance <- function(
   sigma^2 * unscaled_covariance(fit)
 }
 
-# Whether the covariance is taken from the Hessian.
+# Whether the covariance is taken from the Hessian in all parameters.
 takes_hessian <- function(fit, use_hessian = NULL) {
   has_hessian(fit) && (use_hessian %||% !has_separated_coefficient(fit))
 }
 
-#' Whether the fixed effects are among the arguments of the objective
+#' Whether the fixed effects are arguments of the objective
 #' @noRd
 has_hessian <- function(fit) UseMethod("has_hessian")
 
@@ -72,7 +73,7 @@ no_hessian_reason.rlmm_glmm <- function(fit) {
 
 unscaled_covariance <- function(fit) {
   free <- free_beta(fit)
-  # A coefficient that is held has no variance.
+  # A held coefficient has variance zero.
   out <- matrix(
     0,
     length(free),

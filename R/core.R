@@ -1,7 +1,7 @@
-# The one file that calls Rust. Arguments and results are those of SPEC.md; errors come back as data
-# and become conditions here.
+# Calls to Rust, all of them in this file. SPEC.md describes arguments and results; errors of the
+# core are returned as data and become conditions here.
 
-# `keep` makes of the estimates what is kept if the user interrupts the search.
+# `keep` converts the estimates to the result that is kept if the user interrupts the search.
 core_fit <- function(spec, start = NULL, control = list(), keep = NULL) {
   control$progress <- isTRUE(control$progress %||% interactive())
   control$threads <- n_threads(control)
@@ -10,15 +10,16 @@ core_fit <- function(spec, start = NULL, control = list(), keep = NULL) {
   est
 }
 
-# Covariance structures, without a model: of the user's terms `random` only `structure`, `columns`,
-# `theta` (without it theta is that of the term) and `scale` are looked at.
+# Covariance structures without a model: of the terms `random` only `structure`, `columns`, `theta`
+# (by default the starting value) and `scale` are used.
 
-# What each parameter of each term is: `role` ("scale", "common_scale", "factor", "correlation"),
-# `row` and `col` (the element of the covariance matrix that stands for it), `start` (in Lambda =
-# I), `lower` and `upper` (its range), `step_size` (one over the size of its column of Z).
+# A description of the parameters of each term: `role` ("scale", "common_scale", "factor" or
+# "correlation"); `row` and `col`, its element of the covariance matrix; `start`, its value at
+# Lambda = I; `lower` and `upper`, its bounds; and `step_size`, the reciprocal of the scale of its
+# column of Z.
 core_structures <- function(random) unwrap(rust_structures(random))
 
-# For each term the smallest singular value of Lambda, each effect in units of its column of Z, at
+# The smallest singular value of Lambda of each term, with effects scaled by their columns of Z, at
 # each column of `thetas`.
 core_smallest_singular_values <- function(random, thetas) {
   unwrap(rust_smallest_singular_values(
@@ -33,40 +34,40 @@ core_lambda <- function(random, theta) {
   unwrap(rust_lambda(random, as.double(theta)))
 }
 
-# For each term `omega`, k x k; `jacobian`, its derivatives in the term's theta (a row per element);
-# and, where correlations are parameters, `correlation` and `correlation_jacobian`, the same of the
-# correlation matrix, and `shares`: how far the correlations go from one end of their range (-1) to
-# the other (1).
+# For each term: `omega`, the k x k relative covariance; `jacobian`, its derivatives in the term's
+# theta, with a row for each element; and, if correlations are parameters, `correlation`,
+# `correlation_jacobian` (the same for the correlation matrix) and `shares`, the position of each
+# correlation between the ends of its range (-1 and 1).
 core_covariances <- function(random, theta) {
   unwrap(rust_covariances(random, as.double(theta)))
 }
 
-# For each term the sum over the elements of Omega of `slopes` times their second derivatives in
-# theta.
+# For each term, the second derivatives in theta of the elements of Omega, weighted by `slopes` and
+# summed over the elements.
 core_covariance_bends <- function(random, theta, slopes) {
   unwrap(rust_covariance_bends(random, as.double(theta), slopes))
 }
 
-# For each term theta of a covariance matrix, or, if the structure doesn't have it, of one near it.
+# For each term, theta of a covariance matrix, or of one near it that the structure allows.
 core_nearest_theta <- function(random, covariances) {
   unwrap(rust_nearest_theta(random, lapply(covariances, as.double)))
 }
 
-# The families and links that the core knows, by R's names for them.
+# The families and links of the core, by their names in R.
 core_families <- function() unwrap(rust_families())
 
-# The smallest pivot of the scaled cross-product of columns: above about 1e-8 a proof that they are
-# independent. `weights` of the rows may be `NULL`.
+# The smallest pivot of the scaled cross-product of columns: a value above about 1e-8 proves that
+# they are independent. `weights` of the rows may be `NULL`.
 core_smallest_pivot <- function(columns, weights, n) {
   unwrap(rust_smallest_pivot(columns, weights, n))
 }
 
-# Bytes that R may still take, by what the machine, its container and `ulimit` leave; `NaN` where
-# the system doesn't tell.
+# The memory in bytes that is available to R, given the machine, its container and `ulimit`; `NaN`
+# if the system doesn't report it.
 core_free_memory <- function() unwrap(rust_free_memory())
 
-# Fit once for each control, in parallel threads; an element of the result is an error (a condition)
-# where a fit failed.
+# Fits one model with each control, in parallel threads; an element of the result is a condition if
+# that fit failed.
 core_fit_all <- function(spec, start, controls, threads, keep = NULL) {
   threads <- as.integer(threads)
   found <- unwrap(
@@ -86,10 +87,10 @@ unwrap_or_error <- function(found) {
   tryCatch(unwrap(found), rlmm_error = identity)
 }
 
-# One fit for each column of the matrix `y`, in parallel threads: each as `core_fit()` fits it
-# alone, the same for any number of threads. Cross-products of X and Z are summed up once for all of
-# them. A list of matrices with one column per response (`theta`, `beta`), of vectors, and `rx`, an
-# array with one slice each; where a fit failed they are missing, and `error` says why.
+# Fits a model to each column of the matrix `y` in parallel threads. Results equal those of
+# `core_fit()` for any number of threads; cross-products of X and Z are computed once. Returns
+# matrices with a column for each response (`theta`, `beta`), vectors, and `rx`, an array with a
+# slice for each; where a fit failed, they are missing and `error` has the reason.
 core_fit_many <- function(spec, y, start = NULL, control = list()) {
   check_responses(y)
   many <- unwrap(rust_lmm_fit_many(
@@ -109,9 +110,9 @@ core_fit_many <- function(spec, y, start = NULL, control = list()) {
   many
 }
 
-# Fits of the columns of y by a linear or a generalized model, from the `theta` and `beta` of
-# `start`: what core_fit_many() returns, without `rx`, with `std_error`, `done` and, of a linear
-# model and if `control$df`, Satterthwaite's `df` (`NaN` where the core has none).
+# Fits a linear or generalized model to each column of y, starting from `theta` and `beta` in
+# `start`. Returns the elements of core_fit_many() except `rx`, with `std_error`, `done` and, for a
+# linear model and if `control$df`, Satterthwaite's `df` (`NaN` where it isn't available).
 core_fit_columns <- function(spec, y, start = list(), control = list()) {
   y <- as.matrix(y)
   tell <- progress_teller(ncol(y), "Fits", control$progress)
@@ -134,10 +135,10 @@ fit_some_columns <- function(spec, y, start, control) {
   found[names(found) != "rx"]
 }
 
-# Fits of several specs, in parallel threads: `jobs` is a list of lists of `spec`, `start` and
-# `control`, and for linear models of rows, where a coefficient is held, `column` and `value`. Jobs
-# on the same rows sum them up once. An element of the result has `objective`, `theta`, `sigma`,
-# `beta` and `status`, or is an error (a condition) where a fit failed.
+# Fits several specs in parallel threads: `jobs` is a list of lists of `spec`, `start` and
+# `control`, and for linear models of rows, if a coefficient is held, `column` and `value`.
+# Cross-products are shared by jobs on the same rows. An element of the result has `objective`,
+# `theta`, `sigma`, `beta` and `status`, or is a condition if the fit failed.
 core_fit_each <- function(jobs, is_linear) {
   if (length(jobs) == 0L) {
     return(list())
@@ -168,12 +169,13 @@ fit_jobs <- function(jobs, is_linear) {
   )
 }
 
-# Draws the responses of some replicates from a fit, and fits each of them, in parallel threads: the
-# same for any number of threads. `plan` is a list of `mean` (the linear predictor without the
-# effects that are drawn), `theta` (empty: no effects are drawn), `scale` (by which Lambda is
-# multiplied), `sigma`, `shape`, `seed` and `replicates` (their numbers). Like core_fit_many(), with
-# `std_error` (of the fixed effects, given theta) in the place of `rx`, and `done` (`FALSE`: the
-# user stopped before it was begun). `start` may hold `theta` and, of a generalized model, `beta`.
+# Simulates responses from a fit and refits the model to each, in parallel threads, with the same
+# results for any number of threads. `plan` is a list of `mean` (the linear predictor without
+# simulated effects), `theta` (empty if no effects are simulated), `scale` (which multiplies
+# Lambda), `sigma`, `shape`, `seed` and `replicates` (their numbers). Returns the elements of
+# core_fit_many(), with `std_error` (of the fixed effects, given theta) in place of `rx`, and `done`
+# (`FALSE` if the user interrupted before the replicate began). `start` may have `theta` and, for a
+# generalized model, `beta`.
 core_bootstrap <- function(spec, plan, start = list(), control = list()) {
   all <- plan$replicates
   tell <- progress_teller(length(all), "Replicates", control$progress)
@@ -197,8 +199,8 @@ fit_replicates <- function(spec, plan, start, control) {
   )
 }
 
-# The responses that core_bootstrap() draws, a column for each replicate; of the binomial
-# proportions.
+# The responses that core_bootstrap() simulates, with a column for each replicate; for binomial
+# models they are proportions.
 core_draws <- function(spec, plan) {
   unwrap(
     if (is.null(spec$glmm)) {
@@ -236,7 +238,7 @@ name_columns <- function(values, names) {
   `dimnames<-`(values, dimnames)
 }
 
-# Zero: as many as there are processors.
+# The number of threads; zero means one for each processor.
 n_threads <- function(control) {
   threads <- control$threads %||%
     getOption("rlmm.threads") %||%
@@ -244,8 +246,8 @@ n_threads <- function(control) {
   if (is.finite(threads)) as.integer(threads) else 0L
 }
 
-# The environment variable; without it one in a worker, which shares the machine with others, and no
-# more than two where packages are checked.
+# The default number of threads: the environment variable; otherwise one in a worker process, which
+# shares the machine with others, and at most two while packages are checked.
 default_threads <- function() {
   given <- Sys.getenv("RLMM_THREADS")
   if (nzchar(given)) {
@@ -257,11 +259,10 @@ default_threads <- function() {
   if (Sys.getenv("_R_CHECK_LIMIT_CORES_", "false") != "false") 2L else 0L
 }
 
-# Whether this process is one of several that work at a time: a fork of package parallel, or a
-# worker that it or mirai has started. Packages future, foreach and furrr have their work done by
-# these.
+# Whether this process is one of several workers: a fork of package parallel, or a worker started by
+# it or by mirai. The packages future, foreach and furrr use these.
 is_worker <- function() {
-  # Not to be found where processes can't fork.
+  # The function doesn't exist on systems without forks.
   is_child <- get0("isChild", asNamespace("parallel"), mode = "function")
   is_forked <- is.function(is_child) && isTRUE(is_child())
   command <- commandArgs()
@@ -269,17 +270,17 @@ is_worker <- function() {
   is_forked || (has_expression && any(grepl(worker_functions, command)))
 }
 
-# The functions that a worker is started with, in an expression of R's command line.
+# Functions in the command line of a worker process.
 worker_functions <- "workRSOCK|slaveRSOCK|mirai:+[.]?daemon"
 
-# The sums of a spec's rows, with the shift of X and the fit of y that are taken off; `NULL`: the
-# means and the least-squares fit.
+# The sums of a spec's rows, with the origins of X and the fit to y that are subtracted; `NULL`
+# stands for the column means and the least-squares fit.
 core_sums <- function(spec, shift = NULL, beta0 = NULL) {
   unwrap(rust_lmm_sums(spec, as.double(shift), as.double(beta0)))
 }
 
-# The engine that a spec would be fitted with, and how that stores its system: `"dense"`,
-# `"sparse"`, or `"pairs"` of the iterative engine, which are `elements` numbers.
+# The engine for a spec and the storage of its system: `"dense"` or `"sparse"`, or `"pairs"` for the
+# iterative engine, with the number of `elements`.
 core_engine <- function(spec, control = list()) {
   unwrap(rust_lmm_engine(spec, control))
 }
@@ -288,7 +289,7 @@ core_estimates <- function(spec, theta) {
   unwrap(rust_lmm_estimates(spec, as.double(theta)))
 }
 
-# The objective of a linear model at one theta, or at each column of a matrix.
+# The objective of a linear model at one theta or at each column of a matrix.
 core_objective <- function(spec, thetas) {
   unwrap(rust_lmm_objective(spec, as.double(thetas)))
 }
@@ -301,16 +302,16 @@ core_leverage <- function(spec, theta) {
   unwrap(rust_lmm_leverage(spec, as.double(theta)))
 }
 
-# The gradient and the Hessian in theta (`exact`: whatever it costs), G = d objective / d Omega of
-# each core term, and the certificate.
+# The gradient and the Hessian in theta (with `exact` whatever its cost), G = d objective / d Omega
+# of each core term, and the certificate.
 core_derivatives <- function(spec, theta, exact = FALSE) {
   unwrap(rust_lmm_derivatives(spec, as.double(theta), exact))
 }
 
-# The gradient, the Hessian (`exact`: whatever it costs, otherwise where it costs little) and G in
-# (theta, sigma); `slopes` is the gradient in theta of c'(X'V^-1X)^-1 c for each column c of
-# `contrasts`. With `independent` theta is that of independent columns, where those of Z nearly
-# depend on each other: it comes along, with the `roots` that lead back (`term`, `first` column,
+# The gradient, the Hessian (with `exact` whatever its cost, otherwise only if it is cheap) and G in
+# (theta, sigma). `slopes` is the gradient in theta of c'(X'V^-1X)^-1 c for each column c of
+# `contrasts`. With `independent`, theta refers to orthogonalized columns where those of Z are
+# nearly dependent, and is returned with the `roots` of the transformation (`term`, `first` column,
 # `root`).
 core_with_sigma <- function(
   spec,
@@ -330,7 +331,7 @@ core_with_sigma <- function(
   ))
 }
 
-# Generalized models: `spec$glmm` says which. Parameters are theta, then beta (unless
+# Fits a generalized model, described by `spec$glmm`. The parameters are theta, then beta (unless
 # `spec$glmm$fast`), then the logarithm of an estimated shape.
 core_glmm_fit <- function(
   spec,
@@ -354,7 +355,7 @@ core_glmm_estimates <- function(spec, parameters) {
   for_all_rows(found, merged)
 }
 
-# The objective of a generalized model at one set of parameters, or at each column of a matrix.
+# The objective of a generalized model at one vector of parameters or at each column of a matrix.
 core_glmm_objective <- function(spec, parameters) {
   spec <- merge_equal_rows(spec)$spec
   unwrap(rust_glmm_objective(spec, as.double(parameters)))
@@ -365,16 +366,15 @@ core_glmm_gradient <- function(spec, parameters) {
   unwrap(rust_glmm_gradient(spec, as.double(parameters)))
 }
 
-# The covariance of the estimates (theta, beta, log shape); not for
-# a fast fit. It is `NULL` if the Hessian has a negative eigenvalue. `held` are indices of elements
-# of theta that are left out.
+# The covariance of the estimates (theta, beta, log shape), not available for a fast fit; `NULL` if
+# the Hessian has a negative eigenvalue. `held` are indices of elements of theta that are held.
 core_glmm_covariance <- function(spec, parameters, held = integer()) {
   spec <- merge_equal_rows(spec)$spec
   unwrap(rust_glmm_covariance(spec, as.double(parameters), held - 1L))
 }
 
 # The certificate of the parameters with its `gradient`, and the `covariance` of
-# core_glmm_covariance() (`NULL` of a fast fit).
+# core_glmm_covariance() (`NULL` for a fast fit).
 core_glmm_certificate <- function(spec, parameters, held = integer()) {
   spec <- merge_equal_rows(spec)$spec
   unwrap(rust_glmm_certificate(spec, as.double(parameters), held - 1L))
@@ -386,7 +386,7 @@ core_glmm_cond_var <- function(spec, parameters) {
 }
 
 core_glmm_leverage <- function(spec, parameters) {
-  # The leverage of all equal rows together is divided among them.
+  # The joint leverage of equal rows is divided among them.
   merged <- merge_equal_rows(spec)
   found <- unwrap(rust_glmm_leverage(merged$spec, as.double(parameters)))
   if (is.null(merged$at)) {

@@ -1,9 +1,9 @@
-# Rows that count: of data outside of R's memory a generalized model takes the distinct rows of its
-# variables, each with the number of rows that are equal to it.
+# Distinct rows with counts: for data outside R's memory, a generalized model is fitted to the
+# distinct rows of its variables, each with its frequency.
 
-#' The distinct rows of the variables of a model, and how often each occurs
-#' @param data A table, or a reader.
-#' @param limit Most memory that they may take, in GiB.
+#' The distinct rows of the variables of a model, with their frequencies
+#' @param data A table or a reader.
+#' @param limit The largest amount of memory for these rows, in GiB.
 #' @return A data frame with the column `(counts)`.
 #' @noRd
 distinct_rows <- function(formula, data, extras, limit) {
@@ -20,13 +20,12 @@ distinct_rows <- function(formula, data, extras, limit) {
   rows
 }
 
-#' The rows with the bases of the formula, such as `poly(x, 2)`, which take from all rows what they
-#' know
+#' Adds the columns of bases, such as `poly(x, 2)`, whose parameters depend on all rows
 #'
-#' Any other variable that depends on more than its own row, such as `cumsum(x)`, is refused.
+#' Any other variable that depends on other rows, such as `cumsum(x)`, is an error.
 #' @noRd
 with_counted_bases <- function(formula, rows, extras, memory) {
-  some <- utils::head(rows[names(rows) != counts_name], rows_looked_at)
+  some <- utils::head(rows[names(rows) != counts_name], n_sampled_rows)
   parsed <- parse_formula(formula, some)
   env <- formula_env(formula)
   terms <- frame_terms(parsed, env, some)
@@ -50,7 +49,7 @@ with_counted_bases <- function(formula, rows, extras, memory) {
   as_fitted_data(rows, set_predvars(terms, made), NULL)
 }
 
-# The bases that can be made, by name; the columns of all rows are repeated for each.
+# The calls of the bases with their parameters, by name; each needs the repeated rows in memory.
 counted_bases <- function(names, rows, env, memory) {
   if (24 * sum(rows[[counts_name]]) > memory) {
     return(list())
@@ -60,7 +59,7 @@ counted_bases <- function(names, rows, env, memory) {
   made[Filter(is_known, names)]
 }
 
-# The call of a basis for other data, with what it takes from all rows.
+# The call of a basis with the parameters that it takes from all rows.
 counted_basis <- function(name, rows, env) {
   expr <- str2lang(name)
   times <- rep(seq_len(nrow(rows)), rows[[counts_name]])
@@ -70,7 +69,7 @@ counted_basis <- function(name, rows, env) {
   stats::makepredictcall(eval(expr, all, env), frozen)
 }
 
-#' The quosures of a call with one of the counts, if the data have some
+#' Adds a quosure of the counts to those of a call, if the data have counts
 #' @noRd
 with_counts <- function(extras, data) {
   if (inherits(data, "rlmm_counted_rows")) {
@@ -110,7 +109,7 @@ collect_distinct <- function(statement, memory) {
   as.data.frame(collected)
 }
 
-# What a row takes as it comes, in the frame, as columns of X and Z, and in the search for modes.
+# The memory of a row, as collected, in the model frame, in X and Z, and in PIRLS.
 bytes_of_distinct <- function(columns) 8 * (4 * length(columns) + 15)
 
 abort_too_many_distinct <- function(n, columns, memory) {
@@ -138,7 +137,7 @@ abort_too_many_distinct <- function(n, columns, memory) {
 
 counted_rows_of_chunks <- function(reader, variables, memory) {
   reader(TRUE)
-  read_on(reader)
+  stop_rewinding(reader)
   rows <- NULL
   while (!is.null(chunk <- next_chunk(reader))) {
     columns <- asked_columns(variables, names(chunk))
@@ -165,7 +164,7 @@ with_ones <- function(rows) {
   rows
 }
 
-#' Distinct rows of counted ones
+#' Merges equal rows and adds up their counts
 #' @noRd
 count_equal <- function(rows) {
   values <- rows[names(rows) != counts_name]
@@ -179,11 +178,11 @@ count_equal <- function(rows) {
 
 # Fits ----------------------------------------------------------------------------
 
-#' Whether the rows of a fit stand for several equal ones
+#' Whether the rows of a fit have counts
 #' @noRd
 is_counted <- function(fit) !is.null(frame_counts(fit$frame))
 
-#' The fit with each row as often as it counts, for what is said of single rows
+#' The fit with each row repeated by its count, for results about single rows
 #' @noRd
 with_all_rows <- function(fit) {
   if (!is_counted(fit)) {

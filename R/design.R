@@ -1,36 +1,36 @@
-# The columns of a fit's design, made again: from its stored frame, or from new data.
+# The design matrices of a fit, recomputed from its stored frame or for new data.
 
-#' X as fitted: n x p, without aliased columns
+#' X as fitted, an n x p matrix without aliased columns
 #' @noRd
 fixed_matrix <- function(fit, new = new_data(fit, NULL)) {
   abort_if_large(fit)
   ordinary_matrix(fit, new)
 }
 
-#' The columns of X but those of the levels of large factors
+#' The columns of X except those of the levels of large factors
 #' @noRd
 ordinary_matrix <- function(fit, new = new_data(fit, NULL)) {
   column_matrix(fixed_columns(fit, new), new$n)
 }
 
-#' X without the columns of coefficients that are held
+#' X without the columns whose coefficients are held
 #' @noRd
 free_matrix <- function(fit, new = new_data(fit, NULL)) {
   fixed_matrix(fit, new)[, free_beta(fit), drop = FALSE]
 }
 
-#' The columns of X as fitted, as Rust reads them
+#' The columns of X as fitted, in the form that Rust reads
 #' @noRd
 fixed_columns <- function(fit, new = new_data(fit, NULL)) {
   columns <- full_fixed_columns(fit, new)
-  # The dummy columns of large factors are no columns of X, nor are they dropped from it.
+  # The levels of large factors are neither columns of X nor dropped from it.
   if (length(fit$fixed$dropped) == 0) {
     return(columns)
   }
   select_columns(columns, match(fit$fixed$names, column_names(columns)))
 }
 
-#' X with all columns of the formula, aliased ones too
+#' X with all columns of the formula, including aliased ones
 #' @noRd
 full_fixed_columns <- function(fit, new = new_data(fit, NULL)) {
   columns <- part_columns(
@@ -42,8 +42,8 @@ full_fixed_columns <- function(fit, new = new_data(fit, NULL)) {
   ordinary_columns(columns, fit$fixed$large)
 }
 
-#' What the levels of large factors add to the linear predictor: nothing without such factors
-#' @param effects Their coefficients, one for each level.
+#' The contribution of the levels of large factors to the linear predictor; zero without them
+#' @param effects The coefficients of the levels.
 #' @noRd
 large_part <- function(fit, new, effects = fit$levels) {
   if (is.null(fit$fixed$large)) {
@@ -52,8 +52,8 @@ large_part <- function(fit, new, effects = fit$levels) {
   sum_of_levels(large_levels(fit, new), effects)
 }
 
-#' The sum over large factors of what the level of each row has, times the covariate of slopes
-#' @param levels What [large_levels()] returns.
+#' The sum over large factors of the effect of each row's level, times the covariate for slopes
+#' @param levels The result of [large_levels()].
 #' @noRd
 sum_of_levels <- function(levels, effects) {
   effects[is.na(effects)] <- 0
@@ -61,9 +61,9 @@ sum_of_levels <- function(levels, effects) {
   Reduce(`+`, parts)
 }
 
-#' For each large factor the rows of the data of the fit, or of new data
-#' @return Lists: `at`, the level of each row among those of all factors; `column`, as in
-#'   [find_large_factors()]; and `values`, the covariate of slopes, or 1.
+#' The level of each row and the value of its column, for each large factor
+#' @return A list for each factor: `at`, the level of each row among the levels of all factors;
+#'   `column`, as in [find_large_factors()]; and `values`, the covariate of slopes, or 1.
 #' @noRd
 large_levels <- function(fit, new) {
   lapply(fit$fixed$large$factors, \(own) {
@@ -76,20 +76,20 @@ large_levels <- function(fit, new) {
   })
 }
 
-#' The level of each row of one large factor, and the value of the covariate of slopes
+#' The level of each row for one large factor, and the value of the covariate of slopes
 #' @noRd
 rows_of_large <- function(own, new) {
   frame <- part_frame(own$terms, c(own$xlevels, own$beside), new)
   x <- unclass(frame)
   list(
     refs = combined_refs(x[names(own$xlevels)], own$xlevels),
-    values = if (is_of_slopes(own)) {
+    values = if (is_slope(own)) {
       slope_values(x[own$covariate], own$columns, own$codes)
     }
   )
 }
 
-#' Columns of one random-effects term: n x k
+#' The columns of one random-effects term, an n x k matrix
 #' @noRd
 effects_matrix <- function(term, new) {
   column_matrix(effects_columns(term, new), new$n)

@@ -25,7 +25,7 @@ large_basis <- function(fit, x, grid, ddf, notes) {
 
 # The values of slopes' covariates in each row of a grid; otherwise ones.
 grid_values <- function(own, grid, fit) {
-  if (!is_of_slopes(own)) {
+  if (!is_slope(own)) {
     return(rep(1, nrow(grid)))
   }
   at <- match(own$covariate, variable_names(own$terms))
@@ -234,7 +234,7 @@ level_covariance <- function(fit) {
   large <- fit$fixed$large
   blocks <- lapply(spec$terms[fixed_term_numbers(spec)], sparse_z)
   levels <- lapply(large$factors, \(own) {
-    k <- length(of_block(large, own$block))
+    k <- length(factors_of_block(large, own$block))
     own_columns <- own$column + k * (seq_along(own$levels) - 1L)
     blocks[[own$block]][, own_columns, drop = FALSE]
   })

@@ -1,4 +1,4 @@
-# Questions about the expressions of a formula, and its errors.
+# Functions of expressions in formulas.
 
 mentions <- function(expr, name) name %in% all.names(expr)
 
@@ -38,8 +38,7 @@ deparse_one <- function(expr) {
   }
 }
 
-# Deparse in one line; data given in place, or put into the call by do.call(), would fill the
-# screen.
+# Deparses in one line and shortens: data given literally, or by do.call(), would fill the screen.
 short_deparse <- function(expr) {
   if (!is.language(expr) && length(expr) > 1) {
     return(paste0("<", class(expr)[1], ">"))
@@ -85,16 +84,16 @@ symbol_names <- function(expressions) {
   names
 }
 
-# The label of a term, as the user wrote it but for the expansion of nested groups.
+# The label of a term as the user wrote it, with nested groups expanded.
 bar_label <- function(bar, group) {
   paste(deparse_one(bar$effects), "|", group$name)
 }
 
-#' Take `fulldummy()` off the effects of a term
+#' Removes `fulldummy()` from the effects of a term
 #'
-#' `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the
-#' intercept.
-#' @return A list: `expr`, and `variables`, the names of those that it stood around.
+#' `fulldummy(f)` is f with the identity as contrast matrix: indicators of all levels in addition to
+#' the intercept.
+#' @return A list: `expr`, and `variables`, the names of the variables inside `fulldummy()`.
 #' @noRd
 unwrap_fulldummy <- function(expr) {
   if (!is.call(expr) || !mentions(expr, "fulldummy")) {
@@ -114,7 +113,7 @@ unwrap_fulldummy <- function(expr) {
   )
 }
 
-# One text for a product, whatever the order of its factors.
+# A label of a product that doesn't depend on the order of its factors.
 sorted_factors <- function(names) {
   vapply(
     strsplit(as.character(names), ":", fixed = TRUE),
@@ -123,8 +122,8 @@ sorted_factors <- function(names) {
   )
 }
 
-#' The expressions of those of a function's arguments that are given, to be evaluated in the data
-#' @param matched The matched call, if there is one: it tells at once what isn't given.
+#' Quosures of the arguments of a function that are given, for evaluation in the data
+#' @param matched The matched call, if it is available: it shows which arguments are missing.
 #' @return A named list of quosures.
 #' @noRd
 given_expressions <- function(names, matched = NULL, frame = parent.frame()) {
@@ -148,18 +147,18 @@ term_variables <- function(label, terms) {
   rownames(factors)[factors[, label] > 0]
 }
 
-# A name as data have it; the terms object quotes names that are not syntactic.
+# A variable name without the backticks of a terms object.
 unquoted <- function(name) gsub("^`|`$", "", name)
 
-# A name, or the label of a term, without the backticks that a formula needs for blanks.
+# A name, or the label of a term, without any backticks.
 plain_name <- function(name) gsub("`", "", name, fixed = TRUE)
 
-# The classes of variables, of which the terms object has the names that data have.
+# The classes of variables; the terms object stores them under names without backticks.
 variable_classes <- function(variables, terms) {
   attr(terms, "dataClasses")[unquoted(variables)]
 }
 
-# Whether variables of a class have a column for each level, or so many less one.
+# Whether variables of a class are categorical, with columns for levels.
 is_category_class <- function(class) {
   class %in% c("factor", "ordered", "character", "logical")
 }

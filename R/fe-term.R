@@ -1,10 +1,10 @@
-# The fixed part: response, X with its contrasts, and columns that are linear combinations of
-# others.
+# The fixed part of a model: the response, X with its contrasts, and the detection of aliased
+# columns.
 
-#' Terms of a part of the formula, with what the frame knows of its variables
+#' The terms of a part of the formula, with the classes and `predvars` of the frame
 #'
-#' The whole formula's `predvars` hold the bases that depend on the data (`poly()`, `ns()`,
-#' `scale()`).
+#' The `predvars` of the whole formula contain the parameters of bases that depend on the data
+#' (`poly()`, `ns()`, `scale()`).
 #' @noRd
 part_terms <- function(formula, frame, data = NULL) {
   terms <- stats::terms.formula(formula, data = dot_data(data))
@@ -12,7 +12,7 @@ part_terms <- function(formula, frame, data = NULL) {
   names <- variable_names(terms)
   attr(terms, "predvars") <- part_predvars(terms, all, names)
   attr(terms, "dataClasses") <- attr(all, "dataClasses")[names]
-  # Numbers whose meaning is in their class are kept without their values, for new data.
+  # Dates and times are kept as vectors of length zero, to interpret new data.
   times <- list()
   for (name in names) {
     column <- .subset2(frame, name)
@@ -24,7 +24,7 @@ part_terms <- function(formula, frame, data = NULL) {
   terms
 }
 
-# The variables of a part as they are to be evaluated, out of those of the whole formula.
+# The `predvars` of the variables of a part, from those of the whole formula.
 part_predvars <- function(terms, all, names) {
   predvars <- attr(all, "predvars")
   if (identical(predvars, attr(all, "variables"))) {
@@ -39,7 +39,7 @@ is_time <- function(x) {
 }
 
 #' The fixed part of the model
-#' @return A list: `x` (columns of full rank) and `fixed`, the field of the fit.
+#' @return A list: `x`, columns of full rank, and `fixed`, the field of the fit.
 #' @noRd
 fixed_design <- function(
   parsed,
@@ -48,15 +48,15 @@ fixed_design <- function(
   data,
   contrasts,
   control,
-  most_large = 0L,
+  max_large_factors = 0L,
   passes = 1
 ) {
   formula <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(formula, frame, data)
   check_contrasts(contrasts, frame)
   tell_text(terms, frame)
-  large <- if (most_large > 0L) {
-    find_large_factors(terms, frame, contrasts, most_large, passes)
+  large <- if (max_large_factors > 0L) {
+    find_large_factors(terms, frame, contrasts, max_large_factors, passes)
   }
   if (is.null(large)) {
     return(ordinary_design(terms, frame, contrasts, control))
@@ -65,12 +65,12 @@ fixed_design <- function(
   is_ordinary <- names(contrasts) %in% unquoted(variable_names(ordinary))
   own <- if (any(is_ordinary)) contrasts[is_ordinary]
   found <- ordinary_design(ordinary, frame, own, control, large)
-  # What a coding can't tell beside columns on which its levels depend is told by columns of X.
+  # Contrasts that can't be estimated when some levels are aliased are fitted with dummy columns.
   with_large(found, terms, large, frame, control) %||%
     ordinary_design(terms, frame, contrasts, control)
 }
 
-# The fixed part but for the levels of large factors.
+# The fixed part without the levels of large factors.
 ordinary_design <- function(terms, frame, contrasts, control, large = NULL) {
   check_columns_fit(terms, frame)
   x <- call_design_step(design_columns(terms, frame, contrasts), frame)
@@ -88,7 +88,7 @@ ordinary_design <- function(terms, frame, contrasts, control, large = NULL) {
   kept_columns(x, keep, fixed)
 }
 
-# The columns that are kept, and what is known of the fixed effects with the names of the others.
+# The kept columns, and the field `fixed` with the names of dropped ones.
 kept_columns <- function(x, keep, fixed) {
   names <- column_names(x)
   fixed["names"] <- list(if (length(keep) > 0L) names[keep])
@@ -99,15 +99,15 @@ kept_columns <- function(x, keep, fixed) {
   list(x = x, fixed = fixed)
 }
 
-#' The fixed part with its large factors, without what depends on other columns beside it
-#' @param found What [ordinary_design()] returns.
+#' Adds the large factors to the fixed part and drops aliased columns and levels
+#' @param found The result of [ordinary_design()].
 #' @param terms The terms of the whole fixed part.
 #' @noRd
 with_large <- function(found, terms, large, frame, control) {
   found$fixed <- with_places(found$fixed, terms, large, frame)
   x <- column_matrix(found$x, count_rows(frame))
   colnames(x) <- found$fixed$names
-  beside <- beside_large(
+  beside <- aliased_with_large(
     x,
     found$fixed$assign,
     large,
@@ -115,15 +115,17 @@ with_large <- function(found, terms, large, frame, control) {
   )
   names <- found$fixed$names[beside$keep]
   large <- found$fixed$large
-  if (is.null(beside) || !tells_codings(large, names, beside$is_column)) {
+  if (
+    is.null(beside) || !are_codings_estimable(large, names, beside$is_column)
+  ) {
     return(NULL)
   }
   report_lost(found$fixed, beside, control$checks$rankx)
   without_lost(found, beside)
 }
 
-# The field of the fit with its factors, and with the term of each ordinary column; 0 is the
-# intercept.
+# The field `fixed` with the large factors, and with the term of each ordinary column (0 for the
+# intercept).
 with_places <- function(fixed, terms, large, frame) {
   known <- c(fixed$names, fixed$dropped)
   places <- term_places(known, fixed, terms, frame)
@@ -139,14 +141,14 @@ with_places <- function(fixed, terms, large, frame) {
   fixed
 }
 
-# A large factor with what reads its variables from new data.
+# A large factor with the terms that evaluate its variables in new data.
 with_variables <- function(own, terms, frame) {
   label <- str2lang(own$label)
   alone <- rlang::new_formula(NULL, label, environment(terms))
   own$terms <- part_terms(alone, frame)
   variables <- variable_names(own$terms)
   own$variable <- paste(variables, collapse = ":")
-  if (is_of_slopes(own)) {
+  if (is_slope(own)) {
     at <- match(own$covariate, term_variables(own$label, own$terms))
     own$covariate <- variables[at]
     own$variable <- text_of_slopes(own, variables, frame)
@@ -157,7 +159,7 @@ with_variables <- function(own, terms, frame) {
   own
 }
 
-# The number in the whole fixed part of the term of each of some ordinary columns.
+# The number, in the whole fixed part, of the term of each ordinary column.
 term_places <- function(names, fixed, terms, frame) {
   ordinary <- fixed$terms
   attr(frame, "terms") <- ordinary
@@ -171,7 +173,7 @@ term_places <- function(names, fixed, terms, frame) {
   c(0L, match(labels, attr(terms, "term.labels")))[assign + 1L]
 }
 
-# The columns and levels that depend on others.
+# The names of the columns and levels that are aliased.
 lost_beside <- function(fixed, beside) {
   large <- fixed$large
   columns <- fixed$names[!seq_along(fixed$names) %in% beside$keep]
@@ -202,7 +204,7 @@ fixed_without_lost <- function(fixed, beside) {
   fixed
 }
 
-# The levels of the factors among the variables, if any has contrasts.
+# The levels of the factors, if any variable has contrasts.
 used_levels <- function(terms, frame, contrasts) {
   if (!is.null(contrasts)) stats::.getXlevels(terms, frame)
 }
@@ -214,12 +216,12 @@ without_contrasts <- function(columns) {
 
 # Rank ----------------------------------------------------------------------
 
-#' Which columns of X to keep
+#' The columns of X to keep
 #'
-#' A column is dropped if it is, to 1e-7 of its norm, a combination of those before it, which is the
-#' rule of `qr()`. The cross-product of the scaled columns can't see that deep, but where it is far
-#' from singular it is a proof at a fraction of the cost.
-#' @param moved A function that returns columns of the same span with covariates near zero.
+#' A column is dropped if its residual from the columns before it is below 1e-7 of its norm, the
+#' rule of `qr()` in `lm()`. A cross-product of the scaled columns that is far from singular proves
+#' full rank at a fraction of the cost, but can't resolve smaller residuals.
+#' @param moved A function that returns columns with the same span whose covariates are near zero.
 #' @noRd
 independent_columns <- function(x, frame, policy, moved) {
   p <- count_columns(x)
@@ -236,7 +238,7 @@ independent_columns <- function(x, frame, policy, moved) {
   keep
 }
 
-# The columns as a matrix of the rows that count.
+# The columns as a matrix, without rows of weight zero.
 counted_matrix <- function(x, frame) {
   counts <- counted_rows(frame)
   x <- column_matrix(x, count_rows(frame))
@@ -247,7 +249,7 @@ counted_matrix <- function(x, frame) {
   }
 }
 
-# Whether the columns are far from dependent: most models are told so at little cost.
+# Whether the cheap test proves that the columns are independent, as it does for most models.
 has_full_rank <- function(x, frame) {
   counts <- counted_rows(frame)
   n <- if (is.null(counts)) count_rows(frame) else sum(counts)
@@ -255,17 +257,17 @@ has_full_rank <- function(x, frame) {
     core_smallest_pivot(x, counts, count_rows(frame)) > 1e-4
 }
 
-# The weights of rows for the rank of X: one for a row that counts, zero for one without prior
-# weight, which says nothing about the effects; `NULL` if all count.
+# Weights of the rows for the rank of X: one, or zero for a row with prior weight zero, which has no
+# information about the effects; `NULL` if all are one.
 counted_rows <- function(frame) {
   weights <- .subset2(frame, "(weights)")
   if (!is.null(weights) && any(weights == 0)) as.double(weights > 0)
 }
 
-#' Columns less their means, where the first one is constant
+#' Centres columns if the first one is constant
 #'
-#' The origin of a covariate is a matter of parameterization: a day number varies as much as a day
-#' of the year. What is left of a constant column is rounding error.
+#' The origin of a covariate is then only a parameterization: a year varies as much as a year since
+#' 2000. A column that is constant up to rounding becomes a copy of the first.
 #' @noRd
 centred <- function(x) {
   if (ncol(x) < 2L || !is_constant_column(x[, 1L])) {
@@ -281,11 +283,11 @@ centred <- function(x) {
   x
 }
 
-#' A model frame in which covariates are less their first values, where X spans the same
+#' A model frame in which covariates are shifted by their first value, if this keeps the span of X
 #'
-#' `x * f` spans what `(x - c) * f` does, as `f` is a term too; without it, the origin of `x` means
-#' something. A covariate that is far from zero would hide its interactions from a test of rank:
-#' minutes since 1970 are a multiple of ones to eight digits.
+#' `x * f` and `(x - c) * f` have the same span because `f` is a term too; without `f` they differ.
+#' A covariate far from zero would hide its interactions from a test of rank: minutes since 1970 are
+#' constant to eight digits.
 #' @noRd
 frame_near_zero <- function(terms, frame) {
   for (variable in free_origins(terms)) {
@@ -298,7 +300,7 @@ frame_near_zero <- function(terms, frame) {
   frame
 }
 
-# Columns near zero, those without a digit beside the ones far from it as zeros.
+# Shifted columns; those that are below rounding error of the unshifted ones become zero.
 zero_lost_digits <- function(near, far) {
   largest <- \(x) apply(abs(x), 2L, max)
   is_rounding <- largest(near) <= 1e-13 * largest(far)
@@ -306,7 +308,8 @@ zero_lost_digits <- function(near, far) {
   near
 }
 
-# The variables without each of which every one of its terms is a term as well.
+# The variables whose origin is free: each term that contains the variable is also a term without
+# it.
 free_origins <- function(terms) {
   factors <- attr(terms, "factors") > 0
   known <- apply(factors, 2L, which, simplify = FALSE)
@@ -318,14 +321,15 @@ free_origins <- function(terms) {
   variables[is_free]
 }
 
-# Whether each term of a variable is one of the `known` ones without it.
+# Whether each term of a variable, with the variable removed, is one of the `known` terms.
 may_move_origin <- function(at, known) {
   own <- Filter(\(term) at %in% term, known)
   rest <- lapply(own, setdiff, at)
   all(lapply(rest, sort) %in% lapply(known, unname))
 }
 
-# Whether X has an intercept, or instead of it a column for each level of a category or of several.
+# Whether the span of X has the constant: X has an intercept, or indicators of all levels of a
+# factor or of an interaction of factors.
 spans_constant <- function(terms) {
   factors <- attr(terms, "factors") > 0
   classes <- variable_classes(rownames(factors), terms)
@@ -336,7 +340,7 @@ spans_constant <- function(terms) {
     (!is.na(first) && !any(factors[!is_category, first]))
 }
 
-# An intercept, on any scale.
+# Whether a column is constant and not zero.
 is_constant_column <- function(column) {
   first <- column[1L]
   length(column) > 0L && all(column == first) && first != 0
@@ -408,7 +412,7 @@ abort_no_numbers <- function(y, name) {
   abort_response(name, found, text_hint(y))
 }
 
-# What a factor was meant to be: numbers that were read as text, or categories, two or more.
+# The hint for a factor as the response: numbers that were read as text, or categories.
 factor_hint <- function(y) {
   if (identical(text_kind(levels(y), more_than = 5L), "numbers")) {
     return("Its levels are numbers: use `as.numeric(as.character())`?")
@@ -472,7 +476,7 @@ check_has_levels <- function(x, name) {
   )
 }
 
-# Contrasts may be given by the name of a function.
+# Checks contrasts that are given by a function or its name.
 check_contrast_function <- function(contrast, name) {
   is_name <- is.character(contrast) && length(contrast) == 1L
   if (!is_name || exists(contrast, mode = "function")) {
@@ -487,7 +491,7 @@ check_contrast_function <- function(contrast, name) {
   )
 }
 
-# The codings of MixedModels.jl and statsmodels.
+# The hint for the names of contrasts in MixedModels.jl and statsmodels.
 coding_hint <- function(name) {
   ours <- switch(
     sub("Coding$", "", name),

@@ -1,13 +1,14 @@
-# What the core computes of a fit at its parameters: a generic for each quantity, a method for each
-# kind of model.
+# Quantities that the core computes at the estimates of a fit: a generic for each, with a method for
+# each kind of model.
 
-#' Conditional covariances of the random effects, not scaled: per core term an array k x k x levels
+#' Conditional covariances of the random effects, unscaled: for each core term an array of k x k x
+#' levels
 #' @noRd
 fit_cond_var <- function(fit, spec = fit_spec(fit)) UseMethod("fit_cond_var")
 
 #' @export
 fit_cond_var.rlmm_lmm <- function(fit, spec = fit_spec(fit)) {
-  # Given all fixed effects, the levels of large factors among them.
+  # The covariances are conditional on all fixed effects, including the levels of large factors.
   spec <- spec_without_terms(spec, fixed_term_numbers(spec))
   core_cond_var(spec, fit$theta)
 }
@@ -17,7 +18,7 @@ fit_cond_var.rlmm_glmm <- function(fit, spec = fit_spec(fit)) {
   core_glmm_cond_var(spec, fit$parameters)
 }
 
-#' Diagonal of the hat matrix
+#' The diagonal of the hat matrix
 #' @noRd
 fit_leverage <- function(fit) UseMethod("fit_leverage")
 
@@ -30,10 +31,10 @@ fit_leverage.rlmm_glmm <- function(fit) {
   leverage / (frame_counts(fit$frame) %||% 1)
 }
 
-#' Optimize the criterion of a fit again
-#' @param theta Where to start, or `NULL` for the default.
-#' @param control What [core_control()] returns.
-#' @param keep Of the estimates, what `last_rlmm()` returns if the search is interrupted.
+#' Optimizes the criterion of a fit again
+#' @param theta The starting value, or `NULL` for the default.
+#' @param control The result of [core_control()].
+#' @param keep A function of the estimates with the result of `last_rlmm()` after an interrupt.
 #' @return The estimates, as the core returns them.
 #' @noRd
 search_again <- function(fit, spec, theta, control, keep = NULL) {

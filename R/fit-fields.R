@@ -1,8 +1,8 @@
-# Fields of a fit that are derived from others, and the helpers that fill them.
+# Derived fields of a fit, and functions that compute fields from the estimates of the core.
 
 fit_offset <- function(fit) total_offset(fit_frame(fit))
 
-# Estimated and held coefficients together, in the order of the columns of X.
+# Combines estimated and held coefficients in the order of the columns of X.
 with_held <- function(beta, names, held) {
   if (length(held) > 0L) {
     all <- numeric(length(names))
@@ -14,8 +14,8 @@ with_held <- function(beta, names, held) {
   beta
 }
 
-# The coefficients of the levels of large factors, whose terms are the last: `NA` without a column,
-# but zero for the base.
+# The coefficients of the levels of large factors, whose terms are the last: `NA` for a level
+# without a column, zero for the base.
 large_coefficients <- function(b, large) {
   if (is.null(large)) {
     return(NULL)
@@ -26,8 +26,8 @@ large_coefficients <- function(b, large) {
   effects
 }
 
-#' A list with the coefficients that the core has found: `beta`, those that are held among them, and
-#' `levels`, of large factors
+#' Adds the coefficients found by the core to a list: `beta`, including held ones, and `levels`,
+#' those of large factors
 #' @param fixed The field of the fit.
 #' @noRd
 with_coefficients_of <- function(fit, est, fixed, held) {
@@ -36,13 +36,13 @@ with_coefficients_of <- function(fit, est, fixed, held) {
   in_own_coding(fit, fixed$large)
 }
 
-# The levels that are the bases of the others of their factor.
+# The base levels of large factors.
 level_bases <- function(large) {
   base_of <- \(own) if (own$has_base) own$at[1L]
   unlist(lapply(large$factors, base_of))
 }
 
-#' The fit as if the terms beside its large factors were all that its formula has
+#' The fit reduced to the terms other than large factors
 #' @noRd
 without_large <- function(fit) {
   fixed <- fit$fixed
@@ -58,8 +58,8 @@ without_large <- function(fit) {
   fit
 }
 
-# Give each term its `scale`, the (weighted) root mean square of its columns of Z; `scales` are
-# those of the core terms.
+# Adds `scale` to each term, the (weighted) root mean square of its columns of Z, from the `scales`
+# of the core terms.
 with_scales <- function(random, scales) {
   for (i in seq_along(random)) {
     term <- random[[i]]
@@ -72,8 +72,8 @@ with_scales <- function(random, scales) {
   random
 }
 
-#' The columns of each term whose effects the fixed ones contain
-#' @param found Their numbers in each core term; `NULL` if there are none.
+#' The columns of each term whose random effects are in the span of the fixed effects
+#' @param found The column numbers in each core term; `NULL` if there are none.
 #' @noRd
 redundant_columns <- function(found, random) {
   if (is.null(found)) {
@@ -88,10 +88,10 @@ redundant_columns <- function(found, random) {
 #' @noRd
 is_iterative <- function(fit) identical(fit$engine, "iterative")
 
-# The version of the package, which the installation knows.
+# The version of the installed package.
 own_version <- getNamespaceInfo(topenv(), "spec")[["version"]]
 
-#' Core terms' random effects as one matrix (levels, columns) per term of `random`
+#' Splits the random effects of the core terms into a matrix (levels by columns) for each term
 #' @noRd
 by_term <- function(effects, random) {
   for (i in seq_along(random)) {
@@ -126,7 +126,7 @@ fit_frame <- function(fit) {
   )
 }
 
-#' Refuse what needs the rows of a fit of sums
+#' Raises an error for methods that need the rows of a fit of sums
 #' @noRd
 abort_no_rows <- function(
   what = "This",
@@ -142,13 +142,13 @@ abort_no_rows <- function(
   )
 }
 
-#' Whether the core can be asked about a fit: it holds its data, or their sums
+#' Whether a fit holds its data or their sums, from which the core can compute
 #' @noRd
 has_spec <- function(fit) {
   !is.null(fit$frame) || !is.null(fit$sums)
 }
 
-# The offset of a model frame: terms `offset()` in the formula and the argument add up.
+# The offset of a model frame: the sum of the `offset()` terms and the argument.
 total_offset <- function(frame) {
   offset <- .subset2(frame, "(offset)")
   for (i in attr(attr(frame, "terms"), "offset")) {
@@ -171,8 +171,7 @@ abort_offset <- function(name, x) {
   )
 }
 
-# The number of rows; of a fit without its data only the number of observations of positive weight
-# is known.
+# The number of rows; for a fit without its data, the number of observations with positive weight.
 n_rows <- function(fit) {
   if (is.null(fit$frame)) {
     fit$dev$n_eff
@@ -181,19 +180,19 @@ n_rows <- function(fit) {
   }
 }
 
-#' Whether a shape is among the parameters of the objective
-#' @param glmm The field of a fit, or the element of a spec; `NULL` of a linear model.
+#' Whether a shape parameter (dispersion or theta) is an argument of the objective
+#' @param glmm The field `glmm` of a fit or a spec; `NULL` for a linear model.
 #' @noRd
 estimates_shape <- function(glmm) identical(glmm$shape_kind, "estimated")
 
-#' Whether a shape other than a dispersion is estimated, such as theta of the negative binomial
+#' Whether a shape other than the dispersion is estimated, such as theta of the negative binomial
 #' @inheritParams estimates_shape
 #' @noRd
 estimates_parameter <- function(glmm) {
   estimates_shape(glmm) && !is_dispersed(glmm$family)
 }
 
-#' Refuse what has no meaning, or isn't there yet, for a generalized model
+#' Raises an error for methods that generalized models don't have
 #' @noRd
 abort_glmm <- function(what, hint = NULL, verb = "isn't") {
   abort_rlmm(
@@ -205,7 +204,7 @@ abort_glmm <- function(what, hint = NULL, verb = "isn't") {
   )
 }
 
-#' The response of a fit and its weights, those of its frame
+#' The response and weights of a fit, from its frame
 #' @noRd
 fit_response <- function(fit) UseMethod("fit_response")
 
@@ -228,8 +227,8 @@ frame_response <- function(frame, family) {
   glmm_response(frame[[1L]], weights, family, names(frame)[1L])
 }
 
-#' Whether the model has a residual standard deviation; a generalized one has none without
-#' dispersion
+#' Whether the model has a residual standard deviation; a generalized model needs a dispersion
+#' parameter for that
 #' @noRd
 has_scale <- function(fit) UseMethod("has_scale")
 
@@ -239,14 +238,13 @@ has_scale.rlmm_lmm <- function(fit) TRUE
 #' @export
 has_scale.rlmm_glmm <- function(fit) has_dispersion(fit$family)
 
-#' Standard deviation by which Lambda is multiplied: one, where the random effects aren't relative
-#' to sigma
+#' The standard deviation that scales Lambda; one if the random effects aren't relative to sigma
 #' @noRd
 effects_sigma <- function(fit, sigma = fit$sigma) {
   if (isFALSE(fit$relative)) 1 else sigma
 }
 
-#' Weights of the linear model that the fit is, or of the working one at the last iteration
+#' The weights of a linear model, or of the working linear model in the last PIRLS iteration
 #' @noRd
 working_weights <- function(fit) UseMethod("working_weights")
 
@@ -259,7 +257,7 @@ working_weights.rlmm_lmm <- function(fit) {
 #' @export
 working_weights.rlmm_glmm <- function(fit) fit$working_weights
 
-# An index of the rows of a fit that count: all, but those of prior weight zero.
+# An index of the rows with positive prior weight.
 rows_that_count <- function(fit) {
   counts <- counted_rows(fit_frame(fit))
   if (is.null(counts)) TRUE else counts > 0

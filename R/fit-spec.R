@@ -1,8 +1,8 @@
-# What Rust needs of a model: the spec (SPEC.md lists its elements), made from a model frame or,
-# again, from a fit; and the control of the optimizer.
+# The spec of a model, that is the data for Rust (SPEC.md lists its elements), made from a model
+# frame or from a fit; and the control of the optimizer.
 
 #' The spec of a fit, from its stored frame
-#' @param y A new response, or `NULL` for the one of the fit.
+#' @param y A new response; by default that of the fit.
 #' @noRd
 fit_spec <- function(fit, y = NULL) UseMethod("fit_spec")
 
@@ -64,7 +64,7 @@ fit_spec.rlmm_glmm <- function(fit, y = NULL) {
   with_large_levels(spec, fit)
 }
 
-#' The spec of the linear model that the fit is, or of the working one at the last iteration
+#' The spec of a linear model, or of the working linear model in the last PIRLS iteration
 #' @noRd
 linear_spec <- function(fit, spec = fit_spec(fit)) UseMethod("linear_spec")
 
@@ -73,8 +73,8 @@ linear_spec.rlmm_lmm <- function(fit, spec = fit_spec(fit)) spec
 
 #' @export
 linear_spec.rlmm_glmm <- function(fit, spec = fit_spec(fit)) {
-  # Without what the last iteration leaves of the response, a fit whose random effects are zero
-  # would have no residual.
+  # The working response is eta plus the working residuals; eta alone would leave no residual in a
+  # fit whose random effects are zero.
   mean <- fit$family$linkinv(fit$eta)
   left <- (spec$y - mean) / fit$family$mu.eta(fit$eta)
   spec$weights <- fit$working_weights
@@ -84,7 +84,7 @@ linear_spec.rlmm_glmm <- function(fit, spec = fit_spec(fit)) {
   spec
 }
 
-#' The spec of a fit with sigma as it was fitted, where sigma isn't profiled out
+#' The spec of a fit with its sigma, if sigma isn't profiled out
 #' @noRd
 fitted_spec <- function(fit) {
   spec <- fit_spec(fit)
@@ -94,7 +94,7 @@ fitted_spec <- function(fit) {
   spec
 }
 
-#' What [model_design()] returned, from the fit
+#' The design of a fit, as [model_design()] returned it
 #' @noRd
 fit_design <- function(fit) {
   c(
@@ -123,7 +123,7 @@ fit_terms <- function(fit) {
 }
 
 #' The spec of a linear model
-#' @param held Coefficients that are held: their columns of X become part of the offset.
+#' @param held The held coefficients, whose columns of X become part of the offset.
 #' @noRd
 design_spec <- function(frame, x, y, terms, reml, sigma, held = NULL) {
   weights <- .subset2(frame, "(weights)")
@@ -152,8 +152,8 @@ hold_columns <- function(spec, held, n) {
   spec
 }
 
-#' The control as the core wants it: held elements, the wish for a log, one step for each argument
-#' of the objective
+#' The control for the core: held elements, whether to log evaluations, and an initial step for each
+#' argument of the objective
 #' @noRd
 core_control <- function(control, verbose, design, held) {
   if (is.null(design$spec$glmm)) {
@@ -172,7 +172,7 @@ core_control <- function(control, verbose, design, held) {
   control
 }
 
-#' The control for fitting a model again, with what it holds, in silence
+#' The control for refitting a model, with its held parameters and without output
 #' @noRd
 refit_control <- function(fit, design) {
   core_control(fit$control, 0L, design, fit_held(fit))

@@ -1,8 +1,8 @@
-# The fit: new_fit() is the one place that knows its fields (SPEC.md lists them). fit_spec() in
-# fit-spec.R is the way back from a fit to what Rust needs.
+# Constructs the fit. new_fit() is the only function that sets its fields (SPEC.md lists them);
+# fit_spec() in fit-spec.R recovers the spec for Rust from a fit.
 
-#' @param design What [model_design()] returns.
-#' @param est What [core_fit()] returns.
+#' @param design The result of [model_design()].
+#' @param est The result of [core_fit()].
 #' @noRd
 new_fit <- function(design, est, call, control) {
   est <- coded_objective(est, design)
@@ -47,8 +47,8 @@ new_fit <- function(design, est, call, control) {
   fit
 }
 
-#' A list without the elements that are `NULL`, for which insight and what uses it would take the
-#' whole fit for one
+#' Drops the elements that are `NULL`; insight and packages that use it would mistake them for the
+#' fit itself
 #' @noRd
 without_empty <- function(fit) {
   is_there <- logical(length(fit))
@@ -58,7 +58,7 @@ without_empty <- function(fit) {
   fit[is_there]
 }
 
-# What is kept of the objective's pieces at the optimum, in the field `dev`.
+# The components of the objective at the optimum, for the field `dev`.
 linear_summaries <- function(est) {
   list(
     objective = est$objective,
@@ -71,7 +71,7 @@ linear_summaries <- function(est) {
   )
 }
 
-#' A fit of the same kind, call and control, at the estimates that an optimizer found
+#' A fit with the class, call and control of another one, at new estimates
 #' @param design,est See [new_fit()].
 #' @noRd
 fit_like <- function(fit, design, est, control = fit$control) {

@@ -69,7 +69,7 @@ abort_no_levels <- function(object) {
 
 level_errors <- function(fit) {
   spec <- linear_spec(fit)
-  spread <- level_spread(fit, spec)
+  spread <- conditional_level_covariances(fit, spec)
   moves <- level_moves(fit, spread$shift)
   variances <- moves$unit * spread$variance + rowSums(moves$levels^2)
   large <- fit$fixed$large
@@ -89,7 +89,7 @@ level_errors <- function(fit) {
 }
 
 #' Variances of what each level of a coded factor differs from the mean by
-#' @param spread What [level_spread()] returns.
+#' @param spread What [conditional_level_covariances()] returns.
 #' @param moves What [level_moves()] returns.
 #' @param system What [normal_equations()] returns.
 #' @noRd
@@ -160,7 +160,7 @@ tested_labels <- function(fit) {
 #' @noRd
 untested_terms <- function(fit) {
   labels <- fixed_labels(fit)
-  slopes <- Filter(is_of_slopes, fit$fixed$large$factors)
+  slopes <- Filter(is_slope, fit$fixed$large$factors)
   contained <- lapply(slopes, \(own) {
     is_inside <- vapply(
       seq_along(labels),

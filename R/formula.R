@@ -1,7 +1,7 @@
-# Formulas: `y ~ x + (x | g)` taken apart into a response, the fixed part, and random-effects terms
-# with one grouping each. Only expressions are handled here; no data but for the expansion of `.`.
+# Parses model formulas: splits `y ~ x + (x | g)` into the response, the fixed part, and
+# random-effects terms with one grouping factor each. Data are only used to expand `.`.
 
-#' Take a mixed-model formula apart
+#' Parses a mixed-model formula
 #' @return A list: `response` and `fixed` (expressions; `fixed` without bars) and `bars`, each a
 #'   list with `effects` (expression), `structure`, and `groups` (a list of groupings, see
 #'   [expand_group()]).
@@ -34,7 +34,7 @@ check_parts <- function(parts, formula) {
   }
 }
 
-# `.` among the effects of a bar stands for all columns but the response and the bar's own group.
+# Expands `.` in the effects of a bar: all columns except the response and the bar's own group.
 expand_dot <- function(bar, response, data) {
   effects <- bar[[2L]]
   group <- bar[[length(bar)]]
@@ -61,7 +61,7 @@ replace_dot <- function(effects, columns) {
   do.call(substitute, list(effects, list(. = call("(", sum))))
 }
 
-#' Separate the bars of a sum from its other summands
+#' Separates the bars of a sum from its other summands
 #' @return A list: `fixed` (expression or `NULL`) and `bars` (calls).
 #' @noRd
 split_bars <- function(expr) {
@@ -85,7 +85,7 @@ split_bars <- function(expr) {
   list(fixed = expr)
 }
 
-# What is found in a sum, a difference or a sign; as it stands, if it holds no bar.
+# Splits a sum, a difference or a signed term; an expression without bars is left unchanged.
 split_sum <- function(expr, op) {
   is_sign <- length(expr) == 2L
   left <- if (!is_sign) split_bars(expr[[2L]])
@@ -101,7 +101,7 @@ split_sum <- function(expr, op) {
   list(fixed = fixed, bars = bars)
 }
 
-# Two summands joined again, each `NULL` where nothing but bars stood there.
+# Joins two summands again, each of which is `NULL` if it consisted of bars only.
 join <- function(op, left, right) {
   if (is.null(right)) {
     return(left)
@@ -114,8 +114,8 @@ join <- function(op, left, right) {
 
 # Errors --------------------------------------------------------------------
 
-#' The formula itself, from what the user gave: text is parsed, and a formula that was quoted
-#' evaluated, in the caller's environment
+#' The formula from the argument: text is parsed and a quoted formula is evaluated, both in the
+#' caller's environment
 #' @noRd
 read_formula <- function(formula, env) {
   is_quoted <- is.call(formula) && identical(formula[[1L]], quote(`~`))
@@ -159,8 +159,8 @@ abort_no_formula <- function(formula) {
   )
 }
 
-# Without parentheses a bar takes the whole right side, which is meant where that is one variable on
-# either side of the bar.
+# Without parentheses the effects of a bar are the whole right side, which is unlikely to be meant
+# unless both sides of the bar are single variables.
 inform_of_bare_bar <- function(effects) {
   if (!is_bar(effects)) {
     return(invisible())
@@ -198,7 +198,7 @@ abort_no_bars <- function(formula) {
   )
 }
 
-# Calls that mean a grouping factor elsewhere: `Error(g)` of aov(), `random(g)` of gam().
+# Calls that define a grouping factor in other functions: `Error(g)` of aov(), `random(g)` of gam().
 other_bar_hint <- function(expr) {
   if (!is.call(expr)) {
     return(NULL)
@@ -212,7 +212,7 @@ other_bar_hint <- function(expr) {
   drop_null(hints)[1L][[1L]]
 }
 
-# Marks of tidy evaluation, which formulas don't know.
+# Operators of tidy evaluation, which formulas don't support.
 tidy_hint <- function(formula) {
   names <- all.names(formula)
   has_pronoun <- any(c("{", ".data", ".env") %in% names)

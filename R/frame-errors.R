@@ -1,6 +1,6 @@
-# What goes wrong while the variables of a formula are evaluated, said in the words of the formula.
+# Translates R's errors in the evaluation of a formula's variables into the terms of the formula.
 
-#' Evaluate a step of building the frame, and translate R's error if it fails
+#' Evaluates a step of building the frame and translates R's error if it fails
 #' @noRd
 call_frame_step <- function(expr, terms = NULL, data = NULL, bars = NULL) {
   translate <- \(cnd) abort_frame(cnd, terms, data, bars)
@@ -27,7 +27,7 @@ abort_frame <- function(cnd, terms, data, bars) {
   )
 }
 
-# Nested tables of tibble and data.table have columns that are lists.
+# The hint for list columns, as in nested tables of tibble and data.table.
 list_column_hint <- function(terms, data) {
   is_nested <- function(name) {
     column <- data[[name]]
@@ -39,15 +39,14 @@ list_column_hint <- function(terms, data) {
   }
 }
 
-# A tibble keeps being a table where one of its columns is taken by `[`. The message is R's.
+# The hint for `data[, "x"]` with a tibble, which is still a table. The message is matched to R's.
 table_column_hint <- function(cnd) {
   if (grepl("[(]list[)].*\\[", conditionMessage(cnd))) {
     c(i = "Take a column of a table by two brackets: `x[[\"column\"]]`.")
   }
 }
 
-# What stands here for a function of another program's formulas that the user's session doesn't
-# have.
+# The replacement of a function of another package's formulas that the session doesn't have.
 foreign_call_hint <- function(terms) {
   env <- environment(terms)
   for (name in intersect(all.names(terms), names(foreign_calls))) {
@@ -57,7 +56,7 @@ foreign_call_hint <- function(terms) {
   }
 }
 
-# What brms writes behind a bar on the left side.
+# The hint for a bar on the left side, as in brms.
 bar_response_hint <- function(terms) {
   if (length(terms) == 3L && call_name(terms[[2L]]) == "|") {
     c(
@@ -97,8 +96,8 @@ abort_if_unknown <- function(terms, data, bars) {
   }
 }
 
-# Refuse an unknown function around a bar: `foo(x | g)` was taken for a variable, as `|` may mean
-# "or".
+# Raises an error about an unknown function around a bar: `foo(x | g)` may be read as a variable, as
+# `|` can mean "or".
 abort_if_structure <- function(terms) {
   for (variable in as.list(attr(terms, "variables"))[-1L]) {
     name <- unknown_structure(variable)
@@ -158,7 +157,8 @@ unknown_hint <- function(name, data, known) {
   foreign_name_hint(name, known) %||% did_you_mean(name, known)
 }
 
-# brms writes "Intercept" for a column of ones, Stata `i.f` for a factor.
+# The hint for names of other programs: brms has "Intercept" for a column of ones, Stata `i.f` for a
+# factor.
 foreign_name_hint <- function(name, known) {
   factor <- sub("^i[.]", "", name)
   if (name == "Intercept") {
@@ -200,7 +200,7 @@ abort_if_lengths_differ <- function(terms, data) {
   )
 }
 
-# A variable that holds the name of a column, as in a loop over names.
+# The hint for a variable that contains the name of a column, as in a loop over names.
 name_in_variable_hint <- function(variables, data, env) {
   for (variable in Filter(is.symbol, variables)) {
     name <- as.character(variable)
@@ -217,7 +217,7 @@ variable_size <- function(expr, data, env) {
   tryCatch(NROW(eval(expr, data, env)), error = \(cnd) NA_integer_)
 }
 
-#' Columns of a design from the frame, R's error translated
+#' Evaluates a step of building design columns and translates R's error if it fails
 #' @noRd
 call_design_step <- function(expr, frame) {
   withCallingHandlers(expr, error = function(cnd) {

@@ -1,4 +1,4 @@
-# Arguments that are evaluated among the columns of the data: weights, offset, subset and others.
+# Arguments that are evaluated in the data: weights, offset, subset and others.
 
 eval_extras <- function(extras, data, env) {
   if (length(extras) == 0L) {
@@ -16,8 +16,8 @@ eval_extras <- function(extras, data, env) {
   values
 }
 
-# Evaluate an argument such as `weights` among the columns of the data, then where the argument was
-# written, then in the formula's environment.
+# Evaluates an argument such as `weights` in the data, then where the argument was written, then in
+# the formula's environment.
 eval_extra <- function(quo, data, env, arg) {
   expr <- rlang::quo_get_expr(quo)
   if (!is.language(expr)) {
@@ -51,10 +51,10 @@ check_extra <- function(x, arg, data) {
   if (arg == "subset" && !is.null(n)) check_subset(x, data)
 }
 
-# Whether this is `subset = TRUE`, which R's other model functions take too.
+# Whether the argument is `subset = TRUE`, which R's other model functions accept too.
 is_all_rows <- function(x, arg) arg == "subset" && length(x) == 1L
 
-# A subset may be told by row names, and an offset be a matrix of one column.
+# Checks the type: a subset may be row names, and an offset a matrix with one column.
 check_extra_type <- function(x, arg, data) {
   if (arg == "dispersion") {
     return(check_strata(x))
@@ -89,7 +89,7 @@ abort_extra_length <- function(arg, found, n) {
   )
 }
 
-# The hint for a column's name in quotes, or behind a tilde, as other packages want it.
+# The hint for a column's name in quotes or after a tilde, as other packages require.
 extra_hint <- function(x, arg, data) {
   if (is.character(x) && length(x) == 1L && x %in% names(data)) {
     return(c(i = paste0("Write `", arg, " = ", x, "`, without quotes.")))

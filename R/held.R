@@ -31,7 +31,10 @@ held_beta <- function(control, fixed) {
   if (length(unknown) > 0L) {
     abort_held_beta(unknown[1L], fixed)
   }
-  coded <- intersect(names(held), moved_coefficients(list(fixed = fixed)))
+  coded <- intersect(
+    names(held),
+    coding_dependent_coefficients(list(fixed = fixed))
+  )
   if (length(coded) > 0L) {
     what <- paste("Holding", enumerate(tick(coded)))
     abort_if_coded(list(fixed = fixed), what)

@@ -1,18 +1,19 @@
-# Large factors as terms of the spec: a factor and its slopes share a term, a block, with a column
-# for each of them.
+# Large factors as terms of the spec: a factor and its slopes form one block, a term with one column
+# for the factor and one for each of its slopes.
 
-#' Whether an entry of the large factors are slopes
+#' Whether an entry of the large factors is a column of slopes by level
 #' @noRd
-is_of_slopes <- function(own) !is.null(own$covariate)
+is_slope <- function(own) !is.null(own$covariate)
 
-#' Whether some factors are in part the levels themselves, not only slopes
+#' Whether some entry is a factor itself, not slopes: its indicators span the constant
 #' @noRd
 has_indicator <- function(factors) {
-  !all(vapply(factors, is_of_slopes, NA))
+  !all(vapply(factors, is_slope, NA))
 }
 
-# Factors and slopes of the same variables share a block.
-in_blocks <- function(factors) {
+# Numbers the blocks and the columns within them; entries with the same grouping variables share a
+# block.
+assign_blocks <- function(factors) {
   groups <- vapply(factors, large_group, "")
   blocks <- match(groups, unique(groups))
   columns <- stats::ave(blocks, blocks, FUN = seq_along)
@@ -28,14 +29,14 @@ in_blocks <- function(factors) {
 #' @noRd
 large_group <- function(own) paste(names(own$xlevels), collapse = ":")
 
-#' Number of terms of the spec that large factors are
+#' The number of blocks, that is of terms of the spec
 #' @noRd
 n_blocks <- function(large) {
   max(vapply(large$factors, `[[`, 1L, "block"))
 }
 
-# The factor and the slopes of a block.
-of_block <- function(large, block) {
+# The entries of one block.
+factors_of_block <- function(large, block) {
   Filter(\(own) own$block == block, large$factors)
 }
 
@@ -43,7 +44,7 @@ of_block <- function(large, block) {
 #' @noRd
 large_core_terms <- function(large) {
   lapply(seq_len(n_blocks(large)), \(block) {
-    factors <- of_block(large, block)
+    factors <- factors_of_block(large, block)
     columns <- lapply(factors, level_column, large$is_column)
     list(
       refs = factors[[1L]]$refs,
@@ -57,20 +58,21 @@ large_core_terms <- function(large) {
   })
 }
 
-# The covariate, or one, in the rows of a level with a column; sums have no rows.
+# The column of Z for an entry: the covariate of slopes, or one, and zero in rows whose level has no
+# column. Designs of sums have no rows.
 level_column <- function(own, is_column) {
   has_column <- is_column[own$at]
   values <- own$values %||% 1
   if (all(has_column)) values else has_column[own$refs] * values
 }
 
-#' What is known of the levels of blocks, matrices of columns and levels, by factor
+#' Concatenates the rows of the blocks' matrices (columns by levels) in the order of the factors
 #' @noRd
 by_factor <- function(blocks, large) {
   unlist(lapply(large$factors, \(own) blocks[[own$block]][own$column, ]))
 }
 
-#' A spec without the columns of some large factors, or of slopes, of one block
+#' A spec without the columns of some entries of one block
 #' @noRd
 spec_without_factors <- function(spec, factors) {
   at <- fixed_term_numbers(spec)[factors[[1L]]$block]
@@ -95,7 +97,7 @@ fixed_term_numbers <- function(spec) {
   which(vapply(spec$terms, is_fixed_term, NA))
 }
 
-#' A spec without some of its terms, the last ones
+#' A spec without some of its last terms
 #' @noRd
 spec_without_terms <- function(spec, terms) {
   if (length(terms) == 0L) {

@@ -1,10 +1,10 @@
-# Covariances of the coefficients that the contrasts of large factors make.
+# Covariance matrices of coefficients that depend on the contrasts of large factors.
 
-#' The covariance over sigma^2 of the coefficients as the contrasts have them, as a function of
+#' The covariance over sigma^2 of the coefficients under the user's contrasts, as a function of
 #' theta
 #' @noRd
 coded_covariance <- function(fit) {
-  moves <- coding_moves(fit)
+  moves <- coding_transformation(fit)
   covariance_at <- level_mean_covariance(
     fit,
     coded_factors(fit$fixed$large),
@@ -13,15 +13,16 @@ coded_covariance <- function(fit) {
   \(theta) moves %*% covariance_at(theta) %*% t(moves)
 }
 
-# The matrix that takes the coefficients of the core that aren't held, and the mean of the levels of
-# each coded factor, to the coefficients as the contrasts have them.
-coding_moves <- function(fit) {
+# The matrix of the linear map from the free coefficients of the core and the weighted mean of the
+# levels of each coded factor to the coefficients under the user's contrasts.
+coding_transformation <- function(fit) {
   names <- names(fit$beta)[free_beta(fit)]
   margins <- vapply(coded_factors(fit$fixed$large), `[[`, "", "margin")
   cbind(diag(length(names)), outer(names, margins, `==`) + 0)
 }
 
-# The weight of each level in the mean of its factor that the contrasts are about.
+# The weights w of the levels in the intercept of their factor; zero for factors in the core's
+# coding.
 coded_weights <- function(large) {
   weights <- numeric(length(large$levels))
   for (own in coded_factors(large)) {
@@ -30,14 +31,15 @@ coded_weights <- function(large) {
   weights
 }
 
-#' A covariance matrix of the coefficients of the core as one of those that the contrasts have
-#' @param sigma By which the levels vary beside the coefficients.
-#' @param by_hessian Is it that of all parameters of a generalized model?
+#' Transforms a covariance matrix of the core's coefficients to the user's contrasts
+#' @param sigma The standard deviation that scales the conditional covariance of the levels.
+#' @param by_hessian Whether `covariance` comes from the Hessian in all parameters of a generalized
+#'   model.
 #' @noRd
 covariance_in_coding <- function(fit, covariance, sigma, by_hessian) {
-  # Without data nothing is known of how the levels vary.
+  # Without the data, the covariances of the levels can't be computed.
   if (!has_spec(fit)) {
-    is_moved <- rownames(covariance) %in% moved_coefficients(fit)
+    is_moved <- rownames(covariance) %in% coding_dependent_coefficients(fit)
     covariance[is_moved, ] <- covariance[, is_moved] <- NA
     return(covariance)
   }
@@ -50,7 +52,7 @@ covariance_in_coding <- function(fit, covariance, sigma, by_hessian) {
     means <- \(levels) means_by_factor(levels, coded, weights)
     all <- with_estimated_theta(all, fit, means)
   }
-  moves <- coding_moves(fit)
+  moves <- coding_transformation(fit)
   covariance[free, free] <- moves %*% all %*% t(moves)
   covariance
 }

@@ -1,20 +1,22 @@
-# Large factors by contrasts other than treatment contrasts with the first level as the base.
+# Contrasts of large factors other than treatment contrasts with the first level as the base.
 #
-# The core has the levels by treatment contrasts, whatever their coding. With the contrasts C the
-# coefficients are (1, C)^-1 mu of the level means mu. The first row of the inverse, w, says which
-# mean of the levels is the intercept: all alike for sum and Helmert contrasts, and the base alone
-# for treatment contrasts. A fit has w' mu in `beta`, and in `levels` what each level differs from
-# it by: X beta plus the level of the row is the linear predictor in any coding. Slopes by level are
-# coded like their factor, and the coefficient of their covariate is the mean of them that w says.
+# The core always uses treatment contrasts with the first level as the base. With a contrast matrix
+# C, the coefficients are (1, C)^-1 mu for level means mu. The first row w of that inverse defines
+# the intercept w' mu: equal weights for sum and Helmert contrasts, weight one of the base level for
+# treatment contrasts. A fit stores w' mu in `beta` and the deviation of each level from it in
+# `levels`, so that X beta plus the level of the row is the linear predictor under every coding.
+# Slopes by level have the coding of their factor; the coefficient of their covariate is the mean of
+# the slopes with weights w.
 
-# A matrix of contrasts has so many levels at most, as its coefficients take a solve.
-most_coded_by_matrix <- 2000L
+# The largest number of levels for contrasts given by a matrix, since their coefficients need a
+# dense solve.
+max_matrix_coded_levels <- 2000L
 
-#' How the levels of a variable are coded
-#' @param levels Its levels.
-#' @return A list: `kind`; `base`, of treatment contrasts the number of the level without a column;
-#'   `matrix`, of other ones; and `names`, what the names of the columns have after the variable's.
-#'   `NULL` where the contrasts don't span all differences of the levels, or are too many.
+#' The contrasts of the levels of a variable
+#' @param levels The levels of the variable.
+#' @return A list: `kind`; `base`, the number of the level without a column (treatment contrasts);
+#'   `matrix` (contrasts of no named kind); and `names`, the suffixes of the columns' names. `NULL`
+#'   if the contrasts don't span all differences of the levels, or if a matrix would be too large.
 #' @noRd
 level_coding_of <- function(name, frame, contrasts, levels) {
   given <- contrasts[[unquoted(name)]]
@@ -27,12 +29,12 @@ level_coding_of <- function(name, frame, contrasts, levels) {
   }
 }
 
-# The coding that a function of the levels makes, or one of its name.
+# The coding of contrasts that are given by a function or its name.
 function_coding <- function(coding, levels) {
   n <- length(levels)
   kind <- Find(\(name) is_contrast_function(coding, name), named_codings)
   if (is.null(kind)) {
-    made <- if (n <= most_coded_by_matrix) match.fun(coding)(levels)
+    made <- if (n <= max_matrix_coded_levels) match.fun(coding)(levels)
     return(if (is.matrix(made)) matrix_coding(made, n))
   }
   switch(
@@ -48,8 +50,8 @@ base_coding <- function(base, names) {
   list(kind = "treatment", base = base, names = names)
 }
 
-# The coding of the core.
-usual_coding <- base_coding(1L, NULL)
+# The coding of the core: treatment contrasts with the first level as the base.
+core_coding <- base_coding(1L, NULL)
 
 named_codings <- c("contr.treatment", "contr.SAS", "contr.sum", "contr.helmert")
 
@@ -57,7 +59,7 @@ is_contrast_function <- function(coding, name) {
   identical(coding, name) || identical(coding, getExportedValue("stats", name))
 }
 
-# The coding that a matrix says, if it has a column for each level but one, and full rank.
+# The coding of contrasts that are given by a matrix: it needs n - 1 columns, and (1, C) full rank.
 matrix_coding <- function(matrix, n) {
   if (!identical(dim(matrix), c(n, n - 1L)) || !all(is.finite(matrix))) {
     return(NULL)
@@ -70,25 +72,25 @@ matrix_coding <- function(matrix, n) {
   if (identical(c(matrix), c(stats::contr.sum(n)))) {
     return(list(kind = "sum", names = names))
   }
-  if (n <= most_coded_by_matrix && qr(cbind(1, matrix))$rank == n) {
+  if (n <= max_matrix_coded_levels && qr(cbind(1, matrix))$rank == n) {
     list(kind = "matrix", matrix = unname(matrix), names = names)
   }
 }
 
-# The level that all others are compared with, in their order; `NULL` of other contrasts.
+# The base level of a matrix of treatment contrasts; `NULL` for other contrasts.
 base_of_matrix <- function(matrix) {
   base <- which(rowSums(matrix != 0) == 0)
   n <- nrow(matrix)
   if (length(base) == 1L && all(matrix[-base, ] == diag(n - 1L))) base
 }
 
-#' Whether the first level is what the others are compared with, as the core has it
+#' Whether a coding is that of the core: treatment contrasts with the first level as the base
 #' @noRd
-is_usual_coding <- function(coding) {
+is_core_coding <- function(coding) {
   identical(coding$kind, "treatment") && coding$base == 1L
 }
 
-#' The weight of each level in the mean that the intercept is
+#' The weights w of the level means in the intercept
 #' @noRd
 coding_weights <- function(coding, n) {
   switch(
@@ -99,8 +101,8 @@ coding_weights <- function(coding, n) {
   )
 }
 
-#' The coefficients of the contrasts
-#' @param levels What each level differs from the intercept by.
+#' The coefficients of the contrasts, C^-1 applied to the deviations of the levels
+#' @param levels The deviation of each level from the intercept.
 #' @noRd
 contrast_coefficients <- function(coding, levels) {
   n <- length(levels)
@@ -116,8 +118,8 @@ contrast_coefficients <- function(coding, levels) {
   )
 }
 
-#' The logarithm of the determinant of (1, C), by which the columns of the contrasts are larger than
-#' those of treatment contrasts
+#' The log-determinant of (1, C): the factor by which the determinant of X'X differs from that under
+#' treatment contrasts is its square
 #' @noRd
 coding_log_det <- function(coding, n) {
   switch(
@@ -131,20 +133,20 @@ coding_log_det <- function(coding, n) {
 
 # Codings of a fit ---------------------------------------------------------------
 
-#' The large factors, and slopes, whose coding isn't the core's
+#' The large factors and slopes whose coding isn't that of the core
 #' @noRd
 coded_factors <- function(large) {
   Filter(\(own) !is.null(own$coding), large$factors)
 }
 
-#' Whether the coefficients of a fit aren't those that the core has
+#' Whether some coefficients of a fit differ from those of the core because of their contrasts
 #' @noRd
 is_coded <- function(fit) length(coded_factors(fit$fixed$large)) > 0L
 
-#' A factor with its coding, unless that is the core's or it has a column for each level
+#' Adds the coding to a large factor, unless it is that of the core or each level has a column
 #' @noRd
 with_coding <- function(own, coding) {
-  is_coded <- own$has_base && !is_usual_coding(coding)
+  is_coded <- own$has_base && !is_core_coding(coding)
   if (is_coded) {
     coding$names <- own$coded
     coding$weights <- coding_weights(coding, length(own$levels))
@@ -154,15 +156,15 @@ with_coding <- function(own, coding) {
   own
 }
 
-#' What is added to the REML criterion, and to the logarithm of the determinant in it, as the
-#' columns are larger than those that the core has
+#' The difference that the contrasts make in log |X'V^-1 X|, and thereby in the REML criterion:
+#' 2 log |(1, C)|, summed over the factors
 #' @noRd
 criterion_of_coding <- function(large) {
   of_factor <- \(own) 2 * coding_log_det(own$coding, length(own$levels))
   sum(vapply(coded_factors(large), of_factor, 1))
 }
 
-#' What the core has found, with the REML criterion of the columns that the contrasts make
+#' The estimates of the core with the REML criterion under the user's contrasts
 #' @noRd
 coded_objective <- function(est, design) {
   added <- criterion_of_coding(design$fixed$large)
@@ -175,47 +177,48 @@ coded_objective <- function(est, design) {
   est
 }
 
-#' The coefficients as the contrasts have them, from those of the core
+#' The coefficients under the user's contrasts, from those of the core
 #' @param estimates A list with `beta`, with names, and `levels`.
 #' @noRd
 in_own_coding <- function(estimates, large) {
   for (own in coded_factors(large)) {
     mean <- sum(own$coding$weights * estimates$levels[own$at])
-    estimates <- moved_by_mean(estimates, own, mean)
+    estimates <- shift_to_intercept(estimates, own, mean)
   }
   estimates
 }
 
-#' The coefficients as the core has them, with zeros for the bases
+#' The coefficients of the core, with zeros for the base levels, from those of a fit
 #' @noRd
 in_core_coding <- function(fit) {
   estimates <- fit[c("beta", "levels")]
   for (own in coded_factors(fit$fixed$large)) {
     base <- estimates$levels[own$at[1L]]
-    estimates <- moved_by_mean(estimates, own, base)
+    estimates <- shift_to_intercept(estimates, own, base)
   }
   estimates
 }
 
-moved_by_mean <- function(estimates, own, mean) {
+shift_to_intercept <- function(estimates, own, mean) {
   estimates$levels[own$at] <- estimates$levels[own$at] - mean
   at <- own$margin
   estimates$beta[[at]] <- estimates$beta[[at]] + mean
   estimates
 }
 
-#' The coefficients that depend on the coding of large factors: the intercept, and those of
-#' covariates with slopes
+#' The names of the coefficients that depend on the contrasts of large factors: the intercept and
+#' the coefficients of covariates with slopes by level
 #' @noRd
-moved_coefficients <- function(fit) {
+coding_dependent_coefficients <- function(fit) {
   unique(unlist(lapply(coded_factors(fit$fixed$large), `[[`, "margin")))
 }
 
-#' Whether a design tells the coefficients of all contrasts, and what they are compared with
-#' @param names Of the ordinary columns.
-#' @param is_column Which levels have a column in the core.
+#' Whether the data determine the coefficients of all contrasts: every level needs a column, and the
+#' intercept (or the covariate of slopes) too
+#' @param names The names of the ordinary columns.
+#' @param is_column Whether each level has a column in the core.
 #' @noRd
-tells_codings <- function(large, names, is_column) {
+are_codings_estimable <- function(large, names, is_column) {
   all(vapply(
     coded_factors(large),
     \(own) own$margin %in% names && all(is_column[own$at[-1L]]),

@@ -1,6 +1,6 @@
-# Degrees of freedom of what depends on the levels of large factors.
+# Satterthwaite degrees of freedom of contrasts that involve levels of large factors.
 
-#' Satterthwaite's degrees of freedom, by differences of the covariance in theta
+#' Satterthwaite's degrees of freedom, from finite differences of the covariance in theta
 #' @noRd
 satterthwaite_beside_levels <- function(fit, covariance, covariance_at) {
   at <- slope_coordinates(fit)
@@ -14,7 +14,8 @@ satterthwaite_beside_levels <- function(fit, covariance, covariance_at) {
     (there - covariance) / at$steps[j]
   })
   spread <- at$covariance[free, free, drop = FALSE]
-  # emmeans takes functions out of their environments.
+  # emmeans resets the environment of `dffun`, but not that of a function in `dfargs`, where this
+  # closure is passed.
   function(k) {
     variance <- sum(k * (covariance %*% k))
     gradient <- vapply(slopes, \(slope) sum(k * (slope %*% k)), 1)
@@ -22,8 +23,8 @@ satterthwaite_beside_levels <- function(fit, covariance, covariance_at) {
   }
 }
 
-#' Satterthwaite's degrees of freedom of combinations of coefficients that depend on the coding
-#' @param contrasts A matrix with a column for each of them.
+#' Satterthwaite's degrees of freedom of contrasts of coefficients that depend on the coding
+#' @param contrasts A matrix with a column for each contrast.
 #' @noRd
 satterthwaite_of_coded <- function(fit, contrasts) {
   free <- free_beta(fit)
@@ -33,10 +34,10 @@ satterthwaite_of_coded <- function(fit, contrasts) {
   apply(contrasts[free, , drop = FALSE], 2L, df)
 }
 
-#' As [satterthwaite_df()], of coefficients that depend on the coding of large factors too
+#' As [satterthwaite_df()], also for coefficients that depend on the coding of large factors
 #' @noRd
 satterthwaite_of_any <- function(fit, contrasts) {
-  is_coded <- names(fit$beta) %in% moved_coefficients(fit)
+  is_coded <- names(fit$beta) %in% coding_dependent_coefficients(fit)
   moves <- colSums(contrasts[is_coded, , drop = FALSE] != 0) > 0
   if (!any(moves)) {
     return(satterthwaite_df(fit, contrasts))

@@ -1,13 +1,12 @@
-# Predictions that the data say nothing about, beside large factors: their levels are columns of a
-# sparse X.
+# Estimability of predictions in models with large factors.
 #
-# The mean of a row is known if each combination of columns that is zero in all rows of the data is
-# zero in it too. Two of these combinations, chosen at random, say so of all but by chance, and are
-# all that a fit keeps.
+# The linear predictor of a row x is estimable if x'c = 0 for every c with X c = 0. Two random
+# vectors c of the null space decide this except with probability zero, and they are all that a fit
+# stores.
 
-#' As [column_combinations()], with a column for each level and each slope, those of bases too
-#' @return A list: `names` of the ordinary columns; `origins`, what is taken off the columns; and
-#'   `null`, two combinations of all columns, each a column.
+#' As [column_combinations()], with a column for every level and slope, including base levels
+#' @return A list: `names`, of the ordinary columns; `origins`, which are subtracted from columns;
+#'   and `null`, a matrix whose two columns are null vectors of all columns.
 #' @noRd
 combinations_beside_levels <- function(fit) {
   new <- new_data(fit, NULL)
@@ -23,11 +22,12 @@ combinations_beside_levels <- function(fit) {
   list(
     names = colnames(ordinary),
     origins = origins,
-    null = zero_combinations(ordinary, factors)
+    null = random_null_combinations(ordinary, factors)
   )
 }
 
-#' All columns of X in new data, sparse: the ordinary ones, then one for each level and each slope
+#' The sparse matrix of all columns of X in new data: the ordinary ones, then one for each level and
+#' each slope
 #' @param origins What [column_origins()] returns.
 #' @noRd
 columns_beside_levels <- function(fit, new, origins) {
@@ -44,7 +44,8 @@ columns_beside_levels <- function(fit, new, origins) {
   cbind(methods::as(ordinary, "CsparseMatrix"), Reduce(`+`, levels))
 }
 
-# The columns of one factor or its slopes among those of all; a row without a level has zeros.
+# The columns of one factor or its slopes, placed among those of all factors; a row without a level
+# has zeros.
 indicator_columns <- function(own, origin, n, n_levels) {
   rows <- which(!is.na(own$at))
   Matrix::sparseMatrix(
@@ -55,21 +56,21 @@ indicator_columns <- function(own, origin, n, n_levels) {
   )
 }
 
-# What is taken off the columns, so that covariates far from zero keep their digits: a constant is a
-# combination of the levels, but not of slopes alone.
+# Origins of the columns: subtracting them keeps the digits of covariates far from zero. This is
+# only valid where the constant is in the column space, which the levels span but slopes don't.
 column_origins <- function(ordinary, factors) {
   is_shifted <- has_indicator(factors) & colnames(ordinary) != "(Intercept)"
   blocks <- vapply(factors, `[[`, 1L, "block")
   slope_of <- \(own) {
     beside_levels <- has_indicator(factors[blocks == own$block])
-    if (is_of_slopes(own) && beside_levels) own$values[1L] else 0
+    if (is_slope(own) && beside_levels) own$values[1L] else 0
   }
   slopes <- vapply(factors, slope_of, 1)
   list(ordinary = colMeans(ordinary) * is_shifted, slopes = slopes)
 }
 
-#' Whether rows aren't zero in combinations of their columns
-#' @param x The columns, sparse.
+#' Whether x'c differs from zero, for rows x and some column c of `null`
+#' @param x A sparse matrix of rows.
 #' @noRd
 are_nonzero <- function(x, null) {
   gap <- abs(x %*% null)

@@ -1,10 +1,10 @@
-# Fixed factors with so many levels that their dummy columns would fill the memory: they are no part
-# of X. The levels of each are a term of the spec with a part of kind "fixed", which the core
-# eliminates like random effects, without a penalty. All else of the fixed part is "ordinary".
+# Large factors: fixed factors whose dummy columns would be too many for a dense X. Each factor is a
+# term of the spec with a part of kind "fixed", whose levels the core eliminates like the levels of
+# random effects, but without a penalty. "Ordinary" columns are the remaining columns of X.
 
-# All factors, and what there is of the levels of all.
-beside_each_other <- function(factors, drops_intercept) {
-  factors <- with_column_places(factors)
+# The list that [find_large_factors()] returns, from its entries `factors`.
+combine_factors <- function(factors, drops_intercept) {
+  factors <- with_level_positions(factors)
   of_all <- \(field) unlist(lapply(factors, `[[`, field))
   has_column <- lapply(factors, \(own) seq_along(own$levels) > own$has_base)
   list(
@@ -16,8 +16,8 @@ beside_each_other <- function(factors, drops_intercept) {
   )
 }
 
-# Factors with the places of their levels among those of all.
-with_column_places <- function(factors) {
+# Adds `at`, the positions of a factor's levels among the levels of all factors.
+with_level_positions <- function(factors) {
   before <- 0L
   for (i in seq_along(factors)) {
     own <- seq_along(factors[[i]]$levels)
@@ -27,13 +27,14 @@ with_column_places <- function(factors) {
   factors
 }
 
-can_stand_apart <- function(label, terms) {
-  stands_alone(label, terms) && has_indicators(label, terms)
+can_be_large <- function(label, terms) {
+  shares_no_variable(label, terms) && has_indicators(label, terms)
 }
 
 count_combinations <- function(xlevels) prod(lengths(xlevels))
 
-# The levels of some variables. One alone must be an unordered factor or text.
+# The levels of each variable. A single variable must be an unordered factor or text, as otherwise
+# its columns are not indicators of levels.
 levels_of_variables <- function(variables, frame) {
   is_alone <- length(variables) == 1L
   lapply(rlang::set_names(variables), \(name) {
@@ -42,7 +43,8 @@ levels_of_variables <- function(variables, frame) {
   })
 }
 
-# A variable of the frame; the terms object quotes names that aren't syntactic.
+# A variable of the model frame by its name in the terms object, which quotes names that are not
+# syntactic.
 frame_variable <- function(name, frame) {
   .subset2(frame, name) %||% .subset2(frame, unquoted(name))
 }
@@ -69,7 +71,7 @@ large_factor <- function(label, xlevels, has_base, terms, frame) {
   )
 }
 
-# The combinations of labels, the first varying fastest.
+# The labels of all combinations of levels; the first variable varies fastest.
 combined_labels <- function(labels) {
   Reduce(
     \(left, right) {
@@ -79,7 +81,7 @@ combined_labels <- function(labels) {
   )
 }
 
-# The number of each row's combination of levels; `NA` where one is missing.
+# The number of the combination of levels in each row; `NA` where a level is missing.
 combined_refs <- function(columns, xlevels) {
   refs <- 1L
   step <- 1L
@@ -91,7 +93,7 @@ combined_refs <- function(columns, xlevels) {
   as.integer(refs)
 }
 
-# Whether the dummy columns cost too much: 5e9 multiplications take about a second.
+# Whether the dummy columns of a factor are too expensive: 5e9 multiplications take about a second.
 is_large <- function(n_levels, n, passes = 1) {
   limit <- getOption("rlmm.large_factor")
   if (is.null(limit)) {
@@ -101,26 +103,27 @@ is_large <- function(n_levels, n, passes = 1) {
   }
 }
 
-# So often the columns are multiplied: a generalized model has other weights in each step of a
-# search for the modes, and its standard errors take as long as the fit.
-passes_of <- function(is_generalized) if (is_generalized) 50 else 1
+# How often a fit is expected to form X'WX. A generalized model has new weights in each PIRLS step,
+# and its standard errors take about as long as the fit.
+expected_passes <- function(is_generalized) if (is_generalized) 50 else 1
 
-# Whether the variables of a term are in no other.
-stands_alone <- function(label, terms) {
+# Whether none of the variables of a term is in another term.
+shares_no_variable <- function(label, terms) {
   factors <- attr(terms, "factors")
   rows <- factors[factors[, label] > 0, , drop = FALSE]
   all(rowSums(rows > 0) == 1L)
 }
 
-# Whether the columns of a term of several variables are the indicators of their combinations.
+# Whether the columns of a term are indicators: those of an interaction without its main effects are
+# (code 2 in the terms object); those of a single factor are, up to its contrasts.
 has_indicators <- function(label, terms) {
   variables <- term_variables(label, terms)
   length(variables) == 1L ||
     all(attr(terms, "factors")[variables, label] == 2L)
 }
 
-# Whether a factor is coded by treatment contrasts, whatever its levels.
-has_usual_contrasts <- function(variable, frame, contrasts) {
+# Whether a factor has R's default treatment contrasts, which no argument or attribute overrides.
+has_default_contrasts <- function(variable, frame, contrasts) {
   usual <- getOption("contrasts")[[1L]]
   is_given <- unquoted(variable) %in%
     names(contrasts) ||
@@ -130,9 +133,10 @@ has_usual_contrasts <- function(variable, frame, contrasts) {
 
 #' The formula of the fixed part without the large factors
 #'
-#' Without an intercept the others have the contrasts that they have beside it: they are made with
-#' one, which [ordinary_columns()] takes away. Variables come and go before the terms, so that
-#' interactions name them in the order that they have in the whole formula.
+#' If the whole formula has no intercept, the other factors still have contrasts, since the large
+#' factor spans the constant: this formula has an intercept, which [ordinary_columns()] drops again.
+#' The variables are added and removed before the terms, so that interactions have their variables
+#' in the order of the whole formula.
 #' @noRd
 ordinary_formula <- function(formula, large, terms) {
   factors <- attr(terms, "factors")
@@ -158,14 +162,14 @@ ordinary_columns <- function(columns, large) {
   select_columns(columns, which(column_names(columns) != "(Intercept)"))
 }
 
-# What a fit keeps of them: nothing of the length of the data.
+# The large factors as a fit stores them, without vectors of the length of the data.
 kept_large <- function(large) {
   kept <- \(own) own[!names(own) %in% c("refs", "values")]
   large$factors <- lapply(large$factors, kept)
   large
 }
 
-#' A property of each large factor: a vector of texts
+#' One text field of each large factor
 #' @noRd
 each_large <- function(large, field) {
   vapply(large$factors, `[[`, "", field)
@@ -175,12 +179,12 @@ each_large <- function(large, field) {
 #' @noRd
 large_labels <- function(large) unique(each_large(large, "label"))
 
-#' The factors, one for each column of slopes, that are a term of the formula
+#' The entries of the large factors (one for each column of slopes) that belong to a term
 #' @noRd
 factors_of_label <- function(large, label) {
   Filter(\(own) own$label == label, large$factors)
 }
 
-#' Number of coefficients that the levels have
+#' The number of coefficients of levels
 #' @noRd
 n_levels_fixed <- function(fixed) sum(fixed$large$is_column)

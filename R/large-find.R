@@ -1,35 +1,47 @@
-# Which terms of the fixed part stand apart from X: large factors, and those with their slopes.
+# Finds the large fixed factors of a formula: terms whose dummy columns, and those of their
+# interactions with covariates, are too many to be columns of X.
 
-# So many factors have levels apart from X at most.
-most_large <- 2L
+# The largest number of factors that are kept out of X in one model.
+max_large_factors <- 2L
 
-#' The factors of the fixed part whose levels are no columns of X
+#' Finds the fixed factors whose levels are to be kept out of X
 #'
-#' A large factor stands on its own, with any contrasts that span its levels, or is the combinations
-#' of several whose other terms aren't in the formula, and has so many levels that its dummy columns
-#' cost more than a second, or the number that the option `rlmm.large_factor` says. Its interactions
-#' with covariates, its slopes, stand apart with it. Of several the largest are taken.
+#' A large factor is a single factor with any contrasts that span the differences of its levels, or
+#' the interaction of several factors of which the formula has no other term. It is large if
+#' computing with its dummy columns would cost more than a second, or if it has at least as many
+#' levels as the option `rlmm.large_factor`. Its interactions with covariates (slopes by level) are
+#' kept out of X with it. If several factors qualify, those with most columns are taken.
 #' @param terms The terms of the fixed part.
-#' @param most So many factors at most.
-#' @param passes What [passes_of()] says.
-#' @return `NULL`, or a list: `drops_intercept` (has the formula none?); `factors`, in the order of
-#'   the formula, the factors and each column of their slopes: a list of `label` (of its term),
-#'   `position` (the number of its term), `xlevels` (of its variables), `levels`, `refs` (the level
-#'   of each row), `has_base` (is the first level without a column?), `names` (of the levels'
-#'   columns), `margin` (the name of the coefficient that they are beside), `coding` (of contrasts
-#'   that the core doesn't have, see [level_coding_of()]), `block` and `column` (its place in a term
-#'   of the spec, which a factor shares with its slopes) and `at` (where its levels are among those
-#'   of all factors); those of slopes have `covariate` and `columns`, the other variables and which
-#'   column of each is meant (see [term_columns()]), `codes`, how each is coded (see
-#'   [codes_of_categories()]), `beside`, the levels of these variables, `values`, the product of the
-#'   columns in each row, and `inner`, the number of the column among those that change faster than
-#'   the levels; and of all factors `levels`, `names` and `is_column` (has each level a column?).
+#' @param most The largest number of factors.
+#' @param passes The expected number of products X'X, see [expected_passes()].
+#' @return `NULL`, or a list of
+#'   * `drops_intercept`: whether the formula has no intercept;
+#'   * `factors`: a list, in the order of the formula, with one entry for each factor and for each
+#'     column of its slopes (see below);
+#'   * `levels`, `names`, `is_column`: the levels of all factors, the names of their columns, and
+#'     whether each level has a column (a coefficient).
+#'
+#'   An entry of `factors` is a list of
+#'   * `label`, `position`: label and number of its term;
+#'   * `xlevels`: the levels of each of its variables; `levels`: their combinations;
+#'   * `refs`: the level of each row;
+#'   * `has_base`: whether the first level has no column (treatment contrasts);
+#'   * `names`: the names of the levels' columns;
+#'   * `margin`: the name of the coefficient that the levels' coefficients are differences from;
+#'   * `coding`: contrasts other than those of the core, see [level_coding_of()];
+#'   * `block`, `column`: the term of the spec that holds the factor together with its slopes, and
+#'     its column there;
+#'   * `at`: the positions of its levels among the levels of all factors;
+#'   * for slopes only: `covariate` and `columns`, the other variables and which column of each is
+#'     meant (see [term_columns()]); `codes`, their contrasts (see [codes_of_categories()]);
+#'     `beside`, their levels; `values`, the product of their columns in each row; and `inner`, the
+#'     number of the column among those that vary faster than the levels.
 #' @noRd
 find_large_factors <- function(
   terms,
   frame,
   contrasts,
-  most = most_large,
+  most = max_large_factors,
   passes = 1
 ) {
   labels <- attr(terms, "term.labels")
@@ -37,7 +49,7 @@ find_large_factors <- function(
   if (!any(are_categories(terms)) || !is_large(n, n, passes)) {
     return(NULL)
   }
-  is_possible <- vapply(labels, can_stand_apart, NA, terms)
+  is_possible <- vapply(labels, can_be_large, NA, terms)
   sets <- lapply(labels[is_possible], \(label) list(labels = label, size = 1L))
   sets <- c(sets, sets_with_slopes(terms, frame, contrasts))
   sets <- lapply(sets, \(set) {
@@ -63,25 +75,27 @@ find_large_factors <- function(
   }
 }
 
-# A set of terms with the coding of their factor. Without an intercept the levels of the first
-# factor have a column each; what another one differs by from these has no coefficient of its own.
+# Adds the coding of the factor to a set of terms; `coding` stays `NULL` where the coefficients
+# under these contrasts can't be computed from those of the core. Without an intercept only the
+# first factor has a column for each level, and a second factor must have treatment contrasts.
 set_with_coding <- function(set, terms, frame, contrasts) {
   has_intercept <- attr(terms, "intercept") == 1L
   is_first <- !has_intercept && any_first_category(set$labels, terms)
   has_slopes <- length(set$labels) > 1L || !is.null(set$group)
   name <- names(set$xlevels)
   if (length(name) > 1L || is_first && !has_slopes) {
-    set$coding <- usual_coding
+    set$coding <- core_coding
     return(set)
   }
   coding <- level_coding_of(name, frame, contrasts, set$xlevels[[1L]])
-  is_told <- has_intercept || is_first || isTRUE(is_usual_coding(coding))
+  is_told <- has_intercept || is_first || isTRUE(is_core_coding(coding))
   set$coding <- if (is_told) coding
   set
 }
 
-# The sets of terms with most columns, none with a term of another. Without an intercept the first
-# factor of the formula, which has a column for each level, is among them, or none is.
+# The `most` sets of terms with the largest numbers of columns, without overlaps. Without an
+# intercept, the first factor of the formula has a column for each level; it must be among the sets,
+# or no factor is kept out of X.
 largest_sets <- function(sets, terms, most) {
   n_levels <- vapply(sets, `[[`, 1, "n_levels")
   sizes <- vapply(sets, `[[`, 1L, "size")
@@ -93,7 +107,7 @@ largest_sets <- function(sets, terms, most) {
   utils::head(disjoint_sets(sets), most)
 }
 
-# The sets but those that have a term of one before them.
+# Drops each set that shares a term with an earlier one.
 disjoint_sets <- function(sets) {
   chosen <- list()
   for (set in sets) {
@@ -105,7 +119,7 @@ disjoint_sets <- function(sets) {
   chosen
 }
 
-#' The large factors that some sets of terms are
+#' The large factors that are made of sets of terms
 #' @param sets Lists of `labels`, `group` (of slopes), `xlevels` and `coding`.
 #' @noRd
 large_factors <- function(sets, terms, frame) {
@@ -118,10 +132,10 @@ large_factors <- function(sets, terms, frame) {
     factors_of_term(label, set, is_coded, terms, frame)
   })
   factors <- unlist(factors, recursive = FALSE)
-  beside_each_other(in_blocks(factors), !has_intercept)
+  combine_factors(assign_blocks(factors), !has_intercept)
 }
 
-# The factor that a term is, or its slopes.
+# The entries of `factors` for one term: the factor itself, or one entry for each column of slopes.
 factors_of_term <- function(label, set, is_coded, terms, frame) {
   has_base <- is_coded && length(set$xlevels) == 1L
   own <- large_factor(label, set$xlevels, has_base, terms, frame)
@@ -136,8 +150,8 @@ factors_of_term <- function(label, set, is_coded, terms, frame) {
   lapply(found, with_coding, set$coding)
 }
 
-# Without an intercept the first factor, text or logical has a column for each level: is it among
-# these terms?
+# Whether a set holds the first term with a factor, text or logical variable: without an intercept
+# that term has a column for each level.
 any_first_category <- function(set, terms) {
   factors <- attr(terms, "factors")
   labels <- attr(terms, "term.labels")
@@ -146,7 +160,7 @@ any_first_category <- function(set, terms) {
   which(has_category)[1L] %in% match(set, labels)
 }
 
-# Whether each variable, the response among them, is a factor, text or logical.
+# Whether each variable of the terms, including the response, is a factor, text or logical.
 are_categories <- function(terms) {
   variables <- rownames(attr(terms, "factors"))
   is_category_class(variable_classes(variables, terms))

@@ -1,7 +1,7 @@
-# Means of the levels of large factors, and how they vary with the other coefficients.
+# Weighted means of the levels of large factors and their covariances with the other coefficients.
 
-#' The mean of each factor's levels
-#' @param effects Of all levels; a matrix has a row for each of them.
+#' The weighted mean of the levels of each factor
+#' @param effects The effects of all levels, a vector or a matrix with a row for each level.
 #' @return A matrix with a row for each factor.
 #' @noRd
 means_by_factor <- function(effects, factors, weights) {
@@ -14,16 +14,19 @@ means_by_factor <- function(effects, factors, weights) {
   )
 }
 
-# The weight of each level in the mean of its factor.
+# Equal weights for the levels in the mean of their factor.
 level_weights <- function(large) {
   sizes <- lengths(lapply(large$factors, `[[`, "levels"))
   rep(1 / sizes, sizes)
 }
 
-#' The covariance over sigma^2 as a function of theta: solutions of the normal equations, for each
-#' factor with the weight of each level in the mean as the right-hand side
-#' @param factors Those whose means are meant.
-#' @param weights Of all levels, each in the mean of its factor.
+#' The covariance over sigma^2 of the free coefficients and the means of factors, as a function of
+#' theta
+#'
+#' The columns for the means are solutions of the normal equations whose right-hand side has the
+#' weights of a factor's levels.
+#' @param factors The factors whose means are wanted.
+#' @param weights The weight of each level in the mean of its factor.
 #' @noRd
 level_mean_covariance <- function(
   fit,
@@ -52,7 +55,7 @@ level_mean_covariance <- function(
   }
 }
 
-# The right-hand side that has the weights of one factor's levels, and zeros for those of others.
+# The right-hand side with the weights of one factor's levels, and zeros elsewhere.
 weights_of_factor <- function(own, large, weights, n_terms) {
   none <- list(at = matrix(0L, 0L, 2L), values = numeric())
   all <- seq_along(large$levels)
@@ -60,11 +63,15 @@ weights_of_factor <- function(own, large, weights, n_terms) {
   with_level_values(rep(list(none), n_terms), large, all, weights)
 }
 
-# The levels in a solution with an element for every one.
+# The elements of a solution `b` of the normal equations that belong to levels of large factors.
 solved_levels <- function(b, large) {
   blocks <- utils::tail(b, n_blocks(large))
   blocks <- lapply(seq_along(blocks), \(block) {
-    matrix(blocks[[block]], length(of_block(large, block)), byrow = TRUE)
+    matrix(
+      blocks[[block]],
+      length(factors_of_block(large, block)),
+      byrow = TRUE
+    )
   })
   by_factor(blocks, large)
 }

@@ -1,25 +1,26 @@
-# Which columns depend on those before them beside several large factors, some of them with slopes:
-# combinations of all columns that are zero in every row say so.
+# Aliasing with several large factors, from the null space of all columns of the fixed part.
 #
-# The columns of a level are made orthonormal within it, each by those before it, and the ordinary
-# columns among themselves. A column changes by multiples of columns before it alone, so that each
-# combination has the same last column as before, which is the one that goes. The cross-products of
-# all columns, G, have ones on their diagonal, and the combinations are their null vectors: what
-# the solution of G s = G v by conjugate gradients leaves of a random vector v.
+# The columns of a level are orthonormalized within it, each against those before it, and the
+# ordinary columns among themselves. This changes a column only by multiples of columns before it,
+# so that the last column of each null combination, the one to drop, stays the same. The
+# cross-products G of all columns then have a unit diagonal. A null vector is the residual v - s of
+# a random vector v, with G s = G v solved by conjugate gradients.
 
-# So many random vectors are taken; the next number where there are as many combinations or more.
+# The numbers of random vectors that are tried in turn, until there are more vectors than
+# dimensions of the null space.
 null_probes <- c(3L, 24L, 192L)
 
-#' As [beside_large()], beside several factors
+#' [aliased_with_large()] for several blocks of large factors
 #'
-#' What levels alone say goes first, and the slopes of levels in which the covariate doesn't vary.
-#' @param x,used The ordinary columns in the rows that count, and which these are.
-#' @return The list of [beside_large()]; `NULL` where the combinations can't be told.
+#' Levels that depend on other levels alone, and slopes of levels in which the covariate doesn't
+#' vary, are dropped first.
+#' @param x,used The ordinary columns in the rows in use, and which rows these are.
+#' @return The list of [aliased_with_large()]; `NULL` where the null space can't be computed.
 #' @noRd
-beside_blocks <- function(x, places, large, used) {
+aliased_with_blocks <- function(x, places, large, used) {
   factors <- lapply(large$factors, rows_of_factor, used)
   basis <- basis_within_levels(factors)
-  is_column <- told_by_levels(large, factors) & basis$varies
+  is_column <- independent_levels(large, factors) & basis$varies
   levels <- basis$columns[, is_column, drop = FALSE]
   x <- orthonormal_columns(x, large)
   null <- null_vectors(cross_products(x, levels), ncol(x) + ncol(levels))
@@ -28,10 +29,10 @@ beside_blocks <- function(x, places, large, used) {
   }
   none <- integer(length(places))
   of_x <- matrix(c(places, none, seq_along(places), none), ncol = 4L)
-  of_levels <- places_of_levels(large)[is_column, , drop = FALSE]
+  of_levels <- level_column_order(large)[is_column, , drop = FALSE]
   order <- do.call(order, as.data.frame(rbind(of_x, of_levels)))
   is_kept <- rep(TRUE, nrow(null))
-  is_kept[order] <- without_last(is_kept, null[order, , drop = FALSE], 1e-7)
+  is_kept[order] <- drop_last_levels(is_kept, null[order, , drop = FALSE], 1e-7)
   is_left <- utils::tail(is_kept, ncol(levels))
   is_column[is_column] <- is_left
   list(
@@ -41,11 +42,12 @@ beside_blocks <- function(x, places, large, used) {
   )
 }
 
-# The levels that have a column as far as levels say: those of the first factor may add up to the
-# intercept, and those of the second, by connected parts, to levels of the first.
-told_by_levels <- function(large, factors) {
+# The levels whose indicators are independent of those of the other factors and the intercept: the
+# first factor loses a level to the intercept, the second one level for each connected part of both
+# factors.
+independent_levels <- function(large, factors) {
   is_column <- large$is_column
-  indicators <- Filter(Negate(is_of_slopes), factors)
+  indicators <- Filter(Negate(is_slope), factors)
   for (i in seq_along(indicators)) {
     own <- indicators[[i]]
     parts <- level_parts(indicators[seq_len(i)], large$drops_intercept)
@@ -56,11 +58,11 @@ told_by_levels <- function(large, factors) {
   is_column
 }
 
-#' The columns of all levels and slopes, orthonormal within each level of a block
+#' The columns of all levels and slopes, orthonormalized within each level of a block
 #' @param factors The large factors, with their rows.
-#' @return A list: `columns`, a sparse matrix; `varies`, which of these aren't combinations of the
-#'   columns before them within their level; and `blocks` and `within`, of each factor the block and
-#'   what [orthogonal_by_level()] tells.
+#' @return A list: `columns`, a sparse matrix; `varies`, whether each column is independent of those
+#'   before it in its level; and, for each factor, `blocks`, its block, and `within`, what
+#'   [orthogonal_by_level()] returns for it.
 #' @noRd
 basis_within_levels <- function(factors) {
   blocks <- vapply(factors, `[[`, 1L, "block")
@@ -86,8 +88,8 @@ basis_within_levels <- function(factors) {
   list(columns = columns, varies = varies, blocks = blocks, within = within)
 }
 
-# The ordinary columns, each orthonormal to those before it. Where a constant is among the columns
-# or a combination of them, the origin of the others says nothing.
+# The Q factor of the ordinary columns. If their span, or that of the levels, has the constant, the
+# columns are centred first to keep digits.
 orthonormal_columns <- function(x, large) {
   if (ncol(x) == 0L) {
     return(x)
@@ -97,7 +99,7 @@ orthonormal_columns <- function(x, large) {
   qr.Q(qr(sweep(x, 2L, colMeans(x) * is_moved), tol = 0))
 }
 
-#' A function that multiplies by the cross-products of orthonormal columns and those of levels
+#' A function that multiplies by the cross-products G of orthonormal columns and those of levels
 #' @noRd
 cross_products <- function(x, levels) {
   mixed <- as.matrix(Matrix::crossprod(levels, x))
@@ -113,14 +115,14 @@ cross_products <- function(x, levels) {
   }
 }
 
-#' A basis of the vectors that a semidefinite matrix with ones on its diagonal takes to zero
-#' @param product A function that multiplies by it.
-#' @return A matrix, with a column for each; `NULL` if there are too many, or what is left of random
-#'   vectors isn't taken to zero.
+#' A basis of the null space of a positive semidefinite matrix with a unit diagonal
+#' @param product A function that multiplies the matrix by another one.
+#' @return A matrix with a column for each basis vector; `NULL` if the null space has too many
+#'   dimensions, or if a check of the result fails.
 #' @noRd
 null_vectors <- function(product, size) {
   for (n in unique(pmin(null_probes, size))) {
-    left <- null_part(product, scattered_numbers(size, n))
+    left <- null_projection(product, pseudorandom_numbers(size, n))
     found <- svd(left, nv = 0L)
     is_there <- found$d > 1e-5
     if (!all(is_there) || n == size) {
@@ -131,9 +133,9 @@ null_vectors <- function(product, size) {
   }
 }
 
-# What a semidefinite matrix takes to zero of some vectors: what conjugate gradients leave of them.
-# Each round takes off what the one before it has left by rounding errors.
-null_part <- function(product, left) {
+# The projection of vectors on the null space of a semidefinite matrix. Later rounds remove the
+# rounding errors of the first.
+null_projection <- function(product, left) {
   for (round in 1:3) {
     least <- 1e-28 * pmax(colSums(left^2), 1)
     left <- left - conjugate_gradients(product, product(left), 1, least)
@@ -141,18 +143,17 @@ null_part <- function(product, left) {
   left
 }
 
-# Numbers between -1 and 1 that no design knows; R's own random numbers stay as they are.
-scattered_numbers <- function(n, columns) {
+# Pseudorandom numbers between -1 and 1. They leave R's random number generator as it is.
+pseudorandom_numbers <- function(n, columns) {
   at <- outer(12.9898 * seq_len(n), 78.233 * seq_len(columns), `+`)
   2 * ((43758.5453 * sin(at)) %% 1) - 1
 }
 
-#' Where the columns of levels stand among all columns of the fixed part
-#' @return A matrix with a row for each level, by which they are sorted: the number of the term, of
-#'   the column of slopes, of the level, and of the column among those that change faster than
-#'   levels.
+#' Sort keys of the columns of levels among all columns of the fixed part
+#' @return A matrix with a row for each level: the number of its term, of its column of slopes, of
+#'   the level, and of the column among those that vary faster than the levels.
 #' @noRd
-places_of_levels <- function(large) {
+level_column_order <- function(large) {
   places <- matrix(0L, length(large$is_column), 4L)
   labels <- each_large(large, "label")
   for (label in unique(labels)) {
@@ -167,9 +168,9 @@ places_of_levels <- function(large) {
   places
 }
 
-#' What the levels and slopes of several blocks leave of columns
+#' Residuals of columns from the levels and slopes of several blocks
 #' @noRd
-rest_beside_blocks <- function(x, factors) {
+residuals_from_blocks <- function(x, factors) {
   if (has_indicator(factors)) {
     x <- sweep(x, 2L, colMeans(x))
   }
@@ -183,19 +184,20 @@ rest_beside_blocks <- function(x, factors) {
 
 # Combinations of all columns -----------------------------------------------------
 
-#' Two combinations of ordinary columns and those of levels, at random, that are zero in all rows
+#' Two random combinations of ordinary columns and those of levels that are zero in all rows
 #' @param x The ordinary columns, of any rank.
-#' @return A matrix with a row for each column, those of levels and slopes the last.
+#' @return A matrix with a row for each column of the design, those of levels and slopes last, and a
+#'   column for each combination.
 #' @noRd
-zero_combinations <- function(x, factors) {
+random_null_combinations <- function(x, factors) {
   ordinary <- qr(x, tol = 1e-7)
   basis <- basis_within_levels(factors)
   n_kept <- ordinary$rank
   n_levels <- ncol(basis$columns)
   q <- qr.Q(ordinary)[, seq_len(n_kept), drop = FALSE]
-  probes <- scattered_numbers(n_kept + n_levels, 2L)
-  found <- null_part(cross_products(q, basis$columns), probes)
-  # What is left of columns that have no part in a combination is rounding.
+  probes <- pseudorandom_numbers(n_kept + n_levels, 2L)
+  found <- null_projection(cross_products(q, basis$columns), probes)
+  # Tiny coefficients are rounding errors of columns that are in no combination.
   found[abs(found) < 1e-8] <- 0
   rbind(
     in_ordinary_columns(utils::head(found, n_kept), ordinary),
@@ -203,12 +205,12 @@ zero_combinations <- function(x, factors) {
   )
 }
 
-# Coefficients of ordinary columns from those of orthonormal ones. Columns that depend on others
-# have any.
+# Coefficients of the ordinary columns from those of their Q factor. The coefficients of aliased
+# columns are free, and chosen at random.
 in_ordinary_columns <- function(v, ordinary) {
   root <- qr.R(ordinary)
   is_kept <- seq_len(ncol(root)) <= ordinary$rank
-  free <- scattered_numbers(sum(!is_kept), ncol(v))
+  free <- pseudorandom_numbers(sum(!is_kept), ncol(v))
   v <- v - root[is_kept, !is_kept, drop = FALSE] %*% free
   if (any(is_kept)) {
     v <- backsolve(root[is_kept, is_kept, drop = FALSE], v)
@@ -216,8 +218,8 @@ in_ordinary_columns <- function(v, ordinary) {
   rbind(v, free)[order(ordinary$pivot), , drop = FALSE]
 }
 
-# Coefficients of the columns of levels from those of orthonormal ones: a column is one of these,
-# and shares of those before it in its level.
+# Coefficients of the columns of levels from those of the orthonormal ones, by back substitution
+# within each level.
 in_level_columns <- function(v, basis) {
   sizes <- lengths(lapply(basis$within, `[[`, "size"))
   of_factor <- split(seq_len(nrow(v)), rep(seq_along(sizes), sizes))
@@ -228,7 +230,7 @@ in_level_columns <- function(v, basis) {
     before <- which(basis$blocks[seq_len(j - 1L)] == basis$blocks[j])
     for (i in seq_along(before)) {
       at <- of_factor[[before[i]]]
-      # The coefficients of columns before it aren't scaled yet.
+      # The coefficients of earlier columns have not been divided by their norms yet.
       scale <- sqrt(basis$within[[before[i]]]$size)
       v[at, ] <- v[at, , drop = FALSE] - scale * own$shares[[i]] * mine
     }

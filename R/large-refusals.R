@@ -1,10 +1,10 @@
-# What isn't there for a fit with a large fixed factor.
+# Errors for methods that need the dummy columns of large factors.
 
-#' Whether the fixed part has factors whose levels are no columns of X
+#' Whether a fit has large factors, whose levels are no columns of X
 #' @noRd
 has_large <- function(fit) !is.null(fit$fixed$large)
 
-#' Refuse what would need the dummy columns of the factors
+#' Raises an error where the dummy columns of large factors would be needed
 #' @noRd
 abort_if_large <- function(fit, what = "This", verb = "isn't") {
   if (!has_large(fit)) {
@@ -32,8 +32,9 @@ abort_if_large <- function(fit, what = "This", verb = "isn't") {
   )
 }
 
-#' Refuse random effects that the levels of a factor contain, where its dummy columns are too many
-#' @param label The term's effects and group, as the formula has them.
+#' Raises an error about random effects that are confounded with the levels of a large factor, where
+#' the aliasing could only be resolved with its dummy columns
+#' @param label The effects and group of the term as in the formula.
 #' @noRd
 abort_contained <- function(large, label, n) {
   bytes <- 8 * as.double(n) * length(large$levels)
@@ -56,7 +57,7 @@ abort_contained <- function(large, label, n) {
   )
 }
 
-#' Refuse what knows the coefficients of the core alone
+#' Raises an error where a method only supports the core's coding of large factors
 #' @noRd
 abort_if_coded <- function(fit, what, verb = "isn't") {
   if (!is_coded(fit)) {
@@ -72,7 +73,7 @@ abort_if_coded <- function(fit, what, verb = "isn't") {
       ),
       x = sprintf(
         "%s depend on the contrasts of %s.",
-        enumerate(tick(moved_coefficients(fit))),
+        enumerate(tick(coding_dependent_coefficients(fit))),
         enumerate(tick(variables))
       ),
       i = "Fit with treatment contrasts, whose base is the first level."

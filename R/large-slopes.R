@@ -1,11 +1,12 @@
-# Slopes by level: the interactions of a large factor with covariates and with categories of few
-# levels, whose columns stand apart as those of its levels do. A category is a covariate for each
-# of its columns.
+# Slopes by level: interactions of a large factor with numeric covariates or with factors of few
+# levels. Their columns are kept out of X together with those of the factor; a factor of few levels
+# contributes one covariate for each of its contrasts.
 
-# A level has so many slopes at most.
-most_slopes <- 20L
+# The largest number of slopes of a level.
+max_slopes <- 20L
 
-#' The sets of terms that can stand apart with slopes: all those of one factor or text, its group
+#' The sets of terms that can be a large factor with slopes: all terms that contain one factor or
+#' text variable (the group), if the other variables in them are covariates or categories
 #' @return A list of sets: `labels`, `group`, and `size`, the number of columns of each level.
 #' @noRd
 sets_with_slopes <- function(terms, frame, contrasts) {
@@ -28,10 +29,10 @@ sets_with_slopes <- function(terms, frame, contrasts) {
       codes = codes_of_categories(others, frame, contrasts)
     )
   })
-  Filter(\(set) !is.null(set) && set$size <= most_slopes, sets)
+  Filter(\(set) !is.null(set) && set$size <= max_slopes, sets)
 }
 
-# The variables of a term but for the group.
+# The variables of a term except the grouping variable.
 other_variables <- function(label, group, terms) {
   setdiff(term_variables(label, terms), group)
 }
@@ -41,22 +42,22 @@ has_slopes_of <- function(class) {
   is_category_class(class) | class %in% "numeric" | grepl("^nmatrix", class)
 }
 
-#' How categories beside a group are coded
-#' @return For each variable the matrix of its contrasts, with a row for each level; `NULL` for
-#'   treatment contrasts whose base is the first level, and for covariates.
+#' The contrasts of the categories in the slopes of a group
+#' @return For each variable its contrast matrix, with a row for each level; `NULL` for default
+#'   treatment contrasts and for numeric covariates.
 #' @noRd
 codes_of_categories <- function(variables, frame, contrasts) {
   lapply(rlang::set_names(variables), \(name) {
     x <- frame_variable(name, frame)
     n <- length(few_levels(x))
-    is_usual <- !is.ordered(x) && has_usual_contrasts(name, frame, contrasts)
-    if (n > 0L && n <= most_slopes + 1L && !is_usual) {
+    is_usual <- !is.ordered(x) && has_default_contrasts(name, frame, contrasts)
+    if (n > 0L && n <= max_slopes + 1L && !is_usual) {
       contrasts_of_category(x, contrasts[[unquoted(name)]])
     }
   })
 }
 
-# The contrasts of a category as a model matrix has them.
+# The contrast matrix of a category that `model.matrix()` would use.
 contrasts_of_category <- function(x, given) {
   levels <- few_levels(x)
   coded <- factor(levels, levels, ordered = is.ordered(x))
@@ -75,14 +76,14 @@ few_levels <- function(x) {
   if (is.logical(x)) c("FALSE", "TRUE") else category_levels(x)
 }
 
-# Number of columns that a term of slopes has for each level.
+# The number of columns that a term of slopes has for each level.
 count_slopes <- function(label, group, terms, frame) {
   columns <- term_columns(label, group, terms, frame)
   as.integer(prod(lengths(columns)))
 }
 
-# For each variable of a term but the group the columns that stand for it: levels of a category,
-# numbers of the columns of a matrix or of contrasts, or `NA`, the variable itself.
+# The columns of each variable of a term except the grouping variable: the levels of a category,
+# column numbers of a matrix variable or of contrasts, or `NA` for a numeric variable itself.
 term_columns <- function(label, group, terms, frame, codes = NULL) {
   variables <- other_variables(label, group, terms)
   coding <- attr(terms, "factors")[, label]
@@ -103,8 +104,8 @@ term_columns <- function(label, group, terms, frame, codes = NULL) {
   })
 }
 
-#' The slopes of a term, one for each column beside the group's levels
-#' @param group The factor alone, as [large_factor()] makes it.
+#' The slopes of a term: one entry for each column that multiplies the indicators of the levels
+#' @param group The grouping factor, as [large_factor()] makes it.
 #' @param codes What [codes_of_categories()] returns.
 #' @return A list of factors as in [find_large_factors()].
 #' @noRd
@@ -134,8 +135,8 @@ slopes_of_term <- function(label, group, terms, frame, codes) {
   })
 }
 
-# The name of a variable's column: that of a covariate, or of the only column of a matrix, is its
-# own.
+# The name of one column of a variable. A numeric variable and a matrix with a single column keep
+# their own name.
 column_name <- function(name, column, x, code) {
   if (is.matrix(x) && ncol(x) == 1L) {
     name
@@ -149,10 +150,10 @@ column_name <- function(name, column, x, code) {
   }
 }
 
-#' The product of the columns of some variables
-#' @param x The variables, in any rows.
-#' @param columns Of each the one that is meant, see [term_columns()].
-#' @param codes Of each the contrasts, see [codes_of_categories()].
+#' The product of one column of each variable, in every row
+#' @param x The variables, in any rows of data.
+#' @param columns The column of each variable, see [term_columns()].
+#' @param codes The contrasts of each variable, see [codes_of_categories()].
 #' @noRd
 slope_values <- function(x, columns, codes) {
   Reduce(`*`, Map(values_of_column, x, columns, codes %||% list(NULL)))
@@ -170,7 +171,7 @@ values_of_column <- function(x, column, code) {
   }
 }
 
-#' The text of slopes: that of their coefficients without levels
+#' The name of the slopes of a level without the level, for example `f:x` for the coefficient `fa:x`
 #' @param variables The names of all variables of the term.
 #' @noRd
 text_of_slopes <- function(own, variables, frame) {
@@ -186,5 +187,5 @@ text_of_slopes <- function(own, variables, frame) {
   paste(vapply(variables, of_column, ""), collapse = ":")
 }
 
-# Whether slopes are by something else than covariates, each in one column.
+# Whether some variable of the slopes is a category or a matrix rather than a numeric covariate.
 are_of_categories <- function(own) !all(is.na(unlist(own$columns)))

@@ -1,19 +1,22 @@
-# Which levels of a large factor, and which of their slopes, keep a column; and what the columns of
-# a level explain.
+# Aliasing within one large factor: which levels and slopes by level keep a column, and projections
+# of other columns on those of the levels.
 
-# A factor with those of its rows that count.
+# A factor restricted to the rows in use.
 rows_of_factor <- function(own, used) {
   own$refs <- own$refs[used]
-  if (is_of_slopes(own)) {
+  if (is_slope(own)) {
     own$values <- own$values[used]
   }
   own
 }
 
-#' The parts of a factor's levels whose sums columns before it have already
+#' The connected parts of a factor's levels, whose indicators add up to a combination of earlier
+#' columns
 #'
-#' All levels of the first factor are one part, as they add up to the intercept, if there is one.
-#' @return The part of each level: zero for one in none, `NA` for a level without rows.
+#' All levels of the first factor form one part if there is an intercept, as their indicators add up
+#' to it. The levels of a second factor form the connected parts of the bipartite graph with the
+#' levels of the first.
+#' @return The part of each level: zero if it belongs to none, `NA` if it has no rows.
 #' @noRd
 level_parts <- function(factors, drops_intercept) {
   last <- factors[[length(factors)]]
@@ -29,10 +32,11 @@ level_parts <- function(factors, drops_intercept) {
   of
 }
 
-#' The levels that keep a column so that no combination is left
+#' The levels that keep a column so that their columns are linearly independent
 #'
-#' The last level of each part goes, but of the part of the base; then, of what the combinations
-#' `moves` are beside these, the last level of each.
+#' Each part loses its last level, except that of the base, which has none already. Then each
+#' remaining null combination (a column of `moves`, with the coefficients of the levels) removes the
+#' last level in it.
 #' @noRd
 levels_kept <- function(is_column, moves, parts, has_base) {
   has_base <- has_base && !is.na(parts[1L])
@@ -43,54 +47,56 @@ levels_kept <- function(is_column, moves, parts, has_base) {
   moves[in_part, ] <- moves[in_part, , drop = FALSE] -
     moves[pivot_of[in_part], , drop = FALSE]
   is_column[last] <- FALSE
-  without_last(is_column, moves)
+  drop_last_levels(is_column, moves)
 }
 
-# The last level with a column of each part, but of the part of the base.
+# The last level with a column in each part, except in the part of the base level.
 last_of_parts <- function(parts, is_column, base_part) {
   levels <- which(is_column & parts > 0L & !parts %in% base_part)
   levels[!duplicated(parts[levels], fromLast = TRUE)]
 }
 
-# The last levels that have to go so that no combination is left. A part in one that is so small
-# beside the largest is none.
-without_last <- function(is_column, means, least = 1e-9) {
+# Removes levels until no null combination (column of `means`) is left: the last level of each, by
+# Gaussian elimination. Coefficients below `least` times the largest are rounding errors.
+drop_last_levels <- function(is_column, means, least = 1e-9) {
   for (i in seq_len(ncol(means))) {
     size <- sqrt(rowSums(means^2))
     last <- max(which(is_column & size > least * max(size)))
     is_column[last] <- FALSE
-    means <- without_level(means, last)
+    means <- eliminate_level(means, last)
   }
   is_column
 }
 
-# The combinations of columns that a level has no part in.
-without_level <- function(means, level) {
+# Eliminates a level from the combinations: the one with the largest coefficient of it is the pivot.
+eliminate_level <- function(means, level) {
   pivot <- which.max(abs(means[level, ]))
   factor <- means[level, ] / means[level, pivot]
   means <- means - outer(means[, pivot], factor)
   means[, -pivot, drop = FALSE]
 }
 
-#' The slopes that keep a column so that no combination is left
+#' The levels whose slopes keep a column so that the columns are linearly independent
 #'
-#' Columns before them, the covariate among them, may be combinations of the slopes of all levels.
-#' The base has no slope for these, unless the covariate doesn't vary there.
+#' Earlier columns, such as the covariate itself, may be combinations of the slopes of all levels.
+#' Removing the slope of the base level resolves the first of these, unless the covariate doesn't
+#' vary there.
 #' @noRd
 slopes_kept <- function(is_column, moves, has_base) {
   size <- sqrt(rowSums(moves^2))
   if (has_base && ncol(moves) > 0L && size[1L] > 1e-9 * max(size)) {
-    moves <- without_level(moves, 1L)
+    moves <- eliminate_level(moves, 1L)
   }
-  without_last(is_column, moves)
+  drop_last_levels(is_column, moves)
 }
 
 # What levels explain ------------------------------------------------------------
 
-# Ones for the levels, and the covariates of slopes; beside ones their origin says nothing.
+# The columns of a block: ones for the factor and the covariates of slopes. Beside ones, a covariate
+# is shifted by its value in the first row, which keeps the column space and saves digits.
 block_values <- function(factors) {
   lapply(factors, \(own) {
-    if (!is_of_slopes(own)) {
+    if (!is_slope(own)) {
       rep(1, length(own$refs))
     } else if (has_indicator(factors)) {
       own$values - own$values[1L]
@@ -100,10 +106,10 @@ block_values <- function(factors) {
   })
 }
 
-#' Covariates, each of which is made orthogonal to those before it within each level
-#' @return A list for each: `q`, a column; `size`, by level its sum of squares, or 1; `shares`, by
-#'   level the coefficients of those before it in the covariate; and `varies`, in which levels it
-#'   isn't a combination of these.
+#' Gram-Schmidt orthogonalization of covariates within each level
+#' @return A list for each covariate: `q`, the orthogonalized column; `size`, its sum of squares by
+#'   level, or 1 where that is zero; `shares`, by level its coefficients on the covariates before
+#'   it; and `varies`, whether it is linearly independent of those in each level.
 #' @noRd
 orthogonal_by_level <- function(values, refs, n_levels) {
   by_level <- \(x) drop(level_sums(x, refs, n_levels))
@@ -129,12 +135,12 @@ orthogonal_by_level <- function(values, refs, n_levels) {
   columns
 }
 
-#' What covariates leave of columns within each level
+#' Residuals of the columns of `x` from covariates within each level
 #' @param values The covariates.
-#' @return A list: `rest`; `effects`, the coefficients of the last covariate beside those before it;
-#'   and `varies`, in which levels it varies beside these.
+#' @return A list: `rest`, the residuals; `effects`, the coefficients of the last covariate in each
+#'   level; and `varies`, whether that covariate is independent of the others in each level.
 #' @noRd
-explain_within <- function(x, refs, n_levels, values) {
+project_within_levels <- function(x, refs, n_levels, values) {
   rest <- x
   effects <- varies <- NULL
   for (one in orthogonal_by_level(values, refs, n_levels)) {
@@ -152,10 +158,12 @@ level_sums <- function(x, refs, n_levels) {
   sums
 }
 
-#' Solutions of a semidefinite system, one for each column of the right-hand side
-#' @param product A function that multiplies a matrix by that of the system.
-#' @param scale The diagonal by which it is preconditioned.
-#' @param least Squares of residuals that are rounding, of which a step would be made.
+#' Preconditioned conjugate gradients for a positive semidefinite system with several right-hand
+#' sides
+#' @param product A function that multiplies the matrix of the system by a matrix.
+#' @param scale The diagonal of the preconditioner.
+#' @param least The squared residual norm at which a right-hand side counts as solved: what is left
+#'   is rounding error.
 #' @noRd
 conjugate_gradients <- function(product, right, scale, least) {
   found <- matrix(0, nrow(right), ncol(right))

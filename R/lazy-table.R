@@ -1,6 +1,6 @@
-# Data that aren't in R's memory: tables in databases, Arrow's data sets, readers.
+# Data outside R's memory: tables in databases, Arrow data sets, readers.
 
-#' Whether data are of a kind that is summed up and not held
+#' Whether data are of a kind that is summed instead of held in memory
 #' @noRd
 is_summed_up <- function(data) {
   if (is.null(data) || is.data.frame(data)) {
@@ -23,7 +23,7 @@ is_arrow <- function(data) {
 
 is_batch_reader <- function(data) inherits(data, "RecordBatchReader")
 
-# Groups of a table are none of a model's.
+# Drops the groups of a table, which a model ignores.
 ungrouped <- function(table) {
   tryCatch(dplyr::ungroup(table), error = \(cnd) table)
 }
@@ -32,12 +32,12 @@ names_of_table <- function(table) {
   colnames(table) %||% as.character(dplyr::tbl_vars(table))
 }
 
-# Columns of the data among the variables; all of them where the formula has a dot.
+# The columns of the data among the variables; all of them if the formula has a dot.
 asked_columns <- function(variables, columns) {
   if ("." %in% variables) columns else intersect(columns, variables)
 }
 
-# Whole numbers of 64 bits as R's numbers, or as text where these have too few digits.
+# Converts 64-bit integers to double, or to text where double has too few digits.
 without_long_integers <- function(x) {
   if (!inherits(x, "integer64")) {
     return(x)
@@ -64,8 +64,8 @@ abort_unreadable <- function(cnd) {
   )
 }
 
-# What the engine itself said, below what others said of it: the first line, as drivers go on with
-# the statement.
+# The first line of the engine's own message, from the innermost parent of a condition. Drivers
+# append the statement to it.
 deepest_message <- function(cnd) {
   while (!is.null(cnd$parent)) {
     cnd <- cnd$parent

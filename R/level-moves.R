@@ -1,13 +1,13 @@
-# How the levels of large factors move with all parameters of a model.
+# Covariances of the levels of large factors that account for the uncertainty of all parameters.
 
-#' How the levels vary as the other estimates do
+#' The changes of the levels along uncorrelated directions of the other estimates
 #'
-#' All estimates but the levels are split into directions that are uncorrelated and have standard
-#' errors of one: the variance of a sum of levels, beside its variance given these, is the sum of
-#' its squared moves. Those of a generalized model are theta, beta and the shape, as in `vcov()`.
-#' @param shift What [level_spread()] has, of the coefficients alone.
-#' @return A list: `levels`, a matrix of levels and directions; and `unit`, what variances of the
-#'   working linear model are multiplied by.
+#' The other estimates are beta, or in a generalized model theta, beta and the shape as in `vcov()`.
+#' Their covariance is split into uncorrelated directions with unit variance. The variance of a sum
+#' of levels is its conditional variance plus the sum of its squared changes along the directions.
+#' @param shift The derivatives D in beta, see [conditional_level_covariances()].
+#' @return A list: `levels`, a matrix of levels by directions; and `unit`, the factor that scales
+#'   variances of the working linear model.
 #' @noRd
 level_moves <- function(fit, shift) {
   moves <- parameter_moves(fit)
@@ -20,10 +20,10 @@ level_moves <- function(fit, shift) {
   list(levels = sigma * shift %*% root, unit = sigma^2)
 }
 
-#' The moves of the core's coefficients and of the levels along uncorrelated directions of all
+#' The changes of the core's coefficients and of the levels along uncorrelated directions of all
 #' parameters
-#' @return A list of matrices: `beta` and `levels`, a column for each direction. `NULL` if the
-#'   covariance of the coefficients isn't that of all parameters.
+#' @return A list of matrices `beta` and `levels` with a column for each direction; `NULL` if the
+#'   covariance of the coefficients isn't taken from the Hessian in all parameters.
 #' @noRd
 parameter_moves <- function(fit) {
   covariance <- if (takes_hessian(fit)) hessian_covariance(fit)
@@ -47,7 +47,7 @@ parameter_moves <- function(fit) {
   )
 }
 
-# The derivative of the core's levels along a direction of the parameters, by central differences.
+# The directional derivative of the core's levels in the parameters, by central differences.
 moves_along <- function(direction, fit, spec) {
   large <- fit$fixed$large
   step <- direction_step(fit, direction)
@@ -60,13 +60,13 @@ moves_along <- function(direction, fit, spec) {
   large$is_column * (up - down) / (2 * step)
 }
 
-#' The covariance of the coefficients and of sums of levels, where theta is estimated too
+#' The covariance of the coefficients and of sums of levels, with the uncertainty of theta
 #'
-#' That of a generalized model takes into account that theta is estimated: the sums vary given all
-#' parameters, and move with these.
-#' @param covariance The one given theta.
-#' @param sums A function that takes a matrix with a row for each level to one with a row for each
-#'   sum.
+#' In a generalized model it is the covariance of the sums given all parameters, plus their changes
+#' along the directions of [parameter_moves()].
+#' @param covariance The covariance given theta.
+#' @param sums A function that maps a matrix with a row for each level to a matrix with a row for
+#'   each sum.
 #' @noRd
 with_estimated_theta <- function(covariance, fit, sums) {
   moves <- parameter_moves(fit)

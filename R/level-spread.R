@@ -1,16 +1,16 @@
-# How uncertain the coefficients of the levels of large factors are.
+# Covariances of the coefficients of the levels of large factors.
 
-#' Variances of the levels' coefficients, and how they move with the others
+#' Conditional variances of the levels' coefficients and their derivatives in the other coefficients
 #'
-#' Given the other coefficients beta the levels have the conditional covariance C, and they move
-#' with beta by D = d levels / d beta: their covariance is C + D V D', with V that of beta.
-#' @return A list: `within`, of each block of factors the part of C over sigma^2 that each level
-#'   has, as an array of columns, columns and levels; `variance`, the diagonal of it; and `shift`, D
-#'   with a column for each coefficient that isn't held; all zero for levels without a column.
+#' Given the other coefficients beta, the levels have the conditional covariance C. With
+#' D = d levels / d beta and V = cov(beta), their marginal covariance is C + D V D'.
+#' @return A list: `within`, for each block the diagonal blocks of C / sigma^2, an array of columns
+#'   by columns by levels; `variance`, the diagonal of C / sigma^2; and `shift`, D with a column for
+#'   each free coefficient. All are zero for levels without a column.
 #' @noRd
-level_spread <- function(fit, spec) {
+conditional_level_covariances <- function(fit, spec) {
   large <- fit$fixed$large
-  # The working response of a generalized model without variance leaves no residual.
+  # The working response of a generalized model may have no residual, so that sigma is set to one.
   system <- normal_equations(spec)
   within <- core_cond_var(system, fit$theta)[fixed_term_numbers(spec)]
   for (own in large$factors) {
@@ -21,15 +21,15 @@ level_spread <- function(fit, spec) {
   variances <- lapply(large$factors, \(own) {
     within[[own$block]][own$column, own$column, ]
   })
-  shift <- level_shifts(fit, spec)
+  shift <- level_derivatives(fit, spec)
   shift[!large$is_column, ] <- 0
   list(within = within, variance = unlist(variances), shift = shift)
 }
 
-# D: minus the levels' coefficients of the columns of X, taken for responses.
-level_shifts <- function(fit, spec) {
+# D is minus the levels' coefficients when the columns of X take the place of the response.
+level_derivatives <- function(fit, spec) {
   if (!is.null(spec$sums)) {
-    return(level_shifts_of_sums(fit, spec))
+    return(level_derivatives_of_sums(fit, spec))
   }
   x <- column_matrix(spec$x, length(spec$y))
   at <- fixed_term_numbers(spec)
@@ -44,9 +44,9 @@ level_shifts <- function(fit, spec) {
   matrix(as.double(unlist(shifts)), length(fit$levels), ncol(x))
 }
 
-# D of a fit of sums: for one coefficient after the other as a right-hand side, the solutions for
-# the levels are D V, and those for the coefficients V.
-level_shifts_of_sums <- function(fit, spec) {
+# D of a fit of sums: the normal equations with unit vectors for beta as right-hand sides have the
+# solutions D V for the levels and V for beta.
+level_derivatives_of_sums <- function(fit, spec) {
   system <- normal_equations(spec)
   levels <- seq_along(fit$levels)
   none <- list(at = matrix(0L, 0L, 2L), values = numeric())

@@ -1,14 +1,13 @@
-# From a formula to the design of a model: its frame, its fixed and random parts, and the spec for
-# Rust.
+# Makes the design of a model from its formula and data: the frame, the fixed and random parts, and
+# the spec for Rust.
 
-#' From a formula to what Rust needs, and what the fit keeps
-#' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family
-#'   among it.
-#' @param weights_type What [read_weights_type()] returns.
-#' @param may_be_large May the levels of factors be no columns of X?
+#' Makes the design of a model: the spec for Rust, and the parts that the fit stores
+#' @param approximation For a generalized model, the result of [glmm_approximation()], which
+#'   includes the family.
+#' @param weights_type The result of [read_weights_type()].
+#' @param may_be_large Whether large factors may be kept out of X.
 #' @return A list: `formula`, `frame`, `fixed`, `held`, `random`, the `spec` of SPEC.md, and
-#'   `control`, without held parameters that the model lacks if it comes from another model (see
-#'   [let_go()]).
+#'   `control`, without held parameters that a changed model lacks (see [let_go()]).
 #' @noRd
 model_design <- function(
   formula,
@@ -29,11 +28,11 @@ model_design <- function(
   frame <- build_frame(parsed, env, data, extras, na_action)
   frame <- weighed_frame(frame, weights_type)
   random <- random_design(parsed, frame, env, data)
-  passes <- passes_of(!is.null(approximation))
+  passes <- expected_passes(!is.null(approximation))
   make_fixed <- \(most) {
     fixed_design(parsed, frame, env, data, contrasts, control, most, passes)
   }
-  most <- if (may_be_large) most_large else 0L
+  most <- if (may_be_large) max_large_factors else 0L
   fixed <- uncontained_fixed(
     make_fixed,
     random,
@@ -62,9 +61,15 @@ model_design <- function(
   design
 }
 
-# Tells of columns that a generalized model has where levels can't stand apart.
+# Gives a message about a factor with many dummy columns in a generalized model whose options don't
+# allow large factors.
 tell_of_columns <- function(terms, frame, contrasts) {
-  large <- find_large_factors(terms, frame, contrasts, passes = passes_of(TRUE))
+  large <- find_large_factors(
+    terms,
+    frame,
+    contrasts,
+    passes = expected_passes(TRUE)
+  )
   if (is.null(large)) {
     return(invisible())
   }
@@ -81,12 +86,13 @@ tell_of_columns <- function(terms, frame, contrasts) {
   )
 }
 
-# The rows that count: each as often as its weight says, where weights are frequencies.
+# The frame with each row repeated by its weight, if weights are frequencies.
 weighed_frame <- function(frame, weights_type) {
   if (weights_type == "frequency") repeat_rows(frame) else frame
 }
 
-# The fixed part, with so many large factors, `most` at most, that they don't contain a random term.
+# The fixed part with at most `most` large factors, and fewer if they would contain the effects of a
+# random-effects term.
 uncontained_fixed <- function(make_fixed, random, n, most, is_generalized) {
   fixed <- make_fixed(most)
   repeat {
@@ -103,7 +109,8 @@ uncontained_fixed <- function(make_fixed, random, n, most, is_generalized) {
   }
 }
 
-# The spec with the levels of large factors as further terms; their numbers aren't kept elsewhere.
+# Appends the levels of large factors to the spec; the design then drops vectors of the length of
+# the data.
 with_large_term <- function(design) {
   large <- design$fixed$large
   if (!is.null(large)) {
@@ -113,10 +120,11 @@ with_large_term <- function(design) {
   design
 }
 
-#' The number of a random term whose effects large factors, beside X, contain: these need X as it is
+#' The number of a random-effects term whose columns are in the span of X and the large factors,
+#' which must then be columns of X
 #'
-#' A generalized model asks whether X contains a term with no more levels than X has columns, which
-#' it can't tell beside levels.
+#' In a generalized model only terms with no more levels than X has columns need this check, which
+#' can't be made without the levels.
 #' @noRd
 contained_term <- function(fixed, terms, n, is_generalized) {
   large <- fixed$fixed$large
@@ -137,7 +145,7 @@ contained_term <- function(fixed, terms, n, is_generalized) {
   match(TRUE, is_contained)
 }
 
-# The dummy columns of a factor are made if they take less than 2 GiB.
+# Raises an error if the dummy columns of a factor would take 2 GiB or more.
 check_affordable <- function(large, random, core_term, n) {
   if (8 * as.double(n) * length(large$levels) < 2^31) {
     return(invisible())
@@ -155,7 +163,7 @@ check_design_arguments <- function(data, REML, sigma, control, approximation) {
   check_data(data)
 }
 
-# The spec from a design and its parts: what fixed_design() and random_design() return.
+# The spec from a design and the results of fixed_design() and random_design().
 model_spec <- function(design, fixed, random, REML, sigma, approximation) {
   frame <- design$frame
   y <- if (is.null(approximation)) response(frame)
@@ -168,7 +176,7 @@ model_spec <- function(design, fixed, random, REML, sigma, approximation) {
   }
 }
 
-#' The part of the spec that makes it a generalized model, with the response it wants
+#' Adds the elements of a generalized model to a spec
 #' @noRd
 glmm_spec <- function(spec, frame, approximation, random) {
   family <- approximation$family

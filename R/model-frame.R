@@ -1,12 +1,12 @@
-# The model frame: every variable of the formula, evaluated once, with `(weights)` and `(offset)`.
+# Builds the model frame: every variable of the formula, evaluated once, with `(weights)` and
+# `(offset)`, and with missing and infinite values treated.
 
-#' Build the model frame
-#' @param parsed What [parse_formula()] returns.
+#' Builds the model frame
+#' @param parsed The result of [parse_formula()].
 #' @param env The formula's environment.
-#' @param extras Named list of quosures: `subset`, `weights`, `offset`; absent when the user gave
-#'   none.
+#' @param extras A named list of quosures `subset`, `weights` and `offset`, of those that are given.
 #' @param na_action A function, its name, or `NULL`.
-#' @return A data frame without rows that `na_action` dropped, with the attributes `terms` (of all
+#' @return A data frame without the rows that `na_action` drops, with the attributes `terms` (of all
 #'   variables, with `predvars`) and `na.action`.
 #' @noRd
 build_frame <- function(parsed, env, data, extras, na_action, drop = TRUE) {
@@ -29,7 +29,7 @@ build_frame <- function(parsed, env, data, extras, na_action, drop = TRUE) {
   frame
 }
 
-# Refuse a response on the right side: `y ~ y + x` would be fitted, exactly.
+# Raises an error about a response on the right side: `y ~ y + x` would fit exactly.
 check_sides <- function(terms) {
   factors <- attr(terms, "factors")
   if (length(factors) == 0L || all(factors[1L, ] == 0L)) {
@@ -43,7 +43,7 @@ check_sides <- function(terms) {
   )
 }
 
-#' Every variable of a formula, an expression each
+#' The expressions of all variables of a formula
 #' @noRd
 formula_variables <- function(formula) {
   terms <- frame_terms(parse_formula(formula), environment(formula), NULL)
@@ -54,7 +54,8 @@ terms_variables <- function(terms) {
   as.list(attr(terms, "variables"))[-1]
 }
 
-# Terms of one formula with all variables: the fixed part, the effects and the grouping factors.
+# The terms of one formula with the variables of the fixed part, the effects and the grouping
+# factors.
 frame_terms <- function(parsed, env, data) {
   rhs <- parsed$fixed
   for (bar in parsed$bars) {
@@ -75,14 +76,14 @@ frame_terms <- function(parsed, env, data) {
   call_frame_step(stats::terms.formula(formula, data = dot_data(data)))
 }
 
-# The effects of a bar as a summand of the frame's formula: in parentheses, because `- 1` among the
-# effects must not take away a variable of the whole.
+# The effects of a bar as a summand of the frame's formula, in parentheses, so that `- 1` in them
+# doesn't remove anything else.
 frame_effects <- function(effects) call("(", unwrap_fulldummy(effects)$expr)
 
-#' The variables, before missing values are treated
+#' Evaluates the variables, before missing values are treated
 #'
-#' The extra vectors are put into the call as values: `model.frame()` would look for their names in
-#' the formula's environment, which is not where `rlmm()` was called from.
+#' The extra vectors are put into the call as values, since `model.frame()` would look up their
+#' names in the formula's environment, which need not be the caller's.
 #' @noRd
 eval_frame <- function(terms, data, extras, bars) {
   if (is_fitted_data(data)) {
@@ -113,9 +114,9 @@ eval_frame <- function(terms, data, extras, bars) {
 
 #' The model frame of plain variables
 #'
-#' Where all variables are numbers and factors of a data frame, its columns are what model.frame()
-#' makes of them, at a tenth of the cost.
-#' @return `NULL` where there are other variables.
+#' If all variables are numeric columns or factors of a data frame, the model frame consists of
+#' these columns, and model.frame() would take ten times as long.
+#' @return A model frame; `NULL` if there are other variables.
 #' @noRd
 plain_frame <- function(terms, data) {
   variables <- attr(terms, "variables")
@@ -138,15 +139,15 @@ plain_frame <- function(terms, data) {
   as_frame(columns, .row_names_info(data, 0L))
 }
 
-# Columns as a data frame, faster than by data.frame(), which checks and converts.
+# Makes a data frame of columns without the checks and conversions of data.frame().
 as_frame <- function(columns, row_names) {
   attr(columns, "row.names") <- row_names
   class(columns) <- "data.frame"
   columns
 }
 
-# What terms call the class of a vector of numbers without a class, or of a factor; `NA` for all
-# else.
+# The class of a plain numeric vector or a factor in the attribute "dataClasses" of terms; `NA` for
+# all other variables.
 plain_class <- function(x) {
   if (!is.null(dim(x))) {
     NA_character_
@@ -201,7 +202,7 @@ apply_na_action <- function(frame, na_action) {
   kept
 }
 
-#' Tell of rows left out because a variable is `NaN`: it is missing, but often by a mistake
+#' Gives a message about rows that are left out because a variable is `NaN`, often by mistake
 #' @noRd
 tell_nan <- function(frame) {
   nan <- lapply(unclass(frame), nan_rows)
@@ -220,7 +221,7 @@ tell_nan <- function(frame) {
   )
 }
 
-# A line for each of the first variables.
+# A line of the message for each of the first variables.
 nan_lines <- function(nan, row_names) {
   nan <- utils::head(nan, 5L)
   found <- vapply(nan, \(rows) describe_rows(row_names[rows]), "")
@@ -243,10 +244,10 @@ has_missing <- function(frame) {
   FALSE
 }
 
-# anyNA() of a factor looks at a logical for each of its codes.
+# anyNA() of the integer codes avoids the logical vector that is.na() makes for a factor.
 has_na <- function(x) anyNA(if (is.factor(x)) unclass(x) else x)
 
-#' The function that `na.action` means: a function, its name, or part of one of R's names
+#' The function for `na.action`, which may be a function, its name, or part of the name of one in R
 #' @noRd
 find_na_action <- function(x) {
   if (is.null(x) || is.function(x)) {
@@ -283,7 +284,7 @@ named_na_action <- function(name) {
   )
 }
 
-# Check the variables before `na.action` is applied.
+# Checks the variables before `na.action` is applied.
 check_variables <- function(frame) {
   columns <- unclass(frame)
   for (name in names(columns)) {
@@ -291,8 +292,7 @@ check_variables <- function(frame) {
   }
 }
 
-# Refuse integer64 where bit64 isn't loaded: the bits of such a number would be read as those of
-# another one.
+# Raises an error about integer64 if bit64 isn't loaded: the bits would be read as other numbers.
 check_bit64 <- function(name) {
   if (isNamespaceLoaded("bit64")) {
     return(invisible())
@@ -308,8 +308,8 @@ check_bit64 <- function(name) {
   )
 }
 
-# Check the frame after `na.action`: nothing missing is left (it is with `na.pass`), and all numbers
-# are finite.
+# Checks the frame after `na.action`: no values are missing (with `na.pass` they may be), and all
+# numbers are finite.
 check_complete <- function(frame) {
   columns <- unclass(frame)
   for (name in names(columns)) {

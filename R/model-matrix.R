@@ -1,16 +1,16 @@
 #' Model matrices
 #'
-#' Made again from the stored model frame. `kappa()` is the condition number of X.
+#' The model matrices X and Z of a fit, computed from its stored model frame, and the condition
+#' number of X.
 #'
 #' @param object,z A fitted model.
-#' @param type Which matrix: `"fixed"` is X, without columns that were dropped; `"random"` is Z,
-#'   sparse, its columns ordered by term, then level, then effect; `"randomListRaw"` is a list with
-#'   the n x k matrix of the left side of each random-effects term.
-#' @param exact,norm Arguments of R's own method for a matrix.
+#' @param type The matrix to return: `"fixed"` is X without dropped columns; `"random"` is Z, a
+#'   sparse matrix with columns ordered by term, then level, then effect; `"randomListRaw"` is a
+#'   list with the n x k matrix of the effects of each random-effects term.
+#' @param exact,norm As in [kappa()] for a matrix.
 #' @param ... Not used.
 #' @return A matrix with the attributes `assign` and, if the model has factors, `contrasts`; for
-#'   `"random"` a `dgCMatrix`; or a list of matrices.
-#'   `kappa()`: a number.
+#'   `"random"` a `dgCMatrix`; for `"randomListRaw"` a list of matrices. `kappa()` returns a number.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' head(model.matrix(fit))

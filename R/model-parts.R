@@ -1,29 +1,33 @@
 #' Parts of a fitted model
 #'
-#' What the fit was made of, taken from the fit itself: none of these evaluates the call again, so
-#' they work when the data are gone, in another session too.
+#' The components of a fitted model: its data, weights, family and grouping factors. They are taken
+#' from the fit without evaluating its call again, so that they are available if the data are gone
+#' or the fit was saved in another session.
 #'
 #' @param object,formula A fitted model.
-#' @param fixed.only Only the variables of the fixed part?
-#' @param type For `weights()`: `"prior"` (for the binomial, the numbers of trials), or `"working"`,
-#'   those of the last iteration of a generalized model; the same for a linear model.
-#' @param full Also the rows of weight zero, or the coefficients that were dropped?
+#' @param fixed.only Whether to return only the variables of the fixed part.
+#' @param type For `weights()`: `"prior"`, the prior weights (for the binomial, the numbers of
+#'   trials), or `"working"`, the weights of the last PIRLS iteration of a generalized model. For a
+#'   linear model both are the same.
+#' @param full Whether to include rows of weight zero (`case.names()`) or dropped coefficients
+#'   (`variable.names()`).
 #' @param form Not used.
-#' @param level Grouping factors to return, by name or number; default: all.
+#' @param level The grouping factors to return, by name or number; by default all of them.
 #' @param data,sep Not used; arguments of the generic.
 #' @param ... Ignored.
 #' @return
-#' * `model.frame()`: the data frame of the variables as they were used, texts as factors, with
-#'   columns `(weights)` and `(offset)` if there are any.
+#' * `model.frame()`: a data frame of the variables as used in the fit, with text as factors, and
+#'   the columns `(weights)` and `(offset)` if there are any.
 #' * `weights()`: the prior weights, padded with `NA` under `na.action = na.exclude`.
-#' * `family()`: the family object; for linear models `gaussian()`.
+#' * `family()`: the family object, `gaussian()` for linear models.
 #' * `case.names()`: the names of the rows, without those of weight zero unless `full = TRUE`.
-#' * `variable.names()`: the names of the fixed effects, with `full = TRUE` of dropped ones too.
+#' * `variable.names()`: the names of the fixed effects, with `full = TRUE` also of dropped ones.
 #' * `labels()`: the labels of the terms of the fixed part.
-#' * `na.action()`: the rows left out.
-#' * `getData()`: the data frame given as `data`, if it still exists and still holds what was
+#' * `na.action()`: the rows that were left out.
+#' * `getData()`: the data frame given as `data`, if it still exists with the values that were
 #'   fitted; otherwise the variables of the model frame.
-#' * `getGroups()`: the factor, or with several a data frame of factors, one row per observation.
+#' * `getGroups()`: the grouping factor, or a data frame of several, with a row for each
+#'   observation.
 #' * `getResponse()`: the response.
 #' @examples
 #' fit <- rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)
@@ -49,14 +53,14 @@ model.frame.rlmm <- function(formula, ..., fixed.only = FALSE) {
   frame
 }
 
-# As in lme4's frames texts are factors, which functions such as multcomp's mcp() ask for.
+# As in lme4, text variables become factors, which functions such as mcp() in multcomp require.
 with_factors <- function(frame) {
   is_text <- vapply(frame, is.character, NA)
   frame[is_text] <- lapply(frame[is_text], factor)
   frame
 }
 
-# Tests of lmtest that take the rows of any model for those of one of lm(), without random effects.
+# Tests of lmtest that would treat the model as one of lm(), without random effects.
 tests_of_lm <- c(
   "bgtest",
   "bptest",
@@ -71,8 +75,8 @@ tests_of_lm <- c(
   "resettest"
 )
 
-#' Refuses the rows of a fit to a test that would take it for one of lm()
-#' @param caller The frame that asks for the rows.
+#' Raises an error if a test that is only valid for lm() asks for the model frame
+#' @param caller The frame of the calling function.
 #' @noRd
 refuse_test_of_lm <- function(caller) {
   asking <- topenv(caller)
@@ -193,7 +197,7 @@ check_level <- function(level, groups) {
 #' @export
 getData.rlmm <- function(object) original_data(object) %||% frame_data(object)
 
-#' The data frame that the call names, if it holds what was fitted
+#' The data frame named in the call, if it still has the values that were fitted
 #' @noRd
 original_data <- function(fit) {
   env <- environment(fit$formula)
@@ -203,7 +207,7 @@ original_data <- function(fit) {
   if (is.data.frame(data) && holds_fit(data, fit)) data
 }
 
-# Whether the variables of the model still have the values that were fitted.
+# Whether the variables of the model in the data still have the fitted values.
 holds_fit <- function(data, fit) {
   frame <- fit$frame
   rows <- match(row.names(frame), row.names(data))
@@ -222,7 +226,7 @@ holds_fit <- function(data, fit) {
 }
 
 has_values <- function(variable, rows, fitted) {
-  # lme4 makes factors of grouping variables that are numbers.
+  # lme4 converts numeric grouping variables to factors.
   if (is.factor(fitted)) {
     variable <- as.character(variable)
   }
@@ -230,7 +234,7 @@ has_values <- function(variable, rows, fitted) {
   identical(plain_values(kept), plain_values(as.matrix(fitted)))
 }
 
-# The values of a matrix: numbers of any kind as doubles, levels of a factor as text.
+# The values for comparison: numbers of any type as double, levels of a factor as text.
 plain_values <- function(x) {
   if (is.character(x)) as.vector(x) else as.double(x)
 }

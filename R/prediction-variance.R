@@ -10,7 +10,7 @@
 #' @param effects The terms in use. Without any, the data of the fit aren't needed.
 #' @param spec,design The fit's specification, and Z' and its like, which its data make.
 #' @return A list: `rx` (R_X) and `free` (which coefficients it is of); `lambda`, by term; `levels`,
-#'   of one large factor what [level_spread()] returns; and of a
+#'   of one large factor what [conditional_level_covariances()] returns; and of a
 #'   prediction with random effects for each term `within`, the blocks of C as a k x k matrix of
 #'   vectors over levels, and `shift`, d u / d beta as a k x p matrix of such vectors, both with the
 #'   unknown level last; `factor`, `lambdat` and `first`, the sparse factor, Lambda' and where each
@@ -52,7 +52,7 @@ prediction_parts <- function(
 large_parts <- function(fit, effects, spec) {
   large <- fit$fixed$large
   if (length(effects) == 0L && n_blocks(large) == 1L) {
-    return(list(levels = level_spread(fit, spec)))
+    return(list(levels = conditional_level_covariances(fit, spec)))
   }
   list(
     system = normal_equations(spec),

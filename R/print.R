@@ -227,7 +227,7 @@ factor_note <- function(own, fit) {
   has_column <- fit$fixed$large$is_column[own$at]
   note <- sprintf(
     "Fixed %s %s: %s%s%s; see `?fixed_levels`.",
-    if (is_of_slopes(own)) "slopes" else "factor",
+    if (is_slope(own)) "slopes" else "factor",
     tick(own$variable),
     plural(sum(has_column), "coefficient"),
     range_note(level_coefficients(fit, own)),
@@ -247,7 +247,7 @@ range_note <- function(coefficients) {
 
 # What the coefficients of a factor are compared with.
 coding_note <- function(own) {
-  coding <- own$coding %||% usual_coding
+  coding <- own$coding %||% core_coding
   if (!own$has_base) {
     ""
   } else if (coding$kind == "treatment") {

@@ -75,7 +75,10 @@ scaled_profile <- function(fit, which, pace, signames, scale, level = 0.95) {
   labels <- names(problem$values)
   which <- called_here(which, problem$fit, signames)
   wanted <- select_parameters(which, labels, problem$n_variance, "which")
-  if (length(wanted) > 0L && all(wanted %in% moved_coefficients(problem$fit))) {
+  if (
+    length(wanted) > 0L &&
+      all(wanted %in% coding_dependent_coefficients(problem$fit))
+  ) {
     abort_if_coded(problem$fit, "A profile")
   }
   wanted <- without_held(wanted, problem$held)
@@ -187,7 +190,7 @@ profile_problem <- function(fit, signames, scale = "sd") {
   problem$deviance <- fit$optsum$fmin
   held <- held_names(fit, labels, places$pieces)
   # The core holds coefficients of its own coding only.
-  problem$held <- c(held, moved_coefficients(fit))
+  problem$held <- c(held, coding_dependent_coefficients(fit))
   problem
 }
 
@@ -359,7 +362,7 @@ profile_row <- function(problem, name, point) {
   state <- point$state
   variances <- profiled_values(problem, state$theta, state$sigma)
   fit <- problem$fit
-  state$beta[names(fit$beta) %in% moved_coefficients(fit)] <- NA
+  state$beta[names(fit$beta) %in% coding_dependent_coefficients(fit)] <- NA
   row <- c(point$zeta, variances, state$beta)
   names(row) <- c(".zeta", names(problem$values))
   # The profiled parameter is as it was set, without the rounding errors of the way there.

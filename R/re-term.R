@@ -1,7 +1,7 @@
-# Random-effects terms: for each bar its columns, its grouping factor, its place in theta and in the
-# spec.
+# Random-effects terms: the columns, the grouping factor, and the positions in theta and in the spec
+# of each bar.
 
-#' All random-effects terms of the model
+#' The random-effects terms of the model
 #' @return A list: `random` (the field of the fit: one element per term, in order) and `terms` (of
 #'   the spec).
 #' @noRd
@@ -29,7 +29,7 @@ n_levels_of <- function(random) {
   vapply(random, \(term) length(term$levels), 1L)
 }
 
-# Levels of each grouping factor, by name.
+# The level numbers and levels of each grouping factor, by name.
 term_codes <- function(terms, frame) {
   groups <- list()
   for (term in terms) {
@@ -41,7 +41,7 @@ term_codes <- function(terms, frame) {
   groups
 }
 
-#' One term for each grouping of a bar, with the columns they share
+#' The terms of a bar, one for each grouping, which share their columns
 #' @return A list of lists: `term`, an element of `random`, and `z`, its columns.
 #' @noRd
 bar_terms <- function(bar, frame, env, data) {
@@ -71,8 +71,8 @@ bar_term <- function(bar, group, effects, data, env) {
   )
 }
 
-# Check that the grouping variables are in the frame: `(1 | x^2)` and `(1 | a - b)` mean something
-# else as parts of a formula, and then aren't.
+# Checks that the grouping variables are in the frame: `(1 | x^2)` and `(1 | a - b)` have another
+# meaning in formulas, and are not.
 check_group_vars <- function(vars, frame) {
   absent <- vars[!vars %in% names(frame)]
   if (length(absent) == 0L) {
@@ -87,7 +87,7 @@ check_group_vars <- function(vars, frame) {
 
 # Columns -------------------------------------------------------------------
 
-#' The columns of a bar's effects, and what other data need to make them again
+#' The columns of a bar's effects, with the terms and contrasts to compute them from new data
 #' @noRd
 bar_effects <- function(bar, frame, env, data) {
   unwrapped <- unwrap_fulldummy(bar$effects)
@@ -150,7 +150,7 @@ full_contrasts <- function(variables, frame) {
 
 # Groups --------------------------------------------------------------------
 
-#' Level of each row, and the levels in use
+#' The level number of each row and the levels that occur
 #' @return A list: `refs` (integer) and `levels` (character).
 #' @noRd
 group_codes <- function(vars, frame, name) {
@@ -173,7 +173,7 @@ atom_codes <- function(x, name) {
   }
   values <- sort(unique(x))
   labels <- as.character(values)
-  # Numbers that are written alike are one level.
+  # Numbers with equal labels are one level.
   levels <- unique(labels)
   refs <- match(labels, levels)[match(x, values)]
   list(refs = refs, levels = levels)
@@ -197,13 +197,14 @@ used_codes <- function(refs, levels) {
   list(refs = cumsum(used)[refs], levels = levels[used])
 }
 
-# The levels of an interaction: the pairs in use, the second factor running fastest, as in `a:b`.
+# The levels of an interaction: the pairs that occur, with the second factor varying fastest, as in
+# `a:b`.
 combine_codes <- function(a, b) {
   nested_codes(a, b) %||% crossed_codes(a, b)
 }
 
-# The levels of an interaction of two factors of which one is nested in the other: its own, each
-# with the level around it. `NULL` for other factors.
+# The levels of an interaction of two factors if one is nested in the other: those of the inner
+# factor, each with its outer level; `NULL` for other factors.
 nested_codes <- function(a, b) {
   of_a <- levels_around(a, b)
   if (!is.null(of_a)) {
@@ -221,8 +222,7 @@ nested_codes <- function(a, b) {
   )
 }
 
-# The level of another factor with which each level of a factor occurs; `NULL` where one occurs with
-# several, or values are missing.
+# The outer level of each inner level; `NULL` if one occurs with several, or values are missing.
 levels_around <- function(inner, outer) {
   if (length(inner$levels) < length(outer$levels) || anyNA(inner$refs)) {
     return(NULL)
@@ -249,13 +249,13 @@ crossed_codes <- function(a, b) {
 
 # Order and place -----------------------------------------------------------
 
-# The order of terms, which is lme4's: untouched if the numbers of levels never increase, else by
-# them, and in reverse among equals.
+# The order of terms, as in lme4: unchanged if the numbers of levels never increase, else by
+# decreasing number of levels, with ties reversed.
 term_order <- function(n_levels) {
   if (is.unsorted(-n_levels)) rev(order(n_levels)) else seq_along(n_levels)
 }
 
-#' Give each term its indices into theta and its columns of a core term
+#' Adds the positions in theta and the columns of the core term to each term
 #' @noRd
 place_terms <- function(random) {
   groups <- vapply(random, `[[`, "", "group")
@@ -276,7 +276,7 @@ place_terms <- function(random) {
   random
 }
 
-#' The terms of the spec: terms with the same grouping side by side
+#' The terms of the spec: terms with the same grouping factor form one core term
 #' @noRd
 core_terms <- function(random, z, groups) {
   owner <- vapply(random, `[[`, 1L, "core_term")
@@ -315,7 +315,7 @@ check_duplicates <- function(terms) {
   )
 }
 
-# The effects of a term, and the intercept to which the indicators of a factor's levels add up.
+# The labels of the effects of a term, with the intercept if indicators of levels add up to it.
 effects_and_intercept <- function(term) {
   indicators <- Map(paste0, names(term$xlevels), term$xlevels)
   is_whole <- \(all) all(all %in% term$columns)

@@ -1,12 +1,12 @@
-# Data that come in chunks, from functions, record batches, tables and queries of tables.
+# Readers of data in chunks: from functions, record batches, tables and queries.
 
-# Rows that are fetched at once.
-rows_fetched <- 100000L
+# The number of rows that are fetched at once.
+fetch_size <- 100000L
 
-# Rows that are looked at first, for the types of columns and about where their values are.
-rows_looked_at <- 1000L
+# The number of rows that are read first, for the types of columns and their approximate means.
+n_sampled_rows <- 1000L
 
-#' A function that reads data in chunks, whatever they come in
+#' A function that reads data of any form in chunks
 #' @noRd
 as_reader <- function(data) {
   if (is.function(data)) {
@@ -16,7 +16,7 @@ as_reader <- function(data) {
     return(batch_reader(data))
   }
   check_chunk(data)
-  # The only one of its chunks comes after a reset.
+  # A data frame is a single chunk, which is returned after each reset.
   at <- new.env(parent = emptyenv())
   function(reset) {
     is_next <- !reset && isTRUE(at$start)
@@ -25,10 +25,10 @@ as_reader <- function(data) {
   }
 }
 
-#' A user's reader, which may not know where to begin or end
+#' Wraps a user's reader with checks
 #'
-#' Rows that it returns when it is to start anew would be lost: they are refused. The same rows
-#' again and again are told of.
+#' Rows that it returns on a reset would be lost, and are an error. A message is given if it returns
+#' the same rows again and again, as it may never end.
 #' @noRd
 watched_reader <- function(reader, most = 100L) {
   at <- new.env(parent = emptyenv())
@@ -76,8 +76,8 @@ inform_repeats <- function(most) {
   )
 }
 
-# A stream of record batches can be read once: those that were read are kept, to go back to them,
-# until [read_on()] says that nobody will.
+# A stream of record batches can only be read once: batches are kept for going back, until
+# [stop_rewinding()] is called.
 batch_reader <- function(batches) {
   at <- new.env(parent = emptyenv())
   at$kept <- list()
@@ -109,9 +109,9 @@ next_batch <- function(at, batches) {
   batch
 }
 
-#' Tell a reader that it won't be asked to go back any more
+#' Declares that a reader will not be reset again
 #' @noRd
-read_on <- function(reader) {
+stop_rewinding <- function(reader) {
   state <- attr(reader, "state")
   if (!is.null(state)) {
     state$goes_back <- FALSE
@@ -149,16 +149,16 @@ next_chunk <- function(reader) {
 
 # Tables ------------------------------------------------------------------------
 
-#' What a function of data frames returns for the rows of a table, together
+#' Applies a function to the chunks of a table and joins the results
 #' @param table Data for which [is_summed_up()] holds.
-#' @param names Columns of the table that are wanted; `.` for all.
-#' @param one A function of a data frame, whose rows are numbered on from chunk to chunk.
+#' @param names The columns of the table that are needed; `.` for all of them.
+#' @param one A function of a data frame, whose rows are numbered consecutively over all chunks.
 #' @noRd
 by_chunk <- function(table, names, one) {
   at <- new.env(parent = emptyenv())
   at$found <- list()
   at$rows <- 0L
-  each_chunk(table, names, \(chunk) {
+  for_each_chunk(table, names, \(chunk) {
     attr(chunk, "row.names") <- at$rows + seq_len(nrow(chunk))
     at$rows <- at$rows + nrow(chunk)
     at$found <- c(at$found, list(one(chunk)))
@@ -176,7 +176,7 @@ abort_no_new_rows <- function() {
   )
 }
 
-# Vectors and matrices of one value, or row, per row; and lists of them.
+# Joins vectors, matrices with a row for each row of data, and lists of them.
 join_chunks <- function(found) {
   first <- found[[1L]]
   if (is.list(first)) {
@@ -187,11 +187,11 @@ join_chunks <- function(found) {
   do.call(if (is.matrix(first)) rbind else c, found)
 }
 
-#' Hands the rows of a table on, some at a time
+#' Calls a function with each chunk of a table
 #' @noRd
-each_chunk <- function(table, names, body) {
+for_each_chunk <- function(table, names, body) {
   if (!is_lazy_table(table)) {
-    each_of_reader(as_reader(table), body)
+    for_each_of_reader(as_reader(table), body)
     return(invisible())
   }
   check_table_packages(table)
@@ -202,28 +202,28 @@ each_chunk <- function(table, names, body) {
   }
   if (is_arrow(table)) {
     batches <- getExportedValue("arrow", "as_record_batch_reader")(table)
-    each_of_reader(batch_reader(batches), body)
+    for_each_of_reader(batch_reader(batches), body)
   } else {
-    each_of_query(table, body)
+    for_each_of_query(table, body)
   }
 }
 
-each_of_reader <- function(reader, body) {
+for_each_of_reader <- function(reader, body) {
   reader(TRUE)
-  read_on(reader)
+  stop_rewinding(reader)
   while (!is.null(chunk <- next_chunk(reader))) {
     body(as.data.frame(chunk))
   }
 }
 
-each_of_query <- function(table, body) {
+for_each_of_query <- function(table, body) {
   sent <- tryCatch(
     DBI::dbSendQuery(dbplyr::remote_con(table), dbplyr::sql_render(table)),
     error = abort_unreadable
   )
   on.exit(DBI::dbClearResult(sent))
   fetch <- \() {
-    tryCatch(DBI::dbFetch(sent, n = rows_fetched), error = abort_unreadable)
+    tryCatch(DBI::dbFetch(sent, n = fetch_size), error = abort_unreadable)
   }
   while (nrow(chunk <- fetch()) > 0L) {
     chunk[] <- lapply(chunk, without_long_integers)

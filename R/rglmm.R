@@ -1,134 +1,137 @@
-# rglmm(): the user's function for generalized linear mixed models.
+# rglmm(): fits generalized linear mixed models.
 
 #' Fit a generalized linear mixed model
 #'
-#' `rglmm()` fits a generalized linear model with random effects, of counts, proportions and other
-#' responses that aren't normal, by the Laplace approximation of the likelihood or by adaptive
-#' Gauss-Hermite quadrature. Formula and arguments are those of `lme4::glmer()`.
+#' Fits a generalized linear model with random effects, for counts, proportions and other non-normal
+#' responses, by the Laplace approximation of the likelihood or by adaptive Gauss-Hermite
+#' quadrature. The formula and the arguments are those of `lme4::glmer()`.
 #'
 #' @inheritParams rlmm
-#' @param formula As in lme4: `y ~ x + (x | g)`; see [rlmm()]. For `binomial` the response is 0 or
-#'   1, logical, a factor (its first level is a failure), proportions with the numbers of trials as
-#'   `weights`, or `cbind(successes, failures)`.
-#' @param data A data frame (or tibble, data.table, list, environment) with the variables. Without
-#'   it they are looked up where the formula was written. Or a table that isn't in R's memory: see
-#'   Tables and equal rows.
-#' @param family A family object of R, a function that makes one, or its name: `binomial`,
-#'   `poisson`, `Gamma`, `inverse.gaussian`, `gaussian` with another link than the identity,
-#'   [nbinom1()], [nbinom2()], or `MASS::negative.binomial(theta)`. Links are logit, probit,
-#'   cloglog, cauchit, log, sqrt, identity, inverse and 1/mu^2. [rglmm_nb()] is
-#'   `lme4::glmer.nb()`'s form of [nbinom2()].
-#' @param weights Prior weights, as in [glm()]. For `binomial` with proportions the numbers of
-#'   trials. Of `gaussian` they are precisions, as in [rlmm()]: a row has the dispersion phi / w.
-#'   Otherwise a row with weight w has w times the log-likelihood, as w equal rows have, and there
-#'   are as many observations as the weights sum up to; of `Gamma` and `inverse.gaussian` what is
-#'   drawn for the row has the dispersion phi / w, as a mean of w.
-#' @param offset A known part of the linear predictor, with a coefficient of 1, on the scale of the
-#'   link: the logarithm of the exposure for rates with a log link. It is added to the `offset()`
-#'   terms of the formula. `predict(newdata = )` needs its variables in the new data.
-#' @param start Where to start: theta, or a list with any of the elements `theta` and `fixef` (or
+#' @param formula A two-sided formula as in lme4, such as `y ~ x + (x | g)`; see [rlmm()]. For
+#'   `binomial` the response is 0 or 1, logical, a factor (whose first level is failure), a
+#'   proportion with the numbers of trials as `weights`, or `cbind(successes, failures)`.
+#' @param data A data frame (or tibble, data.table, list or environment) with the variables. By
+#'   default, variables are looked up in the environment of the formula. Or a table outside R's
+#'   memory, see the section Tables and equal rows.
+#' @param family A family object, a function that returns one, or its name: `binomial`, `poisson`,
+#'   `Gamma`, `inverse.gaussian`, `gaussian` with a link other than the identity, [nbinom1()],
+#'   [nbinom2()], or `MASS::negative.binomial(theta)`. Available links are logit, probit, cloglog,
+#'   cauchit, log, sqrt, identity, inverse and 1/mu^2. [rglmm_nb()] fits [nbinom2()] with the
+#'   interface of `lme4::glmer.nb()`.
+#' @param weights Prior weights, as in [glm()]. For `binomial` with proportions they are the numbers
+#'   of trials. For `gaussian` they are precisions, as in [rlmm()]: a row with weight w has the
+#'   dispersion phi / w. For other families a row with weight w contributes w times its
+#'   log-likelihood, as w identical rows would, and the number of observations is the sum of the
+#'   weights; simulated responses of `Gamma` and `inverse.gaussian` have the dispersion phi / w, as
+#'   the mean of w observations has.
+#' @param offset A known component of the linear predictor, with coefficient 1, on the scale of the
+#'   link: for rates with a log link it is the logarithm of the exposure. It is added to the
+#'   `offset()` terms of the formula. `predict(newdata = )` needs its variables in the new data.
+#' @param start Starting values: theta, or a list with any of the elements `theta` and `fixef` (or
 #'   `beta`).
-#' @param verbose 1 or 2: print each evaluation of the objective. 3: print also the course of each
-#'   search for the conditional modes (PIRLS): whether the fixed effects are varied, the Laplace
-#'   deviance and the fixed effects at its start, and the deviance after each iteration.
-#' @param nAGQ 1: the Laplace approximation. More, up to 100: that many nodes per random effect of
-#'   adaptive Gauss-Hermite quadrature, for models with a single grouping factor and up to a million
-#'   nodes per level. 0: the Laplace approximation with `fast = TRUE`.
-#' @param mustart,etastart Means, or linear predictors, to start from: the fixed effects start at
-#'   their projection. The estimates don't depend on where the optimizer starts, but for local
-#'   minima.
-#' @param dispersion For the families `Gamma`, `inverse.gaussian` and `gaussian`: `"profiled"`,
-#'   `"moment"` or `"estimated"`; see below.
-#' @param information Which information of the linear predictors stands in the determinant of the
-#'   Laplace approximation, `"expected"` or `"observed"`; see below. For [nbinom1()] it is always
-#'   the observed one.
-#' @param fast Find the fixed effects together with the conditional modes, at each theta, instead of
-#'   maximising the likelihood over them? Faster and less exact: MixedModels.jl's `fast`, also with
-#'   quadrature.
-#'
+#' @param verbose 1 or 2: print each evaluation of the objective. 3: print also each PIRLS run (the
+#'   search for the conditional modes): whether the fixed effects vary, the Laplace deviance and the
+#'   fixed effects at its start, and the deviance after each iteration.
+#' @param nAGQ The number of nodes of adaptive Gauss-Hermite quadrature for each random effect. 1
+#'   (the default) is the Laplace approximation; up to 100 nodes are available for models with a
+#'   single grouping factor and up to a million nodes for each level; 0 is the Laplace approximation
+#'   with `fast = TRUE`.
+#' @param mustart,etastart Starting values of the means or of the linear predictors, which are
+#'   projected on the fixed effects. They don't change the estimates, unless the objective has
+#'   several local minima.
+#' @param dispersion The treatment of the dispersion of the families `Gamma`, `inverse.gaussian` and
+#'   `gaussian`: `"profiled"`, `"moment"` or `"estimated"`; see the section Which likelihood.
+#' @param information The information of the linear predictors in the determinant of the Laplace
+#'   approximation: `"expected"` or `"observed"`; see the section Which likelihood. For [nbinom1()]
+#'   it is always the observed information.
+#' @param fast Whether to find the fixed effects together with the conditional modes at each theta,
+#'   instead of maximizing the approximate likelihood over them. This is faster and less accurate.
+#'   It corresponds to `fast` in MixedModels.jl and is also available with quadrature.
 #' @section Which likelihood: The random effects are integrated out by the Laplace approximation, or
-#' by quadrature around the same conditional modes. Its determinant has the second derivative of the
-#' log-likelihood in each linear predictor. By default this is replaced by its expectation, as lme4
-#' and MixedModels.jl do (they find the modes by Fisher scoring). `information = "observed"` keeps
-#' it, as glmmTMB and TMB do. For canonical links (logit, Poisson with log, Gamma with inverse) they
-#' are the same; otherwise the estimates differ a little, and less with more observations per level.
-#' With many quadrature nodes the choice doesn't matter.
+#' by quadrature centred at the same conditional modes. The determinant of the Laplace approximation
+#' contains the second derivative of the log-likelihood in each linear predictor. By default it is
+#' replaced by its expectation, as in lme4 and MixedModels.jl (which find the modes by Fisher
+#' scoring). With `information = "observed"` it is kept, as in glmmTMB and TMB. For canonical links
+#' (binomial with logit, Poisson with log, Gamma with inverse) both are the same; otherwise the
+#' estimates differ slightly, and less with more observations in each level. With many quadrature
+#' nodes the choice doesn't matter.
 #'
-#' The dispersion phi of `Gamma`, `inverse.gaussian` and `gaussian` is treated in one of three ways:
+#' The dispersion phi of `Gamma`, `inverse.gaussian` and `gaussian` can be treated in three ways:
 #'
-#' * `"profiled"`, as lme4 does since version 2.0: phi is the deviance over n minus the rank of `[X
-#'   Z]`, and the likelihood is taken at the deviance over n. The modes and phi depend on each
-#'   other, and are brought to agree. lme4 2.1 does that by a fixed-point iteration of at most 100
-#'   steps by default (`glmerControl(maxPhiIter = )`): where the random effects are small beside the
-#'   dispersion it stops early. Its log-likelihood is then off, by 0.04 for example for
-#'   `imps79 ~ TxDrug * Week + (1 | id)` of its data `schizophrenia` with `Gamma("log")`. With
-#'   `maxPhiIter = 1000` it has the values of here, but for a `gaussian` family with weights, whose
-#'   sum it takes for n.
-#' * `"moment"`, as lme4 did before: the random effects' standard deviations are relative to
-#'   `sigma()`, which is estimated from the Pearson residuals and the random effects. Its estimates
-#'   depend on the units of the response, but for `Gamma`. Those of the other two don't: a response
-#'   times k has the same estimates in its units, and a log-likelihood that is less by n log(k).
-#' * `"estimated"`: by maximum likelihood, as any other parameter. With `information = "observed"`
-#'   it is glmmTMB's fit. It is the only one that quadrature knows, and the one to choose for a
-#'   likelihood in the strict sense.
+#' * `"profiled"`, as in lme4 since version 2.0: phi is the deviance divided by n minus the rank of
+#'   `[X Z]`, and the likelihood is evaluated at the deviance divided by n. The modes and phi depend
+#'   on each other and are iterated until they agree. lme4 2.1 uses a fixed-point iteration with at
+#'   most 100 steps by default (`glmerControl(maxPhiIter = )`), which stops early if the random
+#'   effects are small relative to the dispersion: its log-likelihood of
+#'   `imps79 ~ TxDrug * Week + (1 | id)` with `Gamma("log")` for its data `schizophrenia`, for
+#'   example, is off by 0.04. With `maxPhiIter = 1000` its values agree with those here, except for
+#'   a `gaussian` family with weights, whose sum lme4 uses in place of n.
+#' * `"moment"`, as in earlier versions of lme4: the standard deviations of the random effects are
+#'   relative to `sigma()`, which is estimated from the Pearson residuals and the random effects.
+#'   Except for `Gamma`, the estimates depend on the units of the response. (Under the other two
+#'   methods, multiplying the response by k only rescales the estimates and lowers the
+#'   log-likelihood by n log(k).)
+#' * `"estimated"`: maximum likelihood, as for all other parameters. With `information =
+#'   "observed"` this is the fit of glmmTMB. It is the only method that quadrature supports, and the
+#'   one to choose if a proper likelihood is needed.
 #'
-#' `sigma()` is the square root of phi. Standard errors and conditional variances of lme4 2.1 for
-#' these families are too small by the factor sigma where they come from its factor `RX` or `L`: phi
-#' is in its weights already. Those here have it once.
+#' `sigma()` is the square root of phi. In lme4 2.1, standard errors and conditional variances for
+#' these families are too small by a factor of sigma where they are computed from the factors `RX`
+#' or `L`, since its weights already contain phi.
 #'
-#' Where the responses of most levels are alike, or effects are too many for them, the standard
-#' deviations of a binomial model have no upper limit that the data tell, and the Laplace
-#' approximation has several maxima: in one of them probabilities are 0 or 1. `rglmm()` warns of a
-#' term whose standard deviation is that large (beyond 11.5 with the links logit and cloglog, 4.3
-#' with probit), and of one that is large where the fixed effects alone are as far out in most rows
-#' (2.4 with cloglog, whose probabilities approach 1 fast). `nAGQ = 25` tells what the approximation
-#' is worth; `vignette("convergence")` has an example.
+#' If all responses are equal in most levels, or if there are too many random effects for the data,
+#' the standard deviations of a binomial model have no upper bound in the data, and the Laplace
+#' approximation has several maxima; at one of them probabilities are 0 or 1. `rglmm()` warns about
+#' a term whose standard deviation is that large (above 11.5 for the links logit and cloglog, 4.3
+#' for probit), and about a large one if the linear predictors of the fixed effects alone are as
+#' extreme in most rows (above 2.4 for cloglog, whose probabilities approach 1 quickly). A fit with
+#' `nAGQ = 25` shows how accurate the approximation is; `vignette("convergence")` has an example.
 #'
-#' The criterion is minimised over theta, the fixed effects and, where it is estimated, the
-#' logarithm of the dispersion, with its exact gradient. [certificate()] says whether an optimum was
-#' reached.
+#' The criterion is minimized over theta, the fixed effects and, where it is estimated, the
+#' logarithm of the dispersion, with its exact gradient. [certificate()] reports whether an optimum
+#' was reached.
 #'
-#' `logLik()` has all constants of the density, so that fits with different `nAGQ` can be compared.
-#' lme4 1.1 leaves some of them out when `nAGQ` is greater than 1, and is lower by 1 for families
-#' with a dispersion.
+#' `logLik()` includes all constants of the density, so that fits with different `nAGQ` can be
+#' compared. lme4 1.1 omits some of them if `nAGQ` is greater than 1, and its value is lower by 1
+#' for families with a dispersion.
 #'
 #' @section Tables and equal rows:
-#' A table in a database, an Arrow table or data set, or a function that reads chunks (all as in
-#' [rlmm_sums()]) may be given as data. The distinct rows of the model's variables are read, each
-#' with the number of its equals, which a database counts by `GROUP BY`. The fit is that of all
-#' rows, with their log-likelihood, `nobs()`, tests and predictions, for every family, also with
-#' weights, trials and offsets. Its model frame has the distinct rows and a column `(counts)`, and
-#' residuals and fitted values are theirs; what is about single rows (`simulate()`, `bootstrap()`,
-#' [influence()][influence.rlmm]) repeats them. More distinct rows than fit into the memory
-#' (`rlmm_control(memory_limit = )`) are refused: this is for covariates that are classes or
-#' rounded. Variables are computed row by row, but for bases such as `poly(x, 2)`; rows with missing
-#' values are left out.
+#' The data may be a table in a database, an Arrow table or data set, or a function that reads
+#' chunks, all as in [rlmm_sums()]. The distinct rows of the model's variables are read with their
+#' frequencies, which a database computes by `GROUP BY`. The fit is that of all rows, with their
+#' log-likelihood, `nobs()`, tests and predictions, for every family, also with weights, trials and
+#' offsets. Its model frame has the distinct rows and a column `(counts)`, and residuals and fitted
+#' values refer to these; methods that need single rows (`simulate()`, `bootstrap()`,
+#' [influence()][influence.rlmm]) repeat them. It is an error if the distinct rows don't fit into
+#' memory (`rlmm_control(memory_limit = )`), so that covariates should be categorical or rounded.
+#' Variables are computed row by row, except bases such as `poly(x, 2)`; rows with missing values
+#' are left out.
 #'
-#' A data frame of 5,000 rows and more is treated likewise: the fit works through the distinct rows,
-#' where these are at most half of them; nothing else of it shows that.
+#' For a data frame with 5,000 rows or more, computations also use the distinct rows if these are at
+#' most half of the rows; this doesn't change the fit.
 #'
 #' @section Fixed factors with many levels:
-#' As in [rlmm()], such a factor takes no dummy columns, nor do its slopes: the levels are found
-#' with the modes of the random effects, and where Laplace's approximation is largest. That is so
-#' for fewer levels and rows than in a linear model, as each step of a search for the modes
-#' multiplies the columns, and standard errors take as long as the fit: from 100 levels on if rows
-#' times the squared number of levels exceed 1e8, as 10,000 rows with 100 levels or 400 with 500.
-#' [fixed_levels()] has their coefficients and standard errors, [anova()][anova.rlmm] a Wald test of
-#' all of them; `options(rlmm.large_factor = Inf)` makes them columns, with rows in `summary()`.
-#' With `nAGQ > 1`, `dispersion = "moment"` or `rlmm_control(engine = "iterative")` they are
-#' columns, which take long where there are many.
+#' As in [rlmm()], such a factor and its slopes have no dummy columns: the levels are found in PIRLS
+#' together with the modes of the random effects, and maximize the Laplace approximation. As each
+#' PIRLS step needs products of all columns, this is done for fewer levels and rows than in a linear
+#' model: from 100 levels on if the number of rows times the squared number of levels exceeds 1e8,
+#' for example 10,000 rows with 100 levels or 400 rows with 500. [fixed_levels()] returns their
+#' coefficients and standard errors, and [anova()][anova.rlmm] a joint Wald test;
+#' `options(rlmm.large_factor = Inf)` makes dummy columns, with rows in `summary()`. With `nAGQ >
+#' 1`, `dispersion = "moment"` or `rlmm_control(engine = "iterative")` there are always dummy
+#' columns, which take long if they are many.
 #'
-#' @section Separation: Where all responses of a cell of the fixed effects are alike (all zero,
-#' say), a fixed effect may have no finite estimate: the likelihood keeps rising as it grows. Such a
-#' fit ends where nothing is left to gain, with a warning that names the effect. Levels of a
-#' grouping factor whose responses are alike do no harm.
+#' @section Separation: If all responses in a cell of the fixed effects are equal (all zero, say), a
+#' fixed effect may have no finite estimate, since the likelihood keeps increasing as it grows. Such
+#' a fit ends where the likelihood is flat, with a warning that names the effect. Levels of a
+#' grouping factor whose responses are all equal do no harm.
 #'
-#' @return A list of class `rlmm_glmm`; a function with `devFunOnly`.
-#' @seealso [rlmm()] for linear models, and for formulas; [rglmm_nb()] for negative binomial models,
-#'   [nbinom1()], [nbinom2()]. Of a fit: [summary()][summary.rlmm], [anova()][anova.rlmm],
+#' @return A fitted model, a list of class `rlmm_glmm`; with `devFunOnly = TRUE` a function.
+#' @seealso [rlmm()] for linear models and for formulas; [rglmm_nb()], [nbinom1()] and [nbinom2()]
+#'   for negative binomial models. For a fit: [summary()][summary.rlmm], [anova()][anova.rlmm],
 #'   [confint()][confint.rlmm], [ranef()][ranef.rlmm], [predict()][predict.rlmm] (`marginal = TRUE`
-#'   for means over the groups), [residuals()][residuals.rlmm], [bootstrap()], [certificate()].
-#'   [rlmm_conditions] has what its messages and warnings mean.
+#'   for population means), [residuals()][residuals.rlmm], [bootstrap()], [certificate()].
+#'   [rlmm_conditions] explains messages and warnings. See also
 #'   `vignette("generalized-models", "rlmm")`.
 #' @examples
 #' fit <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial)
@@ -139,7 +142,7 @@
 #' # The same from proportions, with the numbers of trials as weights
 #' rglmm(incidence / size ~ period + (1 | herd), cbpp, family = binomial, weights = size)
 #'
-#' # Counts, by quadrature; and overdispersed: an effect of each row, or a negative binomial
+#' # Counts, by quadrature; with overdispersion as an effect of each row, or as a negative binomial
 #' rglmm(TICKS ~ YEAR + (1 | LOCATION), grouseticks, family = "poisson", nAGQ = 9)
 #' rglmm(TICKS ~ YEAR + (1 | LOCATION) + (1 | INDEX), grouseticks, family = poisson)
 #' rglmm_nb(TICKS ~ YEAR + (1 | LOCATION), grouseticks)
@@ -148,7 +151,7 @@
 #' cbpp$weeks <- rep(c(2, 4), 28)
 #' rglmm(incidence ~ period + (1 | herd), cbpp, family = poisson, offset = log(size * weeks))
 #'
-#' # Rows where they are: 284 of the 403 rows are distinct in these variables.
+#' # Data in chunks: 284 of the 403 rows are distinct in these variables.
 #' at <- new.env()
 #' chunks <- function(reset) {
 #'   at$last <- if (reset) 0 else at$last + 100
@@ -158,7 +161,7 @@
 #' }
 #' rglmm(TICKS ~ YEAR + (1 | LOCATION), chunks, family = poisson)
 #'
-#' # A dispersion, estimated by maximum likelihood with the Laplace approximation that glmmTMB uses:
+#' # Dispersion by maximum likelihood, with the Laplace approximation of glmmTMB
 #' grouseticks$share <- (grouseticks$TICKS + 1) / 10
 #' rglmm(
 #'   share ~ YEAR + (1 | LOCATION), grouseticks, family = Gamma("log"),
@@ -215,9 +218,10 @@ rglmm <- function(
   fit_generalized(design, glmm_start(start, design), call, verbose)
 }
 
-#' Whether the levels of a factor may be no columns of X: quadrature has one term, conjugate
-#' gradients have random effects only, and a dispersion by moment depends on the levels in a way
-#' that the search for them doesn't know
+#' Whether a model supports large factors, whose levels are no columns of X
+#'
+#' Quadrature needs a single term, conjugate gradients treat random effects only, and the moment
+#' estimate of the dispersion depends on the levels.
 #' @noRd
 may_have_levels <- function(likelihood, control) {
   by_moment <- has_dispersion(likelihood$family) &&
@@ -230,7 +234,7 @@ may_have_levels <- function(likelihood, control) {
 # The arguments that are evaluated in the data.
 generalized_extras <- c("subset", "weights", "offset", "mustart", "etastart")
 
-# The data, or the distinct rows of data that aren't in R's memory.
+# The data, or the distinct rows of data outside R's memory.
 rows_in_memory <- function(formula, data, extras, control, call) {
   if (!is_summed_up(data)) {
     return(data)
@@ -239,7 +243,7 @@ rows_in_memory <- function(formula, data, extras, control, call) {
   distinct_rows(formula, data, extras, control$memory_limit)
 }
 
-#' Fit a generalized model, once its design is known, and report what must be known of the fit
+#' Fits a generalized model from its design and issues warnings and messages about the fit
 #' @noRd
 fit_generalized <- function(design, start, call, verbose) {
   control <- design$control
@@ -263,7 +267,7 @@ fit_generalized <- function(design, start, call, verbose) {
   fit
 }
 
-#' Tell of counts without overdispersion
+#' Gives a message about a negative binomial fit without overdispersion
 #' @noRd
 report_poisson <- function(fit) {
   poisson <- family_row(fit$glmm$family)$shape$no_overdispersion
@@ -294,7 +298,7 @@ report_poisson <- function(fit) {
 
 # Start ---------------------------------------------------------------------
 
-#' Where to start, from the argument `start` and the frame's `(etastart)` or `(mustart)`
+#' Starting values, from the argument `start` and the frame's `(etastart)` or `(mustart)`
 #' @return A list with any of `theta` and `beta`.
 #' @noRd
 glmm_start <- function(start, design) {
@@ -335,7 +339,7 @@ check_start_beta <- function(beta, names) {
   )
 }
 
-# Least squares of the linear predictor that `etastart` or `mustart` gives.
+# Starts at the least-squares fit to the linear predictors of `etastart` or `mustart`.
 projected_start <- function(design) {
   frame <- design$frame
   eta <- frame[["(etastart)"]]
@@ -355,7 +359,7 @@ projected_start <- function(design) {
   stats::lm.fit(x, eta - (design$spec$offset %||% 0))$coefficients
 }
 
-# Linear predictors from means; some families stop at means that cannot be.
+# Linear predictors from means; some links raise an error at impossible means.
 linked_means <- function(mu, family) {
   suppressWarnings(tryCatch(family$linkfun(mu), error = \(cnd) NaN))
 }

@@ -1,122 +1,129 @@
-# rlmm(): the user's function for linear mixed models.
+# rlmm(): fits linear mixed models.
 
 #' Fit a linear mixed model
 #'
-#' `rlmm()` fits a linear model with random effects by restricted maximum likelihood (REML), or by
-#' maximum likelihood. Formula and arguments are those of `lme4::lmer()`. The optimum is found by
-#' Newton steps, and certified by its derivatives.
+#' Fits a linear model with random effects by restricted maximum likelihood (REML) or by maximum
+#' likelihood (ML). The formula and the arguments are those of `lme4::lmer()`. The criterion is
+#' minimized by Newton's method with exact derivatives, and the optimum is certified by its gradient
+#' and Hessian (see [certificate()]).
 #'
-#' @param formula As in lme4: `y ~ x + (x | g)`. See Details. Or sums that [rlmm_sums()] made.
-#' @param data A data frame (or tibble, data.table, list, environment) with the variables. Without
-#'   it they are looked up where the formula was written. Or a table in a database, an Arrow data
-#'   set, or a function that reads chunks: these are summed up where they are, see [rlmm_sums()].
-#' @param REML `TRUE` for the restricted likelihood, `FALSE` for maximum likelihood.
-#' @param control Made by [rlmm_control()]; an `lme4::lmerControl()` is understood.
-#' @param start Theta to start from: a numeric vector, or a list with the element `theta`.
-#' @param verbose With 1 every evaluation of the objective is printed.
-#' @param subset,na.action As in [lm()]. `NaN` counts as missing; rows left out because of it are
-#'   told, as it often comes from a mistake. Infinite values are errors. `na.action = na.exclude`
-#'   gives residuals and fitted values a place for every row of `data`.
-#' @param weights Prior weights, one positive number for each row: how precise it is, see
-#'   `weights_type`. The mean of five measurements has weight 5. They aren't sampling weights of a
-#'   survey, for which no likelihood is defined. As `subset` and `offset`, they are looked up among
-#'   the columns of `data`, where the argument was written, and where the formula was written.
-#' @param offset A known part of the linear predictor, with a coefficient of 1: for a linear model
-#'   it is subtracted from the response. It is added to the `offset()` terms of the formula.
-#'   `predict(newdata = )` needs its variables in the new data.
-#' @param contrasts Named list of contrasts for the factors of the fixed part. Random-effects terms
-#'   take those of the factors, or of the option `contrasts`, as in lme4.
-#' @param devFunOnly Return the objective, and fit nothing? It is the function of theta that
-#'   [as.function()][as.function.rlmm] makes of a fit, for a generalized model of theta and (unless
-#'   `nAGQ = 0`) the fixed effects and the logarithm of an estimated dispersion or shape.
-#' @param sigma The residual standard deviation, if it is known.
-#' @param dispersion Residual variances that differ: a one-sided formula of a factor, `~ g`, or of
-#'   factors that are crossed, `~ a:b`, with a residual variance for each level or combination
-#'   (nlme's `varIdent()`). `sigma()` is the standard deviation of the first; [residual_strata()]
-#'   has all of them.
-#' @param weights_type What `weights` mean. `"precision"`: the residual variance of a row with
-#'   weight w is sigma^2 / w, and there are as many observations as rows. `"frequency"`: a row with
-#'   weight w stands for w equal rows, so that `nobs()`, `logLik()`, degrees of freedom and standard
-#'   errors follow; that is also how it is carried out: fitted values and residuals have a row for
-#'   each. (Bases that depend on the data, such as `poly()`, are those of the rows as they are
-#'   given.)
-#' @param ... Not used; anything here is an error.
-#'
-#' @details A random-effects term is `(effects | group)`, correlated within a level, or `(effects ||
-#' group)`, its terms uncorrelated. `zerocorr(effects | group)` and `diag(effects | group)` make all
-#' columns uncorrelated, `diag(effects | group, hom = TRUE)` with one variance, `us()` is the
-#' unstructured default. As in lme4 the columns of one factor stay correlated in `(f || group)`;
-#' `options(lme4.doublevert.default = "diag_special")`, which is lme4's option, or
-#' `options(rlmm.double_bar = "diag")` makes it `diag(f | group)`. For `cs()` and `ar1()` see
-#' [covariance_structures]. Among the effects `fulldummy(f)` stands for an indicator of each level
-#' of `f`, `dummy(f, "a")` for the one of "a". The group may be `a/b` (for `a` and `b:a`), `a:b`,
-#' `a * b`, `a + b`, or an expression such as `cut(x, 4)`. `&` is read as `:`.
+#' @param formula A two-sided formula as in lme4, such as `y ~ x + (x | g)`; see Details. Or sums of
+#'   products of the data made by [rlmm_sums()].
+#' @param data A data frame (or tibble, data.table, list or environment) with the variables. By
+#'   default, variables are looked up in the environment of the formula. Data outside R's memory (a
+#'   table in a database, an Arrow data set, or a function that reads chunks) are summed where they
+#'   are, see [rlmm_sums()].
+#' @param REML Whether to maximize the restricted likelihood (`TRUE`, the default) or the
+#'   likelihood.
+#' @param control A list made by [rlmm_control()]; lists made by `lme4::lmerControl()` are
+#'   translated.
+#' @param start The starting value of theta: a numeric vector, or a list with the element `theta`.
+#' @param verbose If positive, each evaluation of the objective is printed.
+#' @param subset,na.action As in [lm()]. `NaN` counts as missing; since it often comes from a
+#'   mistake, a message says which rows were left out because of it. Infinite values are errors.
+#'   With `na.action = na.exclude`, residuals and fitted values have an element for every row of
+#'   `data`.
+#' @param weights Prior weights, one positive number for each row; `weights_type` says what they
+#'   mean. By default they are relative precisions: the mean of five measurements has weight 5. They
+#'   are not the sampling weights of a survey, for which no likelihood is defined. Like `subset` and
+#'   `offset`, the expression is evaluated in `data`, then in the calling environment, then in the
+#'   environment of the formula.
+#' @param offset A known component of the linear predictor, with coefficient 1, which is added to
+#'   the `offset()` terms of the formula. In a linear model this is the same as subtracting it from
+#'   the response. `predict(newdata = )` needs its variables in the new data.
+#' @param contrasts A named list of contrasts for the factors of the fixed part, as in [lm()].
+#'   Random-effects terms use the contrasts of the factors themselves or of the option `contrasts`,
+#'   as in lme4.
+#' @param devFunOnly Whether to return the objective function instead of fitting the model: a
+#'   function of theta, for a generalized model also of the fixed effects (unless `nAGQ = 0`) and of
+#'   the logarithm of an estimated dispersion or shape. See [as.function()][as.function.rlmm].
+#' @param sigma The residual standard deviation if it is known; by default it is estimated.
+#' @param dispersion A one-sided formula of a factor, `~ g`, or of crossed factors, `~ a:b`, whose
+#'   levels or combinations have different residual variances (`varIdent()` in nlme). `sigma()` is
+#'   the residual standard deviation of the first level; [residual_strata()] returns all of them.
+#' @param weights_type The meaning of `weights`. `"precision"`: a row with weight w has the residual
+#'   variance sigma^2 / w, and the number of observations is the number of rows. `"frequency"`: a
+#'   row with weight w stands for w identical rows, which `nobs()`, `logLik()`, degrees of freedom
+#'   and standard errors count; fitted values and residuals have an element for each of them. (Bases
+#'   that depend on the data, such as `poly()`, are computed from the rows as given.)
+#' @param ... Not used; any argument here is an error.
+#' @details A random-effects term `(effects | group)` has correlated effects within each level of
+#' the group; `(effects || group)` has uncorrelated terms. `zerocorr(effects | group)` and
+#' `diag(effects | group)` make all columns uncorrelated, and `diag(effects | group, hom = TRUE)`
+#' also gives them the same variance; `us()` is the unstructured default. See
+#' [covariance_structures] for `cs()`, `ar1()` and `toep()`. As in lme4, the columns of one factor
+#' stay correlated in `(f || group)`; `options(lme4.doublevert.default = "diag_special")`, an option
+#' of lme4, or `options(rlmm.double_bar = "diag")` changes the meaning to `diag(f | group)`. Among
+#' the effects, `fulldummy(f)` stands for indicators of all levels of `f`, and `dummy(f, "a")` for
+#' the indicator of "a". The group may be `a/b` (which expands to `a` and `b:a`), `a:b`, `a * b`, `a
+#' + b`, or an expression such as `cut(x, 4)`. `&` is read as `:`.
 #'
 #' @section Fixed factors with many levels:
 #' A factor of the fixed part with hundreds or thousands of levels, as in `y ~ x + firm + (1 |
-#' worker)`, would make as many dummy columns. Where these cost more than a second (100 levels
-#' or more, and as many rows that their product with the squared number of levels exceeds
-#' 5e9, or 1e8 in a generalized model, which goes through them again and again) they aren't
-#' made: the levels are eliminated like random effects that have no penalty. The fit is the
-#' same. [summary()][summary.rlmm] and `vcov()` are those of the other coefficients, beside the
-#' factor; `fixef()` has all of them, [fixed_levels()] those of the levels with standard errors,
-#' and [anova()][anova.rlmm] tests the factor as a whole. `emmeans::emmeans()` has means and trends
-#' by the other variables, averaged over the levels of the factor, and means by the factor itself
-#' where it has at most 2,000 levels. `predict(se.fit = TRUE)` has the standard errors of up to 500
-#' different rows at a time. What needs the model matrix itself (Kenward and Roger's method, robust
-#' standard errors, `influence()`) says that it isn't available.
+#' worker)`, would need as many dummy columns. If computing with these would take more than about a
+#' second (at least 100 levels, and more than 5e9 for the number of rows times the squared number of
+#' levels; 1e8 in a generalized model), they are not made: the levels are eliminated like random
+#' effects without a penalty. The fit is the same. [summary()][summary.rlmm] and `vcov()` then show
+#' the other coefficients; `fixef()` returns all coefficients, [fixed_levels()] those of the levels
+#' with standard errors, and [anova()][anova.rlmm] tests the factor as a whole.
+#' `emmeans::emmeans()` computes means and trends over the other variables, averaged over the levels
+#' of the factor, and means of the factor itself if it has at most 2,000 levels. `predict(se.fit =
+#' TRUE)` computes standard errors of up to 500 distinct rows at a time. Methods that need the model
+#' matrix itself (the Kenward-Roger method, robust standard errors, `influence()`) raise an error.
 #'
-#' That is so for a factor by itself, with any contrasts that span its levels (of more than 2,000:
-#' treatment contrasts with any base, sum and Helmert contrasts, by `contrasts`, the option or
-#' the factor's own), or for the combinations of several that are in the formula as nothing else,
-#' as in `y ~ x + firm:year + (1 | worker)`; and for two of these, the largest, as in `y ~ firm +
-#' school + (1 | worker)`. Of the second a level is dropped for each part of the data that isn't
-#' connected with the others, as `lm()` does it. So are slopes by level, the interactions of such a
-#' factor with covariates, with matrices such as `poly(x, 2)` and with categories of few levels,
-#' as in `y ~ firm * x + (1 | worker)`, `firm:x`, `firm * sex` or `firm * x * sex`, whatever the
-#' contrasts of the categories, if no level has more than 20 columns; also those of two factors, as
-#' in `y ~ firm * x + school * sex + (1 | worker)`. A level where the covariate is constant, or a
-#' category doesn't occur, loses its slope, as in `lm()`. [anova()][anova.rlmm]
-#' tests such an interaction as a whole; terms that it contains (`sex` in `firm:sex`) have no row
-#' in its table. `options(rlmm.large_factor = )` is the number of levels from which on it is done,
-#' however many rows there are; with `Inf` all factors are columns. For generalized models see
-#' [rglmm()]. With other contrasts than treatment contrasts whose base is the first level the
-#' intercept, and the coefficient of a covariate with slopes, depend on all levels: they can't be
-#' held, and have no profile and no replicates of [bootstrap()]. Such a factor is columns if levels
-#' have no coefficient because of columns before it.
+#' This applies to a factor that is a main effect without interactions, with any contrasts that span
+#' its levels (for more than 2,000 levels: treatment contrasts with any base, sum or Helmert
+#' contrasts), and to an interaction of several factors of which the formula has no other term, as
+#' in `y ~ x + firm:year + (1 | worker)`. At most two such factors, those with most levels, are
+#' treated like this, as in `y ~ firm + school + (1 | worker)`; for the second one, a level is
+#' dropped for each connected component of the two factors, as in `lm()`. It also applies to slopes
+#' by level, that is, interactions of such a factor with covariates, with matrices such as
+#' `poly(x, 2)`, and with factors of few levels, as in `y ~ firm * x + (1 | worker)`, `firm:x`,
+#' `firm * sex` or `firm * x * sex`, if no level has more than 20 columns; and to the slopes of two
+#' factors, as in `y ~ firm * x + school * sex + (1 | worker)`. A level in which the covariate is
+#' constant, or in which a category doesn't occur, has no slope, as in `lm()`.
+#' [anova()][anova.rlmm] tests such an interaction as a whole; terms that it contains (`sex` in
+#' `firm:sex`) have no row in its table.
 #'
-#' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
-#' @seealso [rglmm()] for counts, proportions and other responses that aren't normal, [rnlmm()] for
-#'   nonlinear models, [lmList()] for a regression in each group. Of a fit:
-#'   [summary()][summary.rlmm] and [anova()][anova.rlmm] for tests, [confint()][confint.rlmm],
-#'   [VarCorr()][VarCorr.rlmm],
-#'   [ranef()][ranef.rlmm], [predict()][predict.rlmm], [simulate()][simulate.rlmm],
-#'   [plot()][plot.rlmm], [diagnose()] and [certificate()]. [rlmm_control()], [preview()] of a model
-#'   before it is fitted, [covariance_structures]; [rlmm_conditions] for what messages and warnings
-#'   mean; [rlmm-package] has all by task.
+#' `options(rlmm.large_factor = )` sets the number of levels from which factors are treated like
+#' this, whatever the number of rows; with `Inf` every factor has dummy columns. For generalized
+#' models see [rglmm()]. Under contrasts other than treatment contrasts with the first level as the
+#' base, the intercept and the coefficients of covariates with slopes depend on all levels: they
+#' can't be held, and have no profile and no replicates of [bootstrap()]. A factor with such
+#' contrasts gets dummy columns if some of its levels are aliased with columns before it.
+#'
+#' @return A fitted model, a list of class `rlmm_lmm`; with `devFunOnly = TRUE` a function.
+#' @seealso [rglmm()] for counts, proportions and other non-normal responses, [rnlmm()] for
+#'   nonlinear models, [lmList()] for a regression in each group, and [rlmm_control()] for the
+#'   optimizer and checks. For a fit: [summary()][summary.rlmm] and [anova()][anova.rlmm] for tests,
+#'   [confint()][confint.rlmm], [VarCorr()][VarCorr.rlmm], [ranef()][ranef.rlmm],
+#'   [predict()][predict.rlmm], [simulate()][simulate.rlmm], [plot()][plot.rlmm], [diagnose()] and
+#'   [certificate()]. [preview()] describes a model before it is fitted, [covariance_structures]
+#'   lists the covariance structures, [rlmm_conditions] explains messages and warnings, and
+#'   [rlmm-package] lists all functions by task.
 #' @examples
-#' # A line for each subject: intercepts and slopes that are correlated
+#' # A random intercept and slope for each subject, correlated
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' fit
 #' summary(fit)
 #' anova(fit)
 #' head(ranef(fit)$Subject)
 #'
-#' # ... and independent; the models compared
+#' # The same without the correlation, and a comparison of the two models
 #' independent <- rlmm(Reaction ~ Days + (Days || Subject), sleepstudy)
 #' anova(fit, independent, refit = FALSE)
 #'
-#' # Crossed factors, and nested ones
+#' # Crossed and nested grouping factors
 #' rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)
 #' rlmm(strength ~ 1 + (1 | batch / cask), Pastes)
 #'
-#' # Means of several measurements, weighted by their numbers
+#' # Means of several measurements, weighted by the number of measurements
 #' means <- aggregate(Yield ~ Batch, Dyestuff, mean)
 #' means$n <- c(5, 5, 4, 5, 3, 5)
 #' twice <- rbind(means, transform(means, Yield = Yield + c(-20, 20, 10, -10, 5, 0)))
 #' rlmm(Yield ~ 1 + (1 | Batch), twice, weights = n)
 #'
-#' # Residual variances of boys and of girls
+#' # Different residual variances for boys and girls
 #' rlmm(distance ~ age * Sex + (1 | Subject), nlme::Orthodont, dispersion = ~ Sex)
 #'
 #' # The REML criterion as a function of theta
@@ -137,7 +144,7 @@ rlmm <- function(
   contrasts = NULL,
   devFunOnly = FALSE,
   sigma = NULL,
-  # After the dots, so that R takes `weight =` for `weights`.
+  # This argument comes after the dots so that R matches `weight =` to `weights`.
   ...,
   weights_type = c("precision", "frequency"),
   dispersion
@@ -177,7 +184,7 @@ rlmm <- function(
 # The arguments that are evaluated in the data.
 linear_extras <- c("subset", "weights", "offset", "dispersion")
 
-#' What a call asks of a design: its objective as a function of theta, or the fit
+#' The result of a call: the objective as a function of theta, or the fit
 #' @noRd
 objective_or_fit <- function(design, devFunOnly, start, call, verbose) {
   check_verbose(verbose)
@@ -196,7 +203,7 @@ linear_objective <- function(design) {
   theta_function(design$spec, n_arguments(design$spec), added)
 }
 
-# Arguments that need all rows at once.
+# Raises an error about arguments that need all rows at once.
 check_summed_call <- function(
   call,
   of_rows = c("subset", "na.action", "dispersion")
@@ -214,7 +221,7 @@ check_summed_call <- function(
   )
 }
 
-# Arguments that belong to rows.
+# Raises an error about arguments that refer to rows, which sums don't have.
 check_sums_call <- function(call) {
   of_rows <- c(
     "data",
@@ -237,10 +244,10 @@ check_sums_call <- function(call) {
   )
 }
 
-# The control of a call without one, made once, as every argument of rlmm_control() is checked.
+# The default control, made once because rlmm_control() checks every argument.
 default_control <- rlmm_control()
 
-#' Fit a linear model, once its design is known, and report what must be known of the fit
+#' Fits a linear model from its design and issues warnings and messages about the fit
 #' @noRd
 fit_linear <- function(design, start, call, verbose) {
   control <- design$control

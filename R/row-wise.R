@@ -1,12 +1,12 @@
-# What of a model's variables depends on more than its own row: in a piece of the data it would be
-# another, or it goes by the order of a factor's levels there.
+# Variables of a model whose value in a row depends on other rows, such as `x - mean(x)`, or on the
+# order of a factor's levels. In one chunk of the data they would have other values than in all.
 
-#' Refuse variables whose rows depend on other rows: what sums up a table doesn't have these
+#' Raises an error about variables that depend on other rows, for data that are a table
 #' @noRd
 check_row_wise <- function(plan, rows, extras) {
   odd <- setdiff(bases(plan), plan$bases)
   if (length(odd) == 0L) {
-    odd <- setdiff(unlike_their_part(plan, rows, extras), plan$bases)
+    odd <- setdiff(depending_on_other_rows(plan, rows, extras), plan$bases)
   }
   refuse_dependent(odd)
 }
@@ -26,14 +26,15 @@ refuse_dependent <- function(odd) {
   )
 }
 
-#' Variables, weights and offsets that are others in some of the rows than in all
+#' Variables, weights and offsets that differ between some of the rows and all rows
 #'
-#' One row in two tells `x - mean(x)` and `cumsum(x)`; the rows with the smaller, or the larger,
-#' values of a column tell `as.integer(factor(x))`. A basis that no part can have alone is one too.
-#' @return Their expressions as text.
+#' Every second row reveals `x - mean(x)` and `cumsum(x)`; the rows with the smaller, or the larger,
+#' values of a column reveal `as.integer(factor(x))`. A basis, such as `poly(x, 2)`, that can't be
+#' evaluated in any of the parts counts as well.
+#' @return The expressions of these variables, as text.
 #' @noRd
-unlike_their_part <- function(plan, rows, extras) {
-  rows <- rows_to_try(rows)
+depending_on_other_rows <- function(plan, rows, extras) {
+  rows <- sample_rows(rows)
   if (is.null(rows)) {
     return(character())
   }
@@ -54,12 +55,13 @@ unlike_their_part <- function(plan, rows, extras) {
   Filter(is_unlike, names(all))
 }
 
-#' Refuse variables that are others in the first chunk, or in another one, than in both together
+#' Raises an error about variables that differ between the first chunk, or another one, and both
+#' together
 #' @noRd
-check_beside_first <- function(plan, first, chunk, extras) {
+check_against_first <- function(plan, first, chunk, extras) {
   columns <- columns_of_model(chunk, plan, extras)
   parts <- lapply(list(first, chunk), \(rows) {
-    rows_to_try(rows)[intersect(columns, names(rows))]
+    sample_rows(rows)[intersect(columns, names(rows))]
   })
   both <- tryCatch(do.call(rbind, parts), error = \(cnd) NULL)
   if (is.null(both)) {
@@ -67,29 +69,29 @@ check_beside_first <- function(plan, first, chunk, extras) {
   }
   is_first <- seq_len(nrow(both)) <= nrow(parts[[1L]])
   beside <- values_in(both, plan, extras)
-  # A column may be a factor here and text there.
+  # A column may be a factor in one chunk and text in another.
   beside <- beside[!unquoted(names(beside)) %in% columns]
   odd <- Map(
-    \(part, at) unlike_values(beside, values_in(part, plan, extras), at),
+    \(part, at) changed_values(beside, values_in(part, plan, extras), at),
     parts,
     list(is_first, !is_first)
   )
   refuse_dependent(unlist(odd))
 }
 
-# The names of values of some rows that are others among all.
-unlike_values <- function(all, own, rows) {
+# The names of variables whose values in some rows differ from those in the same rows among all.
+changed_values <- function(all, own, rows) {
   names <- intersect(names(all), names(own))
   is_like <- \(name) is_same_part(all[[name]], own[[name]], rows, FALSE)
   Filter(\(name) !is_like(name), names)
 }
 
-#' The levels of the factors on whose codes a variable depends, such as `as.integer(f)`: each part
-#' of the data must have the same ones
-#' @return A named list; empty if there is none.
+#' The levels of factors whose integer codes a variable uses, such as `as.integer(f)`: each part of
+#' the data must have the same levels
+#' @return A named list, empty if there is no such factor.
 #' @noRd
 coded_levels <- function(plan, rows, extras) {
-  rows <- rows_to_try(rows)
+  rows <- sample_rows(rows)
   used <- columns_of_model(rows, plan, extras)
   factors <- Filter(\(name) is.factor(rows[[name]]), used)
   values <- \(rows) lapply(values_in(rows, plan, extras), bare_values)
@@ -105,8 +107,8 @@ coded_levels <- function(plan, rows, extras) {
   lapply(coded, \(name) levels(rows[[name]]))
 }
 
-# The values of a model's variables, of its weights and of its offset in some rows, by their
-# expressions; those that can't be evaluated there, or are as long as other rows, are left out.
+# The values of a model's variables, weights and offset in some rows, named by their expressions.
+# Expressions that fail, or have another length than the rows, are left out.
 values_in <- function(rows, plan, extras) {
   env <- formula_env(plan$formula)
   variables <- as.list(plan$variables)[-1L]
@@ -129,11 +131,11 @@ values_in <- function(rows, plan, extras) {
   Filter(\(x) NROW(x) == nrow(rows), c(values, given))
 }
 
-# Rows from all over a data frame, so many that what depends on others is seen.
-rows_to_try <- function(rows) {
+# Equally spaced rows of a data frame, enough to reveal dependence on other rows.
+sample_rows <- function(rows) {
   if (is.data.frame(rows)) {
     n <- nrow(rows)
-    at <- unique(round(seq(1, n, length.out = min(n, rows_looked_at))))
+    at <- unique(round(seq(1, n, length.out = min(n, n_sampled_rows))))
     as.data.frame(rows)[at, , drop = FALSE]
   }
 }
@@ -150,7 +152,7 @@ parts_of_rows <- function(rows, plan, extras) {
   c(in_turns, unlist(lapply(columns, parts_by_value), recursive = FALSE))
 }
 
-# Where a column has its smaller values, and where it has the larger ones.
+# The rows with the smaller values of a column and those with the larger ones.
 parts_by_value <- function(x) {
   values <- if (is.atomic(x) && is.null(dim(x))) sort(unique(x))
   if (length(values) < 2L) {
@@ -159,8 +161,8 @@ parts_by_value <- function(x) {
   split(seq_along(x), match(x, values) > length(values) %/% 2L)
 }
 
-#' Whether values in a part of the rows are those that they have among all; `NULL` if they have none
-#' @param ordered Must levels have the same order?
+#' Whether the values in a part of the rows equal those among all rows; `NULL` if there are none
+#' @param ordered Whether levels must have the same order.
 #' @noRd
 is_same_part <- function(whole, part, rows, ordered = TRUE) {
   if (is.null(part)) {

@@ -58,7 +58,7 @@ separated_levels <- function(fit, spec, weights, effects) {
   slopes <- abs(in_core_coding(fit)$levels)
   core_terms <- spec$terms[fixed_term_numbers(spec)]
   is_separated <- lapply(seq_along(core_terms), \(block) {
-    factors <- of_block(large, block)
+    factors <- factors_of_block(large, block)
     separated_in_block(factors, core_terms[[block]], slopes, weights, effects)
   })
   is_separated <- unlist(lapply(large$factors, \(own) {
@@ -87,7 +87,7 @@ separated_in_block <- function(factors, core_term, slopes, weights, effects) {
     \(j) {
       beside <- weighted[beside_column(factors, j)]
       own <- as.matrix(weighted[[j]])
-      rest <- explain_within(own, refs, n_levels, beside)$rest
+      rest <- project_within_levels(own, refs, n_levels, beside)$rest
       drop(level_sums(rest^2, refs, n_levels))
     },
     numeric(n_levels)

@@ -107,8 +107,8 @@ slope_weights <- function(fit, slopes, x) {
 # What columns and the levels of factors leave of a covariate.
 rest_beside <- function(covariate, columns, factors) {
   if (length(factors) > 0L) {
-    covariate <- explain_by_levels(covariate, factors)$rest
-    left <- explain_by_levels(columns, factors)$rest
+    covariate <- project_on_levels(covariate, factors)$rest
+    left <- project_on_levels(columns, factors)$rest
     # What the levels explain of a column altogether leaves rounding errors.
     columns <- left[, !depends_on_earlier(left, columns), drop = FALSE]
   }

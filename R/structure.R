@@ -1,9 +1,9 @@
-# Covariance structures: what R knows of each of them. The numbers are the core's.
+# Covariance structures: their syntax, names and checks. The core computes Lambda and derivatives.
 
 #' Covariance structures
 #'
-#' By default the effects of a random-effects term `(effects | group)` have any covariance matrix. A
-#' function around the term restricts it.
+#' By default the effects of a random-effects term `(effects | group)` have an unstructured
+#' covariance matrix. A function around the term restricts it.
 #'
 #' \tabular{lll}{
 #'   **term** \tab **covariance** \tab **parameters for k effects** \cr
@@ -18,27 +18,28 @@
 #'   `toep(0 + f | g, hom = TRUE)` \tab the same with one variance \tab k
 #' }
 #'
-#' glmmTMB's names `homdiag()`, `homcs()`, `hetar1()` and `homtoep()` are understood.
+#' The names `homdiag()`, `homcs()`, `hetar1()` and `homtoep()` of glmmTMB are also accepted.
 #'
-#' With `||` in place of `|` the effects are uncorrelated, also in `us()` and `diag()`; in the other
-#' structures it is an error. A model may have several such terms, also on the same grouping factor.
-#' `cs()`, `ar1()` and `toep()` need two columns at least, `ar1()` and `toep()` the indicators of
-#' one factor (`0 + f`), whose levels are taken to be equally spaced in their order: those that have
-#' observations, as in lme4 and glmmTMB. Levels that are numbers of another order or spacing are
-#' pointed out by a message.
+#' With `||` in place of `|` the effects are uncorrelated, also inside `us()` and `diag()`; inside
+#' the other structures it is an error. A model may have several such terms, also with the same
+#' grouping factor. `cs()`, `ar1()` and `toep()` need at least two columns; `ar1()` and `toep()`
+#' need the indicators of one factor (`0 + f`), whose levels are taken as equally spaced in their
+#' order. As in lme4 and glmmTMB only levels with observations count. A message is given if the
+#' levels are numbers that are not in order or not equally spaced.
 #'
-#' @section Parameters: `getME(fit, "theta")` holds what lme4 calls `par`: for `us()` and `diag()`
-#' the elements of the relative covariance factor Lambda, for the others the standard deviations
-#' divided by the residual one and then the correlation, named `"group.rho"`, or, in `toep()`, those
-#' at distance 1, 2, ..., named `"group.rho1"`, `"group.rho2"` and so on; their one standard
-#' deviation of `hom = TRUE` is named `"group.*"`.
+#' @section Parameters: `getME(fit, "theta")` returns the parameters that lme4 calls `par`. For
+#' `us()` and `diag()` they are the elements of the relative covariance factor Lambda. For the other
+#' structures they are the standard deviations divided by the residual standard deviation, followed
+#' by the correlation, named `"group.rho"`, or for `toep()` by the correlations at distance 1, 2,
+#' ..., named `"group.rho1"`, `"group.rho2"` and so on. The common standard deviation of `hom =
+#' TRUE` is named `"group.*"`.
 #'
-#' The correlation lies between -1 (in `cs()`: -1 / (k - 1)) and 1, ends included; there the fit is
-#' singular. In `toep()` the range of a correlation depends on those at smaller distances: the
-#' partial correlation of two effects, given those between them, lies between -1 and 1. The
-#' optimizer sees an angle, `rho = m + h sin(angle)` with the middle `m` and the half-width `h` of
-#' that range, so that an estimate at an end is found as well as any other. `getME(fit, "Lind")` is
-#' `NA` for elements of Lambda that aren't parameters.
+#' The correlation lies between -1 (for `cs()`: -1 / (k - 1)) and 1, inclusive; at these bounds the
+#' fit is singular. For `toep()` the range of a correlation depends on those at smaller distances:
+#' the partial correlation of two effects, given those between them, lies between -1 and 1. The
+#' optimizer uses an angle, `rho = m + h sin(angle)` with the midpoint `m` and half-width `h` of the
+#' range, so that an estimate at a bound is found like any other. `getME(fit, "Lind")` is `NA` for
+#' elements of Lambda that are not parameters.
 #'
 #' @examples
 #' sleepstudy$day <- factor(sleepstudy$Days)
@@ -53,16 +54,15 @@
 #' @name covariance_structures
 NULL
 
-# The number of correlations in structures that have one for all effects.
+# The number of correlation parameters of structures with a single one.
 one_correlation <- function(k) 1L
 
-#' How each structure is written; what it means is the core's (`core_structures()`)
+#' The syntax and labels of the structures; the core defines their meaning (`core_structures()`)
 #'
-#' `call`: the function around a bar; `hom`: its argument, `NULL` where it has none; `n_rho`: the
-#' number of correlations of k effects that are parameters, `NULL` where none is; `tag`: what stands
-#' beside them in print; `series`: whether the effects must be the levels of one factor, in their
-#' order; `linear`: whether the covariance matrix is linear in as many numbers as there are
-#' parameters.
+#' `call`: the function around a bar; `hom`: its argument, `NULL` if it has none; `n_rho`: the
+#' number of correlation parameters of k effects, `NULL` if there are none; `tag`: the label in
+#' print; `series`: whether the effects must be the levels of one factor, in their order; `linear`:
+#' whether the covariance matrix is linear in as many numbers as there are parameters.
 #' @noRd
 structures <- list(
   us = list(call = "us", linear = TRUE),
@@ -118,14 +118,14 @@ structures <- list(
   )
 )
 
-# The structure that each function around a bar stands for, unless `hom` is given.
+# The structure of each function around a bar if `hom` isn't given.
 structure_calls <- append(
   stats::setNames(nm = names(structures)),
   c(zerocorr = "diag"),
   after = 1L
 )
 unsupported_calls <- c("ou", "gau", "mat", "rr", "propto", "equalto")
-# Functions that may stand around a bar.
+# The functions that may be around a bar.
 bar_calls <- c(names(structure_calls), unsupported_calls)
 
 has_rho <- function(structure) !is.null(structures[[structure]]$n_rho)
@@ -147,7 +147,7 @@ n_theta <- function(structure, size) {
   if (is.null(n_rho)) n_scales else n_scales + n_rho(size)
 }
 
-#' The structure that a function around a bar stands for
+#' The structure of the function around a bar
 #' @noRd
 read_structure <- function(expr) {
   name <- structure_name(expr)
@@ -167,7 +167,7 @@ read_structure <- function(expr) {
   found
 }
 
-# `TRUE` or `FALSE`, or `NA` if the arguments are others.
+# The value of `hom`, `TRUE` or `FALSE`; `NA` if there are other arguments.
 read_hom <- function(arguments) {
   name <- names(arguments) %||% "hom"
   if (length(arguments) != 1L || !name %in% c("", "hom")) {
@@ -184,7 +184,7 @@ read_hom <- function(arguments) {
 }
 
 #' The term as the user would write it
-#' @param called The user's own word for the structure, where there are two.
+#' @param called The function that the user called, for structures with two names.
 #' @noRd
 structured_call <- function(structure, term, called = NULL) {
   if (is_unstructured(structure)) {
@@ -224,8 +224,8 @@ term_texts <- function(fit) vapply(fit$random, term_text, "")
 
 # Templates -------------------------------------------------------------------
 
-#' Rows and columns, within the template of a k-column term, of the elements that theta determines;
-#' where it fills them, in theta's order.
+#' The rows and columns of the elements in the template of a k-column term that theta determines, in
+#' the order of theta
 #' @noRd
 template_cells <- function(structure, k) {
   if (is_diagonal(structure)) {
@@ -242,7 +242,7 @@ template_cells <- function(structure, k) {
 
 # Checks --------------------------------------------------------------------
 
-#' Whether the structure makes sense for the columns of a term
+#' Checks that a structure suits the columns of a term
 #' @noRd
 check_structure <- function(bar, effects, frame) {
   if (!has_rho(bar$structure)) {
@@ -266,7 +266,7 @@ abort_one_column <- function(bar, written, column) {
   )
 }
 
-# The columns of a term in `ar1()` are those of a series.
+# Checks that the columns of a term in `ar1()` or `toep()` are the indicators of one factor.
 check_series <- function(bar, written, effects, frame) {
   if (!is_one_factor(effects$terms, frame)) {
     abort_unsuited(
@@ -285,8 +285,7 @@ check_series <- function(bar, written, effects, frame) {
   check_order(bar, written, attr(effects$terms, "term.labels"), frame)
 }
 
-# Check the factor of a series: its correlations go by the order of the levels, and take them for
-# equally spaced.
+# Checks the factor of a series, whose correlations assume equally spaced levels in their order.
 check_order <- function(bar, written, name, frame) {
   variable <- frame[[name]]
   if (is.character(variable)) {
@@ -311,7 +310,7 @@ abort_text_order <- function(bar, written, name) {
   )
 }
 
-# Whether these are numbers at unequal distances.
+# Whether numbers are not equally spaced.
 is_unequal <- function(numbers) {
   steps <- diff(numbers)
   length(steps) > 1L &&
@@ -368,7 +367,7 @@ abort_structure <- function(name) {
   )
 }
 
-# Who has the structure, or which one here has nearly that name.
+# The hint for an unknown structure: the package that has it, or a similar name here.
 structure_hint <- function(name) {
   if (name %in% glmmtmb_structures) {
     return(c(i = "`glmmTMB::glmmTMB()` fits models with it."))
@@ -398,19 +397,19 @@ abort_structure_arguments <- function(expr) {
 #' @noRd
 has_lme4_counterpart <- function(structures) structures %in% c("us", "diag")
 
-# Structures of one covariance matrix, which one without structure can equal.
+# Whether structures have a single correlated covariance matrix, which `us()` includes.
 is_correlated <- function(structures) {
   !structures %in% c("us", "diag", "homdiag")
 }
 
-#' A formula without functions around correlated bars too
+#' A formula without the functions around bars, also those of correlated structures
 #' @noRd
 unstructured_bars <- function(expression) {
   plain_bars(expression, c(names(structure_calls), "zerocorr"))
 }
 
-#' A formula without functions around bars: `diag()` and `zerocorr()` terms become `||` terms
-#' @param calls The functions to leave out: by default those that lme4 has a counterpart of.
+#' A formula without the functions around bars: `diag()` and `zerocorr()` terms become `||` terms
+#' @param calls The functions to remove; by default those that lme4 has a counterpart of.
 #' @noRd
 plain_bars <- function(expression, calls = c("us", "diag", "zerocorr")) {
   name <- call_name(expression)

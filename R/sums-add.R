@@ -1,13 +1,15 @@
-# The algebra of sums: taking off X and y what was not taken off before, and adding up.
+# Linear maps and addition of sums: changing the origin of the columns and the fitted values that
+# were subtracted from the response, and adding the sums of two parts of the data.
 
-#' Sums of the same rows, with another shift of X and another fit of y taken off
+#' Sums of the same rows with other origins of the columns of X and other fitted values subtracted
+#' from the response
 #'
-#' With M the matrix that takes the centred columns to those of the new shift, and e the fit that
-#' was taken off less the new one, X becomes XM and the residual response r + Xe.
+#' With M the matrix that maps the centred columns to those with the new origins, and e the old
+#' coefficients minus the new ones, X becomes XM and the residual response r becomes r + Xe.
 #' @noRd
 recentre <- function(sums, shift, beta0) {
   change <- change_of_shift(sums$shift, shift)
-  sums <- take_off(sums, drop(sums$beta0 - change %*% beta0))
+  sums <- change_residuals(sums, drop(sums$beta0 - change %*% beta0))
   sums$xr <- drop(crossprod(change, sums$xr))
   sums$xx <- crossprod(change, sums$xx %*% change)
   sums$terms <- lapply(sums$terms, shift_term, change)
@@ -16,8 +18,8 @@ recentre <- function(sums, shift, beta0) {
   sums
 }
 
-# The residual response becomes r + Xe.
-take_off <- function(sums, e) {
+# Replaces the residual response r by r + Xe.
+change_residuals <- function(sums, e) {
   xr <- sums$xr + drop(sums$xx %*% e)
   sums$rr <- sums$rr + sum(e * (sums$xr + xr))
   sums$xr <- xr
@@ -29,7 +31,7 @@ take_off <- function(sums, e) {
   sums
 }
 
-# The matrix that takes columns centred by one shift to those of another.
+# The matrix M that maps columns with one origin to those with another one.
 change_of_shift <- function(old, new) {
   change <- diag(length(new))
   if (length(new) > 1L) {
@@ -38,7 +40,7 @@ change_of_shift <- function(old, new) {
   change
 }
 
-#' Sums with another shift of X, the same fit taken off
+#' Sums with other origins of X and the same fitted values subtracted
 #' @noRd
 reshift <- function(sums, shift) {
   beta0 <- sums$beta0
@@ -54,7 +56,7 @@ shift_term <- function(term, change) {
   term
 }
 
-#' Sums without a column of X, whose coefficient has the value
+#' Sums without a column of X whose coefficient is held at a value
 #' @noRd
 hold_column <- function(sums, at, value) {
   if (at == 1L) {
@@ -67,17 +69,17 @@ hold_column <- function(sums, at, value) {
   held <- replace(sums$beta0, at, value)
   sums <- recentre(sums, sums$shift, held)
   shift <- sums$shift[at]
-  sums <- take_off_fit(drop_column(sums, at))
+  sums <- subtract_least_squares(drop_column(sums, at))
   if (at > 1L) {
-    # The coefficient of the first column is that of the columns as they are.
+    # The coefficient of the first column refers to columns that are not centred.
     sums$beta0[1L] <- sums$beta0[1L] - shift * value
   }
   sums
 }
 
-#' Sums with the fit of least squares taken off
+#' Sums with the least-squares fit subtracted from the response
 #' @noRd
-take_off_fit <- function(sums) {
+subtract_least_squares <- function(sums) {
   beta0 <- sums$beta0 + solve_scaled(sums$xx, sums$xr)
   recentre(sums, sums$shift, beta0)
 }
@@ -94,7 +96,7 @@ drop_column <- function(sums, at) {
   sums
 }
 
-#' The coefficients of least squares, from products of columns of any size
+#' Solves the normal equations; scaling to a unit diagonal allows columns of any magnitude
 #' @noRd
 solve_scaled <- function(xx, xr) {
   if (length(xr) == 0L) {
@@ -105,13 +107,13 @@ solve_scaled <- function(xx, xr) {
   backsolve(root, backsolve(root, xr / size, transpose = TRUE)) / size
 }
 
-#' Sums with the columns of one term in another order
+#' Sums with the columns of one term permuted
 #' @noRd
 permute_sums <- function(sums, term, columns) {
   if (!is.null(sums$summed)) {
     sums$summed[[term]] <- sums$summed[[term]][columns, columns, drop = FALSE]
   }
-  sums$terms[[term]] <- move_columns(sums$terms[[term]], columns)
+  sums$terms[[term]] <- select_term_columns(sums$terms[[term]], columns)
   sums$pairs <- lapply(sums$pairs, \(pair) {
     if (pair$terms[1L] == term) {
       pair$zz <- pair$zz[columns, , , drop = FALSE]
@@ -124,14 +126,14 @@ permute_sums <- function(sums, term, columns) {
   sums
 }
 
-move_columns <- function(term, columns) {
+select_term_columns <- function(term, columns) {
   term$zz <- term$zz[columns, columns, , drop = FALSE]
   term$xz <- term$xz[, columns, , drop = FALSE]
   term$zr <- term$zr[columns, , drop = FALSE]
   term
 }
 
-#' Sums of the rows of two parts of the data
+#' Adds the sums of two disjoint parts of the data
 #' @noRd
 add_sums <- function(a, b) {
   check_same_sums(a, b)
@@ -152,8 +154,8 @@ add_sums <- function(a, b) {
 
 # Keys ------------------------------------------------------------------------
 
-#' The labels of levels, of the values of their variables
-#' @param keys A list: for each variable of a grouping factor its values at the levels.
+#' The labels of levels, pasted from the values of their variables
+#' @param keys A list with the values of each variable of a grouping factor, one for each level.
 #' @noRd
 key_labels <- function(keys) {
   do.call(paste, c(unname(lapply(keys, as.character)), sep = ":"))
@@ -164,7 +166,7 @@ append_keys <- function(a, b, levels_a, levels_b) {
   Map(append_values, a, lapply(b, `[`, new))
 }
 
-# A factor in one part may be text in another.
+# A variable may be a factor in one part and text in the other.
 append_values <- function(x, y) {
   if (is.factor(x) || is.factor(y)) {
     levels <- common_order(list(order_of_levels(x), order_of_levels(y)))
@@ -174,9 +176,10 @@ append_values <- function(x, y) {
   if (is_same) c(x, y) else c(as.character(x), as.character(y))
 }
 
-#' Sums whose levels stand in the order that they have in a fit of rows
+#' Sums with the levels in the order of a fit of rows
 #'
-#' Numbers by size, factors as their levels; values that are written alike are one level.
+#' Numbers are sorted, factors keep the order of their levels. Values with equal labels are one
+#' level.
 #' @noRd
 levels_in_order <- function(sums) {
   if (is.null(sums$keys)) {
@@ -204,7 +207,8 @@ order_numbers <- function(numbers, refs, n_levels) {
   numbers
 }
 
-# Arrays whose last dimension are the levels.
+# Moves the slices of an array, whose last dimension is the levels, to new level numbers and adds
+# slices with the same number.
 place_levels <- function(x, refs, n_levels) {
   if (identical(refs, seq_len(n_levels))) {
     return(x)
@@ -233,7 +237,7 @@ order_pair <- function(pair, refs, n_levels) {
   pair
 }
 
-# One number for each combination of a level of a factor of n levels and one of another factor.
+# One number for each cell of two factors, of which the first has n levels.
 cell_key <- function(a, b, n) {
   (b - 1) * n + a
 }
@@ -247,7 +251,9 @@ cells_of_keys <- function(keys, n) {
 
 # Numbers ---------------------------------------------------------------------
 
-#' @param places For both parts, by factor, where its levels stand among those of the sum.
+#' Adds the arrays of two parts
+#' @param places For both parts, the positions of the levels of each factor among those of the
+#'   total.
 #' @noRd
 add_numbers <- function(a, b, places, n_levels) {
   b <- sums_of_columns(recentre(b, a$shift, a$beta0), a$summed)
@@ -266,7 +272,7 @@ add_numbers <- function(a, b, places, n_levels) {
   a
 }
 
-# Arrays whose last dimension are the levels.
+# Adds arrays of two parts, whose last dimension is the levels.
 add_terms <- function(a, b, at, n_levels) {
   Map(
     function(a, b) {
@@ -288,8 +294,8 @@ add_terms <- function(a, b, at, n_levels) {
 
 add_pairs <- function(a, b, places, n_levels) {
   n <- n_levels[[a$terms[1L]]]
-  key_a <- placed_key(a, places[[1L]], n)
-  key_b <- placed_key(b, places[[2L]], n)
+  key_a <- cell_keys_in_total(a, places[[1L]], n)
+  key_b <- cell_keys_in_total(b, places[[2L]], n)
   keys <- sort(unique(c(key_a, key_b)))
   dim <- c(dim(a$zz)[1:2], length(keys))
   zz <- matrix(
@@ -309,14 +315,14 @@ add_pairs <- function(a, b, places, n_levels) {
   )
 }
 
-# The keys of a pair's cells, their levels numbered as in the sum of two parts of the data.
-placed_key <- function(pair, places, n) {
+# The keys of the cells of a pair of factors, with levels numbered as in the total.
+cell_keys_in_total <- function(pair, places, n) {
   a <- places[[pair$terms[1L]]][pair$a]
   b <- places[[pair$terms[2L]]][pair$b]
   cell_key(a, b, n)
 }
 
-# Whether two objects are sums of the same columns.
+# Raises an error unless two objects are sums of the same columns.
 check_same_sums <- function(a, b) {
   reason <- difference_of_plans(a$plan, b$plan)
   if (!is.null(reason)) {
@@ -327,7 +333,7 @@ check_same_sums <- function(a, b) {
   }
 }
 
-#' The first difference of two plans, a sentence; `NULL` without any
+#' A sentence about the first difference of two plans; `NULL` if there is none
 #' @noRd
 difference_of_plans <- function(a, b) {
   same <- \(name) identical(a[[name]], b[[name]])
@@ -372,7 +378,7 @@ have_same_codings <- function(a, b) {
 
 effect_parts <- function(plan) c(list(plan$fixed), unname(plan$random))
 
-# The contrasts of the factors among all effects, as matrices.
+# The contrast matrices of the factors in all effects.
 codings <- function(plan) {
   lapply(effect_parts(plan), \(part) {
     names <- as.character(names(part$contrasts))

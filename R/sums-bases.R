@@ -1,8 +1,8 @@
-# Bases that depend on all rows: what `poly()` and `scale()` take from their data, for tables from
-# the table itself.
+# Basis functions with parameters that depend on all rows, `poly()` and `scale()`, computed from
+# sums over a table.
 
-#' A plan with what its bases take from the whole table
-#' @return The plan, with their names as `bases`.
+#' Adds the parameters of bases, computed from the whole table, to a plan
+#' @return The plan, with the names of these bases in `bases`.
 #' @noRd
 with_table_bases <- function(plan, table, rows) {
   made <- table_bases(plan, table, rows)
@@ -29,7 +29,7 @@ table_bases <- function(plan, table, rows) {
   drop_null(made)
 }
 
-# Variables such as `poly(x, 2)`, for which R keeps what they took from the data.
+# Variables such as `poly(x, 2)`, whose parameters R stores in the `predvars` of the terms.
 bases <- function(plan) {
   written <- as.list(plan$variables)[-1L]
   evaluated <- as.list(plan$predvars)[-1L]
@@ -45,7 +45,7 @@ set_predvars <- function(terms, made) {
   terms
 }
 
-#' The call of a basis with what it takes from a table; `NULL` for a basis that a table can't make
+#' The call of a basis with its parameters; `NULL` for a basis that can't be computed from sums
 #' @noRd
 table_basis <- function(expr, table, scope) {
   switch(
@@ -55,8 +55,8 @@ table_basis <- function(expr, table, scope) {
   )
 }
 
-#' Coefficients of orthogonal polynomials, degree by degree: alpha_j is the mean of x weighted by
-#' p_j^2, and the norm of p_j is the sum of that
+#' The coefficients of orthogonal polynomials, degree by degree: alpha_j is the mean of x weighted
+#' by p_j^2, and norm2_j is the sum of p_j^2
 #' @noRd
 table_poly <- function(expr, table, scope) {
   asked <- poly_arguments(expr, scope$env)
@@ -80,7 +80,7 @@ poly_coefficients <- function(x, degree, table) {
   coefs
 }
 
-# sum(p^2), and sum(x p^2) as it is from the mean of x on, which keeps the digits of a far origin.
+# sum(p^2) and sum(x p^2).
 basis_sums <- function(table, x, p) {
   as_double <- engine_of(table)$double
   columns <- list(x = as_double(x), p = as_double(p))
@@ -89,7 +89,7 @@ basis_sums <- function(table, x, p) {
     norm2 = quote(sum(p * p, na.rm = TRUE)),
     alpha = quote(sum(x * p * p, na.rm = TRUE))
   )
-  found <- look_at(dplyr::summarise(rows, !!!squares), 1L)
+  found <- collect_first(dplyr::summarise(rows, !!!squares), 1L)
   lapply(found, as.numeric)
 }
 
@@ -108,7 +108,7 @@ table_scale <- function(expr, table, scope) {
   expr
 }
 
-# Whether an argument of scale() is `TRUE`, as by default.
+# Whether an argument of `scale()` is missing or `TRUE`.
 is_wanted <- function(argument, scope) {
   is.null(argument) || isTRUE(eval_or_null(argument, NULL, scope$env))
 }

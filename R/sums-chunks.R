@@ -1,6 +1,6 @@
-# Sums of data frames, one or many.
+# Sums of data that come as one data frame or in chunks.
 
-# A function that doesn't go back has no first chunk at the second time.
+# A reader that doesn't go back has no chunks the second time.
 abort_no_way_back <- function() {
   abort_argument(
     "`data(TRUE)` must go back to the first chunk.",
@@ -10,7 +10,7 @@ abort_no_way_back <- function() {
   )
 }
 
-#' Sums of all chunks; the reader is read twice only where levels must be known first
+#' Sums of all chunks; the chunks are read twice only if levels must be collected first
 #' @noRd
 sums_of_chunks <- function(formula, reader, extras, options) {
   check <- \(chunk) frame_of_chunk(formula, chunk, extras)
@@ -27,46 +27,64 @@ sums_of_chunks <- function(formula, reader, extras, options) {
       abort_no_way_back()
     }
   }
-  read_on(reader)
-  label <- label_apart_in_chunks(formula, chunks$first, extras, options, known)
-  sums_with_apart(formula, label, \(formula) {
+  stop_rewinding(reader)
+  label <- find_summed_factor_in_chunks(
+    formula,
+    chunks$first,
+    extras,
+    options,
+    known
+  )
+  sums_with_factor_as_group(formula, label, \(formula) {
     plan <- sums_plan(formula, chunks$first, extras, options, known)
     plan$coded <- coded_levels(plan, chunks$first, extras)
     if (is.null(chunks$second)) {
-      plan$dependent <- unlike_their_part(plan, chunks$first, extras)
+      plan$dependent <- depending_on_other_rows(plan, chunks$first, extras)
     } else {
-      refuse_dependent(unlike_their_part(plan, chunks$first, extras))
+      refuse_dependent(depending_on_other_rows(plan, chunks$first, extras))
     }
     total <- chunk_sums(plan, chunks$first, extras)
     add_chunks(total, chunks, extras, reader)
   })
 }
 
-# A large factor, from the levels of all chunks, or of the only one; others have columns.
-label_apart_in_chunks <- function(formula, chunk, extras, options, known) {
+# The large factor, from the levels in all chunks; other factors get dummy columns.
+find_summed_factor_in_chunks <- function(
+  formula,
+  chunk,
+  extras,
+  options,
+  known
+) {
   parsed <- parse_formula(formula, chunk)
   known <- known %||%
     lapply(categories(formula, parsed, chunk, extras), `[[`, "used")
   sizes <- lengths(known)
-  has_many <- \(name) isTRUE(is_many_to_sum(sizes[name]))
-  label <- label_apart(formula, chunk, extras, options$contrasts, has_many)
+  has_many <- \(name) isTRUE(has_many_levels(sizes[name]))
+  label <- find_summed_factor(
+    formula,
+    chunk,
+    extras,
+    options$contrasts,
+    has_many
+  )
   for (name in setdiff(names(sizes), unquoted(label))) {
     check_number_of_levels(sizes[[name]], name)
   }
   label
 }
 
-#' The first chunk with a row that counts, and the next one
-#' @param check A function of a chunk that fails if no row of it counts.
+#' The first chunk with complete rows, and the chunk after it
+#' @param check A function of a chunk that fails if none of its rows can be used.
 #' @noRd
 first_chunks <- function(reader, check) {
   reader(TRUE)
-  first <- first_that_counts(reader, check)
+  first <- first_with_rows(reader, check)
   list(first = first, second = if (!is.null(first)) next_chunk(reader))
 }
 
-# The error is that of the last chunk if none has a row that counts.
-first_that_counts <- function(reader, check) {
+# If no chunk has usable rows, the error of the last one is raised.
+first_with_rows <- function(reader, check) {
   problem <- NULL
   while (!is.null(chunk <- next_chunk(reader))) {
     problem <- if_no_rows(check(chunk), identity)
@@ -77,7 +95,8 @@ first_that_counts <- function(reader, check) {
   if (!is.null(problem)) stop(problem)
 }
 
-# What else becomes of a chunk whose rows all miss a value, or have no weight.
+# Evaluates an expression, with an alternative for a chunk whose rows all have missing values or
+# zero weight.
 if_no_rows <- function(expr, otherwise) {
   tryCatch(expr, rlmm_error_no_rows = otherwise)
 }
@@ -91,13 +110,13 @@ add_chunks <- function(total, chunks, extras, reader) {
   chunk <- chunks$second
   while (!is.null(chunk)) {
     total <- add_chunk(total, chunk, extras)
-    check_beside_first(total$plan, chunks$first, chunk, extras)
+    check_against_first(total$plan, chunks$first, chunk, extras)
     chunk <- next_chunk(reader)
   }
   total
 }
 
-# A chunk without a row that counts adds nothing.
+# A chunk without usable rows adds nothing.
 add_chunk <- function(total, chunk, extras) {
   sums <- if_no_rows(
     chunk_sums(total$plan, chunk, extras, total$sums),
@@ -106,7 +125,8 @@ add_chunk <- function(total, chunk, extras) {
   if (is.null(sums)) total else add_sums(total, sums)
 }
 
-#' All levels of the categorical variables among the effects; nothing more is read if there is none
+#' The levels of the categorical variables in the effects, from all chunks; `NULL`, without reading
+#' further chunks, if there are no such variables
 #' @noRd
 collect_levels <- function(formula, extras, chunks, reader) {
   parsed <- parse_formula(formula, chunks$first)
@@ -134,8 +154,8 @@ more_levels <- function(found, new) {
   )
 }
 
-# The levels that occur in the order that the chunks' factors have together; those of text in that
-# of the alphabet.
+# The levels that occur, in an order that agrees with the factors of all chunks; levels of text
+# variables are sorted.
 ordered_levels <- function(orders, used) {
   order <- if (length(orders) > 0L) common_order(orders)
   c(intersect(order, used), sort(setdiff(used, order)))
@@ -150,8 +170,9 @@ check_same_categories <- function(names, known) {
   }
 }
 
-#' The categorical variables among the effects: of each a list of `orders`, the levels in their
-#' order if it is a factor, and `used`, those that occur
+#' The categorical variables in the effects of a chunk
+#' @return A list for each variable: `orders`, a list with its levels if it is a factor; and `used`,
+#'   the levels that occur.
 #' @noRd
 categories <- function(formula, parsed, chunk, extras) {
   frame <- whole_frame(parsed, formula_env(formula), chunk, extras)
@@ -169,9 +190,9 @@ categories <- function(formula, parsed, chunk, extras) {
   })
 }
 
-#' The sums of one data frame
-#' @param centre Sums whose shift, fit and origins are to be taken off; `NULL` for the means and the
-#'   least-squares fit of these rows.
+#' The sums of one chunk
+#' @param centre Sums whose column shifts, fitted values and origins are subtracted; by default the
+#'   column means and the least-squares fit of this chunk.
 #' @noRd
 chunk_sums <- function(plan, chunk, extras, centre = NULL) {
   env <- formula_env(plan$formula)
@@ -199,9 +220,10 @@ chunk_sums <- function(plan, chunk, extras, centre = NULL) {
   new_sums(plan, sums, keys, sums$n_eff)
 }
 
-#' Refuse a chunk with a variable of another kind: its columns, or their units, would be others
+#' Raises an error if a variable of a chunk is of another kind than in the plan, as its columns or
+#' units would differ
 #'
-#' Variables that only tell groups apart may be numbers here and text there.
+#' Variables that only define groups may be numbers in one chunk and text in another.
 #' @noRd
 check_same_kinds <- function(frame, plan) {
   grouping <- unlist(lapply(plan$random, `[[`, "group_vars"))
@@ -242,7 +264,7 @@ abort_other_kind <- function(name, known, found) {
   )
 }
 
-# The rows of a frame that count, whose weights are whole numbers.
+# The rows with positive frequencies.
 counted_frame <- function(frame) {
   weights <- frame[["(weights)"]]
   check_frequencies(weights)
@@ -251,7 +273,7 @@ counted_frame <- function(frame) {
   counted
 }
 
-#' The values of the variables of each grouping factor at its levels
+#' The values of the variables of each grouping factor, one for each level
 #' @return A named list of lists.
 #' @noRd
 group_keys <- function(random, groups, frame, chunk) {
@@ -264,7 +286,8 @@ group_keys <- function(random, groups, frame, chunk) {
   rlang::set_names(keys, names(groups))
 }
 
-# Values of a factor with all levels that its column declares, whose order holds for all chunks.
+# A factor with all levels of its column in the data, so that the order of levels can be compared
+# between chunks.
 as_declared <- function(values, column) {
   if (!is.factor(values) || !is.factor(column)) {
     return(values)
@@ -272,7 +295,8 @@ as_declared <- function(values, column) {
   factor(as.character(values), levels(column))
 }
 
-#' @return A list: `spec`, and `summed`, M of the columns of Z that it has.
+#' The spec of a chunk, with the origins of Z subtracted
+#' @return A list: `spec`, and `summed`, the matrices M of [columns_summed()].
 #' @noRd
 chunk_spec <- function(plan, frame, groups, centre) {
   new <- list(
@@ -302,8 +326,8 @@ chunk_spec <- function(plan, frame, groups, centre) {
   list(spec = spec, summed = columns_summed(plan$random, origins))
 }
 
-#' @param sums What [core_sums()] returns: the terms are the grouping factors of `keys`.
-#' @param keys The values of the variables of each grouping factor at its levels.
+#' @param sums The result of [core_sums()], with the grouping factors of `keys` as terms.
+#' @param keys The values of the variables of each grouping factor, one for each level.
 #' @noRd
 new_sums <- function(plan, sums, keys, n) {
   levels <- lapply(keys, key_labels)

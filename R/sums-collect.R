@@ -1,27 +1,28 @@
-# Results of a table's engine: what can't be computed, or doesn't fit into R's memory, is told.
+# Collects results from a table's engine, with errors for variables that the engine can't compute
+# and for results that don't fit into memory.
 
-#' Collect the results of a statement of sums
+#' Collects the result of a statement of sums
 #' @noRd
 collect_sums <- function(statement, table, made) {
   columns <- length(names_of_table(statement))
   memory <- min(free_memory(), made$memory)
   limit <- floor(memory / bytes_of_rows(columns))
   first <- utils::head(statement, limit + 1)
-  found <- told(as.data.frame(dplyr::collect(first)), table, made)
+  found <- with_engine_errors(as.data.frame(dplyr::collect(first)), table, made)
   if (nrow(found) > limit) {
     abort_too_many_levels(statement, columns, memory)
   }
   found
 }
 
-look_at <- function(table, n) {
+collect_first <- function(table, n) {
   tryCatch(
     as.data.frame(dplyr::collect(utils::head(table, n))),
     error = abort_unreadable
   )
 }
 
-#' The rows of a table in which none of its columns among the given ones is missing
+#' The rows of a table without missing values in the given columns
 #' @noRd
 rows_with <- function(table, columns) {
   columns <- intersect(columns, names_of_table(table))
@@ -29,7 +30,7 @@ rows_with <- function(table, columns) {
   dplyr::filter(table, !!!present)
 }
 
-# The memory that a row of a result takes, and what becomes of it: three copies.
+# The memory that a row of a result needs, with three copies of 8 bytes for each number.
 bytes_of_rows <- function(columns) 3 * 8 * columns
 
 abort_too_many_levels <- function(statement, columns, memory) {
@@ -51,9 +52,9 @@ abort_too_many_levels <- function(statement, columns, memory) {
 
 # Errors of engines -----------------------------------------------------------
 
-#' What an engine computes, or its error in the user's words
+#' Evaluates an expression; an error of the engine becomes one about the variable that causes it
 #' @noRd
-told <- function(expr, table, made) {
+with_engine_errors <- function(expr, table, made) {
   tryCatch(expr, error = \(cnd) abort_engine(cnd, table, made))
 }
 
@@ -93,8 +94,8 @@ can_be_read <- function(table) {
   )
 }
 
-#' The first of the formula's variables that the engine can't compute, in the first row or in any
-#' @return A list: `name` and `message`; `NULL` if it can compute each of them.
+#' The first variable of the formula that the engine can't compute, in the first row or in any row
+#' @return A list of `name` and `message`; `NULL` if the engine can compute every variable.
 #' @noRd
 first_culprit <- function(table, made) {
   groups <- made$expressions$groups
@@ -122,7 +123,7 @@ culprit_among <- function(variables, table, wanted) {
   }
 }
 
-# The expressions of numbers by the names that users know.
+# The expressions of numeric columns, by their names in the formula and in the fit.
 number_variables <- function(made) {
   x <- made$expressions$x
   names(x) <- made$plan$fixed$names

@@ -1,12 +1,12 @@
-# The columns of X and Z as expressions in the columns of a table, for engines that R's functions
-# don't reach.
+# Columns of X and Z as expressions in the columns of a table, for engines that can't call R's
+# model.matrix().
 
 #' The expressions of a plan
-#' @param rows Some rows of the table, whose columns tell the types.
-#' @param engine What [engine_of()] returns.
-#' @return A list: `x`, `z` (per grouping factor a list), `y`, `w` (`NULL` for one), `atoms` (per
-#'   grouping factor its variables), `groups` (the expressions of all these, by name) and
-#'   `variables` (the columns of the table that are used).
+#' @param rows Some rows of the table, for the types of its columns.
+#' @param engine The result of [engine_of()].
+#' @return A list of expressions: `x`; `z`, a list for each grouping factor; `y`; `w`, `NULL` for
+#'   unit weights; `atoms`, the variables of each grouping factor; `groups`, the expressions of all
+#'   these variables, by name; and `variables`, the columns of the table that are used.
 #' @noRd
 sums_expressions <- function(plan, rows, extras, engine) {
   env <- formula_env(plan$formula)
@@ -43,7 +43,7 @@ used_variables <- function(found) {
   unique(unlist(lapply(expressions, all.vars)))
 }
 
-# The response less all offsets.
+# The response minus all offsets.
 response_expression <- function(plan, extras, scope) {
   y <- number_expression(plan$parsed$response, scope)
   for (offset in formula_offsets(plan)) {
@@ -61,7 +61,7 @@ extra_expression <- function(extra, scope) {
   number_expression(rlang::quo_get_expr(extra), scope)
 }
 
-# An expression that is true or false counts as a number.
+# Converts logical values, dates and times to numbers.
 number_expression <- function(expr, scope) {
   plain <- plain_expression(expr, scope)
   value <- value_in_rows(expr, scope)
@@ -89,12 +89,13 @@ term_expressions <- function(term, scope) {
   column_expressions(term$effects, term, scope)
 }
 
-# A variable from what it is called: names of columns need not be syntactic.
+# The expression of a variable from its name: names of columns need not be syntactic.
 named_variable <- function(name, scope) {
   if (name %in% names(scope$rows)) as.name(name) else str2lang(name)
 }
 
-# Grouping factors by an expression: engines write truth values in their own ways.
+# The expressions of grouping variables. Logical values become text, as engines print them
+# differently.
 group_expressions <- function(atoms, scope) {
   lapply(rlang::set_names(atoms), \(atom) {
     expr <- plain_expression(named_variable(atom, scope), scope)
@@ -123,11 +124,11 @@ check_table_columns <- function(variables, known) {
 
 # Expressions -----------------------------------------------------------------
 
-#' An expression in the columns of a table, without what only R's formulas know
+#' An expression in the columns of a table, without functions that only R's formulas have
 #'
-#' Single values that the formula's environment has are put in.
-#' @param scope `rows`, a data frame with the columns; `env`, where the formula was written; and
-#'   `engine`, see [engine_of()].
+#' Names of single values in the formula's environment are replaced by these values.
+#' @param scope A list: `rows`, a data frame with the columns; `env`, the environment of the
+#'   formula; and `engine`, see [engine_of()].
 #' @noRd
 plain_expression <- function(expr, scope) {
   if (is.symbol(expr)) {
@@ -148,7 +149,8 @@ plain_expression <- function(expr, scope) {
   as_division(expr, scope$engine$double)
 }
 
-# Engines divide whole numbers as such, and their remainders have the sign of the dividend.
+# Engines divide integers without remainder, and `%%` has the sign of the dividend; R's definitions
+# are written out.
 as_division <- function(expr, as_double) {
   name <- call_name(expr)
   if (length(expr) != 3L || !name %in% c("/", "%/%", "%%")) {
@@ -189,8 +191,7 @@ indicator <- function(variable, value, weight = 1) {
   call("if_else", call("==", variable, value), weight, 0)
 }
 
-# The variable of which an expression indicates one level, and that level, both as text; "" if it is
-# no indicator.
+# The variable and the level that an expression indicates, as text; "" if it is no indicator.
 indicated_level <- function(expr) {
   is_indicator <- is.call(expr) &&
     call_name(expr) == "if_else" &&
@@ -209,8 +210,8 @@ indicated_level <- function(expr) {
 
 # Columns of a model matrix ---------------------------------------------------
 
-#' The columns of a model matrix, as model.matrix() orders them
-#' @param part `contrasts` and `xlevels` of its variables.
+#' The columns of a model matrix in the order of `model.matrix()`
+#' @param part A list with the `contrasts` and `xlevels` of the variables.
 #' @noRd
 column_expressions <- function(terms, part, scope) {
   factors <- full_first_factor(terms)
@@ -232,7 +233,7 @@ interaction_columns <- function(codes, terms, part, scope) {
   Reduce(products_of, columns)
 }
 
-# Products of whole numbers may be too large for a whole number.
+# Products of integers may overflow.
 as_factor_of_product <- function(column, scope) {
   is_whole <- is.integer(value_in_rows(column, scope))
   if (is_whole) scope$engine$double(column) else column
@@ -247,8 +248,8 @@ products_of <- function(a, b) {
   )
 }
 
-#' The attribute "factors" of terms: without an intercept model.matrix() codes the first factor of
-#' the first term that has one by an indicator of each level
+#' The attribute "factors" of terms, corrected for a missing intercept: `model.matrix()` then codes
+#' the first factor of the first term with a factor by indicators of all levels
 #' @noRd
 full_first_factor <- function(terms) {
   factors <- attr(terms, "factors")
@@ -262,8 +263,8 @@ full_first_factor <- function(terms) {
   factors
 }
 
-# The columns of one variable of a term: `code` is 1 for contrasts and 2 for an indicator of each
-# level, as in the attribute "factors" of terms, whose names of rows are written as code.
+# The columns of one variable of a term. As in the attribute "factors" of terms, `code` is 1 for
+# contrasts and 2 for indicators of all levels, and names are quoted if they are not syntactic.
 coded_variable <- function(written, code, terms, part, scope) {
   at <- match(written, rownames(attr(terms, "factors")))
   name <- variable_names(terms)[at]
@@ -306,7 +307,7 @@ coding_matrix <- function(levels, contrasts) {
   stats::contrasts(stats::`contrasts<-`(f, value = contrasts))
 }
 
-# The levels as the table has them, from the column's values in some rows.
+# The levels in the type of the table's column.
 level_values <- function(levels, values) {
   if (is.logical(values)) {
     as.logical(levels)
@@ -317,7 +318,7 @@ level_values <- function(levels, values) {
   }
 }
 
-# sum_l weights[l] (variable == values[l])
+# The expression sum_l weights[l] (variable == values[l]).
 level_sum <- function(variable, values, weights) {
   used <- which(weights != 0)
   parts <- lapply(used, \(l) {
@@ -326,8 +327,7 @@ level_sum <- function(variable, values, weights) {
   if (length(parts) > 0L) balanced_sum(parts) else 0
 }
 
-# The sum of expressions, in halves of halves: dbplyr can't translate fifty that are nested in each
-# other.
+# The sum of expressions as a balanced tree, since dbplyr can't translate fifty nested calls.
 balanced_sum <- function(parts) {
   n <- length(parts)
   if (n == 1L) {
@@ -344,14 +344,13 @@ balanced_sum <- function(parts) {
 
 # Bases -----------------------------------------------------------------------
 
-# A variable as terms say that it is evaluated in new data: with what it took from the data.
+# The call of a variable with the parameters that it took from the data, from `predvars`.
 variable_as_used <- function(name, terms) {
   at <- match(name, variable_names(terms))
   attr(terms, "predvars")[[at + 1L]]
 }
 
-#' The columns of a matrix that is a variable: `poly()`, with raw powers or with coefficients, and
-#' `scale()` with values
+#' The columns of a matrix variable: `poly()`, raw or with coefficients, and `scale()` with values
 #' @noRd
 basis_columns <- function(expr, scope) {
   name <- call_name(expr)
@@ -362,7 +361,7 @@ basis_columns <- function(expr, scope) {
   found %||% abort_no_expression(deparse_one(expr), "It is a matrix.")
 }
 
-# The arguments of a call of `poly()` in one variable; `NULL` if it is in several.
+# The arguments of a call of `poly()` with one variable; `NULL` if it has several.
 poly_arguments <- function(expr, env) {
   matched <- match.call(stats::poly, expr, expand.dots = FALSE)
   others <- matched$...
@@ -402,7 +401,7 @@ scaled_column <- function(expr, scope) {
   list(column)
 }
 
-#' Orthogonal polynomials of degrees 1, 2, .., by their recurrence
+#' Orthogonal polynomials of degrees 1, 2, ..., normalized, by the three-term recurrence
 #' @param coefs The attribute "coefs" of `poly()`.
 #' @noRd
 polynomials <- function(x, coefs, degree) {
@@ -415,7 +414,7 @@ polynomials <- function(x, coefs, degree) {
   )
 }
 
-# p_0 = 1, p_(j+1) = (x - alpha_j) p_j - norm2_j / norm2_(j-1) p_(j-1).
+# p_0 = 1 and p_(j+1) = (x - alpha_j) p_j - (norm2_j / norm2_(j-1)) p_(j-1).
 orthogonal <- function(x, coefs, degree) {
   p <- list(1)
   for (j in seq_len(degree)) {

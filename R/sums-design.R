@@ -1,11 +1,11 @@
-# The design of a model of sums.
+# The design of a model that is fitted to sums.
 
-#' What [model_design()] makes of data, from sums
+#' The design of a model from sums, as [model_design()] makes it from data
 #' @noRd
 sums_design <- function(sums, REML, control, sigma) {
   check_flag(REML, "REML")
   check_sigma(sigma)
-  check_none_held(control)
+  check_no_held_beta(control)
   sums <- levels_in_order(sums)
   plan <- sums$plan
   terms <- ordered_terms(with_levels(plan$random, sums$levels), plan$apart)
@@ -35,8 +35,8 @@ sums_design <- function(sums, REML, control, sigma) {
   design
 }
 
-#' The fixed part without columns that depend on others, and the sums of what is left of it
-#' @param terms Of random effects, that of a large factor the last.
+#' The fixed part without aliased columns, and the sums of the remaining columns
+#' @param terms The random-effects terms, followed by that of a large factor.
 #' @return `fixed` and `numbers`.
 #' @noRd
 fixed_of_sums <- function(sums, terms, policy) {
@@ -45,7 +45,7 @@ fixed_of_sums <- function(sums, terms, policy) {
   keep <- independent_sums(sums$sums, names, policy)
   numbers <- sums_of_fixed(sums$sums, keep, names)
   found <- list(
-    fixed = columns_left(plan$fixed, keep),
+    fixed = without_dropped_columns(plan$fixed, keep),
     numbers = sums_of_random(numbers, plan$random, terms)
   )
   if (!is.null(plan$apart)) {
@@ -59,7 +59,7 @@ fixed_of_sums <- function(sums, terms, policy) {
   found
 }
 
-check_none_held <- function(control) {
+check_no_held_beta <- function(control) {
   if (length(control$fixed$beta) > 0L) {
     abort_no_rows(
       "Holding coefficients by `fixed`",
@@ -68,7 +68,7 @@ check_none_held <- function(control) {
   }
 }
 
-columns_left <- function(fixed, keep) {
+without_dropped_columns <- function(fixed, keep) {
   dropped <- setdiff(seq_along(fixed$names), keep)
   fixed$dropped <- fixed$names[dropped]
   fixed$names <- fixed$names[keep]
@@ -88,9 +88,9 @@ check_sums <- function(n, random, fixed, checks, sigma) {
   }
 }
 
-#' What [column_combinations()] tells, from sums
-#' @param numbers Sums with all columns, of the given names.
-#' @param fixed The fixed part with the columns that are kept.
+#' The combinations of [column_combinations()], from sums
+#' @param numbers Sums with all columns of X, which have the given names.
+#' @param fixed The fixed part with the kept columns.
 #' @noRd
 combinations_of_sums <- function(numbers, names, fixed) {
   products <- Matrix::Matrix(numbers$xx, sparse = TRUE)
@@ -113,7 +113,7 @@ combinations_of_sums <- function(numbers, names, fixed) {
 
 # A large factor ----------------------------------------------------------------
 
-#' The terms of a fit of sums, in their order, with that of the large factor as the last
+#' The terms of a fit of sums in their order, followed by that of a large factor
 #' @noRd
 ordered_terms <- function(random, apart) {
   is_apart <- vapply(random, `[[`, "", "group") %in% unquoted(apart)
@@ -121,10 +121,10 @@ ordered_terms <- function(random, apart) {
   place_terms(c(others[term_order(n_levels_of(others))], random[is_apart]))
 }
 
-#' The fixed part and the sums of a design with a large factor, whose term is the last
-#' @param found `fixed` and `numbers`.
-#' @param levels Of the factor.
-#' @return `fixed` and `numbers` without columns that depend on its levels.
+#' The fixed part and the sums of a design with a large factor, which is the last term
+#' @param found A list of `fixed` and `numbers`.
+#' @param levels The levels of the factor.
+#' @return A list of `fixed` and `numbers` without columns that the levels alias.
 #' @noRd
 sums_beside_large <- function(found, plan, levels, policy) {
   frame <- with_known_levels(plan$template, found$fixed$xlevels)
@@ -134,11 +134,11 @@ sums_beside_large <- function(found, plan, levels, policy) {
   set <- list(
     labels = plan$apart,
     xlevels = xlevels,
-    coding = usual_coding
+    coding = core_coding
   )
   large <- large_factors(list(set), terms, frame)
   fixed <- with_places(found$fixed, terms, large, frame)
-  beside <- ranks_of_sums(found$numbers, fixed)
+  beside <- aliased_in_sums(found$numbers, fixed)
   report_lost(fixed, beside, policy)
   numbers <- sums_of_kept(found$numbers, beside$keep, fixed$names)
   fixed <- fixed_without_lost(fixed, beside)
@@ -147,7 +147,8 @@ sums_beside_large <- function(found, plan, levels, policy) {
   list(fixed = fixed, numbers = numbers)
 }
 
-# Sums of some columns. The levels take over what the others explained of the response.
+# Sums of some columns. The part of the response that the dropped columns explained is added back,
+# for the levels to explain.
 sums_of_kept <- function(numbers, keep, names) {
   is_left <- !seq_along(names) %in% keep
   beta0 <- replace(numbers$beta0, is_left, 0)
@@ -155,7 +156,7 @@ sums_of_kept <- function(numbers, keep, names) {
   sums_of_fixed(numbers, keep, names)
 }
 
-# The terms of the whole fixed part.
+# The terms of the fixed part including the large factor.
 whole_terms <- function(plan, frame) {
   parsed <- parse_formula(plan$formula, frame)
   env <- formula_env(plan$formula)
@@ -163,9 +164,9 @@ whole_terms <- function(plan, frame) {
   part_terms(formula, frame, frame)
 }
 
-#' What [beside_large()] tells, from sums
+#' The result of [aliased_with_large()], from sums
 #' @noRd
-ranks_of_sums <- function(numbers, fixed) {
+aliased_in_sums <- function(numbers, fixed) {
   own <- fixed$large$factors[[1L]]
   counts <- by_levels(numbers, "zz")
   left <- which(fixed$names != "(Intercept)")
@@ -176,7 +177,7 @@ ranks_of_sums <- function(numbers, fixed) {
   dependent <- !seq_along(left) %in% independent_products(within, diag(whole))
   is_after <- fixed$assign[left] > own$position
   before <- dependent & !is_after
-  moves <- moves_beside(effects, within, which(before), which(!dependent))
+  moves <- level_combinations(effects, within, which(before), which(!dependent))
   occurs <- counts[1L, ] > 0
   list(
     keep = setdiff(seq_along(fixed$names), left[dependent & is_after]),
@@ -190,8 +191,8 @@ ranks_of_sums <- function(numbers, fixed) {
   )
 }
 
-# What levels contribute to combinations with `others` that columns are.
-moves_beside <- function(effects, within, columns, others) {
+# The coefficients of the levels in the combinations of levels and `others` that equal `columns`.
+level_combinations <- function(effects, within, columns, others) {
   moves <- effects[, columns, drop = FALSE]
   if (length(others) == 0L || length(columns) == 0L) {
     return(moves)
@@ -202,14 +203,14 @@ moves_beside <- function(effects, within, columns, others) {
   moves - effects[, others, drop = FALSE] %*% slopes
 }
 
-# Sums of the last term, a column for each level.
+# A matrix of sums of the last term, with a column for each level.
 by_levels <- function(numbers, field) {
   sums <- numbers$terms[[length(numbers$terms)]][[field]]
   n_levels <- dim(sums)[length(dim(sums))]
   matrix(sums, ncol = n_levels)
 }
 
-# The weights of the kept columns in each of the others, by their products.
+# The coefficients of the kept columns in each dropped column, from cross-products.
 weights_of_products <- function(products, is_kept) {
   size <- sqrt(Matrix::diag(products))
   size[size == 0] <- 1
@@ -220,12 +221,13 @@ weights_of_products <- function(products, is_kept) {
     Matrix::Cholesky(kept),
     scaled[is_kept, !is_kept, drop = FALSE]
   )
-  # What is left of columns that have no part in a combination is rounding.
+  # Tiny coefficients are rounding errors of columns that are in no combination.
   weights <- Matrix::drop0(weights, tol = 1e-9)
   unit[is_kept, is_kept] %*% weights %*% Matrix::Diagonal(x = size[!is_kept])
 }
 
-# Which columns aren't combinations of those before them, from products of what levels leave.
+# The columns that are independent of those before them, by Gaussian elimination in the
+# cross-products of residuals within levels.
 independent_products <- function(within, whole) {
   kept <- integer()
   for (j in seq_along(whole)) {

@@ -1,14 +1,15 @@
-# What an engine that computes the columns of a table makes of numbers, dates and times.
+# Differences between the engines that compute the columns of a table: whole numbers, dates and
+# times.
 
-#' What expressions depend on: is the table Arrow's, and how do whole numbers become double ones?
+#' The properties of an engine on which expressions depend
 #'
-#' Multiplied by 1.0 they become decimal ones in most databases, which are slow in PostgreSQL and
-#' have few digits in Spark. What dbplyr writes for `as.double()` is such a number too where it
-#' doesn't know better.
-#' @return A list: `is_arrow`, and functions of an expression: `double`, `days` of dates and
-#'   `seconds` of times since 1970, which are what R takes dates and times for, and `moment`, the
-#'   number for which the engine takes a date or time that is written as a call; `NULL` for other
-#'   calls.
+#' In most databases whole numbers times 1.0 are decimal numbers, which are slow in PostgreSQL and
+#' have few digits in Spark. For a database that dbplyr has no translation for, `as.double()` gives
+#' such a number too.
+#' @return A list: `is_arrow`, and functions of an expression: `double` converts to double
+#'   precision; `days` and `seconds` convert dates and times to days and seconds since 1970, as R
+#'   does; `moment` gives the number that the engine uses for a date or time written as a call, and
+#'   `NULL` for other calls.
 #' @noRd
 engine_of <- function(table) {
   if (is_arrow(table)) {
@@ -32,7 +33,7 @@ engine_of <- function(table) {
 
 no_number <- function(expr, scope) NULL
 
-# SQLite has numbers in the place of dates, with which a date itself can't be compared.
+# SQLite stores dates as numbers, which can't be compared with a date.
 moment_number <- function(expr, scope) {
   is_moment <- call_name(expr) %in% c("as.Date", "as.POSIXct")
   if (is_moment && !any(all.vars(expr) %in% names(scope$rows))) {
@@ -49,10 +50,10 @@ arrow_seconds <- function(time) {
   call("/", as_float(whole), 1e6)
 }
 
-# Arrow multiplies whole numbers as such, and stops where that overflows.
+# Arrow multiplies whole numbers as integers and raises an error on overflow.
 as_float <- function(expr) call("cast", expr, arrow_type("float64"))
 
-# A type itself, as the package need not be attached.
+# A type object, since the package arrow need not be attached.
 arrow_type <- function(name, ...) getExportedValue("arrow", name)(...)
 
 times_one <- function(expr) {
@@ -64,7 +65,7 @@ spark_classes <- c("Spark SQL", "spark_connection")
 mysql_classes <- c("MariaDBConnection", "MySQLConnection")
 sqlite_class <- "SQLiteConnection"
 
-# The difference of two dates is a number of days, or an interval, of which there are no sums.
+# In some databases the difference of two dates is an interval, which can't be summed.
 database_days <- function(con) {
   if (inherits(con, c(spark_classes, mysql_classes))) {
     return(\(date) call("datediff", date, "1970-01-01"))
@@ -75,7 +76,7 @@ database_days <- function(con) {
   \(date) call("-", date, quote(as.Date("1970-01-01")))
 }
 
-# The package RSQLite takes numbers for dates, where columns are declared as such, and text.
+# RSQLite stores dates as numbers in columns declared as dates, and otherwise as text.
 sqlite_days <- function(date) {
   since <- call("-", call("julianday", date), 2440587.5)
   call("if_else", is_sqlite_text(date), since, date)
@@ -88,7 +89,7 @@ sqlite_seconds <- function(time) {
 
 is_sqlite_text <- function(date) call("==", call("typeof", date), "text")
 
-# Databases have no common way to write seconds; a time as it is may be a number already.
+# Databases have no common function for seconds; in unknown ones a time may be a number already.
 database_seconds <- function(con) {
   if (inherits(con, sqlite_class)) {
     sqlite_seconds

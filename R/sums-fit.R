@@ -1,6 +1,6 @@
-# Models of sums: their columns, and what Rust needs of their fits.
+# The spec of a model of sums: its independent columns and its terms.
 
-#' The spec of sums: terms without rows
+#' The spec of sums, whose terms have no rows
 #' @noRd
 sums_spec <- function(numbers, random, reml, sigma) {
   groups <- lapply(random, \(term) list(levels = term$levels))
@@ -15,12 +15,13 @@ sums_spec <- function(numbers, random, reml, sigma) {
 
 # Fixed effects -------------------------------------------------------------
 
-# A column is dropped if less than this share of its square is left by those before it: the
-# rounding errors of sums hide what is smaller. A constant column leaves rounding errors of its own.
+# A column is dropped if the residual sum of squares from the columns before it is less than this
+# fraction of its own: rounding errors of the sums hide smaller values. The second fraction, of the
+# uncentred sum of squares, detects constant columns.
 least_share <- 1e-10
 least_spread_share <- 1e-12
 
-#' Which columns of X to keep, from their products
+#' The independent columns of X, from their cross-products
 #' @noRd
 independent_sums <- function(sums, names, policy) {
   left <- centred_products(sums)
@@ -42,7 +43,7 @@ independent_sums <- function(sums, names, policy) {
   kept
 }
 
-# Products of the columns, the means taken off all but the first if that is constant.
+# Cross-products of the columns, centred if the first one is constant.
 centred_products <- function(sums) {
   xx <- sums$xx
   p <- ncol(xx)
@@ -56,7 +57,7 @@ centred_products <- function(sums) {
   xx
 }
 
-#' Sums of the kept columns, their means and the least-squares fit taken off
+#' Sums of the kept columns, centred, with the least-squares fit subtracted from the response
 #' @noRd
 sums_of_fixed <- function(sums, keep, names) {
   sums <- without_dependent(sums, keep)
@@ -72,11 +73,13 @@ sums_of_fixed <- function(sums, keep, names) {
   )
 }
 
-# The means of columns of which the first is constant, and of that column none.
+# The means of the columns, of which the first is constant and keeps origin zero.
 column_means <- function(xx) c(0, xx[1L, -1L] / xx[1L, 1L])
 
-#' Sums without the columns that are combinations of the kept ones, which take over their part of
-#' the fit that was taken off: the residual response stays as it is, with all its digits
+#' Sums without aliased columns
+#'
+#' The kept columns take over the part of the subtracted fit that the aliased ones had, so that the
+#' residual response is unchanged and keeps its digits.
 #' @noRd
 without_dependent <- function(sums, keep) {
   left <- setdiff(seq_along(sums$shift), keep)
@@ -89,9 +92,8 @@ without_dependent <- function(sums, keep) {
   Reduce(drop_column, rev(left), sums)
 }
 
-#' The least-squares fit of sums, and the means of the columns
-#' @return A list, as a centre: `shift` and `beta0`, which is zero for columns that are combinations
-#'   of others.
+#' The least-squares coefficients and the column means of sums
+#' @return A centre, that is a list of `shift` and `beta0`; `beta0` is zero for aliased columns.
 #' @noRd
 least_squares <- function(sums, names) {
   keep <- independent_sums(sums, names, "ignore")
@@ -106,23 +108,23 @@ least_squares <- function(sums, names) {
 
 # Random effects ------------------------------------------------------------
 
-#' Sums in the order of the fit's terms
-#' @param from,to Terms as they were summed up, and as they will be fitted.
+#' Sums with terms in the order of the fit
+#' @param from,to The terms in the order of the sums and in the order of the fit.
 #' @noRd
 sums_of_random <- function(sums, from, to) {
   groups <- \(terms) unique(vapply(terms, `[[`, "", "group"))
   order <- match(groups(to), groups(from))
-  columns <- lapply(groups(to), moved_columns, from, to)
-  terms <- Map(move_columns, sums$terms[order], columns)
-  move <- \(pair) move_pair(pair, order, columns)
+  columns <- lapply(groups(to), column_positions, from, to)
+  terms <- Map(select_term_columns, sums$terms[order], columns)
+  move <- \(pair) select_pair_columns(pair, order, columns)
   sums$pairs <- lapply(sums$pairs, move)
   sums$terms <- terms
-  sums["summed"] <- list(move_summed(sums$summed, order, columns))
+  sums["summed"] <- list(select_summed(sums$summed, order, columns))
   sums
 }
 
-# The places that the columns of a grouping factor had.
-moved_columns <- function(group, from, to) {
+# The positions, among the summed columns, of the columns of a grouping factor.
+column_positions <- function(group, from, to) {
   is_own <- \(term) term$group == group
   own <- \(terms) Filter(is_own, terms)
   labels <- vapply(own(from), `[[`, "", "label")
@@ -130,7 +132,7 @@ moved_columns <- function(group, from, to) {
   unlist(lapply(own(to), moved))
 }
 
-move_pair <- function(pair, order, columns) {
+select_pair_columns <- function(pair, order, columns) {
   pair$terms <- match(pair$terms, order)
   rows <- columns[[pair$terms[1L]]]
   cols <- columns[[pair$terms[2L]]]

@@ -1,13 +1,12 @@
-# Fixed factors with many levels in sums: rows are summed up by their levels as by those of one more
-# grouping factor, and the fit takes these without a penalty.
+# Large fixed factors in sums: rows are summed by the levels of the factor as if it were one more
+# grouping factor, and the fit estimates its levels without a penalty.
 
-#' The factor of the fixed part by whose levels rows are summed up
+#' Finds the factor of the fixed part by whose levels rows are summed
 #' @param rows Some rows of the data.
-#' @param has_many A function that says whether a variable, by its name, has too many levels for a
-#'   column each.
-#' @return The label of its term; `NULL` without one.
+#' @param has_many A function of the name of a variable: has it too many levels for dummy columns?
+#' @return The label of its term; `NULL` if there is none.
 #' @noRd
-label_apart <- function(formula, rows, extras, contrasts, has_many) {
+find_summed_factor <- function(formula, rows, extras, contrasts, has_many) {
   env <- formula_env(formula)
   parsed <- parse_formula(formula, rows)
   frame <- whole_frame(parsed, env, rows, extras)
@@ -19,27 +18,27 @@ label_apart <- function(formula, rows, extras, contrasts, has_many) {
   groups <- unlist(lapply(parsed$bars, \(bar) lapply(bar$groups, `[[`, "name")))
   is_possible <- \(label) {
     !unquoted(label) %in% groups &&
-      can_stand_apart(label, terms) &&
+      can_be_large(label, terms) &&
       is_one_category(label, terms, frame) &&
-      has_usual_contrasts(label, frame, contrasts)
+      has_default_contrasts(label, frame, contrasts)
   }
   labels <- Filter(is_possible, attr(terms, "term.labels"))
   Find(\(label) has_many(unquoted(label)), labels)
 }
 
-# Whether a term is one unordered factor, or text.
+# Whether a term is a single unordered factor or text variable.
 is_one_category <- function(label, terms, frame) {
   levels <- levels_of_variables(term_variables(label, terms), frame)
   length(levels) == 1L && !is.null(levels[[1L]])
 }
 
-# A level of a factor among the effects is a column, of so many at most.
-most_levels <- 1000L
+# The largest number of levels of a factor with dummy columns.
+max_dummy_levels <- 1000L
 
-#' Refuse columns for the levels of a variable among the effects before they are made
+#' Raises an error about a factor with too many levels, before its dummy columns are computed
 #' @noRd
 check_number_of_levels <- function(n, name) {
-  if (n <= most_levels) {
+  if (n <= max_dummy_levels) {
     return(invisible())
   }
   apart <- paste(
@@ -51,7 +50,7 @@ check_number_of_levels <- function(n, name) {
       sprintf("%s has too many levels to be an effect.", tick(name)),
       x = sprintf(
         "It has more than %s, a column each.",
-        format_count(most_levels)
+        format_count(max_dummy_levels)
       ),
       i = sprintf("Is it a grouping factor, `(1 | %s)`?", name),
       i = apart
@@ -61,15 +60,15 @@ check_number_of_levels <- function(n, name) {
   )
 }
 
-# From so many levels on a factor of the fixed part has no column of each.
-is_many_to_sum <- function(n_levels) {
-  n_levels > (getOption("rlmm.large_factor") %||% most_levels)
+# Whether a factor of the fixed part has too many levels for dummy columns.
+has_many_levels <- function(n_levels) {
+  n_levels > (getOption("rlmm.large_factor") %||% max_dummy_levels)
 }
 
-#' The formula with a factor of its fixed part as a grouping factor
-#' @return `NULL` where the factor is no summand of its own.
+#' Turns a factor of the fixed part into a grouping factor, `(1 | f)`
+#' @return A formula; `NULL` if the factor is not a summand of its own.
 #' @noRd
-formula_apart <- function(formula, label) {
+formula_with_factor_as_group <- function(formula, label) {
   rest <- without_summand(formula[[3L]], label)
   if (identical(rest, formula[[3L]])) {
     return(NULL)
@@ -79,7 +78,7 @@ formula_apart <- function(formula, label) {
   formula
 }
 
-# A sum without one of its summands; `NULL` where nothing is left.
+# Removes a summand from a sum; `NULL` if nothing is left.
 without_summand <- function(expr, label) {
   is_enclosed <- identical(call_name(expr), "(")
   inner <- if (is_enclosed) expr[[2L]] else expr
@@ -98,18 +97,18 @@ without_summand <- function(expr, label) {
   }
 }
 
-#' Sums of a formula of which a factor was taken for a grouping factor
-#' @param sums A function of the formula that is summed up, which makes them.
+#' Sums of a formula, with a fixed factor turned into a grouping factor
+#' @param sums A function that computes the sums of a formula.
 #' @noRd
-sums_with_apart <- function(formula, label, sums) {
-  inner <- if (!is.null(label)) formula_apart(formula, label)
+sums_with_factor_as_group <- function(formula, label, sums) {
+  inner <- if (!is.null(label)) formula_with_factor_as_group(formula, label)
   if (is.null(inner)) {
     return(sums(formula))
   }
-  with_apart(sums(inner), formula, label)
+  with_summed_factor(sums(inner), formula, label)
 }
 
-with_apart <- function(sums, formula, label) {
+with_summed_factor <- function(sums, formula, label) {
   sums$plan$formula <- formula
   sums$plan$apart <- label
   sums

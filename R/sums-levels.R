@@ -1,6 +1,6 @@
 # Specs of sums with terms for the levels of large factors.
 
-#' A spec of sums with the levels of large factors as further terms
+#' Appends the levels of large factors to a spec of sums as further terms
 #' @noRd
 spec_of_sums_with_levels <- function(spec, large) {
   spec$terms <- c(spec$terms, large_core_terms(large))
@@ -12,7 +12,7 @@ spec_of_sums_with_levels <- function(spec, large) {
   spec
 }
 
-# Sums with zeros for some levels of a term: those without a column.
+# Sums with zeros for the levels of a term that have no column.
 sums_without_levels <- function(sums, term, levels) {
   own <- sums$terms[[term]]
   own$zz[,, levels] <- 0

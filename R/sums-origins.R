@@ -1,15 +1,17 @@
-# Covariates of random effects that are far from zero, such as a day number: sums of their squares
-# would have lost the digits of their spread. Sums are of columns Q near zero, with Z = Q M' for the
-# given ones; M has an origin of each covariate in the row of its column, below the intercept.
+# Origins of the covariates of random effects.
+#
+# Sums of squares of a covariate far from zero, such as a day number, would lose the digits of its
+# variation. Sums are therefore taken of shifted columns Q, with Z = Q M'. M is the identity except
+# for the origin of each covariate in the first column, that of the intercept.
 
-# A covariate is far from zero if it spreads by less than this share of its mean.
+# A covariate is far from zero if its standard deviation is below this fraction of its mean.
 least_spread <- 0.1
 
-#' About where the columns of each term are, as what may be taken off them as a multiple of the
-#' intercept beside them: zero of those near zero
-#' @param z The columns of each term.
-#' @param n Number of rows.
-#' @return A list of numbers, one per column.
+#' Origins that can be subtracted from the columns of each term as multiples of its intercept; zero
+#' for columns near zero
+#' @param z The columns of Z of each term.
+#' @param n The number of rows.
+#' @return A list with a vector for each term, with one origin for each column.
 #' @noRd
 effect_origins <- function(random, z, n) {
   Map(term_origins, random, z, n)
@@ -23,7 +25,8 @@ term_origins <- function(term, z, n) {
   apply(columns, 2L, origin_of)
 }
 
-# Whether the effects have an intercept that may take over multiples of the others.
+# Whether columns may be shifted: the term needs an intercept and an unstructured covariance, which
+# is closed under such linear maps.
 has_free_origins <- function(term) {
   columns <- term$columns
   is_unstructured(term$structure) &&
@@ -39,7 +42,7 @@ origin_of <- function(x) {
   if (is_far) signif(mean, 10L) else 0
 }
 
-#' The columns of a term less their origins
+#' The columns of a term minus their origins
 #' @noRd
 without_origins <- function(z, origins, n) {
   if (all(origins == 0)) {
@@ -48,7 +51,7 @@ without_origins <- function(z, origins, n) {
   list(sweep(column_matrix(z, n), 2L, origins))
 }
 
-#' M of each grouping factor, from the origins of the terms; `NULL` where all are zero
+#' The matrix M of each grouping factor, from the origins of its terms; `NULL` if all are zero
 #' @noRd
 columns_summed <- function(random, origins) {
   if (all(unlist(origins) == 0)) {
@@ -61,7 +64,7 @@ columns_summed <- function(random, origins) {
   })
 }
 
-# The matrix that moves the columns of one core term by multiples of the first column of each part.
+# The matrix M of one grouping factor, whose terms each have an intercept as their first column.
 moving_matrix <- function(terms, origins) {
   m <- diag(sum(lengths(origins)))
   for (i in seq_along(terms)) {
@@ -71,7 +74,7 @@ moving_matrix <- function(terms, origins) {
   m
 }
 
-#' The origins of the columns of each term, from M
+#' The origins of the columns of each term, from the matrices M
 #' @noRd
 origins_of <- function(summed, random) {
   lapply(random, \(term) {
@@ -83,8 +86,8 @@ origins_of <- function(summed, random) {
   })
 }
 
-#' Sums of other columns: Q becomes Q A', with A the inverse of the new M times the old
-#' @param summed M of each grouping factor; `NULL` for the given columns themselves.
+#' Transforms sums to other origins: Q becomes Q A' with A = M_new^-1 M_old
+#' @param summed The new M of each grouping factor; `NULL` for the unshifted columns.
 #' @noRd
 sums_of_columns <- function(sums, summed) {
   if (identical(sums$summed, summed)) {
@@ -115,14 +118,14 @@ change_pair <- function(pair, change) {
   pair
 }
 
-# A matrix times what an array has of each level.
+# Multiplies a matrix by the slice of each level of an array.
 times_array <- function(matrix, array) {
   values <- matrix %*% matrix(array, ncol(matrix))
   array(values, dim(array))
 }
 
-#' Sums of which some columns of Z can be left out: the others are no multiples of them
-#' @param columns The columns that are kept of each grouping factor, by its number.
+#' Sums from which columns of Z can be dropped: the kept columns are not shifted by dropped ones
+#' @param columns The kept columns of each grouping factor, by its number.
 #' @noRd
 sums_without_columns <- function(sums, columns) {
   if (is.null(sums$summed)) {
@@ -138,9 +141,9 @@ sums_without_columns <- function(sums, columns) {
   sums_of_columns(sums, summed)
 }
 
-#' M of the kept columns, in their order
+#' The matrices M of the kept columns, in their order
 #' @noRd
-move_summed <- function(summed, order, columns) {
+select_summed <- function(summed, order, columns) {
   if (!is.null(summed)) {
     Map(\(m, own) m[own, own, drop = FALSE], summed[order], columns)
   }

@@ -1,12 +1,13 @@
-# What is to be summed up of a formula's variables: the columns of X and of each term's Z, and the
-# grouping factors, as they will be for every chunk of the data.
+# The plan of sums: the columns of X and of each term's Z, and the grouping factors, as they are
+# computed from every chunk of the data.
 
-#' The plan of sums, from the first rows
-#' @param rows A data frame.
-#' @param options A list: `contrasts`, and `frequency`, whether weights count rows.
-#' @param known Levels of categorical variables, by name; those of `rows` without it.
-#' @return A list: `formula`, `parsed`, `fixed` and `random` (as a fit has them, with all columns of
-#'   X, terms in the order of the formula and without levels), `xlevels`, `classes`.
+#' The plan of sums, made from the first rows
+#' @param rows A data frame with the first rows.
+#' @param options A list: `contrasts`, and `frequency`, whether weights are frequencies.
+#' @param known The levels of categorical variables, by name; by default those in `rows`.
+#' @return A list: `formula`, `parsed`, `fixed` and `random` (as in a fit, but with all columns of
+#'   X, terms in the order of the formula and no levels), `xlevels`, and the variables, arguments
+#'   and template of the model frame.
 #' @noRd
 sums_plan <- function(formula, rows, extras, options, known = NULL) {
   parsed <- parse_formula(formula, rows)
@@ -30,7 +31,7 @@ sums_plan <- function(formula, rows, extras, options, known = NULL) {
   )
 }
 
-# The first rows with the levels that are known, and contrasts for all of these.
+# The model frame of the first rows, whose factors have the known levels and contrasts for them.
 planned_frame <- function(parsed, env, rows, extras, known) {
   whole <- whole_frame(parsed, env, rows, extras)
   if (is.null(known)) {
@@ -40,13 +41,13 @@ planned_frame <- function(parsed, env, rows, extras, known) {
   with_contrasts_of(with_known_levels(frame, known), whole, names(known))
 }
 
-#' The variables of some rows, with levels that only occur in others
+#' The model frame of some rows, without dropping levels that don't occur in them
 #' @noRd
 whole_frame <- function(parsed, env, rows, extras) {
   build_frame(parsed, env, rows, extras, stats::na.omit, drop = FALSE)
 }
 
-#' A frame whose factors have no contrasts of their own: a plan knows them
+#' A frame without the contrasts of its factors, which a plan stores instead
 #' @noRd
 without_own_contrasts <- function(frame) {
   for (name in names(frame)[vapply(frame, is.factor, NA)]) {
@@ -55,7 +56,7 @@ without_own_contrasts <- function(frame) {
   frame
 }
 
-# A frame with the contrasts that variables have in another one, maybe with other levels.
+# A frame with the contrasts that its factors have in another frame, possibly with other levels.
 with_contrasts_of <- function(frame, whole, names) {
   for (name in names) {
     own <- attr(whole[[name]], "contrasts")
@@ -72,8 +73,8 @@ with_contrasts_of <- function(frame, whole, names) {
   frame
 }
 
-# The rows of a matrix of contrasts, of the levels of `x`, for these levels in their order; `NULL`
-# where it is for more than these.
+# The rows of the contrast matrix `own` of the factor `x` for the given levels, in their order;
+# `NULL` if some of its levels are not among them.
 contrasts_of_levels <- function(own, x, levels, name) {
   missing <- setdiff(levels, levels(x))
   if (length(missing) > 0L) {
@@ -105,7 +106,7 @@ abort_contrasts_of_some <- function(name, missing) {
   )
 }
 
-# The fixed part with all columns, of which some may turn out to depend on others.
+# The fixed part with all columns; aliased ones are only found from the sums.
 planned_fixed <- function(parsed, frame, env, rows, contrasts) {
   control <- rlmm_control(check_rankx = "ignore")
   fixed <- fixed_design(parsed, frame, env, rows, contrasts, control)$fixed
@@ -120,7 +121,7 @@ planned_terms <- function(parsed, frame, env, rows) {
   place_terms(terms)
 }
 
-#' A frame that knows its variables and their levels, and holds none of their values
+#' A model frame without rows, which still has the variables, their levels and the terms
 #' @noRd
 frame_without_rows <- function(frame) {
   structure(frame[integer(), , drop = FALSE], terms = attr(frame, "terms"))
@@ -138,7 +139,7 @@ summing_options <- function(contrasts, weights_type, extras, limit = NULL) {
   )
 }
 
-#' Names of the variables that the effects are made of, fixed and random
+#' The names of the variables in the fixed and random effects
 #' @noRd
 summed_variables <- function(parsed, rows) {
   effects <- lapply(parsed$bars, \(bar) unwrap_fulldummy(bar$effects)$expr)
@@ -150,7 +151,7 @@ summed_variables <- function(parsed, rows) {
   unique(unlist(lapply(c(list(parsed$fixed), effects), variables)))
 }
 
-# The term of the fixed part to which each column of X belongs: zero for the intercept.
+# The number of the term of each column of X, zero for the intercept.
 column_terms <- function(fixed, frame) {
   terms <- stats::delete.response(fixed$terms)
   frame <- with_known_levels(frame, fixed$xlevels)
@@ -164,7 +165,7 @@ column_terms <- function(fixed, frame) {
   attr(x, "assign")
 }
 
-# Levels of the categorical variables among all effects.
+# The levels of the categorical variables in all effects.
 all_xlevels <- function(fixed, random) {
   levels <- c(list(fixed$xlevels), lapply(random, `[[`, "xlevels"))
   levels <- do.call(c, levels)

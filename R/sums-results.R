@@ -1,7 +1,7 @@
-# Sums from the results of the statements of sums-sql.R.
+# Reads sums from the results of the statements in sums-sql.R.
 
-#' Sums from the results of statements
-#' @param of The number of the element of [sums_wanted()] of which each result is a part.
+#' Sums from the results of all statements
+#' @param of For each result, the number of the element of [sums_wanted()] that it belongs to.
 #' @noRd
 sums_from_statements <- function(results, of, made) {
   parts <- row_names_of(made$expressions)
@@ -12,8 +12,8 @@ sums_from_statements <- function(results, of, made) {
   sums_from_results(made$plan, made$expressions, made$centre, joined)
 }
 
-#' Sums from results
-#' @param results Data frames, one for each element of [sums_wanted()].
+#' Sums from joined results
+#' @param results A list of data frames, one for each element of [sums_wanted()].
 #' @noRd
 sums_from_results <- function(plan, expressions, centre, results) {
   parts <- row_names_of(expressions)
@@ -31,18 +31,22 @@ sums_from_results <- function(plan, expressions, centre, results) {
   sums$pairs <- Map(of_pair, pairs, results[-seq_len(1L + n_groups)])
   sums["summed"] <- list(centre$summed)
   keys <- rlang::set_names(lapply(groups, `[[`, "keys"), names(parts$z))
-  new_sums(plan, sums, keys, counted(all, parts))
+  new_sums(plan, sums, keys, observation_count(all, parts))
 }
 
-# The number of observations: frequencies count.
-counted <- function(all, parts) {
+# The number of observations, counting frequencies.
+observation_count <- function(all, parts) {
   as.numeric(if (parts$frequency) all$total_w else all$n)
 }
 
 read_totals <- function(all, parts, centre) {
   has_log <- parts$weighted && !parts$frequency
   list(
-    n_eff = if (has_log) as.numeric(all$n_eff) else counted(all, parts),
+    n_eff = if (has_log) {
+      as.numeric(all$n_eff)
+    } else {
+      observation_count(all, parts)
+    },
     sum_log_weights = if (has_log) all$log_w else 0,
     shift = centre$shift,
     beta0 = centre$beta0,
@@ -53,7 +57,7 @@ read_totals <- function(all, parts, centre) {
   )
 }
 
-# X'X of the elements that were summed up.
+# X'X from the elements that were summed; the others are zero.
 read_products <- function(all, indicates) {
   summed <- is_summed_product(indicates)
   xx <- matrix(0, nrow(summed), ncol(summed))
@@ -63,7 +67,7 @@ read_products <- function(all, indicates) {
   xx
 }
 
-#' One data frame of results that came in parts, each with the same groups
+#' Joins the results of one element that came in several statements, by their groups
 #' @noRd
 join_parts <- function(parts, atoms) {
   joined <- parts[[1L]]
@@ -78,7 +82,7 @@ join_parts <- function(parts, atoms) {
   joined
 }
 
-# The columns prefix1, prefix2, .. of a result, a row each.
+# The columns prefix1, prefix2, ... of a result, as rows of a matrix.
 block_of <- function(result, prefix, size) {
   names <- sprintf("%s%d", prefix, seq_len(size))
   found <- lapply(as.data.frame(result)[names], as.numeric)
@@ -89,7 +93,7 @@ block_of <- function(result, prefix, size) {
   )
 }
 
-# Symmetric k x k blocks of a result, a column each, of which it has the upper triangles.
+# Symmetric k x k blocks, one column for each row of a result, which has their upper triangles.
 symmetric_block <- function(result, prefix, k) {
   triangle <- block_of(result, prefix, k * (k + 1L) / 2L)
   triangle[symmetric_places(k), , drop = FALSE]

@@ -1,5 +1,4 @@
-# Sparse matrices of a fit of sums, in the layout of sparse-parts.R: the products that a fit of rows
-# makes of Z, the weights and X.
+# Sparse cross-products of a fit of sums, in the layout of sparse-parts.R.
 
 #' Z'WZ and Z'W X of a fit of sums
 #' @noRd
@@ -34,7 +33,7 @@ symmetric_of_cells <- function(cells, fit) {
   )
 }
 
-#' The elements of Z'WZ of two terms: a matrix with the columns `row`, `col` and `value`
+#' The elements of Z'WZ for two terms, a matrix with the columns `row`, `col` and `value`
 #' @noRd
 product_cells <- function(fit, sums, i, j) {
   one <- fit$random[[i]]
@@ -52,8 +51,8 @@ product_cells <- function(fit, sums, i, j) {
   )
 }
 
-#' The products of two terms' columns, by pair of levels
-#' @return A list: `a` and `b`, the levels, and `zz`, a matrix for each pair.
+#' The cross-products of the columns of two terms, for each pair of levels
+#' @return A list: the levels `a` and `b`, and `zz`, an array with a matrix for each pair of them.
 #' @noRd
 pair_products <- function(one, other, sums) {
   cores <- c(one$core_term, other$core_term)
@@ -66,13 +65,13 @@ pair_products <- function(one, other, sums) {
   pair
 }
 
-# The products of a core term's columns with themselves.
+# The cross-products of the columns of one core term.
 products_within <- function(term) {
   levels <- seq_len(dim(term$zz)[3L])
   list(a = levels, b = levels, zz = term$zz)
 }
 
-# The products of two core terms' columns, the first of `cores` in the rows of each matrix.
+# The cross-products of the columns of two core terms; the rows of each matrix belong to the first.
 products_between <- function(cores, pairs) {
   pair <- Find(\(pair) setequal(pair$terms, cores), pairs)
   if (pair$terms[1L] == cores[1L]) {
@@ -81,7 +80,7 @@ products_between <- function(cores, pairs) {
   list(a = pair$b, b = pair$a, zz = aperm(pair$zz, c(2L, 1L, 3L)))
 }
 
-# Z'W X of one term: rows by level, then by effect.
+# Z'WX of one term, with rows by level and then by effect.
 zx_products <- function(term, sums) {
   xz <- sums$terms[[term$core_term]]$xz[, term$core_cols, , drop = FALSE]
   size <- dim(xz)

@@ -1,23 +1,23 @@
-# The statements that sum up the columns of X and Z: dplyr's verbs, which dbplyr, sparklyr and arrow
-# carry out where the rows are.
+# Statements that sum products of the columns of X and Z, in dplyr's verbs, which dbplyr, sparklyr
+# and arrow carry out where the rows are.
 
-# Engines return a limited number of columns, the strictest a thousand.
-most_columns <- 900L
+# Engines limit the number of columns of a result, to 1,000 in the strictest case.
+max_result_columns <- 900L
 
-#' The statements that sum up a table, not carried out yet
+#' The statements that sum a table, not executed yet
 #' @param table A lazy table.
-#' @param centre `shift` and `beta0` of what is taken off X and the response, and `summed` of what
-#'   is taken off Z.
-#' @return A named list of lazy tables: "all", one per grouping factor, one per pair of them; more
-#'   than one of each where there are more sums than an engine returns at once. The attribute `of`
-#'   has their number in [sums_wanted()].
+#' @param centre A list: `shift`, the origins of X; `beta0`, whose fit is subtracted from the
+#'   response; and `summed`, the origins of Z.
+#' @return A named list of lazy tables: "all", one for each grouping factor, and one for each pair
+#'   of grouping factors; several of each if there are more sums than an engine returns at once. The
+#'   attribute `of` has the number of each in [sums_wanted()].
 #' @noRd
 sums_statements <- function(table, expressions, centre) {
   rows <- centred_rows(table, expressions, centre)
   wanted <- sums_wanted(row_names_of(expressions))
   made <- lapply(wanted, \(one) {
     lapply(
-      by_most_columns(one$sums),
+      split_by_max_columns(one$sums),
       summarise_by,
       rows = rows,
       atoms = one$atoms
@@ -31,12 +31,12 @@ sums_statements <- function(table, expressions, centre) {
   structure(rlang::set_names(made, names), of = of)
 }
 
-# Sums in parts, each of no more columns than an engine returns at once.
-by_most_columns <- function(sums) {
-  split(sums, (seq_along(sums) - 1L) %/% most_columns)
+# Splits sums into parts that an engine can return.
+split_by_max_columns <- function(sums) {
+  split(sums, (seq_along(sums) - 1L) %/% max_result_columns)
 }
 
-#' What is summed up: over all rows, by each grouping factor, by each pair of them
+#' The sums that are needed: over all rows, by each grouping factor and by each pair of them
 #' @return A named list of lists: `atoms`, the columns to group by, and `sums`, expressions.
 #' @noRd
 sums_wanted <- function(parts) {
@@ -60,7 +60,7 @@ pairs_wanted <- function(parts) {
   rlang::set_names(wanted, vapply(pairs, together, ""))
 }
 
-# Pairs of grouping factors by number, in the order in which the core gives them.
+# The pairs of n grouping factors, in the order of the core.
 group_pairs <- function(n) {
   pairs_below <- function(b) {
     lapply(seq_len(b - 1L), c, b)
@@ -69,10 +69,10 @@ group_pairs <- function(n) {
   unlist(pairs, recursive = FALSE)
 }
 
-#' The names of the columns of the inner table: x1.., z1_1.., r, y, w, and g1.. of groups
+#' The names of the columns of the inner table: x1, ..., z1_1, ..., r, y, w, and g1, ... for groups
 #'
-#' And `indicates`: of which variable each column of X indicates which level, as a matrix with the
-#' rows that [indicated_level()] names.
+#' `indicates` is a matrix with a column for each column of X: the variable and the level that it
+#' indicates, see [indicated_level()].
 #' @noRd
 row_names_of <- function(expressions) {
   all <- names(expressions$groups)
@@ -90,7 +90,7 @@ row_names_of <- function(expressions) {
 
 # Rows ------------------------------------------------------------------------
 
-#' Rows with the columns of X, centred, those of Z, the residual response, and the groups
+#' The table of centred columns of X and Z, the residual response and the groups
 #' @noRd
 centred_rows <- function(table, expressions, centre) {
   names <- row_names_of(expressions)
@@ -110,7 +110,7 @@ centred_rows <- function(table, expressions, centre) {
   dplyr::mutate(rows, r = !!residual(names$x, centre$beta0))
 }
 
-# Rows without missing values; a row that counts as none isn't there.
+# Rows without missing values and, with frequency weights, without zero frequencies.
 complete_rows <- function(table, expressions) {
   rows <- rows_with(table, expressions$variables)
   if (expressions$frequency) {
@@ -120,7 +120,8 @@ complete_rows <- function(table, expressions) {
   rows
 }
 
-# What is taken off the columns of Z, in a row for all grouping factors: below the diagonal of M.
+# The origins of the columns of Z, for all grouping factors in a row: the elements of M below its
+# diagonal.
 summed_origins <- function(centre, sizes) {
   if (is.null(centre$summed)) {
     return(numeric(sum(sizes)))
@@ -149,13 +150,13 @@ summarise_by <- function(rows, atoms, sums) {
   if (length(atoms) > 0L) {
     rows <- dplyr::group_by(rows, !!!lapply(atoms, as.name))
   }
-  # Engines tell of missing values and of groups: there are none, and they are dropped.
+  # Messages of engines about missing values and groups don't apply here.
   suppressMessages(dplyr::ungroup(dplyr::summarise(rows, !!!sums)))
 }
 
 # Sums ------------------------------------------------------------------------
 
-# sum(w a b): `a` and `b` are names of columns.
+# sum(w a b) for the columns named `a` and `b`.
 product_sum <- function(a, b, weighted) {
   product <- call("*", as.name(a), as.name(b))
   if (weighted) {
@@ -164,7 +165,7 @@ product_sum <- function(a, b, weighted) {
   call("sum", product, na.rm = TRUE)
 }
 
-# Sums of the products of columns, by names that tell which.
+# Sums of the products of the columns `a` with the columns `b`, named by a prefix and a number.
 products <- function(a, b, prefix, weighted) {
   grid <- expand.grid(
     a = a,
@@ -179,8 +180,8 @@ products <- function(a, b, prefix, weighted) {
   rlang::set_names(unname(sums), sprintf("%s%d", prefix, seq_along(sums)))
 }
 
-#' Sums of the products of columns with each other, each pair once
-#' @param is_summed Which of the products, as a matrix; by default each in the upper triangle.
+#' Sums of the products of columns among themselves, with one for each pair
+#' @param is_summed A logical matrix of the wanted products; by default the upper triangle.
 #' @noRd
 own_products <- function(
   a,
@@ -197,10 +198,10 @@ own_products <- function(
   rlang::set_names(unname(sums), sprintf("%s%d", prefix, seq_along(sums)))
 }
 
-#' Which elements of X'X are summed up: the upper triangle, but for the products of indicators of
-#' two levels of one variable, which are zero in every row
+#' The elements of X'X that are summed: the upper triangle, except the products of indicators of two
+#' levels of one variable, which are zero in every row
 #'
-#' Two columns may indicate one level, such as those of `a` and `factor(a)`.
+#' Two columns may indicate the same level, such as those of `a` and `factor(a)`.
 #' @param indicates See [row_names_of()].
 #' @noRd
 is_summed_product <- function(indicates) {
@@ -211,7 +212,7 @@ is_summed_product <- function(indicates) {
   upper.tri(is_zero, diag = TRUE) & !is_zero
 }
 
-#' Where the elements of a symmetric matrix stand in its upper triangle
+#' The position of each element of a symmetric matrix in its packed upper triangle
 #' @noRd
 symmetric_places <- function(k) {
   at <- matrix(0L, k, k)

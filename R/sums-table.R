@@ -1,13 +1,19 @@
-# Sums of tables that stay where they are: in a database, in files, or behind an engine that R
-# doesn't reach.
+# Sums of tables outside R: in a database, in files, or behind an engine that R has no connection
+# to.
 
 #' @noRd
 sums_of_table <- function(formula, table, extras, options) {
   complete <- complete_table(table, formula, extras)
   rows <- first_rows_of(complete, table)
   has_many <- \(name) has_many_in_table(name, complete, rows, formula)
-  label <- label_apart(formula, rows, extras, options$contrasts, has_many)
-  sums_with_apart(formula, label, \(formula) {
+  label <- find_summed_factor(
+    formula,
+    rows,
+    extras,
+    options$contrasts,
+    has_many
+  )
+  sums_with_factor_as_group(formula, label, \(formula) {
     sums_of_formula(formula, table, complete, rows, extras, options)
   })
 }
@@ -16,7 +22,7 @@ sums_of_formula <- function(formula, table, complete, rows, extras, options) {
   known <- table_levels(formula, complete, rows, extras)
   made <- table_plan(formula, rows, extras, options, known, table)
   made$centre <- centre_of_table(table, made)
-  statements <- told(
+  statements <- with_engine_errors(
     sums_statements(table, made$expressions, made$centre),
     table,
     made
@@ -26,7 +32,7 @@ sums_of_formula <- function(formula, table, complete, rows, extras, options) {
   sums_from_statements(results, attr(statements, "of"), made)
 }
 
-#' The table without rows in which a variable of the model is missing
+#' The rows of a table without missing values in the variables of the model
 #' @noRd
 complete_table <- function(table, formula, extras) {
   exprs <- c(list(formula), lapply(extras, rlang::quo_get_expr))
@@ -34,11 +40,11 @@ complete_table <- function(table, formula, extras) {
 }
 
 first_rows_of <- function(complete, table) {
-  rows <- look_at(complete, rows_looked_at)
+  rows <- collect_first(complete, n_sampled_rows)
   if (nrow(rows) > 0L) {
     return(rows)
   }
-  is_empty <- nrow(look_at(table, 1L)) == 0L
+  is_empty <- nrow(collect_first(table, 1L)) == 0L
   abort_rlmm(
     if (is_empty) {
       "`data` must have at least one row."
@@ -49,8 +55,8 @@ first_rows_of <- function(complete, table) {
   )
 }
 
-#' What is to be summed up, with its expressions and the centre
-#' @param is_there Can the table be asked for what bases such as `poly()` take from it?
+#' The plan of the sums of a table, with its expressions and the centre
+#' @param is_there Whether the table can be queried, for the parameters of bases such as `poly()`.
 #' @noRd
 table_plan <- function(
   formula,
@@ -70,12 +76,12 @@ table_plan <- function(
   list(
     plan = plan,
     expressions = expressions,
-    centre = rough_centre(plan, expressions, rows, extras),
+    centre = sample_centre(plan, expressions, rows, extras),
     memory = options$memory
   )
 }
 
-# Levels of the categorical variables, from the whole table.
+# The levels of the categorical variables in the whole table.
 table_levels <- function(formula, table, rows, extras) {
   env <- formula_env(formula)
   scope <- list(
@@ -88,19 +94,19 @@ table_levels <- function(formula, table, rows, extras) {
   lapply(rlang::set_names(names), \(name) levels_in_table(name, table, scope))
 }
 
-# Whether a variable of the table has too many levels for a column each.
+# Whether a variable of the table has too many levels for dummy columns.
 has_many_in_table <- function(name, table, rows, formula) {
   scope <- list(
     rows = rows,
     env = formula_env(formula),
     engine = engine_of(table)
   )
-  limit <- getOption("rlmm.large_factor") %||% most_levels
-  most <- as.integer(min(limit, most_levels))
-  is_many_to_sum(length(distinct_in_table(name, table, scope, most + 1L)))
+  limit <- getOption("rlmm.large_factor") %||% max_dummy_levels
+  most <- as.integer(min(limit, max_dummy_levels))
+  has_many_levels(length(distinct_in_table(name, table, scope, most + 1L)))
 }
 
-# The different values of a variable, so many at most.
+# At most `most` distinct values of a variable.
 distinct_in_table <- function(name, table, scope, most) {
   expr <- plain_expression(named_variable(name, scope), scope)
   check_table_columns(all.vars(expr), names(scope$rows))
@@ -113,7 +119,7 @@ distinct_in_table <- function(name, table, scope, most) {
 
 levels_in_table <- function(name, table, scope) {
   expr <- plain_expression(named_variable(name, scope), scope)
-  levels <- distinct_in_table(name, table, scope, most_levels + 1L)
+  levels <- distinct_in_table(name, table, scope, max_dummy_levels + 1L)
   check_number_of_levels(length(levels), name)
   if (is.logical(value_in_rows(expr, scope))) {
     levels <- as.logical(levels)
@@ -123,24 +129,24 @@ levels_in_table <- function(name, table, scope) {
 
 # Centre ----------------------------------------------------------------------
 
-#' About where the columns and the response are, from some rows
+#' Preliminary origins of the columns and coefficients of the response, from a sample of rows
 #' @noRd
-rough_centre <- function(plan, expressions, rows, extras) {
+sample_centre <- function(plan, expressions, rows, extras) {
   sums <- chunk_sums(plan, rows, extras)$sums
   p <- length(sums$shift)
   beta0 <- least_squares(sums, plan$fixed$names)$beta0
   if (nrow(rows) < 10L * p || length(plan$bases) > 0L) {
     beta0 <- if (p > 0L) c(beta0[1L], numeric(p - 1L))
   }
-  written_centre(sums$shift, beta0, sums$summed, expressions)
+  rounded_centre(sums$shift, beta0, sums$summed, expressions)
 }
 
-#' A centre in numbers that a database reads as they are
+#' A centre with numbers rounded to digits that every database reads exactly
 #'
-#' Nothing is taken off the indicators of levels, so that the products of two of them are zero and
-#' needn't be summed up.
+#' Indicators of levels are not centred, so that the products of two of them are zero and need not
+#' be summed.
 #' @noRd
-written_centre <- function(shift, beta0, summed, expressions) {
+rounded_centre <- function(shift, beta0, summed, expressions) {
   indicates <- row_names_of(expressions)$indicates
   is_indicator <- nzchar(indicates["variable", ])
   taken <- replace(shift, !is_indicator, 0)
@@ -156,22 +162,26 @@ written_centre <- function(shift, beta0, summed, expressions) {
 
 #' The means of the columns and the least-squares fit, from sums over the whole table
 #'
-#' The first rows may lie elsewhere than the others, for example those of the first day.
+#' The first rows may differ from the others, for example if they are those of the first day.
 #' @noRd
 centre_of_table <- function(table, made) {
   rough <- made$centre
   rough$beta0 <- replace(rough$beta0, -1L, 0)
   parts <- row_names_of(made$expressions)
-  rows <- told(centred_rows(table, made$expressions, rough), table, made)
+  rows <- with_engine_errors(
+    centred_rows(table, made$expressions, rough),
+    table,
+    made
+  )
   all <- collect_totals(rows, parts, table, made)
   check_totals(all, parts, made$plan)
   sums <- read_totals(all, parts, rough)
   centre <- least_squares(sums, made$plan$fixed$names)
-  written_centre(centre$shift, centre$beta0, rough$summed, made$expressions)
+  rounded_centre(centre$shift, centre$beta0, rough$summed, made$expressions)
 }
 
 collect_totals <- function(rows, parts, table, made) {
-  totals <- lapply(by_most_columns(total_sums(parts)), \(sums) {
+  totals <- lapply(split_by_max_columns(total_sums(parts)), \(sums) {
     collect_sums(summarise_by(rows, character(), sums), table, made)
   })
   join_parts(totals, character())
@@ -181,23 +191,21 @@ collect_totals <- function(rows, parts, table, made) {
 
 #' The statements that sum up a table, as text
 #'
-#' For data behind an engine that R doesn't reach: the `SELECT` statements of [rlmm_sums()], to be
-#' run by whatever means there are. Their results, as data frames, go to [rlmm_sums()].
+#' Writes the `SELECT` statements of [rlmm_sums()] for data that R has no connection to. Run them
+#' with any client of the database and pass their results, as data frames, to [rlmm_sums()].
 #'
 #' @param formula As in [rlmm()].
-#' @param columns A data frame with the columns of the table and some of its rows (ten or more for
-#'   each coefficient): they tell the types, the levels of factors, which must all be among those of
-#'   the column, and about where the values lie, which saves digits.
-#' @param table The table's name, or `c(schema, name)`.
+#' @param columns A data frame with the columns of the table and some of its rows, ten or more for
+#'   each coefficient. It gives the types of the columns, the levels of factors (which must have all
+#'   levels of the column) and approximate means, which improve the accuracy of the sums.
+#' @param table The name of the table, or `c(schema, name)`.
 #' @param dialect `"ansi"`, or the name of an engine that dbplyr knows: `"sqlite"`, `"postgres"`,
 #'   `"spark"`, `"mysql"`, `"mssql"`, `"oracle"`, `"snowflake"`, `"redshift"`, `"hive"`.
 #' @param weights,offset,contrasts As in [rlmm_sums()].
-#' @param ... Not used; anything here is an error.
-#'
-#' @details Names of columns and tables are quoted by dbplyr; nothing but `SELECT` is written.
-#'
-#' @return A named character vector of class `rlmm_sums_sql`: the sums over all rows, those by each
-#'   grouping factor, and those by each pair of them.
+#' @param ... Not used; any argument here is an error.
+#' @details dbplyr quotes the names of columns and tables. All statements are `SELECT` statements.
+#' @return A named character vector of class `rlmm_sums_sql` with the statements for the sums over
+#'   all rows, by each grouping factor, and by each pair of grouping factors.
 #' @examplesIf rlang::is_installed(c("dplyr", "dbplyr (>= 2.5.0)"))
 #' queries <- rlmm_sums_sql(
 #'   Reaction ~ Days + (1 | Subject),
@@ -218,7 +226,7 @@ rlmm_sums_sql <- function(
   contrasts = NULL
 ) {
   refuse_dots(...)
-  # Older versions quote names for all engines alike.
+  # Older versions of dbplyr ignore the quoting rules of the engine.
   rlang::check_installed(
     c("dplyr", "dbplyr (>= 2.5.0)"),
     "to write statements."
@@ -233,13 +241,13 @@ rlmm_sums_sql <- function(
     con = simulated_engine(dialect),
     .name = table_name(table)
   )
-  has_many <- \(name) is_many_to_sum(length(levels[[name]]))
-  label <- label_apart(formula, columns, extras, contrasts, has_many)
-  inner <- if (!is.null(label)) formula_apart(formula, label)
+  has_many <- \(name) has_many_levels(length(levels[[name]]))
+  label <- find_summed_factor(formula, columns, extras, contrasts, has_many)
+  inner <- if (!is.null(label)) formula_with_factor_as_group(formula, label)
   summed <- inner %||% formula
   made <- table_plan(summed, columns, extras, options, levels, lazy, FALSE)
   if (!is.null(inner)) {
-    made <- with_apart(made, formula, label)
+    made <- with_summed_factor(made, formula, label)
   }
   statements <- sums_statements(lazy, made$expressions, made$centre)
   made$of <- attr(statements, "of")
@@ -278,7 +286,7 @@ simulated_engine <- function(dialect) {
   getExportedValue("dbplyr", engines[[dialect]])()
 }
 
-#' Sums from the results of statements that were taken along
+#' Sums from the results of statements that were run elsewhere
 #' @noRd
 sums_of_results <- function(queries, results) {
   made <- attr(queries, "made")
@@ -299,7 +307,7 @@ sums_of_results <- function(queries, results) {
   sums_from_statements(lapply(results, as_result), made$of, made)
 }
 
-# Engines write names as they like.
+# Engines return column names in different cases.
 as_result <- function(result) {
   names(result) <- tolower(names(result))
   as.data.frame(result)

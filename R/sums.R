@@ -1,49 +1,49 @@
-# rlmm_sums(): what a linear mixed model needs of its data, without the data.
+# rlmm_sums(): the sufficient statistics of a linear mixed model, computed without holding the data.
 
-#' Cross-products of data that stay where they are
+#' Sufficient statistics of data outside R's memory
 #'
-#' A linear mixed model needs of its data no more than sums: of products of the columns of X and Z
-#' and the response, over all rows, over the rows of each level of a grouping factor, and over those
-#' that two levels share. `rlmm_sums()` computes them from a data frame, from chunks that a function
-#' reads, or from a table in a database; `c()` adds up those of parts of the data, such as days or
-#' sites; and `rlmm()` fits them. No rows leave the place where they are, and their number doesn't
-#' matter.
+#' A linear mixed model depends on its data only through cross-products of the response and of the
+#' columns of X and Z: over all rows, over the rows of each level of a grouping factor, and over the
+#' rows that two levels share. `rlmm_sums()` computes them from a data frame, from chunks that a
+#' function reads, or from a table in a database; `c()` adds the sums of disjoint parts of the data,
+#' such as days or sites; and `rlmm()` fits them. The rows stay where they are, and the memory
+#' needed doesn't depend on their number.
 #'
-#' @param formula As in [rlmm()]; or what [rlmm_sums_sql()] returns.
+#' @param formula A model formula as in [rlmm()], or the result of [rlmm_sums_sql()].
 #' @param data One of
 #'
 #'   * a data frame;
-#'   * a function that reads the data in chunks: `data(TRUE)` goes back to the first one,
-#'     `data(FALSE)` returns the next one as a data frame, or `NULL` at the end;
+#'   * a function that reads the data in chunks: `data(TRUE)` goes back to the first chunk, and
+#'     `data(FALSE)` returns the next chunk as a data frame, or `NULL` at the end;
 #'   * a table in a database (`dplyr::tbl()` of a connection, which needs the package dbplyr), or an
 #'     Arrow table, data set or reader of record batches;
-#'   * the results of the statements of [rlmm_sums_sql()]: a list of data frames.
+#'   * a list of data frames, the results of the statements of [rlmm_sums_sql()].
 #' @param weights,offset Expressions in the columns of `data`, as in [rlmm()].
 #' @param contrasts,weights_type As in [rlmm()].
-#' @param ... Of `c()`, sums to add up; anything else is an error.
+#' @param ... For `c()`, the sums to add. `rlmm_sums()` accepts no further arguments.
+#' @details
+#' **Variables.** Rows with missing values are left out. Variables are computed row by row: the
+#' formula may contain `log(x)` or `I(x^2)`, in a database every function that dbplyr translates.
+#' Variables that depend on other rows, such as `poly(x, 2)` or `weights = w / mean(w)`, are errors
+#' for chunks and when parts are added by `c()`. For a single table `poly(x, 2)` and `scale(x)` are
+#' available; they read the table once more for each degree. Other names in the formula may refer to
+#' single values in its environment.
 #'
-#' @details Rows with missing values are left out. Variables are computed row by row, so that
-#' `log(x)` or `I(x^2)` may stand in the formula, in a database those that dbplyr translates. What
-#' depends on other rows, as `poly(x, 2)` or `weights = w / mean(w)`, can't be computed from chunks,
-#' and isn't added up by `c()`; of a table, `poly(x, 2)` and `scale(x)` can, which read it once more
-#' for each degree. Single values of the formula's environment are put in.
+#' **Factors.** A factor in the fixed part must have the same levels in all parts that are added;
+#' grouping factors may have different levels. One factor of the fixed part may have more than 1,000
+#' levels (or the number in the option `rlmm.large_factor`) and different levels in each part, if
+#' the formula has an intercept and the factor has treatment contrasts and no interactions, as in
+#' `y ~ x + firm + (1 | worker)`. The fit is then that of [rlmm()] with a large fixed factor.
 #'
-#' A factor of the fixed part must have the same levels in all parts that are added up; grouping
-#' factors may have any. So may one factor of the fixed part with more than 1,000 levels (or the
-#' number that the option `rlmm.large_factor` says), beside an intercept, with treatment contrasts
-#' and in no interaction, as in `y ~ x + firm + (1 | worker)`: rows are summed up by its levels, and
-#' the fit is that of [rlmm()] with a large fixed factor.
-#'
-#' Fits of sums hold no rows: [fitted()], [residuals()], [simulate()] and the like refuse, and
-#' [predict()] wants `newdata`. Estimates, tests, profiles, random effects and the errors of
-#' predictions are those of the data. Models of fewer terms are made of the same sums: [update()],
-#' `drop1()`, [ranova()], [backward()] and [anova()] need no rows. What has other columns is summed
-#' up anew if the fit's call names the table, and refused of sums. `emmeans::emmeans(data = )` takes
-#' rows for its grid.
-#'
-#' @return A list of class `rlmm_sums`, which may be saved.
+#' **Methods.** A fit of sums has the estimates, tests, profiles, random effects and standard errors
+#' of predictions of a fit of the rows. It holds no rows, so that [fitted()], [residuals()],
+#' [simulate()] and similar methods are errors, and [predict()] needs `newdata`. Models with fewer
+#' terms are fitted to the same sums by [update()], `drop1()`, [ranova()], [backward()] and
+#' [anova()]. A model with other columns needs new sums: they are computed if the fit's call names
+#' the table. `emmeans::emmeans(data = )` takes rows for its reference grid.
+#' @return A list of class `rlmm_sums`, which can be saved and fitted later.
 #' @examples
-#' # Two halves of the data, each summed up where it is.
+#' # Two halves of the data, summed separately.
 #' first <- rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy[1:90, ])
 #' second <- rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy[91:180, ])
 #' fit <- rlmm(c(first, second))
@@ -51,7 +51,7 @@
 #' ranova(fit)
 #' predict(fit, data.frame(Days = 10, Subject = "308"), se.fit = TRUE)
 #'
-#' # Chunks of 50 rows, as a file or a connection would give them.
+#' # Chunks of 50 rows, as they would come from a file or a connection.
 #' at <- new.env()
 #' chunks <- function(reset) {
 #'   at$last <- if (reset) 0 else at$last + 50
@@ -84,7 +84,7 @@ rlmm_sums <- function(
   )
 }
 
-#' The sums of data of any kind
+#' The sums of data in any supported form
 #' @noRd
 sum_up <- function(formula, data, extras = NULL, options = list()) {
   if (is_lazy_table(data)) {

@@ -1,4 +1,4 @@
-# Numbers and dates that are stored as text: each value becomes a level, which is rarely meant.
+# Messages about numbers and dates stored as text, of which each value becomes a level.
 
 tell_text <- function(terms, frame) {
   for (name in effect_names(terms, frame)) {
@@ -10,8 +10,8 @@ tell_text <- function(terms, frame) {
   }
 }
 
-# Few numbers as text are codes of groups by right; few dates rarely are. With two values there is
-# no difference.
+# Whether the text has numbers or dates that are unlikely to be categories: a few numbers may be
+# codes of groups, a few dates rarely are. Two values make no difference.
 unexpected_text <- function(x) {
   kind <- text_kind(x, more_than = 2L)
   if (identical(kind, "dates")) kind else text_kind(x, more_than = 5L)
@@ -39,7 +39,7 @@ inform_text <- function(name, kind, n) {
   )
 }
 
-#' What all values of a text look like: a name in `text_remedies`, or nothing
+#' The kind of values in a text, a name in `text_remedies`, or `NULL`
 #' @noRd
 text_kind <- function(x, more_than = 0L) {
   values <- unique(trimws(x[!is.na(x)]))
@@ -65,7 +65,7 @@ text_remedies <- c(
   dates = "`as.Date()`"
 )
 
-# The hint for text in the place of a response that must be numeric.
+# The hint for a response that is text and must be numeric.
 text_hint <- function(x) {
   kind <- if (is.character(x)) text_kind(x)
   if (!is.null(kind)) {

@@ -279,7 +279,7 @@ joined_na_action <- function(old, new, n) {
 fit_from_sums <- function(fit, args, change) {
   of_rows <- c("data", "weights", "offset", "contrasts", "weights_type")
   sums <- if (!any(of_rows %in% change$changed)) {
-    smaller_sums(fit, change$formula)
+    submodel_sums(fit, change$formula)
   }
   if (is.null(sums)) {
     return(fit_to_table(fit, args, change))

@@ -23,7 +23,7 @@ two_factors <- function(parts = 1, n = 900) {
   d
 }
 
-# The levels of two factors as `explain_by_levels()` takes them.
+# The levels of two factors as `project_on_levels()` takes them.
 two_blocks <- function(refs, n_levels) {
   Map(
     \(refs, n, block) list(refs = refs, levels = seq_len(n), block = block),
@@ -272,7 +272,7 @@ test_that("conjugate gradients stay where a solution is found", {
     x <- cbind(rnorm(9)[a], rnorm(7)[b], rnorm(9)[a] + b, rnorm(60), b == 1)
     dense <- cbind(outer(a, 1:9, `==`), outer(b, 1:7, `==`)) + 0
     expect_equal(
-      explain_by_levels(x, two_blocks(list(a, b), c(9L, 7L)))$rest,
+      project_on_levels(x, two_blocks(list(a, b), c(9L, 7L)))$rest,
       qr.resid(qr(dense), x),
       tolerance = 1e-9
     )
@@ -341,7 +341,7 @@ test_that("conjugate gradients tell what two factors explain", {
   d <- two_factors(3)
   columns <- cbind(d$x, d$w, d$both)
   refs <- list(as.integer(d$firm), as.integer(factor(d$school)))
-  found <- explain_by_levels(columns, two_blocks(refs, c(60L, 35L)))
+  found <- project_on_levels(columns, two_blocks(refs, c(60L, 35L)))
   dense <- model.matrix(~ firm + school, d)
   expect_equal(
     found$rest,

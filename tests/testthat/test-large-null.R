@@ -183,11 +183,11 @@ test_that("combinations of columns are told of dense ones", {
       outer(b, 1:5, `==`)
     )
     dense[, 9:14] <- dense[, 9:14] - z[1] * dense[, 3:8]
-    null <- zero_combinations(x, factors)
+    null <- random_null_combinations(x, factors)
     expect_lt(max(abs(dense %*% null)), 1e-9)
     expect_true(all(colSums(abs(null[-(1:2), ])) > 0.01))
     expect_equal(
-      explain_by_levels(cbind(size, rnorm(50)), factors)$rest[, 1],
+      project_on_levels(cbind(size, rnorm(50)), factors)$rest[, 1],
       numeric(50),
       tolerance = 1e-9
     )

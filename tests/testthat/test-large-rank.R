@@ -85,9 +85,9 @@ test_that("few levels, or few rows, are columns of X", {
   expect_false(is_large(200L, 1e4))
   expect_true(is_large(2000L, 2e5))
   # A generalized model multiplies the columns again and again.
-  expect_true(is_large(200L, 1e4, passes_of(TRUE)))
-  expect_false(is_large(99L, 1e7, passes_of(TRUE)))
-  expect_false(is_large(200L, 2000L, passes_of(TRUE)))
+  expect_true(is_large(200L, 1e4, expected_passes(TRUE)))
+  expect_false(is_large(99L, 1e7, expected_passes(TRUE)))
+  expect_false(is_large(200L, 2000L, expected_passes(TRUE)))
 })
 
 test_that("columns that can't be held are refused before they are made", {

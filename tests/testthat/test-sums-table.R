@@ -236,7 +236,7 @@ test_that("more sums than an engine returns at once come in parts", {
   skip_without_database()
   skip_if_not_installed("testthat", "3.1.7")
   mocked <- getExportedValue("testthat", "local_mocked_bindings")
-  mocked(most_columns = 4L, .package = "rlmm")
+  mocked(max_result_columns = 4L, .package = "rlmm")
   rows <- plain_rows()
   con <- local_database(rows, "rows")
   formula <- y ~ x + kind + (x | g)

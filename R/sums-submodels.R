@@ -1,27 +1,31 @@
-# Models of fewer terms, from the sums of a fit: their columns are among those that were summed up.
+# Sums of submodels: a model with fewer terms needs only a part of the sums of a fit.
 
-#' Sums of a model whose columns are among those of a fit of sums
-#' @return What [rlmm_sums()] makes, with the levels in the order of the fit and without their keys;
-#'   `NULL` if the formula asks for something that wasn't summed up.
+#' The sums of a model whose columns are among those of a fit of sums
+#' @return An object as from [rlmm_sums()], with the levels in the order of the fit and without
+#'   keys; `NULL` if the formula needs columns that were not summed.
 #' @noRd
-smaller_sums <- function(fit, formula) {
+submodel_sums <- function(fit, formula) {
   frame <- fit$sums$template
   if (!is_summed_formula(formula, frame)) {
     return(NULL)
   }
-  apart <- apart_in(formula, fit)
-  inner <- if (is.null(apart)) formula else formula_apart(formula, apart)
+  apart <- summed_factor_in(formula, fit)
+  inner <- if (is.null(apart)) {
+    formula
+  } else {
+    formula_with_factor_as_group(formula, apart)
+  }
   parsed <- parse_formula(inner, frame)
   fixed <- fixed_of_template(parsed, frame, fit)
   random <- random_of_template(parsed, frame, formula_env(formula))
   keep <- match(fixed$names, fit$fixed$names)
-  all <- c(fit$random, terms_apart(fit))
+  all <- c(fit$random, summed_factor_terms(fit))
   columns <- columns_of_groups(random, all)
   if (anyNA(keep) || anyNA(unlist(columns))) {
     return(NULL)
   }
   sums <- keep_columns(fit$sums, keep)
-  new_smaller_sums(
+  new_submodel_sums(
     list(
       formula = formula,
       parsed = parsed,
@@ -35,15 +39,16 @@ smaller_sums <- function(fit, formula) {
   )
 }
 
-# The large factor of a fit of sums, if a formula has it: there it is a summand of the fixed part.
-apart_in <- function(formula, fit) {
+# The label of the large factor of a fit of sums, if the formula has it as a summand.
+summed_factor_in <- function(formula, fit) {
   label <- large_labels(fit$fixed$large)
-  is_there <- length(label) == 1L && !is.null(formula_apart(formula, label))
+  is_there <- length(label) == 1L &&
+    !is.null(formula_with_factor_as_group(formula, label))
   if (is_there) label
 }
 
-# The large factor of a fit of sums as one more grouping factor, the last.
-terms_apart <- function(fit) {
+# The large factor of a fit of sums as a further grouping factor.
+summed_factor_terms <- function(fit) {
   lapply(fit$fixed$large$factors, \(own) {
     list(
       group = unquoted(own$label),
@@ -54,14 +59,14 @@ terms_apart <- function(fit) {
   })
 }
 
-# A matrix whose cross-product is that of X, in the place of X.
+# A root R of X'X = R'R, which replaces X where only cross-products matter.
 root_of_products <- function(fit) {
   products <- uncentred_products(fit$sums)
   unit <- sqrt(diag(products))
   chol(products / tcrossprod(unit)) * rep(unit, each = length(unit))
 }
 
-#' The columns of X that a model without one term has
+#' The numbers of the columns of X in the model without one term
 #' @noRd
 columns_without_term <- function(fit, label) {
   change <- rlang::new_formula(NULL, call("-", quote(.), str2lang(label)))
@@ -79,8 +84,8 @@ columns_without_term <- function(fit, label) {
   keep
 }
 
-new_smaller_sums <- function(plan, sums, fit) {
-  all <- c(fit$random, terms_apart(fit))
+new_submodel_sums <- function(plan, sums, fit) {
+  all <- c(fit$random, summed_factor_terms(fit))
   levels <- lapply(all, `[[`, "levels")
   names(levels) <- vapply(all, `[[`, "", "group")
   structure(
@@ -94,7 +99,7 @@ new_smaller_sums <- function(plan, sums, fit) {
   )
 }
 
-# Whether the variables of a formula are those of a frame, with the same response.
+# Whether a formula has the response of a frame and only variables in it.
 is_summed_formula <- function(formula, frame) {
   if (is.null(frame)) {
     return(FALSE)
@@ -121,8 +126,9 @@ random_of_template <- function(parsed, frame, env) {
 
 groups_of <- function(random) unique(vapply(random, `[[`, "", "group"))
 
-#' Where the columns of each grouping factor stand among those of a fit
-#' @return A list of whole numbers, named by the grouping factors; `NA`: the fit has no such column.
+#' The positions of the columns of each grouping factor among those of a fit
+#' @return A list of integer vectors named by grouping factor; `NA` where the fit has no such
+#'   column.
 #' @noRd
 columns_of_groups <- function(random, of_fit) {
   place <- function(group) {
@@ -136,11 +142,12 @@ columns_of_groups <- function(random, of_fit) {
   lapply(rlang::set_names(groups_of(random)), place)
 }
 
-#' Sums with some of the columns of X; the fit of the others is no longer taken off
+#' Sums with some of the columns of X; the part of the response that the other columns explained is
+#' added back
 #' @noRd
 keep_columns <- function(sums, keep) {
   shift <- sums$shift
-  # Means are taken off as multiples of the first column.
+  # Columns are centred with multiples of the first column, which must be kept for that.
   if (!identical(keep[1L], 1L)) {
     shift <- numeric(length(shift))
   }
@@ -158,8 +165,8 @@ keep_columns <- function(sums, keep) {
   sums
 }
 
-#' Sums with some of the grouping factors and of their columns
-#' @param columns What [columns_of_groups()] returns.
+#' Sums with some of the grouping factors, and with some of their columns
+#' @param columns The result of [columns_of_groups()].
 #' @param groups The grouping factors of the sums, in their order.
 #' @noRd
 keep_groups <- function(sums, columns, groups) {
@@ -167,13 +174,13 @@ keep_groups <- function(sums, columns, groups) {
   all <- lapply(sums$terms, \(term) seq_len(dim(term$zz)[1L]))
   sums <- sums_without_columns(sums, replace(all, order, columns))
   is_kept <- \(pair) all(pair$terms %in% order)
-  move <- \(pair) move_pair(pair, order, columns)
+  move <- \(pair) select_pair_columns(pair, order, columns)
   sums$pairs <- lapply(Filter(is_kept, sums$pairs), move)
   sums$terms <- Map(
-    move_columns,
+    select_term_columns,
     unname(sums$terms)[order],
     unname(columns)
   )
-  sums["summed"] <- list(move_summed(sums$summed, order, unname(columns)))
+  sums["summed"] <- list(select_summed(sums$summed, order, unname(columns)))
   sums
 }
