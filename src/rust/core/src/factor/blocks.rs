@@ -1,11 +1,12 @@
-//! Small matrices of one size side by side: one for each level of the leading term.
+//! Contiguous storage of small matrices of equal size, such as one for each level of the leading
+//! term.
 
-/// Matrices of one size, one after the other, each column by column.
+/// Consecutive matrices of equal size, each stored column by column.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Blocks {
-    /// Rows of each block.
+    /// Number of rows of each block.
     rows: usize,
-    /// Columns of each block.
+    /// Number of columns of each block.
     k: usize,
     values: Vec<f64>,
 }
@@ -25,7 +26,7 @@ impl Blocks {
         Self::zeros(k, k, count)
     }
 
-    /// Takes the shape of `other`; the values of blocks that are there already stay.
+    /// Takes the shape of `other`, keeping the values of existing blocks.
     pub(crate) fn resize_like(&mut self, other: &Self) {
         (self.rows, self.k) = (other.rows, other.k);
         self.values.resize(other.values.len(), 0.0);
@@ -38,40 +39,39 @@ impl Blocks {
         &self.values[i * size..(i + 1) * size]
     }
 
-    /// Block `i`, to be changed.
+    /// Block `i`, mutably.
     #[inline(always)]
     pub(crate) fn block_mut(&mut self, i: usize) -> &mut [f64] {
         let size = self.rows * self.k;
         &mut self.values[i * size..(i + 1) * size]
     }
 
-    /// Square block `i` for a caller whose order `k` is a literal: the compiler then knows how long
-    /// the block is, and leaves out the checks of an unrolled loop.
+    /// Square block `i`, for a caller with a literal order `k`: the compiler then knows the length
+    /// of the block, and omits the bounds checks of an unrolled loop.
     #[inline(always)]
     pub fn square(&self, k: usize, i: usize) -> &[f64] {
         &self.values[i * k * k..(i + 1) * k * k]
     }
 
-    /// Square block `i`, to be changed, for a caller whose order `k` is a literal: see
-    /// [`Self::square`].
+    /// Square block `i`, mutably, for a caller with a literal order `k`: see [`Self::square`].
     #[inline(always)]
     pub(crate) fn square_mut(&mut self, k: usize, i: usize) -> &mut [f64] {
         &mut self.values[i * k * k..(i + 1) * k * k]
     }
 
-    /// Blocks `range`, without what separates them.
+    /// The contiguous values of blocks `range`.
     #[inline]
     pub(crate) fn span(&self, range: std::ops::Range<usize>) -> &[f64] {
         let size = self.rows * self.k;
         &self.values[range.start * size..range.end * size]
     }
 
-    /// All blocks in their order.
+    /// All blocks in order.
     pub fn iter(&self) -> impl Iterator<Item = &[f64]> {
         self.values.chunks_exact((self.rows * self.k).max(1))
     }
 
-    /// All blocks in their order, to be changed.
+    /// All blocks in order, mutably.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut [f64]> {
         self.values.chunks_exact_mut((self.rows * self.k).max(1))
     }
@@ -81,7 +81,7 @@ impl Blocks {
         &self.values
     }
 
-    /// All values, block after block, to be changed.
+    /// All values, block after block, mutably.
     pub fn values_mut(&mut self) -> &mut [f64] {
         &mut self.values
     }

@@ -1,7 +1,7 @@
-//! The border of the factor: the fixed effects, which are eliminated after all random effects.
+//! The border of the factor: the fixed effects, which are eliminated last.
 //!
-//! With `B` what the random effects explain, the border holds the Cholesky factor of `X'WX - B B' =
-//! X'V^-1X`.
+//! The border holds the Cholesky factor of the Schur complement `X'V^-1X = X'WX - B B'`, where
+//! `B B'` is subtracted by the elimination of the random effects.
 
 use crate::error::{Error, Result};
 use crate::kernels::gemm::subtract_gram;
@@ -10,7 +10,8 @@ use crate::tolerances::{
     CENTRED_PIVOT, INDEFINITE, KEPT_PIVOT, RANK_PIVOT, ROUNDED_PIVOT,
 };
 
-/// Cross-products of X, and after [`Border::factor`] the factor of `X'V^-1X` at one theta.
+/// The cross-products of X and, after [`Border::factor`], the Cholesky factor of `X'V^-1X` at one
+/// theta.
 #[derive(Debug, Clone)]
 pub(crate) struct Border {
     p: usize,
@@ -18,18 +19,18 @@ pub(crate) struct Border {
     a: Vec<f64>,
     /// `L_XX`, lower triangle, `p x p`.
     l: Vec<f64>,
-    /// Multiples of the first column of X that were taken off the columns.
+    /// Multiples of the first column of X that centring has subtracted from the columns.
     pub(crate) shift: Vec<f64>,
-    /// Fixed effects (of X centred) to keep where the equations say nothing of them; empty: that is
-    /// an error.
+    /// Values (for centred X) at which fixed effects are kept where the equations do not determine
+    /// them; if empty, undetermined effects are an error.
     pub(crate) anchor: Vec<f64>,
-    /// The fixed effects that the last factorisation kept at the anchor.
+    /// The fixed effects that the last factorization kept at the anchor.
     held: Vec<usize>,
 }
 
 impl Border {
-    /// Takes the lower triangle of `X'WX`, with `shift` multiples of the first column taken off
-    /// those of X.
+    /// A border with the lower triangle of `X'WX`; `shift` has the multiples of the first column of
+    /// X that were subtracted.
     pub fn new(a: Vec<f64>, shift: Vec<f64>) -> Self {
         Self {
             p: shift.len(),
@@ -46,13 +47,13 @@ impl Border {
         self.p
     }
 
-    /// The sum of squares of the first column of X; zero without one.
+    /// The weighted sum of squares of the first column of X; zero without one.
     pub(crate) fn first_square(&self) -> f64 {
         self.a.first().copied().unwrap_or(0.0)
     }
 
-    /// The least share of a column of X that those before it leave, by the factor of `X'WX`; one
-    /// without columns.
+    /// The smallest share of a column of X's sum of squares that is orthogonal to the preceding
+    /// columns, from the factor of `X'WX`; one without columns.
     pub(crate) fn least_share(&self) -> f64 {
         let p = self.p();
         let share = |j: usize| {
@@ -67,27 +68,27 @@ impl Border {
         &self.a
     }
 
-    /// `X'WX`, lower triangle, to be filled anew.
+    /// `X'WX`, lower triangle, mutably.
     pub(crate) fn cross_products_mut(&mut self) -> &mut [f64] {
         &mut self.a
     }
 
-    /// Starts an evaluation: nothing is explained yet.
+    /// Starts an evaluation with `X'WX`.
     pub(crate) fn reset(&mut self) {
         self.l.copy_from_slice(&self.a);
     }
 
-    /// Takes off `B B'`, what some random effects explain; `b` has `p` rows.
+    /// Subtracts `B B'`, the contribution of some random effects; `b` has `p` rows.
     pub(crate) fn subtract_gram(&mut self, b: &[f64]) {
         subtract_gram(self.p, b, &mut self.l);
     }
 
-    /// Factors what is left of `X'WX`; errors count its pivots after `before` ones of random
-    /// effects.
+    /// Factors the Schur complement. Pivots in errors are numbered after the `before` pivots of
+    /// random effects.
     ///
     /// # Errors
-    /// `NotPositiveDefinite` where a column of X depends on the others and there is no
-    /// [`Self::anchor`] for it, or where negative weights outdo the others.
+    /// `NotPositiveDefinite` if a column of X is linearly dependent on the others and there is no
+    /// [`Self::anchor`] for its coefficient, or if negative weights make the matrix indefinite.
     pub(crate) fn factor(&mut self, before: usize) -> Result<()> {
         let p = self.p;
         self.held.clear();
@@ -115,7 +116,7 @@ impl Border {
         Ok(())
     }
 
-    // Takes what the columns before it explain off column `j`.
+    // Subtracts the contributions of the preceding columns of the factor from column `j`.
     fn subtract_earlier(&mut self, j: usize) {
         let p = self.p;
         let (left, right) = self.l.split_at_mut(j * p);
@@ -124,7 +125,8 @@ impl Border {
         }
     }
 
-    // A smaller share of x'Wx is rounding error: the column depends on the others.
+    // The pivot below which column `j` is linearly dependent on the others: a smaller share of x'Wx
+    // is rounding error.
     fn least_pivot(&self, j: usize) -> f64 {
         let whole = self.a[j * self.p + j];
         if !self.anchor.is_empty() {
@@ -134,12 +136,13 @@ impl Border {
         (RANK_PIVOT * whole).max(CENTRED_PIVOT * taken_off)
     }
 
-    // Whether a pivot is too far below zero for rounding error: some weights are negative.
+    // Whether a negative pivot exceeds rounding error, which happens with negative weights.
     fn is_indefinite(&self, j: usize, pivot: f64) -> bool {
         pivot < -INDEFINITE * self.a[j * self.p + j].abs()
     }
 
-    // Replaces equation `j`, of which only rounding error is left, by another of small weight.
+    // Replaces equation `j`, which is rounding error only, by one of small weight that keeps the
+    // coefficient.
     fn hold(&mut self, j: usize) {
         let p = self.p;
         let weight =
@@ -149,8 +152,8 @@ impl Border {
         self.held.push(j);
     }
 
-    /// Gives the equations that were replaced the right-hand side that keeps their fixed effect at
-    /// the anchor; `x` has come from [`Self::forward_solve`].
+    /// Sets the right-hand side of the replaced equations so that their coefficients keep the
+    /// values of the anchor; `x` comes from [`Self::forward_solve`].
     pub(crate) fn keep_anchored(&self, x: &mut [f64]) {
         for &j in &self.held {
             x[j] = self.l[j * self.p + j] * self.anchor[j];
@@ -199,7 +202,7 @@ impl Border {
         2.0 * diagonal.map(|l| l.ln()).sum::<f64>()
     }
 
-    /// `(X'V^-1X)^-1` of the centred columns, `p x p`, symmetric.
+    /// `(X'V^-1X)^-1` for the centred columns, `p x p`, symmetric.
     pub(crate) fn inverse(&self) -> Vec<f64> {
         let p = self.p;
         let mut inverse = vec![0.0; p * p];
@@ -211,12 +214,12 @@ impl Border {
         inverse
     }
 
-    /// `R_X`, upper triangular `p x p`, of the columns as they are: `R_X'R_X = X'V^-1X`.
+    /// `R_X`, upper triangular `p x p`, for the original columns: `R_X'R_X = X'V^-1X`.
     pub(crate) fn upper(&self) -> Vec<f64> {
         upper(&self.l, &self.shift)
     }
 
-    /// Fixed effects of the columns as they are, from those of the centred ones.
+    /// Transforms fixed effects of the centred columns to those of the original columns.
     pub(crate) fn restore(&self, beta: &mut [f64]) {
         let taken_off = small::dot(beta, &self.shift);
         if let Some(first) = beta.first_mut() {
@@ -224,8 +227,8 @@ impl Border {
         }
     }
 
-    /// Least-squares coefficients without random effects, from `X'Wy`, in place; zero if X is not
-    /// of full rank. `l` is scratch memory, `p x p`.
+    /// Least-squares coefficients without random effects, from `X'Wy`, in place; zero if X does not
+    /// have full rank. `l` is working memory, `p x p`.
     pub(crate) fn least_squares(&self, l: &mut Vec<f64>, xy: &mut [f64]) {
         l.clone_from(&self.a);
         if small::cholesky(self.p, l).is_none() {
@@ -236,8 +239,8 @@ impl Border {
     }
 }
 
-/// `R_X`, upper triangular `p x p`, of the columns as they are, from `L_XX` of those of which
-/// `shift` multiples of the first one have been taken off.
+/// `R_X`, upper triangular `p x p`, for the original columns, from `L_XX` of the centred ones;
+/// `shift` has the subtracted multiples of the first column.
 pub(crate) fn upper(l: &[f64], shift: &[f64]) -> Vec<f64> {
     let p = shift.len();
     let mut upper = vec![0.0; p * p];

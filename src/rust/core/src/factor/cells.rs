@@ -1,19 +1,19 @@
-//! Observed pairs of levels of two terms, among which the cross-products of their effects are
-//! summed up.
+//! The observed pairs of levels of two terms, over which the cross-products of their effects are
+//! summed.
 
 use crate::factor::rows_of_term::RowsOfTerm;
 use crate::kernels::small::{self, set_zeros};
 
-/// Observed pairs of levels of two trailing terms (or of one with itself).
+/// The observed pairs of levels (cells) of two trailing terms, or of one with itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Cells {
-    /// The first term, by its place among the terms of [`Rows`](crate::factor::rows::Rows).
+    /// The index of the first term in [`Rows`](crate::factor::rows::Rows).
     pub a: usize,
-    /// The second term, by its place there.
+    /// The index of the second term there.
     pub b: usize,
-    /// Cell of each row; empty for the pairs of one term, whose cell is the level.
+    /// The cell of each row; empty for a term with itself, whose cells are its levels.
     cell: Vec<u32>,
-    /// First rows of the levels of each cell.
+    /// The first rows, in the trailing system, of the two levels of each cell.
     pub first: Vec<(u32, u32)>,
 }
 
@@ -34,7 +34,7 @@ impl Cells {
         cells
     }
 
-    // The cell of each row: the rows sorted by their levels in both terms.
+    // Finds the cell of each row by sorting rows by their levels in both terms.
     fn find(&mut self, a: &RowsOfTerm, b: &RowsOfTerm) {
         let levels = |i: u32| (a.level[i as usize], b.level[i as usize]);
         let mut sorted: Vec<u32> = (0..a.level.len() as u32).collect();

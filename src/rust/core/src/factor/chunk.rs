@@ -1,15 +1,15 @@
-//! The rows of a design, some at a time: gathered from its columns, X centred, so that each row
-//! lies side by side in memory.
+//! Chunks of rows of a design, gathered from its columns with X centred, so that each row is
+//! contiguous in memory.
 
 use std::ops::Range;
 
 use crate::design::Design;
 use crate::kernels::small;
 
-/// Rows that are gathered at a time: their copy stays in the cache.
+/// Number of rows gathered at a time: a copy of them stays in the cache.
 pub(super) const CHUNK: usize = 256;
 
-/// Some rows of a matrix, one after the other.
+/// Some rows of a matrix, stored row by row.
 struct Chunk {
     width: usize,
     values: Vec<f64>,
@@ -29,20 +29,20 @@ impl Chunk {
     }
 }
 
-/// Some rows of X, with `shift` multiples of its first column taken off, and of Z of each term.
+/// Some rows of X, centred by `shift` multiples of its first column, and of Z of each term.
 pub(super) struct Gathered<'a> {
     design: &'a Design<'a>,
     shift: &'a [f64],
-    /// Number of the first row in the design.
+    /// Index in the design of the first row.
     first: usize,
     x: Chunk,
     z: Vec<Chunk>,
 }
 
-/// One row of the data with what it adds to the sums; handed on by value, in registers.
+/// One row of the data with its weight and residual, passed by value in registers.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
-    /// Number of the row in the design.
+    /// Index of the row in the design.
     pub i: usize,
     /// Weight.
     pub w: f64,
@@ -50,13 +50,13 @@ pub(super) struct Row<'a> {
     pub r: f64,
     /// Row of X, centred.
     pub x: &'a [f64],
-    /// Rows of Z of each term, among which this one is number `at`.
+    /// Chunks of Z of each term, in which this row has the index `at`.
     z: &'a [Chunk],
     at: usize,
 }
 
 impl<'a> Row<'a> {
-    /// The `k` values of the row in a term.
+    /// The `k` values of the row in a term's columns of Z.
     #[inline(always)]
     pub fn z(self, term: usize, k: usize) -> &'a [f64] {
         &self.z[term].values[self.at * k..(self.at + 1) * k]
@@ -64,7 +64,7 @@ impl<'a> Row<'a> {
 }
 
 impl<'a> Gathered<'a> {
-    /// Memory for rows of a design.
+    /// Memory for chunks of rows of a design.
     pub fn new(design: &'a Design, shift: &'a [f64]) -> Self {
         let terms = design.terms.iter();
         Self {
@@ -76,7 +76,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Copies some rows, at most [`CHUNK`] of them.
+    /// Gathers the rows `rows`, at most [`CHUNK`] of them.
     pub fn gather(&mut self, rows: Range<usize>) {
         self.first = rows.start;
         let x = &mut self.x.values[..rows.len() * self.x.width];
@@ -87,13 +87,13 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Row `i` of X, which must be among those that are gathered.
+    /// Row `i` of X, which must have been gathered.
     #[inline(always)]
     pub fn x(&self, i: usize) -> &[f64] {
         self.x.row(i - self.first)
     }
 
-    /// Row `i` with the residual of the response `y` from the fixed effects `beta`.
+    /// Row `i` with the residual of the response `y` for the fixed effects `beta`.
     #[inline(always)]
     pub fn row(&self, i: usize, y: f64, beta: &[f64]) -> Row<'_> {
         let x = self.x(i);
@@ -108,7 +108,7 @@ impl<'a> Gathered<'a> {
     }
 }
 
-// Rows from `first` on of X, centred, row by row.
+// Gathers rows of X from `first` on, centred, row by row.
 fn gather_fixed(
     design: &Design,
     shift: &[f64],
@@ -122,7 +122,7 @@ fn gather_fixed(
     }
 }
 
-/// Takes multiples of the first value off the others.
+/// Subtracts `shift` multiples of the first value of a row from the others.
 #[inline(always)]
 pub(super) fn centre(x: &mut [f64], shift: &[f64]) {
     let x0 = x.first().copied().unwrap_or(0.0);

@@ -1,9 +1,9 @@
-//! The sizes of the columns of Z, from the cross-products.
+//! Root mean squares of the columns of Z, from cross-products, and the units of theta that they
+//! determine.
 
 use crate::covariance::RelCov;
 
-/// The size of a step of one in each element of theta, given the root mean square of each column of
-/// Z.
+/// The unit of each element of theta, given the root mean square of each column of Z.
 pub(crate) fn step_sizes_of(
     covs: &[RelCov],
     rms: &[Vec<f64>],
@@ -16,8 +16,8 @@ pub(crate) fn step_sizes_of(
     step_sizes
 }
 
-/// Root mean square of each column of Z, weights included, from the sums over the levels of each
-/// term of `Z'WZ`, lower triangle `k x k`; 1 for a column of zeros.
+/// The weighted root mean square of each column of Z, from `Z'WZ` of each term summed over its
+/// levels, lower triangle `k x k`; 1 for a column of zeros.
 pub(crate) fn scales_of(
     covs: &[RelCov],
     mut products: Vec<Vec<f64>>,

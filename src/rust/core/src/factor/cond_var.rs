@@ -4,11 +4,11 @@ use crate::factor::coupling::LeadingCoupling;
 use crate::factor::inverse::SelectedInverse;
 use crate::factor::Factor;
 
-/// Diagonal blocks of `Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'`, at the theta of the last
-/// update: the conditional covariance of the random effects given the response and the other
-/// parameters, over sigma^2.
+/// Diagonal blocks of `Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'` at the theta of the last update:
+/// the conditional covariance matrices of the random effects given the response and all parameters,
+/// over sigma^2.
 ///
-/// Returns per term, in the order of the design, `vsize x vsize x n_levels` values.
+/// Returns `vsize x vsize x n_levels` values per term, in the order of the design.
 pub fn cond_var(factor: &Factor) -> Vec<Vec<f64>> {
     let inverse = SelectedInverse::new(factor);
     let block_of_row = factor.layout.block_of_row();

@@ -1,33 +1,35 @@
-//! Effects that the fixed ones contain: `Z_j` of every level lies in the column space of X.
+//! Random effects in the column space of X (confounded with fixed effects): their column of Z lies
+//! in it for every level.
 //!
-//! A grouping factor that is a fixed effect already, or coarser than one, has random effects that
-//! the restricted likelihood says nothing of: `P Z_j = 0`, so that it is the same for every
-//! variance of theirs. Newton's method would follow rounding errors. The likelihood itself, of a
-//! generalized model by Laplace's approximation too, falls as that variance grows: what such
-//! effects explain, fixed ones explain without a penalty. All are as well off without the effect,
-//! and that is where it is held.
+//! If a grouping factor is also a fixed effect, or is coarser than one, `P Z_j = 0` for its random
+//! effects, so that the restricted likelihood does not depend on their variance, and Newton's
+//! method would follow rounding errors. The unrestricted likelihood, and Laplace's approximation
+//! for a generalized model, decrease in that variance, as the fixed effects explain the same
+//! variation without a penalty. In all cases a zero variance is optimal, and the variance is held
+//! there.
 
 use super::Factor;
 use crate::covariance::{Part, RelCov, Role};
 use crate::kernels::small;
 use crate::tolerances::{CONTAINED, ROUNDED_SHARE};
 
-/// What the sums of a model tell of the levels of its terms.
+/// Access to the cross-products of the levels of a model's terms, by either engine.
 pub(crate) trait Levels {
-    /// The covariance of each term.
+    /// The relative covariance factor of each term.
     fn covs(&self) -> &[RelCov];
 
     /// Number of fixed effects.
     fn p(&self) -> usize;
 
-    /// `L_XX^-1 x`, with the factor of `X'V^-1X`.
+    /// `x := L_XX^-1 x`, with the factor of `X'V^-1X`.
     fn forward_solve_fixed(&self, x: &mut [f64]);
 
-    /// The least share of a column of X that those before it leave, by that factor; zero if that
-    /// isn't known.
+    /// The smallest share of a column of X's sum of squares that is orthogonal to the preceding
+    /// columns, from that factor; zero if unknown.
     fn least_share_of_fixed(&self) -> f64;
 
-    /// Visits the levels of a column of Z with its square and its products with X.
+    /// Calls `visit` for each level of a column of Z, with the column's sum of squares in the level
+    /// and its products with X.
     fn for_each_level(
         &self,
         term: usize,
@@ -62,7 +64,8 @@ impl Levels for Factor {
         let k = Factor::covs(self)[term].vsize();
         let p = Factor::p(self);
         let Some(block) = self.layout.block_of_term(term) else {
-            // A level has a square without columns of X, too, where it has no products with them.
+            // Without columns of X there are no products, but each level still has a sum of
+            // squares.
             for (level, a00) in self.leading.a00.iter().enumerate() {
                 let ax0 = self.leading.ax0.block(level);
                 let products = &ax0[column * p..(column + 1) * p];
@@ -79,20 +82,20 @@ impl Levels for Factor {
     }
 }
 
-/// Combinations that are looked at.
+/// Number of linear combinations of the levels' columns that are tested.
 const PROBES: usize = 2;
 
-/// Effects that the fixed ones contain.
+/// The random effects in the column space of X.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Redundant {
     /// Term and column of each effect.
     pub effects: Vec<(usize, usize)>,
-    /// Elements of theta that are zero without these effects.
+    /// Elements of theta that are held at zero with these effects.
     pub parameters: Vec<usize>,
 }
 
 impl Redundant {
-    /// Whether X is wide enough for one of the effects.
+    /// Whether X has enough columns to contain those of any effect.
     pub fn is_possible(factor: &impl Levels) -> bool {
         for (term, cov) in factor.covs().iter().enumerate() {
             if (0..cov.vsize()).any(|j| fits_in(factor, term, j)) {
@@ -102,8 +105,8 @@ impl Redundant {
         false
     }
 
-    /// The effects, at the factor of Lambda = 0: its border is that of X'WX. Parts of which a
-    /// parameter is held stay as they are.
+    /// Finds the effects, at Lambda = 0, where the border of the factor is that of X'WX. Parts with
+    /// held parameters are skipped.
     pub fn of(
         factor: &impl Levels,
         is_held: &[bool],
@@ -136,9 +139,9 @@ impl Redundant {
     }
 }
 
-// The parameters of a part that are held at zero without the effects `within`. Where effects are
-// correlated the likelihood itself, unlike the restricted one, depends on the covariance of those
-// that X contains with the others.
+// The parameters of a part to hold at zero if the effects `within` are in the column space of X. If
+// effects are correlated, the unrestricted likelihood depends on the covariances of these with the
+// other effects, so that they are not held.
 fn without(part: &Part, within: &[usize], is_restricted: bool) -> Vec<usize> {
     let roles = part.roles();
     if within.len() == part.size {
@@ -164,7 +167,8 @@ fn without(part: &Part, within: &[usize], is_restricted: bool) -> Vec<usize> {
         .collect()
 }
 
-// Whether X has a column for each level that has one, without which it can't contain them.
+// Whether X has at least as many columns as there are levels with a nonzero column of Z, which is
+// necessary for containing them.
 fn fits_in(factor: &impl Levels, term: usize, column: usize) -> bool {
     let mut n_levels = 0;
     factor.for_each_level(term, column, &mut |_, square, _| {
@@ -173,20 +177,22 @@ fn fits_in(factor: &impl Levels, term: usize, column: usize) -> bool {
     n_levels <= factor.p()
 }
 
-// Whether X contains the column of every level: a combination of them all with irregular weights
-// then leaves nothing. The factor is that of Lambda = 0, so that its border is that of X'WX.
+// Whether the columns of all levels are in the column space of X: tested by the residual of linear
+// combinations with irregular weights, at Lambda = 0, where the border of the factor is that of
+// X'WX.
 fn is_contained(factor: &impl Levels, term: usize, column: usize) -> bool {
     if !fits_in(factor, term, column) {
         return false;
     }
-    // What is left of a covariate far from zero beside its own mean is little, but no rounding.
+    // The residual of a covariate far from zero is small relative to its mean, but is not rounding
+    // error.
     let rounding = ROUNDED_SHARE / factor.least_share_of_fixed();
     let limit = CONTAINED.min(rounding);
     (0..PROBES)
         .all(|probe| left_of_combination(factor, term, column, probe) < limit)
 }
 
-// The share that X leaves of the combination, in squares.
+// The share of the sum of squares of a combination that is orthogonal to X.
 fn left_of_combination(
     factor: &impl Levels,
     term: usize,
@@ -211,8 +217,8 @@ fn left_of_combination(
     }
 }
 
-/// The weight of a level in a combination: between 1/2 and 3/2, with either sign, by multiples of
-/// the golden ratio.
+/// The weight of a level in a linear combination: between 1/2 and 3/2 in absolute value, with
+/// either sign, from multiples of the golden ratio modulo one.
 pub(crate) fn irregular(level: usize, probe: usize) -> f64 {
     let by_level = (level as f64 + 1.0) * 0.618_033_988_749_894_9;
     let by_probe = probe as f64 * 0.414_213_562_373_095;

@@ -1,19 +1,19 @@
-//! How the random effects of one level of the leading term hang together with everything that is
-//! eliminated after it.
+//! The coupling of one level of the leading term with everything that is eliminated later, for
+//! quantities that need the inverse.
 
 use crate::factor::inverse::SelectedInverse;
 use crate::factor::Factor;
 use crate::kernels::small::{self, set_zeros};
 
-/// Coupling of one leading level `i` with all else. `V_i = Lambda0 T_i^-1 Lambda0'` is the
-/// covariance of the level's effects given all else, over sigma^2.
+/// The coupling of one leading level `i` with the trailing effects. `V_i = Lambda0 T_i^-1 Lambda0'`
+/// is the covariance of the level's effects given all others, over sigma^2.
 #[derive(Debug, Default)]
 pub(super) struct LeadingCoupling {
     /// `V_i`, `k x k`.
     pub v: Vec<f64>,
-    /// `E = D' A_R0 V_i` on the touched rows: `k` values per row.
+    /// `E = D' A_R0 V_i` on the coupled rows: `k` values per row.
     pub e: Vec<f64>,
-    /// `C E` on the touched rows: `k` values per row.
+    /// `C E` on the coupled rows: `k` values per row.
     pub ce: Vec<f64>,
     /// `E' C E`, `k x k`.
     pub ece: Vec<f64>,
@@ -42,7 +42,7 @@ impl LeadingCoupling {
         self.multiply_inverse(k, inverse, rows);
     }
 
-    // C E and E' C E.
+    // Computes C E and E' C E.
     fn multiply_inverse(
         &mut self,
         k: usize,
@@ -64,7 +64,7 @@ impl LeadingCoupling {
     }
 }
 
-/// `E := D' E` on the touched rows of a level of the leading term, `k` values per row.
+/// `E := D' E` on the trailing rows coupled with a level of the leading term, `k` values per row.
 pub(crate) fn scale_rows(
     k: usize,
     rows: &[u32],

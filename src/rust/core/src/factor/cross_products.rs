@@ -1,8 +1,9 @@
-//! A = [Z X y]' W [Z X y], summed up once; everything after it is free of `n`.
+//! The cross-products A = [Z X y]' W [Z X y], computed once per model; no later computation has
+//! length `n`.
 //!
-//! Equal rows of X aren't put together first: finding them takes as much reading as summing up.
-//! With 20 columns of factors and a million rows the products in X alone are 2 % of a whole call,
-//! all sums 30 %, most of it moving data.
+//! Identical rows of X are not combined first, as finding them takes as long as summing them up:
+//! with 20 columns of factors and a million rows the products within X take 2 % of a complete call,
+//! and all sums 30 %, most of it memory traffic.
 
 use faer::{MatMut, MatRef};
 
@@ -21,22 +22,22 @@ use crate::kernels::chunks::chunks;
 use crate::kernels::gemm::add_lower_product;
 use crate::kernels::small::{self, for_size};
 
-/// The blocks of `[Z X]'W[Z X]`. Beside a constant first column of X the others are centred: that
-/// leaves the objective as it is and saves the digits that large means would cost.
+/// The blocks of `[Z X]'W[Z X]`. If the first column of X is constant the others are centred, which
+/// leaves the objective unchanged and avoids cancellation where means are large.
 #[derive(Debug, Clone)]
 pub struct CrossProducts {
-    /// Where the terms are.
+    /// The positions of the terms in the system.
     pub(crate) layout: Layout,
-    /// Block column of the leading term.
+    /// The block column of the leading term.
     pub(crate) leading: Leading,
-    /// Block columns of all terms but the leading one, and their border.
+    /// The block columns of the trailing terms, and their border.
     pub(crate) trailing: Trailing,
     /// `X'WX`.
     pub(crate) border: Border,
 }
 
 impl CrossProducts {
-    /// Sums up the blocks of a valid design, and what belongs to its response.
+    /// Sums up the blocks of a valid design, and those of its response.
     ///
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
@@ -46,7 +47,7 @@ impl CrossProducts {
         Ok(found.with_sums(design))
     }
 
-    /// Sums up the blocks if a factor fits in memory and is quick enough; `None` if not.
+    /// Sums up the blocks if a factor fits in memory and is fast enough; `None` otherwise.
     ///
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
@@ -79,8 +80,8 @@ impl CrossProducts {
         (a, sums)
     }
 
-    /// Finds the place of everything that a design has, all of it zero, if a factor fits in memory
-    /// and is quick enough; `None` if not.
+    /// Allocates all blocks of a design, filled with zeros, if a factor fits in memory and is fast
+    /// enough; `None` otherwise.
     ///
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
@@ -100,7 +101,7 @@ impl CrossProducts {
         }))
     }
 
-    // Everything that involves the random effects or the residual response.
+    // Adds all products with the random effects or the residual response.
     #[inline(always)]
     fn add_residual(
         &mut self,
@@ -131,7 +132,7 @@ impl CrossProducts {
         sums.residual_ss[0] = residual_ss;
     }
 
-    // Z0'WZ0 and X'WZ0 of one row.
+    // Adds Z0'WZ0 and X'WZ0 of one row.
     #[inline(always)]
     fn add_leading(&mut self, k: usize, level: usize, z0: &[f64], row: Row) {
         let a00 = self.leading.a00.square_mut(k, level);
@@ -145,7 +146,7 @@ impl CrossProducts {
         }
     }
 
-    // X'WZ_R and Z_R'WZ_R of one row.
+    // Adds X'WZ_R and Z_R'WZ_R of one row.
     #[inline]
     fn add_trailing(&mut self, design: &Design, row: Row) {
         let p = row.x.len();
@@ -174,7 +175,7 @@ impl CrossProducts {
     }
 }
 
-// `[X y]'W[X y]` with the response itself, lower triangle.
+// Adds `[X y]'W[X y]` of the response itself, lower triangle.
 pub(super) fn add_rows(design: &Design, shift: &[f64], gram: &mut [f64]) {
     let width = shift.len() + 1;
     let mut memory = vec![0.0; CHUNK * width];
@@ -185,9 +186,9 @@ pub(super) fn add_rows(design: &Design, shift: &[f64], gram: &mut [f64]) {
     }
 }
 
-/// How far X is from rank deficient, as `X'X` tells it (to about 1e-8): the smallest norm that is
-/// left of a column of norm one when those before it are projected out. `weights` are of rows; zero
-/// if X'X is singular.
+/// A measure of the distance of X from rank deficiency, as far as `X'X` shows it (to about 1e-8):
+/// the smallest norm of the residual of a column, scaled to norm one, on the preceding ones; zero
+/// if X'X is singular. `weights` are those of the rows.
 pub fn smallest_pivot(x: &Columns, weights: Option<&[f64]>, n: usize) -> f64 {
     let p = x.len();
     let mut xx = vec![0.0; p * p];
@@ -208,7 +209,8 @@ pub fn smallest_pivot(x: &Columns, weights: Option<&[f64]>, n: usize) -> f64 {
     xx.iter().step_by(p + 1).copied().fold(1.0, f64::min)
 }
 
-// Adds the lower triangle of `rows W rows'` to `out`; weights the rows on the way.
+// Adds the lower triangle of `rows W rows'` to `out`, multiplying the rows by their weights in
+// place.
 fn add_gram(
     weights: Option<&[f64]>,
     first: usize,
@@ -229,8 +231,8 @@ fn add_gram(
     add_lower_product(out, r, r.transpose(), 1.0);
 }
 
-// Multiples of the first column to take off the columns of X: their means, if that column is
-// constant.
+// Multiples of the first column of X to subtract from the others: their means, if the first column
+// is constant.
 pub(crate) fn shifts(design: &Design) -> Vec<f64> {
     let mut columns = design.x.iter();
     let unit = columns
@@ -248,7 +250,8 @@ pub(crate) fn shifts(design: &Design) -> Vec<f64> {
     shifts
 }
 
-// Relative to the first value, which makes that of a constant column exact.
+// The mean of a column, computed relative to its first value, which makes that of a constant column
+// exact.
 fn mean(design: &Design, column: &Column) -> f64 {
     let origin = column.value(0);
     let mut total = 0.0;
@@ -260,7 +263,7 @@ fn mean(design: &Design, column: &Column) -> f64 {
     origin + sum / total
 }
 
-// Rows from `first` on of [X y - offset], X centred, row by row.
+// Gathers rows of [X, y - offset] from `first` on, X centred, row by row.
 pub(super) fn gather(
     design: &Design,
     shift: &[f64],

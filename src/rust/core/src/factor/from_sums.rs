@@ -1,4 +1,4 @@
-//! Cross-products from sums: each sum is put in its place among the blocks of A.
+//! Cross-products from given sums: each sum is assigned to its position in the blocks of A.
 
 use crate::error::Result;
 use crate::factor::border::Border;
@@ -12,11 +12,11 @@ use crate::factor::sums::{PairSums, Sums};
 use crate::factor::trailing::{Plan, Trailing};
 use crate::kernels::chunks::cumulate;
 
-/// `Z_t'WZ_0` of a level of a trailing term and one of the leading term.
+/// `Z_t'WZ_0` of one level of a trailing term and one of the leading term.
 struct Coupling<'a> {
     level: u32,
     row: u32,
-    /// Effects of the trailing level.
+    /// Number of effects of the trailing level.
     vsize: usize,
     block: &'a [f64],
     /// Whether the rows of the block are those of the leading term.
@@ -24,7 +24,7 @@ struct Coupling<'a> {
 }
 
 impl Sums {
-    // The levels of trailing terms that share rows with those of the leading one, level after
+    // The trailing levels that share observations with each level of the leading term, level after
     // level.
     fn couplings(&self, layout: &Layout) -> Vec<Coupling<'_>> {
         let mut found = Vec::new();
@@ -79,7 +79,7 @@ impl Sums {
         leading
     }
 
-    // Z_R'WZ_R and X'WZ_R.
+    // Fills Z_R'WZ_R and X'WZ_R.
     fn fill_trailing(&self, layout: &Layout, trailing: &mut Trailing) {
         for block in &layout.blocks {
             self.fill_levels(block, trailing);
@@ -93,7 +93,7 @@ impl Sums {
         }
     }
 
-    // Z_t'WZ_t and X'WZ_t of one trailing term.
+    // Fills Z_t'WZ_t and X'WZ_t of one trailing term.
     fn fill_levels(&self, block: &TrailingTerm, trailing: &mut Trailing) {
         let term = &self.terms[block.term];
         for (level, place) in block.places(self.p()).enumerate() {
@@ -132,7 +132,8 @@ impl Sums {
 }
 
 impl Coupling<'_> {
-    // The value of effect `j` of the trailing level and effect `c`, of `k`, of the leading one.
+    // The element for effect `j` of the trailing level and effect `c`, out of `k`, of the leading
+    // one.
     fn value(&self, k: usize, j: usize, c: usize) -> f64 {
         match self.is_transposed {
             true => self.block[j * k + c],
@@ -141,7 +142,7 @@ impl Coupling<'_> {
     }
 }
 
-// Z_a'WZ_b of two trailing terms.
+// Fills Z_a'WZ_b of two trailing terms.
 fn fill_pair(
     pair: &PairSums,
     (a, b): (&TrailingTerm, &TrailingTerm),
@@ -159,12 +160,12 @@ fn fill_pair(
 }
 
 impl CrossProducts {
-    /// Puts sums in their places: the blocks that [`CrossProducts::from_rows`] sums up of the same
-    /// rows. `None` where there is no room for a factor, and no patience.
+    /// Assigns sums to the blocks that [`CrossProducts::from_rows`] would compute from the same
+    /// rows. `None` if a factor does not fit in memory or is too slow.
     ///
     /// # Errors
-    /// `Dimension` and `Level` if parts of the sums don't fit each other; `TooLarge` if the crossed
-    /// terms don't fit in memory.
+    /// `Dimension` and `Level` if the sums are inconsistent; `TooLarge` if the trailing terms do
+    /// not fit in memory.
     pub fn from_sums(
         sums: &Sums,
         room: &Room,

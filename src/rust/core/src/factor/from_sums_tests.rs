@@ -1,4 +1,4 @@
-//! Cross-products from sums against those from the rows, block by block.
+//! Cross-products from sums compared with those from rows, block by block.
 
 use super::*;
 use crate::covariance::{Part, Structure};
@@ -10,8 +10,8 @@ use crate::factor::sums::TermSums;
 use crate::factor::sums_of_rows::Centre;
 use crate::kernels::small;
 
-// The sums of a design row by row, as a database would take them; shift and least-squares fit are
-// given.
+// The sums of a design computed row by row, as a database would, with given centring and
+// least-squares fit.
 fn sums(design: &Design, shift: &[f64], beta0: &[f64]) -> Sums {
     let (n, p) = (design.n(), design.p());
     let row = |i: usize| -> Vec<f64> {
@@ -44,7 +44,7 @@ fn sums(design: &Design, shift: &[f64], beta0: &[f64]) -> Sums {
             small::axpy(w(i) * x[j], x, &mut all.xx[j * p..(j + 1) * p])
         });
     }
-    // Some pairs with the later term first.
+    // Some pairs have the later term first.
     for b in 0..design.terms.len() {
         for a in 0..b {
             let (a, b) = if (a + b) % 2 == 0 { (b, a) } else { (a, b) };
@@ -116,7 +116,7 @@ fn assert_close(what: &str, found: &[f64], expected: &[f64]) {
     }
 }
 
-// Sums of rows against those that were taken pair of levels by pair of levels.
+// Compares sums of rows with sums for each pair of levels.
 fn check_rows(name: &str, design: &Design, given: &Sums) {
     let centre = Centre {
         shift: given.shift.clone(),
@@ -177,7 +177,7 @@ fn check(name: &str, data: &Data) {
         .into_iter()
         .zip(of(&rows, &response));
     parts.for_each(|(found, expected)| assert_close(name, &found, &expected));
-    // Zero but for rounding, in both.
+    // Both are zero except for rounding errors.
     let size = given.yy.sqrt()
         * given.xx.iter().fold(0.0f64, |a, v| a.max(v.abs())).sqrt();
     for (f, e) in of_response

@@ -1,14 +1,14 @@
-//! Leading levels that touch nearly all trailing rows: their blocks side by side as dense matrices,
-//! so that one matrix product does what scattered updates would.
+//! Leading levels that are coupled with most trailing rows: their blocks are stored side by side as
+//! dense matrices, so that one matrix product replaces scattered updates.
 
 use faer::MatRef;
 
 use crate::factor::leading::{Leading, Levels};
 use crate::kernels::small;
 
-/// Share of the trailing rows that a level must touch on average.
+/// Least share of the trailing rows with which a level must be coupled on average.
 const DENSITY: f64 = 0.25;
-/// Below this many multiplications the scattered updates are as good.
+/// Below this number of multiplications scattered updates are as fast.
 const WORK: f64 = 5e4;
 
 /// `A_R0` and `B = A_R0 M` of all levels, `m x (k n_levels)`, column by column.
@@ -20,7 +20,7 @@ pub(crate) struct FullLeading {
 }
 
 impl FullLeading {
-    /// Memory for levels that are full enough, else `None`.
+    /// Memory for the blocks if they are dense enough, else `None`.
     pub fn new(leading: &Leading, m: usize) -> Option<Self> {
         let touched = leading.rows.len() as f64;
         let density = touched / (leading.n_levels as f64 * m as f64);
@@ -34,7 +34,7 @@ impl FullLeading {
         })
     }
 
-    /// Copies the `k` values of each row that a level touches and multiplies by its `M`.
+    /// Copies the `k` values of each row coupled with a level, and multiplies by its `M`.
     #[inline(always)]
     pub fn set(
         &mut self,
@@ -55,13 +55,13 @@ impl FullLeading {
         small::multiply_rows(k, self.m, a, m_level, b);
     }
 
-    /// The columns of `A_R0` that belong to some levels, as they lie in memory.
+    /// The columns of `A_R0` for a range of levels, as a contiguous slice.
     pub(crate) fn a_slice(&self, levels: &Levels) -> &[f64] {
         let size = levels.k * self.m;
         &self.a[levels.range.start * size..levels.range.end * size]
     }
 
-    /// The columns of `A_R0` that belong to some levels.
+    /// The columns of `A_R0` for a range of levels.
     pub fn a(&self, levels: &Levels) -> MatRef<'_, f64> {
         let columns = levels.k * levels.range.len();
         MatRef::from_column_major_slice(self.a_slice(levels), self.m, columns)

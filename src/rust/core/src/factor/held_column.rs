@@ -1,10 +1,11 @@
-//! Sums of a design without one of its columns of X, whose coefficient has a value: they follow
-//! from the sums with the column, without a look at the rows.
+//! Cross-products of a model without one column of X, whose coefficient is held, computed from the
+//! cross-products with that column instead of from the rows.
 //!
-//! With `y = X beta0 + r` and `x_j = X_-j gamma + e`, each by least squares, what the other columns
-//! leave of `y - x_j b` is `r + (beta0_j - b) e`. Its products with Z and its sum of squares are
-//! combinations of those of `[Z X r]`. The columns of X are centred, so that they hold no large
-//! means; where the others explain nearly all of the column, too few digits of e are left.
+//! With the least-squares fits `y = X beta0 + r` and `x_j = X_-j gamma + e`, the residual of
+//! `y - x_j b` on the other columns is `r + (beta0_j - b) e`. Its products with Z and its sum of
+//! squares are linear combinations of those of `[Z X r]`. The columns of X are centred, so that
+//! large means cancel no digits; but if the other columns explain nearly all of `x_j`, too few
+//! correct digits of e remain.
 
 use crate::design::Design;
 use crate::factor::blocks::Blocks;
@@ -16,7 +17,7 @@ use crate::factor::Factor;
 use crate::kernels::small;
 use crate::tolerances::HELD_COLUMN_SHARE;
 
-/// The coefficient of a column of X, as the column was given.
+/// A column of X with its held coefficient, in terms of the original columns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HeldColumn {
     /// Index of the column.
@@ -26,7 +27,7 @@ pub struct HeldColumn {
 }
 
 impl HeldColumn {
-    /// What a design's rows have of the linear predictor, the held coefficient's part included.
+    /// The offset of each row that includes the held coefficient's part of the linear predictor.
     pub fn offset(&self, design: &Design) -> Vec<f64> {
         let of_row = |i: usize| {
             design.offset(i) + self.value * design.x.value(i, self.at)
@@ -34,7 +35,7 @@ impl HeldColumn {
         (0..design.n()).map(of_row).collect()
     }
 
-    /// The design without the column, with that offset.
+    /// The design without the column, with this offset.
     pub fn design<'a>(
         &self,
         given: &Design<'a>,
@@ -48,11 +49,11 @@ impl HeldColumn {
     }
 }
 
-/// The columns that are left, as combinations of all of them. Without the first one, whose
-/// multiples were taken off, the others are as they were given.
+/// The remaining columns as linear combinations of all centred columns. Without the first column,
+/// whose multiples centring has subtracted, the others are restored to their original values.
 struct Others {
     at: usize,
-    /// Multiples of the held column that come back to each column.
+    /// Multiples of the held column to add to each column.
     lift: Vec<f64>,
 }
 
@@ -65,7 +66,7 @@ impl Others {
         Self { at, lift }
     }
 
-    // What multiplies the columns that are left, of what multiplies all of them.
+    // The elements for the remaining columns, of a vector over all columns.
     fn among<'a>(
         &'a self,
         values: &'a [f64],
@@ -75,7 +76,7 @@ impl Others {
         kept.map(|j| values[j])
     }
 
-    // Products with the columns that are left, of products with all of them.
+    // Products with the remaining columns, from products with all columns.
     fn products<'a>(
         &'a self,
         products: &'a [f64],
@@ -85,7 +86,7 @@ impl Others {
         pairs.map(move |(product, lift)| product + lift * own)
     }
 
-    // Products of several columns, `p` for each.
+    // The same for several vectors of products, `p` elements each.
     fn all_products(&self, products: &[f64]) -> Vec<f64> {
         let columns = products.chunks_exact(self.lift.len());
         columns.flat_map(|column| self.products(column)).collect()
@@ -107,21 +108,20 @@ impl Others {
     }
 }
 
-/// What the other columns leave of the held one: e, as what is known of it.
+/// The residual e of the held column on the others, by its cross-products.
 struct Rest<'a> {
     at: usize,
     others: &'a Others,
     /// `gamma`.
     coefficients: Vec<f64>,
-    /// `X_-j'We`: rounding errors, but where these columns depend on each other.
+    /// `X_-j'We`: rounding errors, unless these columns are linearly dependent.
     fixed: Vec<f64>,
     /// `e'We`.
     square: f64,
 }
 
 impl<'a> Rest<'a> {
-    // What the other columns leave of the held one; `None` where rounding errors are too large a
-    // part of it.
+    // The residual of the held column; `None` if its rounding errors are relatively too large.
     fn new(others: &'a Others, border: &Border, xx: &[f64]) -> Option<Self> {
         let at = others.at;
         let p = others.lift.len();
@@ -150,7 +150,7 @@ impl<'a> Rest<'a> {
         Some(rest)
     }
 
-    // z'We, of the products z'WX.
+    // z'We, from the products z'WX.
     fn product(&self, products: &[f64]) -> f64 {
         let others = self.others.products(products);
         let explained = others.zip(&self.coefficients);
@@ -158,7 +158,7 @@ impl<'a> Rest<'a> {
         products[self.at] - explained
     }
 
-    // `out += times z'We` for several z.
+    // `out += times z'We` for several columns z.
     fn add_products(&self, times: f64, products: &[f64], out: &mut [f64]) {
         let products = products.chunks_exact(self.others.lift.len());
         for (out, products) in out.iter_mut().zip(products) {
@@ -167,8 +167,8 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// The sums of `y - x_j b` on the columns but `x_j`, of those of a response with a factor; `None`
-/// where these don't hold enough digits.
+/// The cross-products of `y - x_j b` and the columns other than `x_j`, from those of a response and
+/// a factor; `None` if these have too few correct digits.
 pub(crate) fn without_column(
     factor: &Factor,
     sums: &ResponseSums,
@@ -203,7 +203,7 @@ pub(crate) fn without_column(
     Some((products, sums))
 }
 
-/// A response with what is summed up of all columns.
+/// The cross-products of a response with all columns.
 struct Given<'a> {
     factor: &'a Factor,
     sums: &'a ResponseSums,
@@ -239,14 +239,14 @@ impl Given<'_> {
         }
     }
 
-    // beta0_j, with the other columns as they are without the held one.
+    // beta0_j, for the other columns as they are without the held one.
     fn coefficient(&self, rest: &Rest) -> f64 {
         let beta0 = &self.sums.beta0;
         let lifted = small::dot(beta0, &rest.others.lift);
         beta0[self.held.at] - lifted
     }
 
-    // The multiple of the first column that the held one holds beside what is centred of it.
+    // The multiple of the first column that centring has subtracted from the held one.
     fn origin(&self) -> f64 {
         let shift = self.factor.border.shift[self.held.at];
         shift * self.held.value
@@ -261,7 +261,7 @@ impl Given<'_> {
         beta0
     }
 
-    // The sum of squares of `y - x_j b`.
+    // The weighted sum of squares of `y - x_j b`.
     fn total_ss(&self) -> f64 {
         let p = self.factor.p();
         let mut taken_off = vec![0.0; p];

@@ -1,17 +1,17 @@
-//! The part of the inverse of the penalized system that inference needs.
+//! The selected inverse of the penalized system: the elements that inference needs.
 
 use crate::factor::trailing::Inverse;
 use crate::factor::Factor;
 
-/// Inverse of the system that is left when the leading term is gone, in the spherical coordinates
-/// of the factor: `C = S_RR^-1` (all of it, or its elements on the pattern of the factor), `G =
-/// S_RR^-1 S_RX` and `C_XX = (X'V^-1X)^-1`. With X marginal, the random-effects block is `C + G
-/// C_XX G'`.
+/// The inverse of the system after elimination of the leading term, in the spherical coordinates of
+/// the factor: `C = S_RR^-1` (complete, or on the sparsity pattern of the factor),
+/// `G = S_RR^-1 S_RX` and `C_XX = (X'V^-1X)^-1`. With X included the random-effects block is
+/// `C + G C_XX G'`.
 #[derive(Debug)]
 pub(crate) struct SelectedInverse<'a> {
     factor: &'a Factor,
     inverse: Inverse,
-    // The inverse of a dense system, with both triangles.
+    // Both triangles of the inverse of a dense system.
     full: Vec<f64>,
     /// `m x p`, column by column.
     g: Vec<f64>,
@@ -20,7 +20,7 @@ pub(crate) struct SelectedInverse<'a> {
 }
 
 impl<'a> SelectedInverse<'a> {
-    /// Inverts at the theta of the last update.
+    /// Computes the inverse at the theta of the last update.
     pub fn new(factor: &'a Factor) -> Self {
         let m = factor.layout.m;
         let p = factor.p();
@@ -40,13 +40,14 @@ impl<'a> SelectedInverse<'a> {
         }
     }
 
-    /// Element of `G`: of a trailing row and a fixed effect.
+    /// The element of `G` for a trailing row and a fixed effect.
     #[inline]
     pub(crate) fn g_element(&self, row: u32, fixed: usize) -> f64 {
         self.g[fixed * self.factor.layout.m + row as usize]
     }
 
-    /// Element of `C`; `(row, col)` must share a level of the leading term.
+    /// The element `(row, col)` of `C`; both must be coupled with a common level of the leading
+    /// term.
     #[inline(always)]
     pub fn rr(&self, row: usize, col: usize) -> f64 {
         if self.full.is_empty() {

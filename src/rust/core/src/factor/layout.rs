@@ -1,29 +1,30 @@
-//! Which term is eliminated first and where the others' random effects sit in the trailing system.
+//! The layout of the system: which term leads, that is, is eliminated first, and the rows of the
+//! trailing terms.
 
 use std::ops::Range;
 
 use crate::design::{Design, ReTerm};
 use crate::kernels::chunks::chunks;
 
-/// One trailing term: its levels occupy `vsize` neighbouring rows each.
+/// One trailing term; each of its levels occupies `vsize` consecutive rows.
 #[derive(Debug, Clone)]
 pub struct TrailingTerm {
     /// Index into the design's terms.
     pub term: usize,
-    /// Random effects per level.
+    /// Number of random effects per level.
     pub vsize: usize,
     /// First row of each level.
     pub first: Vec<u32>,
 }
 
 impl TrailingTerm {
-    /// First row of a level.
+    /// The first row of a level.
     #[inline]
     pub(crate) fn first_row(&self, level: usize) -> u32 {
         self.first[level]
     }
 
-    /// Where each level lies in a vector with `width` values per row.
+    /// The position of each level in a vector with `width` values per row.
     pub fn places(
         &self,
         width: usize,
@@ -34,20 +35,19 @@ impl TrailingTerm {
         starts.map(move |start| start..start + length)
     }
 
-    /// The term's rows from `row` on, as long as nothing has been renumbered.
+    /// The term's rows from `row` on, before renumbering.
     pub(crate) fn rows_from(&self, row: usize) -> Range<usize> {
         let rows = self.rows();
         rows.start.max(row)..rows.end
     }
 
-    // The term's rows, as long as nothing has been renumbered.
+    // The term's rows, before renumbering.
     fn rows(&self) -> Range<usize> {
         let start = self.first.first().map_or(0, |&first| first as usize);
         start..start + self.first.len() * self.vsize
     }
 
-    /// The term's rows in ranges of whole levels, each of `size` rows or a few less, as long as
-    /// nothing has been renumbered.
+    /// The term's rows in ranges of whole levels with at most `size` rows each, before renumbering.
     pub(crate) fn spans(
         &self,
         size: usize,
@@ -59,23 +59,23 @@ impl TrailingTerm {
     }
 }
 
-/// Rows of the trailing system.
+/// The rows of the trailing system.
 #[derive(Debug, Clone)]
 pub struct Layout {
     /// The term that is eliminated first.
     pub leading_term: usize,
-    /// Number of its levels.
+    /// Number of levels of the leading term.
     pub n_leading: usize,
     /// Terms that are eliminated after the leading one.
     pub blocks: Vec<TrailingTerm>,
     /// Number of random effects of the trailing terms.
     pub m: usize,
-    /// Fixed effects.
+    /// Number of fixed effects.
     pub p: usize,
 }
 
 impl Layout {
-    /// The places of the effects of a design: trailing terms in its order, level after level.
+    /// The layout of a design, with trailing terms in its order, level after level.
     pub fn new(design: &Design) -> Self {
         let shape = |term: &ReTerm| (term.vsize(), term.n_levels);
         let shapes: Vec<(usize, usize)> =
@@ -83,8 +83,7 @@ impl Layout {
         Self::of_shapes(&shapes, design.p())
     }
 
-    /// The places of the effects of terms, for each of which effects per level and levels are
-    /// given.
+    /// The layout for terms with these shapes (effects per level, number of levels).
     pub(crate) fn of_shapes(shapes: &[(usize, usize)], p: usize) -> Self {
         let leading_term = leading_term(shapes);
         let mut m = 0;
@@ -110,13 +109,12 @@ impl Layout {
         }
     }
 
-    /// The place of a trailing term, by its index in the design.
+    /// The trailing term with this index in the design.
     pub(crate) fn block_of_term(&self, term: usize) -> Option<&TrailingTerm> {
         self.blocks.iter().find(|block| block.term == term)
     }
 
-    /// Effects of the level whose first row this is, as long as blocks follow each other: nothing
-    /// has been renumbered.
+    /// The number of effects of the level that begins at this row, before renumbering.
     pub(crate) fn vsize_at(&self, row: u32) -> usize {
         let starts_before =
             |block: &&TrailingTerm| block.first.first() <= Some(&row);
@@ -133,7 +131,7 @@ impl Layout {
             .unwrap_or(0)
     }
 
-    /// First row and term (index into `blocks`) of every level, by row.
+    /// The first row and the trailing term (index into `blocks`) of every level, ordered by row.
     pub(crate) fn levels_by_row(&self) -> Vec<(u32, u32)> {
         let mut levels = Vec::new();
         for (b, block) in self.blocks.iter().enumerate() {
@@ -143,7 +141,7 @@ impl Layout {
         levels
     }
 
-    /// Layout block of each row.
+    /// The trailing term (index into `blocks`) of each row.
     pub(crate) fn block_of_row(&self) -> Vec<u32> {
         let mut blocks = Vec::with_capacity(self.m);
         for (_, block) in self.levels_by_row() {
@@ -153,7 +151,7 @@ impl Layout {
         blocks
     }
 
-    /// Gives every level a new first row.
+    /// Assigns a new first row to every level.
     pub(crate) fn renumber(&mut self, new_first_of_row: impl Fn(u32) -> u32) {
         for block in &mut self.blocks {
             for row in block.first.iter_mut() {
@@ -163,8 +161,8 @@ impl Layout {
     }
 }
 
-/// The term that is eliminated first: of terms, for each of which effects per level and levels are
-/// given, the first one of those with most random effects.
+/// The index of the term that is eliminated first: among terms with these shapes (effects per
+/// level, number of levels), the first one with the largest number of random effects.
 pub(crate) fn leading_term(shapes: &[(usize, usize)]) -> usize {
     let effects = |t: usize| shapes[t].0 * shapes[t].1;
     let larger = |best: usize, t: usize| {

@@ -1,5 +1,5 @@
-//! Cross-products of the leading term, the one that is eliminated first. Trailing terms are those
-//! that are eliminated after it.
+//! Cross-products of the leading term, which is eliminated first; the other terms are trailing
+//! terms.
 
 use std::ops::Range;
 
@@ -9,33 +9,33 @@ use crate::factor::layout::Layout;
 use crate::kernels::chunks::cumulate;
 use crate::kernels::small;
 
-/// Marks a row that isn't touched yet.
+/// Marks a row that has not been found yet.
 const NONE: u32 = u32::MAX;
 
-/// The block column of A that belongs to the leading term: everything that shares an observation
-/// with one of its levels.
+/// The block column of A for the leading term: its products with everything that shares
+/// observations with one of its levels.
 ///
-/// Level `i` has the `k x k` block `a00`, the rows of the trailing terms that it touches (sparse)
-/// and the dense rows of X.
+/// Level `i` has the `k x k` block `a00`, a sparse block on the trailing rows that it is coupled
+/// with, and a dense block on the rows of X.
 #[derive(Debug, Clone)]
 pub struct Leading {
-    /// Effects per level.
+    /// Number of effects per level.
     pub k: usize,
     /// Number of levels.
     pub n_levels: usize,
     /// `Z0' W Z0`: per level `k x k`, symmetric.
     pub a00: Blocks,
-    /// Where the touched rows of each level start in `rows`; one more than there are levels.
+    /// The start of each level's coupled rows in `rows`, and the total number at the end.
     pub ptr: Vec<usize>,
-    /// Touched rows of the trailing terms, ascending within a level.
+    /// The trailing rows coupled with each level, ascending within a level.
     pub rows: Vec<u32>,
-    /// `Zt' W Z0`: `k` values per touched row.
+    /// `Zt' W Z0`: `k` values per coupled row.
     pub vals: Vec<f64>,
     /// `X'WZ0`: per level `p x k`.
     pub ax0: Blocks,
 }
 
-/// Which of ascending rows are in a range.
+/// The subrange of ascending rows that lies in a range.
 pub(crate) fn rows_among(rows: &[u32], range: &Range<usize>) -> Range<usize> {
     let (start, end) = (range.start as u32, range.end as u32);
     let first = rows.partition_point(|&row| row < start);
@@ -43,7 +43,7 @@ pub(crate) fn rows_among(rows: &[u32], range: &Range<usize>) -> Range<usize> {
     first..after
 }
 
-/// Values of the trailing rows that a level of the leading term touches.
+/// Values on the trailing rows coupled with one level of the leading term.
 #[derive(Debug)]
 pub(crate) struct Touched<'a> {
     /// The level.
@@ -54,19 +54,19 @@ pub(crate) struct Touched<'a> {
     pub values: &'a [f64],
 }
 
-/// Some neighbouring levels of the leading term.
+/// A range of levels of the leading term.
 #[derive(Debug, Clone)]
 pub(crate) struct Levels<'a> {
     /// The leading term.
     pub leading: &'a Leading,
-    /// Effects per level.
+    /// Number of effects per level.
     pub k: usize,
     /// The levels.
     pub range: Range<usize>,
 }
 
 impl Leading {
-    /// Finds which trailing rows each level touches and sums up `Zt'WZ0`; `a00` and `ax0` stay
+    /// Finds the trailing rows coupled with each level and sums up `Zt'WZ0`; `a00` and `ax0` remain
     /// zero.
     pub fn new(design: &Design, layout: &Layout) -> Self {
         let term = &design.terms[layout.leading_term];
@@ -102,7 +102,7 @@ impl Leading {
         }
     }
 
-    /// Gives row `r` the number `new_row[r]` and restores the order within each level.
+    /// Renumbers row `r` to `new_row[r]`, and sorts the rows of each level.
     pub(crate) fn renumber(&mut self, new_row: &[u32]) {
         let k = self.k;
         let mut order: Vec<(u32, usize)> = Vec::new();
@@ -125,12 +125,12 @@ impl Leading {
         }
     }
 
-    /// Values of the rows that a level touches, to be changed.
+    /// Values on the rows coupled with a level, mutably.
     pub(crate) fn touched_mut(&mut self, level: usize) -> &mut [f64] {
         &mut self.vals[self.ptr[level] * self.k..self.ptr[level + 1] * self.k]
     }
 
-    /// Some of the levels, for a caller whose number `k` of effects is a literal.
+    /// A range of levels, for a caller whose number `k` of effects is a literal.
     #[inline(always)]
     pub(crate) fn levels(&self, k: usize, range: Range<usize>) -> Levels<'_> {
         Levels {
@@ -140,7 +140,7 @@ impl Leading {
         }
     }
 
-    /// Touched rows of a level and their values.
+    /// The rows coupled with a level, and their values.
     #[inline]
     pub(crate) fn touched(&self, level: usize) -> (&[u32], &[f64]) {
         let range = self.ptr[level]..self.ptr[level + 1];
@@ -151,12 +151,12 @@ impl Leading {
     }
 }
 
-/// Memory for summing up `Zt'WZ0` level after level.
+/// Working memory for summing up `Zt'WZ0` level by level.
 struct Summing<'a> {
     design: &'a Design<'a>,
     layout: &'a Layout,
     leading: &'a ReTerm<'a>,
-    /// Place of each trailing row among all that are touched, while its level is at work.
+    /// The position of each trailing row among those coupled with the current level.
     slot: Vec<u32>,
     z0: Vec<f64>,
     zt: Vec<f64>,
@@ -175,7 +175,7 @@ impl<'a> Summing<'a> {
         }
     }
 
-    // Appends the trailing rows that some observations touch, ascending.
+    // Appends the trailing rows that occur in some observations, ascending.
     fn find_touched(&mut self, members: &[u32], rows: &mut Vec<u32>) {
         let first = rows.len();
         for &i in members {
@@ -195,7 +195,7 @@ impl<'a> Summing<'a> {
         }
     }
 
-    // Adds `Zt'WZ0` of some observations to the values of the touched rows.
+    // Adds `Zt'WZ0` of some observations to the values on the coupled rows.
     fn add(&mut self, members: &[u32], vals: &mut [f64]) {
         let k = self.z0.len();
         for i in members.iter().map(|&i| i as usize) {
@@ -214,7 +214,7 @@ impl<'a> Summing<'a> {
         }
     }
 
-    // Takes the places of rows back.
+    // Resets the positions of rows.
     fn forget(&mut self, rows: &[u32]) {
         for &row in rows {
             self.slot[row as usize] = NONE;
@@ -222,7 +222,8 @@ impl<'a> Summing<'a> {
     }
 }
 
-/// Row numbers grouped by level (a counting sort): where each level starts, and the rows in order.
+/// Row numbers grouped by level, by a counting sort: the start of each level, and the rows in
+/// order.
 pub(crate) fn sort_by_level(
     refs: &[i32],
     n_levels: usize,

@@ -1,4 +1,4 @@
-//! Leverage: the diagonal of the matrix that turns the response into the fitted values.
+//! Leverages: the diagonal of the hat matrix, which maps the response to the fitted values.
 
 use crate::design::Design;
 use crate::factor::coupling::LeadingCoupling;
@@ -10,8 +10,8 @@ use crate::kernels::small;
 /// `w_i` times the variance of the linear predictor of observation `i` (fixed and random effects
 /// jointly, over sigma^2), at the theta of the last update: `n` values between 0 and 1.
 ///
-/// Source: the hat matrix of Bates et al. (2015); computed level by level of the leading term from
-/// the selected inverse.
+/// The hat matrix is that of Bates et al. (2015); it is computed level by level of the leading term
+/// from the selected inverse.
 pub fn leverage(design: &Design, factor: &Factor) -> Vec<f64> {
     let inverse = SelectedInverse::new(factor);
     let block_of_row = factor.layout.block_of_row();
@@ -32,18 +32,18 @@ pub fn leverage(design: &Design, factor: &Factor) -> Vec<f64> {
     leverage
 }
 
-/// One observation, and what the observations of its leading level share.
+/// One observation, with quantities that all observations of its leading level share.
 struct Row<'a> {
     design: &'a Design<'a>,
     factor: &'a Factor,
     inverse: &'a SelectedInverse<'a>,
-    /// Place of each trailing row among those that the level touches.
+    /// The position of each trailing row among those coupled with the level.
     slot: Vec<u32>,
     z0: Vec<f64>,
     zt: Vec<f64>,
-    /// Rows and values of D'z_R.
+    /// Rows and values of the sparse vector D'z_R.
     scaled: Vec<(u32, f64)>,
-    /// `A_X0 V_i - G'E`, p x k.
+    /// `A_X0 V_i - G'E`, `p x k`.
     f: Vec<f64>,
     t: Vec<f64>,
 }

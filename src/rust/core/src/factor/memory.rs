@@ -1,43 +1,46 @@
-//! What the machine has left, and arrays that may not fit: a failed allocation would end R.
+//! Available memory, and fallible allocation of large arrays: a failed allocation would terminate
+//! R.
 
 use std::fs;
 
 use crate::error::{Error, Result};
 
-/// How many times as many factors a fit of a generalized model takes as that of a linear one: 34
-/// beside 12 where 2,000 levels cross others.
+/// The number of factorizations of a generalized fit, as a multiple of that of a linear one: 34
+/// compared to 12 where 2,000 levels are crossed with others.
 const REPEATS: f64 = 3.0;
 
-/// What a factor may take: memory, and time.
+/// Limits on memory and time for a factor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Room {
-    /// A limit of the user's, in bytes.
+    /// The user's limit on memory, in bytes.
     pub limit: Option<u64>,
-    /// Whether it is computed however long it takes; otherwise there is another way.
+    /// Whether the factor is computed however long it takes; otherwise the iterative engine is an
+    /// alternative.
     pub is_patient: bool,
-    /// How many times as many factors a fit takes as that of a linear model.
+    /// The number of factorizations of a fit, as a multiple of that of a linear model.
     pub repeats: f64,
 }
 
-/// What a model is computed with.
+/// The choice of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EngineKind {
-    /// A factor where that is fast and there is the memory for it, otherwise conjugate gradients.
+    /// The exact engine if its factor is fast and fits in memory, otherwise the iterative one.
     #[default]
     Auto,
-    /// A factor.
+    /// The exact engine: a Cholesky factor.
     Exact,
-    /// Conjugate gradients where factors cross; one term has nothing to solve.
+    /// The iterative engine, by conjugate gradients, if there are several terms; with one term
+    /// there is nothing to solve.
     Iterative,
 }
 
 impl EngineKind {
-    /// Whether no factor is tried for a model of so many terms.
+    /// Whether a model with this number of terms uses the iterative engine without trying a factor.
     pub(crate) fn is_iterative(self, n_terms: usize) -> bool {
         self == Self::Iterative && n_terms > 1
     }
 
-    /// The room for a factor: one that somebody asks for may take its time.
+    /// The limits for this choice: a factor that was requested explicitly may take any time.
     pub(crate) fn in_room(self, room: &Room) -> Room {
         Room {
             is_patient: self != Self::Auto,
@@ -57,7 +60,7 @@ impl Default for Room {
 }
 
 impl Room {
-    /// The room for factors that each step to the modes of a generalized model takes anew.
+    /// The limits where each PIRLS step of a generalized model needs a factorization.
     pub fn of_steps(self) -> Self {
         Self {
             repeats: REPEATS,
@@ -65,7 +68,7 @@ impl Room {
         }
     }
 
-    /// The room for a factor that there has to be.
+    /// The limits where a factor is required.
     pub fn patient(self) -> Self {
         Self {
             is_patient: true,
@@ -73,26 +76,26 @@ impl Room {
         }
     }
 
-    /// Bytes that may be taken; `None` where nobody knows.
+    /// The number of bytes available; `None` if unknown.
     pub fn bytes(&self) -> Option<u64> {
         let limits = [self.limit, free_bytes()];
         limits.into_iter().flatten().min()
     }
 }
 
-/// Bytes that this process may still take; `None` where the system doesn't tell (other systems
-/// than Linux).
+/// The number of bytes that this process may still allocate; `None` if the operating system does
+/// not report it (other systems than Linux).
 pub fn free_bytes() -> Option<u64> {
     let limits = [of_machine(), of_container(), of_process()];
     limits.into_iter().flatten().min()
 }
 
-/// So many bytes in GiB, as errors tell them.
+/// Converts bytes to GiB, the unit of errors.
 pub fn in_gib(bytes: f64) -> f64 {
     bytes / (1u64 << 30) as f64
 }
 
-/// The error for arrays of so many bytes.
+/// The error for arrays of this number of bytes.
 pub fn too_large(bytes: f64, free: Option<u64>) -> Error {
     Error::TooLarge {
         gib: in_gib(bytes),
@@ -100,10 +103,10 @@ pub fn too_large(bytes: f64, free: Option<u64>) -> Error {
     }
 }
 
-/// An array of zeros.
+/// Allocates an array of zeros.
 ///
 /// # Errors
-/// `TooLarge` if there is no memory for it.
+/// `TooLarge` if the allocation fails.
 pub fn zeros(length: usize) -> Result<Vec<f64>> {
     let mut values = Vec::new();
     let reserved = values.try_reserve_exact(length);
@@ -112,13 +115,13 @@ pub fn zeros(length: usize) -> Result<Vec<f64>> {
     Ok(values)
 }
 
-// What Linux thinks can be had without swapping.
+// The memory that Linux estimates to be available without swapping.
 fn of_machine() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     kilobytes(&text, "MemAvailable:")
 }
 
-// What a container's limit leaves.
+// The memory that remains within the container's limit.
 fn of_container() -> Option<u64> {
     let read = |name: &str| -> Option<u64> {
         let text = fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?;
@@ -127,7 +130,7 @@ fn of_container() -> Option<u64> {
     Some(read("memory.max")?.saturating_sub(read("memory.current")?))
 }
 
-// What the limit of the address space (`ulimit -v`) leaves.
+// The memory that remains within the limit of the address space (`ulimit -v`).
 fn of_process() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits
@@ -138,7 +141,7 @@ fn of_process() -> Option<u64> {
     Some(limit.saturating_sub(kilobytes(&status, "VmSize:")?))
 }
 
-// Bytes on the line of a name, which has kilobytes.
+// The bytes on the line with this name, which is in kilobytes.
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let number: u64 = line.split_whitespace().next()?.parse().ok()?;

@@ -1,48 +1,49 @@
-//! Penalized least squares at one theta, after Bates et al. (2015): the Cholesky factor of the
-//! system of random and fixed effects, and what it makes of a response.
+//! Penalized least squares at one theta (Bates et al. 2015, section 3): the blocked Cholesky factor
+//! of the system of random and fixed effects, and its solution for a response.
 //!
-//! The system of `[u; beta]` is `[Lambda'Z'WZ Lambda + I, Lambda'Z'WX; X'WZ Lambda, X'WX]`, with
-//! the right-hand side `[Lambda'Z'Wy; X'Wy]`. Its factor L is found in three steps; the order of
-//! the blocks is ours:
+//! The system for `[u; beta]` is `[Lambda'Z'WZ Lambda + I, Lambda'Z'WX; X'WZ Lambda, X'WX]` with
+//! the right-hand side `[Lambda'Z'Wy; X'Wy]`. Its Cholesky factor L is computed by block
+//! elimination in three steps:
 //!
-//! 1. each level `i` of the leading term, the largest one, on its own: `T_i = Lambda0' A00_i
-//!    Lambda0 + I = L_i L_i'` and `B_i = A_t0,i M_i`, with `M_i = Lambda0 L_i^-T`;
-//! 2. `S = D' (A_tt - sum_i B_i B_i') D + I`, with `D` the Lambdas of the trailing terms, and its
-//!    factor `L_RR`;
-//! 3. the border: `X'WX` less what (1) and (2) explain of it.
+//! 1. each level `i` of the leading term, the one with the most random effects, by itself:
+//! `T_i = Lambda0' A00_i Lambda0 + I = L_i L_i'` and `B_i = A_t0,i M_i`, with
+//! `M_i = Lambda0 L_i^-T`;
+//! 2. the Schur complement `S = D' (A_tt - sum_i B_i B_i') D + I` of the trailing terms, with `D`
+//! their Lambdas, and its factor `L_RR`;
+//! 3. the border: the Schur complement of the fixed effects, `X'V^-1X`, and its factor `L_XX`.
 //!
-//! A response follows: `l = L^-1 [Lambda'Z'Wy; X'Wy]`, `r^2 = y'Wy - l'l`, and `[u; beta] = L^-T
-//! l`. The blocks of `A = [Z X y]'W[Z X y]` are summed up once, from rows or from sums; nothing
-//! after that is of length n.
+//! For a response, `l = L^-1 [Lambda'Z'Wy; X'Wy]`, `r^2 = y'Wy - l'l`, and `[u; beta] = L^-T l`.
+//! The blocks of `A = [Z X y]'W[Z X y]` are summed up once, from rows or from given sums; later
+//! computations have no vectors of length n.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
 //! | A, from the rows of a design | [`cross_products`] |
-//! | rows of X and Z, some at a time | [`chunk`] |
-//! | what is summed up of responses | [`response_sums`] |
-//! | sums that come from elsewhere | [`sums`] |
-//! | A, from sums | `from_sums` |
-//! | sums of the rows of a design | [`sums_of_rows`] |
-//! | sums from the blocks of a dense factor | [`sums_of_factor`] |
+//! | chunks of rows of X and Z | [`chunk`] |
+//! | cross-products of responses | [`response_sums`] |
+//! | given sums in the place of rows | [`sums`] |
+//! | A, from given sums | `from_sums` |
+//! | the sums of the rows of a design | [`sums_of_rows`] |
+//! | the sums behind a dense factor | [`sums_of_factor`] |
 //! | A without a column of X whose coefficient is held | [`held_column`] |
 //! | rows of X and Z, sorted by a term's levels | [`rows`], [`rows_of_term`], `cells` |
-//! | A of sorted rows, with other weights | `refill` |
-//! | rows of X whose columns are mostly zeros | `sparse_rows` |
-//! | which term leads, and where the others' effects are | [`layout`] |
+//! | A of sorted rows with other weights | `refill` |
+//! | sparse rows of X | `sparse_rows` |
+//! | the leading term, and the rows of the trailing ones | [`layout`] |
 //! | blocks of the leading term | [`leading`] |
 //! | blocks of the leading term as dense matrices, where they are nearly full | [`full`] |
 //! | `S` and `L_RR`, dense or sparse, and products with them | [`trailing`] |
-//! | how `S` would be stored, before it is | [`storage`] |
+//! | the storage of `S`, determined in advance | [`storage`] |
 //! | `X'WX`, `L_XX` | [`border`] |
 //! | `L`, `log\|L\|^2` | [`Factor::update`], here |
-//! | `l`, `r^2`, of one response or of many | [`response`] |
+//! | `l` and `r^2` of one or several responses | [`response`] |
 //! | forward and backward solves with L, `[u; beta]` | [`solve`] |
-//! | the inverse of the system where inference needs it | [`inverse`], [`coupling`] |
+//! | the selected inverse, for inference | [`inverse`], [`coupling`] |
 //! | conditional variances of b; leverages | [`cond_var`], [`leverage`] |
-//! | memory that is left, arrays that may not fit | `memory` |
-//! | sizes of the columns of Z | [`column_scales`] |
-//! | effects that the fixed ones contain | [`contained`] |
-//! | small matrices of one size, side by side | [`blocks`] |
+//! | available memory, fallible allocation | `memory` |
+//! | root mean squares of the columns of Z | [`column_scales`] |
+//! | random effects in the column space of X | [`contained`] |
+//! | small matrices of equal size | [`blocks`] |
 
 pub mod blocks;
 pub mod border;
@@ -90,20 +91,20 @@ use crate::kernels::small::{self, for_size};
 pub use response::Response;
 pub use solve::Solution;
 
-/// Cross-products of Z and X, and their factor L at the theta of the last [`Factor::update`].
+/// The cross-products of Z and X, and their factor L at the theta of the last [`Factor::update`].
 #[derive(Debug, Clone)]
 pub struct Factor {
     pub(crate) layout: Layout,
     pub(crate) leading: Leading,
     pub(crate) trailing: Trailing,
-    /// X, eliminated last.
+    /// The fixed effects, which are eliminated last.
     pub(crate) border: Border,
     covs: Vec<RelCov>,
     /// Lambda of each term, in the order of the design.
     pub(crate) lambdas: Vec<Vec<f64>>,
-    /// The theta from which the Lambdas were filled.
+    /// The theta of the last update.
     pub(crate) theta: Vec<f64>,
-    /// Lambda of the trailing terms, in the order of the layout.
+    /// Lambda of each trailing term, in the order of the layout.
     pub(crate) trailing_lambdas: Vec<Vec<f64>>,
     /// `M_i`: per level `k x k`.
     pub(crate) m: Blocks,
@@ -111,14 +112,14 @@ pub struct Factor {
     pub(crate) l00: Blocks,
     /// `X'WZ0 M`: per level `p x k`.
     pub(crate) bx: Blocks,
-    /// `B_i` of one level, or of all where all are taken off at once.
+    /// `B_i` of one level, or of all levels where these are subtracted at once.
     b: Vec<f64>,
     work: Vec<f64>,
     log_det_re: f64,
 }
 
 impl Factor {
-    /// Takes the cross-products of terms with these covariances; no theta yet.
+    /// A factor of these cross-products, not yet computed at any theta.
     pub fn new(products: CrossProducts, covs: Vec<RelCov>) -> Self {
         let CrossProducts {
             layout,
@@ -155,8 +156,8 @@ impl Factor {
         }
     }
 
-    /// Makes room for the cross-products of a design, to be filled by [`rows::Rows::refill`];
-    /// `None` where a factor would take too long.
+    /// Allocates the cross-products of a design, to be filled by [`rows::Rows::refill`]; `None` if
+    /// a factor would take too long.
     ///
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
@@ -165,7 +166,7 @@ impl Factor {
         Ok(found.map(|products| Self::new(products, design.covs())))
     }
 
-    /// Covariances of the terms.
+    /// The relative covariance factor of each term, as a function of theta.
     pub(crate) fn covs(&self) -> &[RelCov] {
         &self.covs
     }
@@ -188,13 +189,13 @@ impl Factor {
     /// Factors the system at `theta`.
     ///
     /// # Errors
-    /// `NotPositiveDefinite` if rounding or a huge theta spoils a block.
+    /// `NotPositiveDefinite` if rounding errors or a huge theta make a block indefinite.
     pub(crate) fn update(&mut self, theta: &[f64]) -> Result<()> {
         self.set_theta(theta);
         self.refactor()
     }
 
-    /// Fills the Lambdas.
+    /// Sets the Lambdas to those of theta.
     pub(crate) fn set_theta(&mut self, theta: &[f64]) {
         self.theta.clear();
         self.theta.extend_from_slice(theta);
@@ -208,7 +209,7 @@ impl Factor {
         }
     }
 
-    /// Factors the system with the present Lambdas and cross-products.
+    /// Factors the system with the current Lambdas and cross-products.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -235,7 +236,7 @@ impl Factor {
         self.border.factor(self.layout.m)
     }
 
-    // Step (1): fills `m` and `bx`, takes B B' off the trailing system; returns sum_i log |T_i|.
+    // Step 1: fills `m` and `bx`, subtracts B B' from the trailing system; returns sum_i log |T_i|.
     #[inline(always)]
     fn eliminate_leading(&mut self, k: usize) -> Result<f64> {
         let leading = &self.leading;
@@ -278,8 +279,7 @@ impl Factor {
         block.map_or(self.leading.n_levels, |block| block.first.len())
     }
 
-    /// Sums over the levels of each term of `Z'WZ`, lower triangle `k x k`: the products of its
-    /// columns of Z.
+    /// `Z'WZ` summed over the levels of each term, lower triangle `k x k`.
     pub(crate) fn level_products(&self) -> Vec<Vec<f64>> {
         let mut products = squares_of(&self.covs);
         for a00 in self.leading.a00.iter() {
@@ -300,7 +300,7 @@ impl Factor {
         }
     }
 
-    /// `x := x D` for the `rows x m` matrix x, `D` the Lambdas of the trailing terms.
+    /// `x := x D` for the `rows x m` matrix x, with `D` the Lambdas of the trailing terms.
     pub(crate) fn scale_columns(&self, rows: usize, x: &mut [f64]) {
         for (block, lambda) in self.scaling().terms() {
             for place in block.places(rows) {
@@ -309,8 +309,7 @@ impl Factor {
         }
     }
 
-    /// Zeroes everything that involves X, to be filled anew, with the same multiples of its first
-    /// column taken off.
+    /// Zeroes all products with X, to be filled anew with the same centring.
     pub(crate) fn clear_fixed(&mut self) {
         self.leading.ax0.values_mut().fill(0.0);
         self.trailing.border_cross_products_mut().fill(0.0);
@@ -332,7 +331,7 @@ impl Factor {
         self.border.upper()
     }
 
-    /// Element of X, its column centred as in the cross-products.
+    /// The element of X, with its column centred as in the cross-products.
     pub(crate) fn centred(
         &self,
         design: &Design,
@@ -343,7 +342,8 @@ impl Factor {
             - self.border.shift[column] * design.x.value(row, 0)
     }
 
-    /// The combination of the coefficients of centred columns that is `c'beta`.
+    /// The coefficients of the contrast `c'beta` in terms of the fixed effects of the centred
+    /// columns.
     pub(crate) fn centred_contrast(&self, c: &[f64]) -> Vec<f64> {
         let mut centred = c.to_vec();
         let others = centred.iter_mut().zip(&self.border.shift).skip(1);
@@ -365,19 +365,19 @@ impl Factor {
     }
 }
 
-// The most trailing rows that a level of the leading term touches.
+// The largest number of trailing rows coupled with a level of the leading term.
 fn most_touched(leading: &Leading) -> usize {
     let touched = leading.ptr.windows(2).map(|w| w[1] - w[0]);
     touched.max().unwrap_or(0)
 }
 
-// Zeros, `k x k` for each term.
+// A `k x k` matrix of zeros for each term.
 fn squares_of(covs: &[RelCov]) -> Vec<Vec<f64>> {
     let sizes = covs.iter().map(RelCov::vsize);
     sizes.map(|k| vec![0.0; k * k]).collect()
 }
 
-// B = A_R0 M of one level, `k` values for each of the rows that it touches.
+// B = A_R0 M of one level, `k` values for each coupled row.
 #[inline(always)]
 fn multiply_touched(k: usize, vals: &[f64], m: &[f64], b: &mut [f64]) {
     for (b, v) in b.chunks_exact_mut(k).zip(vals.chunks_exact(k)) {

@@ -1,4 +1,5 @@
-//! Cross-products of rows with other weights, in one pass over the rows for each block.
+//! Recomputation of the cross-products of sorted rows with other weights, in one pass over the rows
+//! for each block.
 
 use std::ops::Range;
 
@@ -12,10 +13,10 @@ use crate::kernels::chunks::chunks;
 use crate::kernels::gemm::add_product;
 use crate::kernels::small;
 
-/// Rows that share a matrix product.
+/// Number of rows that share a matrix product.
 const CHUNK: usize = 128;
 
-/// Weights of the rows, and what is multiplied by Z and X on the right-hand side.
+/// The weights of the rows, and the vector multiplied by Z' and X' on the right-hand side.
 #[derive(Clone, Copy)]
 struct Given<'a> {
     w: &'a [f64],
@@ -23,7 +24,7 @@ struct Given<'a> {
 }
 
 impl RowsOfTerm {
-    // Z'WZ and Z'r of some rows of one level.
+    // Z'WZ and Z'r of a range of rows of one level.
     #[inline(always)]
     fn sum_level(
         &self,
@@ -44,7 +45,7 @@ impl RowsOfTerm {
         }
     }
 
-    // Column j of `out`, as long as x, += z_ij x.
+    // Column j of `out`, which has the length of x, += z_ij x.
     #[inline(always)]
     fn add_outer(&self, i: usize, x: &[f64], out: &mut [f64]) {
         if self.z.is_empty() {
@@ -57,8 +58,8 @@ impl RowsOfTerm {
 }
 
 impl Rows {
-    /// Fills the cross-products of `factor` with `[Z X]'W[Z X]`, and `rhs` with `[Z X]' r`.
-    /// `factor` may have been made without fixed effects: then X is left out.
+    /// Fills the cross-products of `factor` with `[Z X]'W[Z X]`, and `rhs` with `[Z X]' r`. X is
+    /// left out if `factor` was made without fixed effects.
     pub(crate) fn refill(
         &mut self,
         factor: &mut Factor,
@@ -124,7 +125,7 @@ impl Rows {
         }
     }
 
-    // Z_t'WZ0 and Z_t'r of the rows of one level, where both columns are ones.
+    // Z_t'WZ0 and Z_t'r of the rows of one level, if both columns of Z are ones.
     #[inline(always)]
     fn count_coupling(
         &self,
@@ -214,7 +215,7 @@ impl Rows {
         }
     }
 
-    // X'WZ of one row, with its weighted row of X.
+    // Adds X'WZ of one row, given the weighted row of X.
     #[inline(always)]
     fn add_fixed_row(&self, i: usize, weighted: &[f64], factor: &mut Factor) {
         let p = self.p;

@@ -1,8 +1,8 @@
-//! Responses: their right-hand sides, and what a factor makes of them at one theta.
+//! Responses: their right-hand sides, and the solution l and r^2 at one theta.
 //!
-//! A response is replaced by the residual of its weighted least-squares fit to X alone, which
-//! leaves the objective as it is and saves the digits that a large mean would cost. All responses
-//! of one [`Response`] share a factor.
+//! A response is replaced by the residual of its weighted least-squares fit on X alone, which
+//! leaves the objective unchanged and avoids cancellation where the mean is large. All responses of
+//! one [`Response`] share a factor.
 
 use crate::error::{Error, Result};
 use crate::factor::response_sums::ResponseSums;
@@ -10,18 +10,18 @@ use crate::factor::solve::{Solution, Vectors};
 use crate::factor::Factor;
 use crate::tolerances::ZERO_RESIDUAL;
 
-/// One response or several of one design.
+/// One or several responses of one design.
 #[derive(Debug, Clone)]
 pub struct Response {
     sums: ResponseSums,
-    /// `l = L^-1 [Lambda'Z'Wr; X'Wr]` of the residual responses r, by the last
+    /// `l = L^-1 [Lambda'Z'Wr; X'Wr]` for the residual responses r, by the last
     /// [`Response::update`].
     l: Vectors,
     pwrss: Vec<f64>,
 }
 
 impl Response {
-    /// Takes the sums; no theta yet.
+    /// Responses with these cross-products, not yet solved at any theta.
     pub fn new(sums: ResponseSums) -> Self {
         Self {
             l: sums.products.clone(),
@@ -30,18 +30,18 @@ impl Response {
         }
     }
 
-    /// Takes the sums of other responses of the same design, and of the same number.
+    /// Replaces the cross-products by those of as many other responses of the same design.
     pub fn replace(&mut self, sums: ResponseSums) {
         self.sums = sums;
         self.pwrss.fill(f64::NAN);
     }
 
-    /// Number of responses.
+    /// The number of responses.
     pub fn columns(&self) -> usize {
         self.pwrss.len()
     }
 
-    /// What is summed up of the responses.
+    /// The cross-products of the responses.
     pub(crate) fn sums(&self) -> &ResponseSums {
         &self.sums
     }
@@ -56,10 +56,10 @@ impl Response {
         &self.l
     }
 
-    /// Solves with the factor at its last theta: `l`, and `r^2` of each response.
+    /// Computes `l` and `r^2` of each response with the factor at its last theta.
     ///
     /// # Errors
-    /// `ZeroResidual` if nothing but rounding error is left of one of the responses.
+    /// `ZeroResidual` if `r^2` of one of the responses is rounding error only.
     pub(crate) fn update(&mut self, factor: &Factor) -> Result<()> {
         let columns = self.columns();
         factor.forward_solve(columns, &self.sums.products, &mut self.l);
@@ -77,12 +77,12 @@ impl Response {
         })
     }
 
-    /// Penalized weighted residual sum of squares `r^2` of the first response.
+    /// The penalized weighted residual sum of squares `r^2` of the first response.
     pub fn pwrss(&self) -> f64 {
         self.pwrss[0]
     }
 
-    /// Fixed effects, in the centred columns, of the first residual response.
+    /// The fixed effects, for the centred columns, of the first residual response.
     pub(crate) fn fixed_of_residual(
         &self,
         factor: &Factor,
@@ -93,7 +93,7 @@ impl Response {
         factor.border.backward_solve(delta);
     }
 
-    /// Fixed and random effects of response `c`.
+    /// The fixed and random effects of response `c`.
     pub fn solution(&self, factor: &Factor, c: usize) -> Solution {
         let p = factor.p();
         let mut solution = factor.solution(self.l.column(c, self.columns()));
@@ -107,11 +107,12 @@ impl Response {
     }
 }
 
-/// Checks that more than rounding error is left of a response: `total` is its sum of squares,
-/// `residual` what X leaves of it, and `pwrss` what the random effects leave of that.
+/// Checks that a residual exceeds rounding error: `total` is the sum of squares of the response,
+/// `residual` that of its least-squares residual on X, and `pwrss` the penalized one with random
+/// effects.
 ///
 /// # Errors
-/// `ZeroResidual` if not.
+/// `ZeroResidual` if it does not.
 pub(crate) fn check_residual(
     total: f64,
     residual: f64,

@@ -1,4 +1,4 @@
-//! What the rows have to say of responses, beside what they say of Z and X.
+//! The cross-products that involve responses.
 
 use crate::design::Design;
 use crate::factor::chunk::{Gathered, CHUNK};
@@ -7,26 +7,27 @@ use crate::factor::Factor;
 use crate::kernels::chunks::chunks;
 use crate::kernels::small;
 
-/// What is summed up of responses: everything that the rows have to say of them.
+/// The cross-products that involve responses; no other quantity of a fit depends on them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ResponseSums {
     /// `[Z X]'Wr` of the residual responses.
     pub(crate) products: Vectors,
-    /// `r'Wr` of each.
+    /// `r'Wr` of each residual response.
     pub(crate) residual_ss: Vec<f64>,
     /// `y'Wy` of each response itself.
     pub(crate) total_ss: Vec<f64>,
-    /// Least-squares coefficients, in the centred columns, that were subtracted: `p` per response.
+    /// The least-squares coefficients, for the centred columns, whose fit was subtracted: `p` per
+    /// response.
     pub(crate) beta0: Vec<f64>,
 }
 
 impl ResponseSums {
-    /// Number of responses.
+    /// The number of responses.
     pub fn columns(&self) -> usize {
         self.total_ss.len()
     }
 
-    /// The sums of one response.
+    /// The cross-products of one response.
     pub fn column(&self, c: usize) -> Self {
         let columns = self.columns();
         let p = self.beta0.len() / self.columns();
@@ -40,8 +41,8 @@ impl ResponseSums {
 }
 
 impl ResponseSums {
-    /// Sums up the responses `y`, `n` values each, of a design whose cross-products are those of
-    /// `factor`: all of them in two passes over its rows.
+    /// Sums up the responses `y`, `n` values each, of a design whose other cross-products are those
+    /// of `factor`, in two passes over the rows for all responses together.
     pub fn of(design: &Design, factor: &Factor, y: &[f64]) -> Self {
         let columns = y.len() / design.n();
         let mut sums = Self {
@@ -59,7 +60,7 @@ impl ResponseSums {
         sums
     }
 
-    // y'Wy, and X'Wy in the place of the coefficients.
+    // Adds y'Wy, and X'Wy in the place of the coefficients.
     fn add_totals(&mut self, design: &Design, factor: &Factor, y: &[f64]) {
         let p = factor.p();
         let mut rows = Gathered::new(design, &factor.border.shift);
@@ -77,7 +78,7 @@ impl ResponseSums {
         }
     }
 
-    // r'Wr and [Z X]'Wr.
+    // Adds r'Wr and [Z X]'Wr.
     fn add_residuals(&mut self, design: &Design, factor: &Factor, y: &[f64]) {
         let p = factor.p();
         let k = factor.leading.k;

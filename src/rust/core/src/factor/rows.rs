@@ -1,6 +1,6 @@
-//! The rows of a design, sorted by level of the leading term, with the place of each in every block
-//! found once: cross-products of other weights are one pass over them for each block, without
-//! searching or allocating.
+//! The rows of a design sorted by level of the leading term, with their positions in every block of
+//! the cross-products, which then can be recomputed with other weights in one pass for each block,
+//! without searching or allocating.
 
 use std::ops::Range;
 
@@ -13,33 +13,32 @@ use crate::factor::sparse_rows::SparseRows;
 use crate::kernels::small;
 use crate::parallel::team::{share, share_pass, PASS};
 
-/// Rows of a piece of work that is worth a thread, at least.
+/// Least number of rows in a piece of work for a thread.
 const PIECE: usize = 1 << 14;
 
 /// The rows of a design, sorted by level of the leading term.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    /// Number of each row in the design.
+    /// Index in the design of each row.
     pub order: Vec<u32>,
-    /// Where the rows of each level start; one more than there are levels.
+    /// The start of each level's rows, and the number of rows at the end.
     level_ptr: Vec<usize>,
     /// The leading term, then the trailing terms in the order of the layout.
     pub terms: Vec<RowsOfTerm>,
-    /// Fixed-effects rows, `p x n`, centred.
+    /// Rows of X, `p x n`, centred.
     pub x: Vec<f64>,
-    /// Fixed-effects rows without their zeros, if there are many and [`Rows::thin`] has been asked
-    /// to look.
+    /// Rows of X without their zeros, if many elements are zero and [`Rows::thin`] has been called.
     pub(crate) sparse: Option<SparseRows>,
-    /// Fixed effects.
+    /// Number of fixed effects.
     pub p: usize,
-    /// Pairs of trailing terms, of each with itself too.
+    /// The pairs of trailing terms, including each with itself.
     pub(crate) pairs: Vec<Cells>,
     pub(super) scratch: Vec<f64>,
 }
 
 impl Rows {
-    /// Sorts the rows of a design; layout and leading term have been made from it. `shift`:
-    /// multiples of the first column of X to take off the columns.
+    /// Sorts the rows of a design; layout and leading term must have been made from it. `shift` has
+    /// the multiples of the first column of X to subtract from the columns.
     pub fn new(
         design: &Design,
         (layout, leading): (&Layout, &Leading),
@@ -73,7 +72,7 @@ impl Rows {
         rows
     }
 
-    /// The first column of X, if all its elements are one number that isn't zero.
+    /// The value of the first column of X, if that column is constant and not zero.
     pub(crate) fn constant(&self) -> Option<f64> {
         let mut column = self.x.iter().step_by(self.p.max(1));
         let value = *column.next()?;
@@ -81,7 +80,7 @@ impl Rows {
         is_constant.then_some(value)
     }
 
-    /// Root mean square of each column of Z of each term; 1 for a column of zeros.
+    /// The root mean square of each column of Z of each term; 1 for a column of zeros.
     pub(crate) fn root_mean_squares(&self) -> Vec<Vec<f64>> {
         let mut sizes = vec![Vec::new(); self.terms.len()];
         for term in &self.terms {
@@ -90,7 +89,7 @@ impl Rows {
         sizes
     }
 
-    /// Values of the design's rows in this order.
+    /// Values of the design's rows in the sorted order.
     pub(crate) fn sorted(&self, values: &[f64]) -> Vec<f64> {
         self.order.iter().map(|&i| values[i as usize]).collect()
     }
@@ -100,7 +99,7 @@ impl Rows {
         self.order.len()
     }
 
-    /// Whether all columns of Z are ones.
+    /// Whether all columns of Z consist of ones.
     pub(crate) fn are_plain(&self) -> bool {
         self.terms.iter().all(|term| term.z.is_empty())
     }
@@ -111,7 +110,8 @@ impl Rows {
         self.level_ptr[level]..self.level_ptr[level + 1]
     }
 
-    /// Levels of the leading term in pieces of work for threads: the same however many there are.
+    /// Ranges of levels of the leading term as pieces of work, which do not depend on the number of
+    /// threads.
     pub(crate) fn pieces(&self) -> Vec<Range<usize>> {
         let n_levels = self.level_ptr.len() - 1;
         let mut pieces = Vec::new();
@@ -126,7 +126,7 @@ impl Rows {
         pieces
     }
 
-    /// Number of rows of some levels of the leading term.
+    /// The number of rows of a range of levels of the leading term.
     pub(crate) fn count(&self, levels: &Range<usize>) -> usize {
         self.level_ptr[levels.end] - self.level_ptr[levels.start]
     }
@@ -147,7 +147,8 @@ impl Rows {
         }
     }
 
-    /// Looks for zeros in X, of which `shift` multiples of the first column have been taken off.
+    /// Stores X without its zeros if many elements are zero; centring has subtracted `shift`
+    /// multiples of the first column.
     pub(crate) fn thin(&mut self, shift: &[f64]) {
         self.sparse = SparseRows::new(&self.x, shift);
     }
@@ -158,13 +159,13 @@ impl Rows {
         &self.x[i * self.p..(i + 1) * self.p]
     }
 
-    /// `X beta` for each row, X centred, added to `out`.
+    /// Adds `X beta` of each row, X centred, to `out`.
     pub(crate) fn add_fixed(&self, beta: &[f64], out: &mut [f64]) {
         self.add_predictor(beta, &[], out);
     }
 
-    /// `X beta + Z b` for each row, X centred, added to `out`; the effects b are those of each term
-    /// of the design.
+    /// Adds `X beta + Z b` of each row, X centred, to `out`; b has the effects of each term of the
+    /// design.
     pub(crate) fn add_predictor(
         &self,
         beta: &[f64],
@@ -176,7 +177,7 @@ impl Rows {
         });
     }
 
-    /// What [`Self::add_predictor`] adds to rows from `first` on.
+    /// The same for the rows from `first` on.
     pub(crate) fn add_predictor_from(
         &self,
         first: usize,
@@ -196,7 +197,7 @@ impl Rows {
         }
     }
 
-    /// `X' r`, X centred.
+    /// `X' r`, with X centred.
     pub(crate) fn transposed_fixed(&self, r: &[f64]) -> Vec<f64> {
         if let Some(sparse) = &self.sparse {
             return sparse.transposed_product(r);
@@ -216,8 +217,7 @@ impl Rows {
         }
     }
 
-    /// `Z'r` of each term of the design, and `X'r` if fixed effects are wanted; each of them may
-    /// have a thread of its own.
+    /// `Z'r` of each term of the design, and `X'r` if `fixed`; computed in several threads.
     pub(crate) fn transposed(
         &self,
         r: &[f64],
@@ -245,7 +245,7 @@ impl Rows {
     }
 }
 
-// `X beta` is added, X row by row.
+// Adds `X beta`, with X stored row by row.
 fn add_rows(x: &[f64], beta: &[f64], out: &mut [f64]) {
     match beta {
         [a] => {
@@ -264,7 +264,7 @@ fn add_rows(x: &[f64], beta: &[f64], out: &mut [f64]) {
     }
 }
 
-// `X'r` of so few columns that a row of them fits into registers.
+// `X'r` for so few columns that a row fits into registers.
 fn add_columns<const P: usize>(x: &[f64], r: &[f64]) -> [f64; P] {
     let mut sums = [0.0; P];
     for (x, r) in x.chunks_exact(P).zip(r) {
@@ -275,7 +275,7 @@ fn add_columns<const P: usize>(x: &[f64], r: &[f64]) -> [f64; P] {
     sums
 }
 
-// Rows of X in this order, with `shift` multiples of its first column taken off.
+// Rows of X in the sorted order, centred by `shift` multiples of the first column.
 fn centred_rows(design: &Design, order: &[u32], shift: &[f64]) -> Vec<f64> {
     let mut rows = Vec::with_capacity(order.len() * shift.len());
     for i in order.iter().map(|&i| i as usize) {

@@ -1,23 +1,23 @@
-//! One term of the rows of a design, in their order: the effects and the level of each row.
+//! The sorted rows of one term: the level and the row of Z of each observation.
 
 use crate::design::Design;
 use crate::kernels::small;
 
-/// One term of sorted rows.
+/// The sorted rows of one term.
 #[derive(Debug, Clone)]
 pub struct RowsOfTerm {
     /// Index into the design's terms.
     pub term: usize,
-    /// Effects per level.
+    /// Number of effects per level.
     pub k: usize,
     /// Level of each row.
     pub level: Vec<u32>,
-    /// `k x n`; empty for one column of ones.
+    /// Rows of Z, `k x n`; empty for a single column of ones.
     pub z: Vec<f64>,
-    /// Trailing terms: place of each row's first effect among the rows that its level of the
-    /// leading term touches.
+    /// For trailing terms, the position of each row's first effect among the trailing rows coupled
+    /// with its level of the leading term.
     pub slot: Vec<u32>,
-    /// Trailing terms: first row of each level.
+    /// For trailing terms, the first row of each level in the trailing system.
     pub first: Vec<u32>,
     n_levels: usize,
 }
@@ -44,13 +44,13 @@ impl RowsOfTerm {
         }
     }
 
-    /// First row of the trailing system that row `i` of the data concerns.
+    /// The first row in the trailing system of the level of observation `i`.
     #[inline(always)]
     pub(crate) fn first_row(&self, i: usize) -> usize {
         self.first[self.level[i] as usize] as usize
     }
 
-    /// Effects of row `i`.
+    /// The row of Z of observation `i`.
     #[inline(always)]
     pub fn z(&self, i: usize) -> &[f64] {
         if self.z.is_empty() {
@@ -60,7 +60,7 @@ impl RowsOfTerm {
         }
     }
 
-    /// Root mean square of each column of Z; 1 for a column of zeros.
+    /// The root mean square of each column of Z; 1 for a column of zeros.
     pub(super) fn root_mean_squares(&self, n: usize) -> Vec<f64> {
         let mut squares = vec![0.0; self.k];
         for i in 0..n {
@@ -74,7 +74,7 @@ impl RowsOfTerm {
         squares.into_iter().map(size).collect()
     }
 
-    /// `out_i += z_i' b` for the effects `b` (`k x n_levels`), from row `first` on.
+    /// `out_i += z_i' b` with the effects `b` (`k x n_levels`), from observation `first` on.
     pub(super) fn add_product(&self, b: &[f64], first: usize, out: &mut [f64]) {
         let k = self.k;
         let level = &self.level[first..];
@@ -107,7 +107,7 @@ impl RowsOfTerm {
         out
     }
 
-    /// The largest of the rows' values in each level, at least zero.
+    /// The largest value in each level, but at least zero.
     pub(crate) fn largest_by_level(&self, values: &[f64]) -> Vec<f64> {
         let mut largest = vec![0.0f64; self.n_levels];
         for (&value, &level) in values.iter().zip(&self.level) {

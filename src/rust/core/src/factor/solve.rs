@@ -8,18 +8,18 @@ use crate::factor::leading::Leading;
 use crate::factor::Factor;
 use crate::kernels::small::{self, for_size};
 
-/// A vector of the system, or several side by side: column after column in each part.
+/// One or several vectors of the system, stored column after column in each of three parts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Vectors {
-    /// Elements of the leading term's effects, level after level.
+    /// Elements for the leading term's effects, level after level.
     pub(crate) leading: Vec<f64>,
-    /// Elements of the trailing effects, by row of the layout.
+    /// Elements for the trailing effects, by row of the layout.
     pub(crate) trailing: Vec<f64>,
-    /// Elements of the fixed effects.
+    /// Elements for the fixed effects.
     pub(crate) fixed: Vec<f64>,
 }
 
-/// Solution of the penalized least-squares problem.
+/// The solution of the penalized least-squares problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solution {
     /// Fixed effects.
@@ -31,7 +31,7 @@ pub struct Solution {
 }
 
 impl Vectors {
-    /// Makes `columns` zero vectors of the system of `factor`.
+    /// `columns` zero vectors of the system of `factor`.
     pub(crate) fn zeros(factor: &Factor, columns: usize) -> Self {
         Self {
             fixed: vec![0.0; columns * factor.p()],
@@ -39,7 +39,7 @@ impl Vectors {
         }
     }
 
-    /// Makes `columns` zero vectors of a system with this layout.
+    /// `columns` zero vectors of a system with this layout.
     pub(super) fn of_layout(
         layout: &Layout,
         leading: &Leading,
@@ -52,8 +52,8 @@ impl Vectors {
         }
     }
 
-    /// Puts the vectors of the terms of the design, `vsize x n_levels`, and that of the fixed
-    /// effects in the order of elimination.
+    /// Arranges vectors of the terms of the design, `vsize x n_levels`, and of the fixed effects in
+    /// the order of elimination.
     pub(crate) fn gather(
         factor: &Factor,
         terms: &[Vec<f64>],
@@ -92,7 +92,7 @@ impl Vectors {
         }
     }
 
-    /// The effects of each term of the design, `vsize x n_levels`.
+    /// The elements for the effects of each term of the design, `vsize x n_levels`.
     fn scatter(&self, factor: &Factor) -> Vec<Vec<f64>> {
         let mut terms = vec![Vec::new(); factor.covs().len()];
         for block in &factor.layout.blocks {
@@ -104,9 +104,8 @@ impl Vectors {
         terms
     }
 
-    /// What is left of `whole` when the squares of column `c` of `columns` are taken off, four
-    /// after four in the order of elimination: where they leave next to nothing, a sum of them all
-    /// would end on either side of `whole`.
+    /// Subtracts the squares of column `c` of `columns` from `whole`, four at a time in the order
+    /// of elimination: if the result is near zero, subtracting their sum would be less accurate.
     pub(crate) fn take_squares_off(
         &self,
         whole: f64,
@@ -135,7 +134,7 @@ impl Vectors {
         }
     }
 
-    /// Column `c` of `columns`, to be changed.
+    /// Column `c` of `columns`, mutably.
     #[inline(always)]
     pub(super) fn column_mut(
         &mut self,
@@ -155,7 +154,7 @@ impl Vectors {
     }
 }
 
-/// One vector of the system, to be changed.
+/// One vector of the system, mutably.
 pub(super) struct VectorMut<'a> {
     leading: &'a mut [f64],
     trailing: &'a mut [f64],
@@ -163,7 +162,7 @@ pub(super) struct VectorMut<'a> {
 }
 
 impl VectorMut<'_> {
-    /// Adds `[Z X]'Wr` of one row; `k`: effects of the leading term.
+    /// Adds `[Z X]'Wr` of one observation; `k` is the number of effects of the leading term.
     #[inline(always)]
     pub(super) fn add_row(
         &mut self,
@@ -178,8 +177,7 @@ impl VectorMut<'_> {
         self.add_trailing(layout, design, row);
     }
 
-    /// Adds `X'Wr` of one row, and `Z0'Wr` with `z0` the row's effects at its level of the leading
-    /// term.
+    /// Adds `X'Wr` and `Z0'Wr` of one observation; `z0` is its row of Z0.
     #[inline(always)]
     pub(super) fn add_leading(&mut self, level: usize, z0: &[f64], row: Row) {
         let k = z0.len();
@@ -188,7 +186,7 @@ impl VectorMut<'_> {
         small::axpy(wr, z0, &mut self.leading[level * k..(level + 1) * k]);
     }
 
-    /// Adds `Z_R'Wr` of one row.
+    /// Adds `Z_R'Wr` of one observation.
     #[inline(always)]
     pub(super) fn add_trailing(
         &mut self,
@@ -207,9 +205,9 @@ impl VectorMut<'_> {
 }
 
 impl Factor {
-    /// Solves the system for one right-hand side `[Lambda' r_Z; r_X]`: `rz` holds
-    /// `vsize x n_levels` values per term of the design, `rx` one per fixed effect; `spherical` is
-    /// added to the leading term's part of it, unless empty.
+    /// Solves the system for the right-hand side `[Lambda' r_Z; r_X]`: `rz` has `vsize x n_levels`
+    /// values per term of the design and `rx` one per fixed effect; `spherical`, unless empty, is
+    /// added to the leading term's part.
     pub(crate) fn solve(
         &self,
         rz: &[Vec<f64>],
@@ -261,7 +259,8 @@ impl Factor {
         }
     }
 
-    // The trailing rows are scaled when all levels have been taken off.
+    // The levels of the leading term; trailing rows are scaled after the contributions of all
+    // levels.
     #[inline(always)]
     fn forward_leading(
         &self,
@@ -288,7 +287,8 @@ impl Factor {
         small::subtract_product(self.bx.values(), y.leading, y.fixed);
     }
 
-    // y_R := L_RR^-1 D' y_R, with what full levels take off it first.
+    // y_R := L_RR^-1 D' y_R, after subtracting the contributions of leading levels stored as dense
+    // matrices.
     fn forward_trailing(&self, columns: usize, y: &mut Vectors) {
         self.trailing
             .subtract_full(columns, &y.leading, &mut y.trailing);
@@ -305,7 +305,7 @@ impl Factor {
         small::axpy(1.0, &x, y);
     }
 
-    // y_R -= A_R0 M y, unless that is done for all levels at once.
+    // y_R -= A_R0 M y for one level, unless this is done for all levels at once.
     #[inline(always)]
     fn subtract_touched(
         &self,
@@ -325,8 +325,8 @@ impl Factor {
         }
     }
 
-    /// Solves the system for one right-hand side, its Z part in the order of elimination; fixed
-    /// effects of which the equations say nothing stay at the border's anchor.
+    /// Solves the system for one right-hand side, whose Z part is in the order of elimination;
+    /// fixed effects that the equations do not determine keep the values of the border's anchor.
     pub(crate) fn solve_anchored(&self, r: &Vectors) -> Solution {
         let mut y = Vectors::zeros(self, 1);
         self.forward_solve(1, r, &mut y);
@@ -392,7 +392,7 @@ impl Factor {
     }
 }
 
-// out -= a' x for a matrix a with as many rows as `x`.
+// out -= a' x, for a matrix a with as many rows as x has elements.
 fn subtract_transposed(a: &[f64], x: &[f64], out: &mut [f64]) {
     let columns = a.chunks_exact(x.len().max(1));
     for (out, a) in out.iter_mut().zip(columns) {

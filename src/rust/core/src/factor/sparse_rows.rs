@@ -1,27 +1,28 @@
-//! Rows of X whose columns are mostly zeros before they are centred, as dummy columns are: products
-//! take the other elements only, and are centred in the end.
+//! Rows of X with mostly zero elements before centring, such as those of indicator columns:
+//! products are computed from the nonzero elements and centred afterwards.
 
-/// Columns from which on it is asked whether they are mostly zeros.
+/// Least number of columns for which sparsity is considered.
 const MANY: usize = 8;
-/// A column with more elements other than zero, as a share of all, is kept as it is.
+/// A column with a larger share of nonzero elements is stored as it is, centred.
 const MOST: f64 = 0.25;
-/// The share of all elements that may be left.
+/// Largest share of stored elements for which the sparse storage is used.
 const WORTH: f64 = 1.0 / 3.0;
 
-/// The elements of X other than zero, of columns that aren't centred where most are zeros.
+/// The nonzero elements of X; columns with mostly zeros are not centred.
 #[derive(Debug, Clone)]
 pub(crate) struct SparseRows {
-    /// Where the elements of each row start; one more than there are rows.
+    /// The start of each row's elements, and the total number at the end.
     ptr: Vec<usize>,
     columns: Vec<u32>,
     values: Vec<f64>,
-    /// Multiples of the first column to take off; zero for columns that have been centred.
+    /// Multiples of the first column still to be subtracted; zero for columns that are stored
+    /// centred.
     shift: Vec<f64>,
 }
 
 impl SparseRows {
-    /// The elements of rows `x` of columns that have had `shift` multiples of the first one taken
-    /// off; `None` where that saves little.
+    /// The nonzero elements of rows `x`, whose columns have been centred by `shift` multiples of
+    /// the first one; `None` if that saves little.
     pub fn new(x: &[f64], shift: &[f64]) -> Option<Self> {
         let p = shift.len();
         if p < MANY {
@@ -57,7 +58,7 @@ impl SparseRows {
         self.ptr.push(self.columns.len());
     }
 
-    /// The elements of one row, each with its column.
+    /// The nonzero elements of one row, each with its column.
     #[inline(always)]
     pub fn row(&self, i: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
         let range = self.ptr[i]..self.ptr[i + 1];
@@ -66,14 +67,14 @@ impl SparseRows {
         columns.zip(values).map(|(&j, &value)| (j as usize, value))
     }
 
-    /// Adds a multiple of one row.
+    /// Adds a multiple of one row to `out`.
     #[inline(always)]
     pub fn add(&self, i: usize, by: f64, out: &mut [f64]) {
         self.row(i).for_each(|(j, value)| out[j] += by * value);
     }
 
-    /// Adds a multiple of the products of all elements of one row with each other, to a matrix with
-    /// columns of `width`.
+    /// Adds a multiple of the outer product of one row with itself to a matrix whose columns have
+    /// length `width`.
     pub fn add_squares(
         &self,
         i: usize,
@@ -86,7 +87,7 @@ impl SparseRows {
         }
     }
 
-    /// Centres products with the columns of X.
+    /// Centres a vector of products with the columns of X.
     #[inline(always)]
     pub fn centre(&self, products: &mut [f64]) {
         let first = products[0];
@@ -94,7 +95,8 @@ impl SparseRows {
         both.for_each(|(product, shift)| *product -= shift * first);
     }
 
-    /// Centres a matrix with columns of `width` of the products of the columns of X.
+    /// Centres a matrix of products of the columns of X with each other; its columns have length
+    /// `width`.
     pub fn centre_squares(&self, width: usize, products: &mut [f64]) {
         let p = self.shift.len();
         let columns = products.chunks_exact_mut(width);
@@ -107,7 +109,7 @@ impl SparseRows {
         }
     }
 
-    /// `X beta` for each row, X centred, is added from row `first` on.
+    /// Adds `X beta`, X centred, of the rows from `first` on.
     pub fn add_products(&self, beta: &[f64], first: usize, out: &mut [f64]) {
         let mut own = beta.to_vec();
         let taken = self.shift.iter().zip(beta);
@@ -118,7 +120,7 @@ impl SparseRows {
         }
     }
 
-    /// `X'r`, X centred.
+    /// `X'r`, with X centred.
     pub fn transposed_product(&self, r: &[f64]) -> Vec<f64> {
         let mut products = vec![0.0; self.shift.len()];
         for (i, r) in r.iter().enumerate() {
@@ -128,7 +130,7 @@ impl SparseRows {
         products
     }
 
-    /// `X'WX`, X centred.
+    /// `X'WX`, with X centred.
     pub fn weighted_squares(&self, w: &[f64]) -> Vec<f64> {
         let p = self.shift.len();
         let mut squares = vec![0.0; p * p];
@@ -140,7 +142,7 @@ impl SparseRows {
     }
 }
 
-// How many elements of each column aren't zero before it is centred.
+// The number of nonzero elements of each column before centring.
 fn counts_of(x: &[f64], shift: &[f64]) -> Vec<usize> {
     let mut counts = vec![0; shift.len()];
     for row in x.chunks_exact(shift.len()) {
@@ -156,7 +158,7 @@ fn counts_of(x: &[f64], shift: &[f64]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    // An intercept, a covariate and dummy columns of ten groups; the last two are centred.
+    // An intercept, a covariate and indicators of ten groups; the last two are centred.
     fn rows() -> (Vec<f64>, Vec<f64>) {
         let (p, n) = (11, 70);
         let mut shift = vec![0.1; p];

@@ -1,5 +1,4 @@
-//! How the trailing system of a design would be stored: what a look at a model tells before it is
-//! fitted.
+//! The storage that the trailing system of a design would use, determined before it is summed up.
 
 use crate::design::Design;
 use crate::error::Result;
@@ -8,31 +7,31 @@ use crate::factor::leading::Leading;
 use crate::factor::memory::Room;
 use crate::factor::trailing::{Plan, Touching};
 
-/// A storage.
+/// The kind of storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StorageKind {
     /// One dense triangle.
     Dense,
     /// The columns of a sparse factor.
     Sparse,
-    /// The pairs of levels that occur together, without a factor.
+    /// The pairs of levels that occur together, for the iterative engine.
     Pairs,
 }
 
-/// A storage, and how many numbers it takes.
+/// A storage and its size.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Storage {
-    /// Which one.
+    /// The kind of storage.
     pub kind: StorageKind,
-    /// Numbers.
+    /// The number of floating-point numbers stored.
     pub elements: f64,
 }
 
 impl Storage {
-    /// The storage in the memory that there is room for; `is_iterative`: there will be no factor.
+    /// The storage of a design within the limits of `room`; `is_iterative` if no factor is wanted.
     ///
     /// # Errors
-    /// `TooLarge` if there has to be a factor, and no room for it.
+    /// `TooLarge` if a factor is required and does not fit in memory.
     pub fn plan(
         design: &Design,
         room: &Room,

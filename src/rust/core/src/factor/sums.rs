@@ -1,25 +1,25 @@
-//! Sums that come from elsewhere (a database, a stream of chunks, several sites) and stand for the
-//! rows of the data.
+//! Given sums that replace the rows of the data, from a database, a stream of chunks, or several
+//! sites.
 //!
-//! A `GROUP BY` of the levels of a term gives `Z_t'WZ_t`, `Z_t'WX` and `Z_t'Wr`, one of each pair
-//! of levels that occur together `Z_t'WZ_s`. The sums are those of X centred and of the residual
-//! response r, which saves the digits that large means would cost.
+//! Grouping by the levels of a term gives `Z_t'WZ_t`, `Z_t'WX` and `Z_t'Wr`; grouping by the pairs
+//! of levels that occur together gives `Z_t'WZ_s`. X is centred and r is the residual response,
+//! which avoids cancellation where means are large.
 
 use crate::covariance::RelCov;
 use crate::error::{check_length, Error, Result};
 use crate::factor::blocks::Blocks;
 
-/// Everything that a linear mixed model needs of the rows of its data.
+/// The sufficient statistics of a linear mixed model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sums {
-    /// Observations of positive weight.
+    /// Number of observations of positive weight.
     pub n_eff: usize,
-    /// `sum log w` over these.
+    /// `sum log w` over these observations.
     pub sum_log_weights: f64,
-    /// Multiples of the first column of X that were taken off its columns, one per column.
+    /// The multiples of the first column of X that were subtracted from each column.
     pub shift: Vec<f64>,
-    /// Least-squares coefficients of the response, in these columns, that were subtracted: `r = y -
-    /// X beta0`.
+    /// The least-squares coefficients, for these columns, whose fit was subtracted from the
+    /// response: `r = y - X beta0`.
     pub beta0: Vec<f64>,
     /// `X'WX`, of which the lower triangle is read, `p x p`.
     pub xx: Vec<f64>,
@@ -27,7 +27,7 @@ pub struct Sums {
     pub xr: Vec<f64>,
     /// `r'Wr`.
     pub rr: f64,
-    /// `y'Wy` of the response itself, less its offset.
+    /// `y'Wy` of the response less its offset.
     pub yy: f64,
     /// The terms in the order of the model.
     pub terms: Vec<TermSums>,
@@ -38,7 +38,7 @@ pub struct Sums {
 /// The sums of one random-effects term, level after level.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TermSums {
-    /// Random effects per level.
+    /// Number of random effects per level.
     pub k: usize,
     /// Number of levels.
     pub n_levels: usize,
@@ -50,12 +50,12 @@ pub struct TermSums {
     pub zr: Vec<f64>,
 }
 
-/// The sums of two terms for the pairs of levels that occur together.
+/// The sums of two terms over the pairs of levels that occur together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairSums {
-    /// The terms, by their place in the model.
+    /// The indices of the terms.
     pub terms: (usize, usize),
-    /// Their levels, 0-based, in any order; no pair twice.
+    /// The pairs of levels, 0-based, in any order, each only once.
     pub levels: Vec<(u32, u32)>,
     /// `Z_a'WZ_b`, `k_a x k_b` per pair of levels.
     pub zz: Blocks,
@@ -67,7 +67,7 @@ impl Sums {
         self.shift.len()
     }
 
-    /// The sums of some of the terms, which are named in increasing order.
+    /// The sums of a subset of the terms, in increasing order.
     pub(crate) fn of_terms(&self, kept: &[usize]) -> Self {
         let place = |term| kept.binary_search(&term).ok();
         let moved = |pair: &PairSums| {
@@ -84,17 +84,17 @@ impl Sums {
         }
     }
 
-    /// Random effects per level and levels of each term.
+    /// The shape (effects per level, number of levels) of each term.
     pub(crate) fn shapes(&self) -> Vec<(usize, usize)> {
         let shape = |term: &TermSums| (term.k, term.n_levels);
         self.terms.iter().map(shape).collect()
     }
 
-    /// Checks that all parts have the lengths that belong to the shapes, that the levels exist, and
+    /// Checks that all arrays have the lengths implied by the shapes, that the levels exist, and
     /// that the terms have as many effects as their covariances.
     ///
     /// # Errors
-    /// `Dimension` and `Level` where they don't.
+    /// `Dimension` and `Level` if not.
     pub fn validate(&self, covs: &[RelCov]) -> Result<()> {
         let found: Vec<usize> = self.terms.iter().map(|term| term.k).collect();
         let expected: Vec<usize> = covs.iter().map(RelCov::vsize).collect();
@@ -108,10 +108,10 @@ impl Sums {
         self.check_shapes()
     }
 
-    /// Checks that all parts have the lengths that belong to the shapes, and that the levels exist.
+    /// Checks that all arrays have the lengths implied by the shapes, and that the levels exist.
     ///
     /// # Errors
-    /// `Dimension` and `Level` where they don't.
+    /// `Dimension` and `Level` if not.
     pub(super) fn check_shapes(&self) -> Result<()> {
         let p = self.p();
         check_length("beta0", p, self.beta0.len())?;

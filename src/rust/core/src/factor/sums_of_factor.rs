@@ -1,4 +1,4 @@
-//! The sums behind a factor of a dense system: what another engine needs of the same data.
+//! The sums behind the factor of a dense system, from which the iterative engine can be set up.
 
 use crate::factor::blocks::Blocks;
 use crate::factor::layout::TrailingTerm;
@@ -6,7 +6,7 @@ use crate::factor::sums::{PairSums, Sums, TermSums};
 use crate::factor::{Factor, Response};
 
 impl Sums {
-    /// Takes the cross-products of a factor, and what its first response has beside them.
+    /// The cross-products of a factor and of its first response.
     pub(crate) fn of_factor(factor: &Factor, response: &Response) -> Self {
         let own = response.sums().column(0);
         let covs = factor.covs().iter();
@@ -94,7 +94,7 @@ fn pairs_of(factor: &Factor) -> Vec<PairSums> {
     pairs
 }
 
-// The levels of a trailing term that occur with those of the leading one.
+// The levels of a trailing term that occur together with those of the leading term.
 fn with_leading(factor: &Factor, block: &TrailingTerm) -> PairSums {
     let leading = &factor.leading;
     let start = block.first[0] as usize;

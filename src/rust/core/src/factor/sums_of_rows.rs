@@ -1,5 +1,5 @@
-//! The sums of a design's rows: what a database would compute of them, for data frames, chunks of
-//! a stream, and the sites of a federation.
+//! The sums of the rows of a design, as a database would compute them, for data frames, chunks of a
+//! stream, and the sites of a federation.
 
 use crate::design::{Design, ReTerm};
 use crate::error::Result;
@@ -11,18 +11,18 @@ use crate::factor::sums::{PairSums, Sums, TermSums};
 use crate::kernels::chunks::chunks;
 use crate::kernels::small;
 
-/// What is taken off X and y before they are summed up.
+/// The centring of X and y, which is subtracted before summation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Centre {
-    /// Multiples of the first column of X to take off its columns.
+    /// Multiples of the first column of X to subtract from each column.
     pub shift: Vec<f64>,
-    /// Coefficients, in these columns, whose fit is taken off the response.
+    /// Coefficients, for these columns, whose fit is subtracted from the response.
     pub beta0: Vec<f64>,
 }
 
 impl Centre {
-    /// Finds the means of the columns of X and the least-squares fit of the response. The fit is
-    /// zero if X is not of full rank.
+    /// The means of the columns of X, and the least-squares fit of the response; the fit is zero if
+    /// X does not have full rank.
     pub fn of(design: &Design) -> Self {
         let p = design.p();
         let width = design.p() + 1;
@@ -94,7 +94,8 @@ impl Sums {
         }
     }
 
-    // `x`: row i of X, centred; `y`: its response less the offset. Of X'WX the lower triangle.
+    // Adds one observation: `x` is row i of X, centred, and `y` its response less the offset. Of
+    // X'WX only the lower triangle is filled.
     fn add_row(&mut self, design: &Design, i: usize, x: &[f64], y: f64) {
         let p = x.len();
         let w = design.weight(i);
@@ -130,7 +131,7 @@ impl TermSums {
 }
 
 impl PairSums {
-    // The levels that occur together, sorted by that of `b`, then by that of `a`.
+    // The pairs of levels that occur together, sorted by the level of `b`, then by that of `a`.
     fn of(design: &Design, a: usize, b: usize) -> Self {
         let ta = &design.terms[a];
         let tb = &design.terms[b];

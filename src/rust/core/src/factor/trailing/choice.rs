@@ -1,5 +1,5 @@
-//! How the trailing system is stored: chosen before any of it is there, from what each storage
-//! costs and from the memory that is left.
+//! The choice of the storage of the trailing system, made before it is allocated, from the cost of
+//! each storage and the available memory.
 
 use crate::error::Result;
 use crate::factor::layout::Layout;
@@ -9,41 +9,42 @@ use crate::factor::trailing::condensed::filled_share_of_linked;
 use crate::factor::trailing::pattern::Pattern;
 use crate::factor::trailing::sample::{filled_share, Together, Touching};
 
-/// Up to this order the dense storage always wins.
+/// Up to this order the dense storage is always the fastest.
 const ALWAYS_DENSE: usize = 400;
-/// How many times more a multiplication costs in the sparse factorisation.
+/// The cost of a multiplication in the sparse factorization, relative to the dense one.
 const SPARSE_COST: f64 = 16.0;
-/// Arrays of `m x m` that a dense system takes: one for cross-products and factor, and one for the
-/// inverse where inference asks for all of it.
+/// Number of `m x m` arrays of a dense system: cross-products with the factor, and the inverse
+/// where inference needs all of it.
 const DENSE_ARRAYS: f64 = 2.0;
-/// Bytes that a sparse system takes per element of the factor: cross-products, factor, inverse and
-/// its work, and a row number.
+/// Bytes of a sparse system per element of the factor: cross-products, factor, inverse with its
+/// working memory, and a row number.
 const SPARSE_BYTES: f64 = 36.0;
-/// The largest factor we try to hold where the system doesn't tell how much memory is left.
+/// The memory that is assumed, in bytes, where the operating system does not report it.
 const UNKNOWN: u64 = 12 << 30;
-/// A sparse factor isn't sought beyond this share of the elements of a dense one: it would take
-/// longer than anybody waits, as would the search.
+/// The largest share of the elements of a dense factor for which a sparse one is used where the
+/// dense one does not fit: beyond, factorization and symbolic analysis would be too slow.
 const SPARSE_SHARE: f64 = 0.125;
-/// The most elements of a sparse factor, whose places are found in seconds.
+/// Largest number of elements of a sparse factor, for which symbolic analysis takes seconds.
 const MAX_ELEMENTS: f64 = (1u64 << 27) as f64;
 
-/// Evaluations of the objective with its derivatives that a fit with a large factor takes: it
-/// starts near the optimum.
+/// Number of evaluations with derivatives of a fit with a large factor, which starts near the
+/// optimum.
 const EVALUATIONS: f64 = 3.0;
-/// Multiplications of an evaluation with derivatives, as a multiple of those of the factorisation.
+/// Multiplications of an evaluation with derivatives, relative to those of the factorization.
 const WITH_DERIVATIVES: f64 = 4.0;
-/// Multiplications in a second.
+/// Multiplications per second in dense matrix products.
 const PER_SECOND: f64 = 3e10;
-/// Scattered multiplications in a second.
+/// Multiplications per second in scattered updates.
 const SCATTERED_PER_SECOND: f64 = 1e9;
-/// A fit that is predicted to take longer, in seconds, is left to conjugate gradients.
+/// A fit that is predicted to take longer, in seconds, uses the iterative engine.
 const PATIENCE: f64 = 2.0;
-/// The most elements of a sparse factor, as a multiple of those of the cross-products, for which it
-/// is sought in the place of a dense factor that would take too long or doesn't fit.
+/// Largest fill-in, elements of a sparse factor relative to those of the cross-products, for which
+/// it replaces a dense factor that is too slow or too large.
 const FILL: f64 = 4.0;
-/// Elements of a sparse factor up to which it is sought whatever their multiple.
+/// Number of elements of a sparse factor up to which the fill-in is not limited.
 const ALWAYS_SOUGHT: f64 = (1u64 << 22) as f64;
-/// The factor by which a sample of levels must be beyond [`FILL`] to be believed.
+/// The factor by which the fill-in estimated from a sample must exceed [`FILL`] to rule out a
+/// sparse factor.
 const CLEARLY: f64 = 2.0;
 
 /// How the trailing system is stored.
@@ -53,16 +54,16 @@ pub enum Plan {
     Dense,
     /// The system has this sparse pattern.
     Sparse(Pattern),
-    /// The system is not stored: a factor would take too long, or too much memory.
+    /// The system is not stored, as a factor would take too long or too much memory.
     Nothing,
 }
 
 impl Plan {
-    /// Whether a sample of levels shows that there will be no factor: that spares whoever can't
-    /// have one the work of summing up what it is made of.
+    /// Whether an estimate from a sample of levels already rules out a factor, before the
+    /// cross-products are summed up.
     ///
     /// # Errors
-    /// `TooLarge` if no storage fits in memory, and there has to be one.
+    /// `TooLarge` if no storage fits in memory and a factor is required.
     pub fn without_factor(
         data: &impl Together,
         layout: &Layout,
@@ -73,7 +74,8 @@ impl Plan {
         }
         let sizes = |touching| Sizes::new(touching, layout, room.repeats);
         let free = room.bytes();
-        // A dense factor that is quick whatever the levels touch needs no sample.
+        // No sample is needed for a dense factor that is fast even with the largest possible
+        // coupling.
         if sizes(Touching::at_most(data, layout))
             .has_dense(free, room.is_patient)
         {
@@ -98,10 +100,10 @@ impl Plan {
         }
     }
 
-    /// The cheaper storage; nothing only without patience.
+    /// The cheaper storage; `Nothing` only if the iterative engine is an alternative.
     ///
     /// # Errors
-    /// `TooLarge` if no storage fits in memory, and there has to be one.
+    /// `TooLarge` if no storage fits in memory and a factor is required.
     pub fn new(
         leading: &Leading,
         layout: &Layout,
@@ -116,15 +118,16 @@ impl Plan {
     }
 }
 
-/// What the storages cost.
+/// The sizes that determine the cost of each storage.
 struct Sizes {
     m: f64,
     dense_bytes: f64,
-    /// Products that the leading levels take off the trailing system.
+    /// Number of products that the elimination of the leading levels subtracts from the trailing
+    /// system.
     pairs: f64,
-    /// Elements of the cross-products.
+    /// Number of elements of the cross-products.
     elements: f64,
-    /// How many times as many factors are taken as by a linear model.
+    /// Number of factorizations, as a multiple of that of a linear model.
     repeats: f64,
 }
 
@@ -140,26 +143,27 @@ impl Sizes {
         }
     }
 
-    // Whether a dense factor fits, and whether it is quick enough.
+    // Whether a dense factor fits in memory, and whether it is fast enough.
     fn dense(&self, memory: f64, is_patient: bool) -> (bool, bool) {
         let flops = self.m.powi(3) / 3.0;
         let is_quick = is_patient || self.seconds(flops) <= PATIENCE;
         (self.dense_bytes <= memory, is_quick)
     }
 
-    // Whether there may be a dense factor.
+    // Whether a dense factor is both.
     fn has_dense(&self, free: Option<u64>, is_patient: bool) -> bool {
         let memory = free.unwrap_or(UNKNOWN) as f64;
         self.dense(memory, is_patient) == (true, true)
     }
 
-    // Whether the sparse factor fills in: with that many pairs it is as good as dense.
+    // Whether the sparse factor is certain to fill in: with that many products it is nearly dense.
     fn is_filled(&self) -> bool {
         self.pairs > self.m * self.m / 4.0
     }
 
-    // Whether there will be neither a dense factor nor a sparse one, of which `share` tells how far
-    // it fills in: whether it is more than a given share of the elements of a dense triangle.
+    // Whether neither a dense nor a sparse factor is possible. `share` estimates the share of the
+    // elements of a dense triangle that the sparse factor has, or at least whether it exceeds its
+    // argument.
     fn rule_out(
         &self,
         free: Option<u64>,
@@ -176,7 +180,7 @@ impl Sizes {
         self.is_filled() || share(enough) > enough
     }
 
-    // Seconds of a fit whose factorisation takes so many multiplications.
+    // The predicted time of a fit, in seconds, whose factorization takes `flops` multiplications.
     fn seconds(&self, flops: f64) -> f64 {
         let dense = WITH_DERIVATIVES * flops / PER_SECOND;
         let evaluations = EVALUATIONS * self.repeats;
@@ -213,7 +217,7 @@ impl Sizes {
         }
     }
 
-    // The most elements of a sparse factor that is sought.
+    // Largest number of elements of a sparse factor that is used.
     fn limit(&self, memory: f64, fits: bool, is_quick: bool) -> usize {
         let mut most = MAX_ELEMENTS.min(memory / SPARSE_BYTES);
         if !fits {
@@ -244,7 +248,8 @@ mod tests {
         matches!(plan, Plan::Sparse(_))
     }
 
-    // `q0` leading levels, each of which touches the trailing effects that `touches` says.
+    // A system with `q0` leading levels, each coupled with the trailing effects that `touches`
+    // returns.
     fn system(
         q0: usize,
         m: usize,
@@ -289,7 +294,7 @@ mod tests {
         };
         let crossed = system(6000, 2000, touches);
         assert!(within(&crossed, 1 << 33, true).is_ok());
-        // Two arrays of 2000 x 2000.
+        // Memory for two arrays of 2000 x 2000.
         let bytes = 8.0 * 2000.0 * (2.0 * 2000.0 + 2.0);
         let Err(Error::TooLarge { gib, free }) =
             within(&crossed, 1 << 20, true)
@@ -327,24 +332,24 @@ mod tests {
         let rules_out = |sizes: Sizes, is_patient, share| {
             sizes.rule_out(Some(1 << 32), is_patient, |_| share)
         };
-        // Small enough for a dense factor: not even the sample is looked at.
+        // The order is small enough for a dense factor, so that the sample is not examined.
         assert!(!sizes(1000.0, 1e5).rule_out(
             Some(1 << 32),
             false,
             |_| unreachable!()
         ));
-        // A dense factor that takes long is ruled out once a sparse one is out of the question.
+        // A slow dense factor is ruled out if a sparse one is ruled out too.
         assert!(rules_out(sizes(9000.0, 1e8), false, 0.0));
         assert!(rules_out(sizes(9000.0, 1e6), false, 0.9));
         assert!(!rules_out(sizes(9000.0, 1e6), false, 0.01));
-        // A generalized model takes the factor more often.
+        // A generalized model needs more factorizations.
         let of_steps = Sizes {
             repeats: 3.0,
             ..sizes(2000.0, 1e7)
         };
         assert!(rules_out(of_steps, false, 0.9));
         assert!(!rules_out(sizes(2000.0, 1e7), false, 0.9));
-        // Whoever has the patience gets it if it fits.
+        // A factor that is required is computed if it fits in memory.
         assert!(!rules_out(sizes(9000.0, 1e8), true, 0.9));
         assert!(rules_out(sizes(90_000.0, 1e8), true, 0.9));
         assert!(!rules_out(sizes(90_000.0, 1e8), true, 1e-4));

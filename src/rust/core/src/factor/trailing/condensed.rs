@@ -1,29 +1,29 @@
-//! Whether the factor of a large system fills in, from groups of its levels.
+//! An estimate of the fill-in of a large system from a condensed graph, whose nodes are groups of
+//! linked levels.
 //!
-//! Many levels may each occur with a few others only: a sample then has hardly any pair, although
-//! the factor is nearly full. Levels that are linked are put together here until about a thousand
-//! groups are left. Groups of nested levels, or of a chain of them, have few neighbours; where
-//! levels are linked at random each group is soon a neighbour of most others, and so are the levels
-//! that are left when those with few neighbours have been eliminated.
+//! If many levels each occur with a few others only, a sample has hardly any pairs although the
+//! factor may be nearly full. Here linked levels are merged until about a thousand groups remain.
+//! Groups of nested levels, or of chains of them, have few neighbours; if levels are linked at
+//! random, each group is soon a neighbour of most others, and so are the levels that remain after
+//! those with few neighbours have been eliminated.
 
 use crate::factor::layout::Layout;
 use crate::factor::trailing::sample::Together;
 
-/// Groups that are aimed at; there are at most twice as many.
+/// Target number of groups; there are at most twice as many.
 const GROUPS: usize = 500;
-/// Links per level from which on most levels are linked in many ways: with fewer of them
-/// eliminating the levels that have one or two neighbours may leave little.
+/// Least number of links per level for the estimate to be valid: with fewer, eliminating the levels
+/// with one or two neighbours may leave few levels.
 const LINKS: f64 = 2.0;
-/// The factor of the groups is full from this share of the elements of a dense triangle on.
+/// Share of the elements of a dense triangle from which on the factor of the groups counts as full.
 const FULL: f64 = 0.5;
-/// The least share of the elements of a dense triangle that the factor of all levels takes where
-/// that of their groups is full and levels have many links.
+/// Lower bound of that share for the factor of all levels, if the factor of the groups is full.
 const FILLED: f64 = 0.02;
 
 const NONE: u32 = u32::MAX;
 
-/// The share of the elements of a dense triangle that the factor takes at least, if linked levels
-/// tell that it fills in; otherwise zero.
+/// A lower bound of the share of the elements of a dense triangle that the factor has, if the
+/// condensed graph shows that it fills in; otherwise zero.
 pub(crate) fn filled_share_of_linked(
     data: &impl Together,
     layout: &Layout,
@@ -39,14 +39,14 @@ pub(crate) fn filled_share_of_linked(
     }
 }
 
-/// Trailing levels, by their first rows, in groups of linked ones.
+/// Groups of linked trailing levels (a union-find structure over their first rows).
 struct Groups {
     n_levels: usize,
-    /// The group that each was put into, step by step; itself where the steps end.
+    /// The parent of each level in the union-find forest; a root is its own parent.
     next: Vec<u32>,
-    /// Effects of each group, where the steps end.
+    /// Number of effects of each group, at its root.
     effects: Vec<u32>,
-    /// The most of one group.
+    /// Largest number of effects of a group.
     most: u32,
 }
 
@@ -67,7 +67,7 @@ impl Groups {
         }
     }
 
-    // The group of a level.
+    // The root of a level's group.
     fn find(&mut self, level: u32) -> u32 {
         let mut at = level as usize;
         while self.next[at] as usize != at {
@@ -77,7 +77,7 @@ impl Groups {
         at as u32
     }
 
-    // Puts the groups of two levels together, unless that makes a large one.
+    // Merges the groups of two levels unless the result would be too large.
     fn link(&mut self, a: u32, b: u32) {
         let (a, b) = (self.find(a), self.find(b));
         let effects = self.effects[a as usize] + self.effects[b as usize];
@@ -87,7 +87,7 @@ impl Groups {
         }
     }
 
-    // Puts linked levels together; returns the number of links.
+    // Merges all linked levels; returns the number of links.
     fn link_all(&mut self, data: &impl Together, layout: &Layout) -> f64 {
         let mut links = 0.0;
         for_each_link(data, layout, |a, b| {
@@ -97,8 +97,8 @@ impl Groups {
         links
     }
 
-    // Numbers of the groups of at least half the size that is aimed at, where their steps end; how
-    // many they are, and their effects.
+    // The groups of at least half the target size: a number for each root, how many there are, and
+    // their total number of effects.
     fn large(&self) -> (Vec<u32>, usize, f64) {
         let least = self.most.div_ceil(4);
         let mut number = vec![NONE; self.next.len()];
@@ -114,7 +114,7 @@ impl Groups {
         (number, count, covered)
     }
 
-    // The links between large groups, and the effects of these.
+    // The graph of links between large groups, and their total number of effects.
     fn graph(&mut self, data: &impl Together, layout: &Layout) -> (Graph, f64) {
         let (number, count, covered) = self.large();
         let mut graph = Graph::new(count);
@@ -145,10 +145,10 @@ fn for_each_link(
     });
 }
 
-/// A graph of few nodes: a bit for each pair.
+/// An adjacency matrix, with one bit per pair of nodes.
 struct Graph {
     n: usize,
-    /// Words of 64 bits per node.
+    /// Number of 64-bit words per node.
     width: usize,
     bits: Vec<u64>,
 }
@@ -168,14 +168,13 @@ impl Graph {
         self.bits[b * self.width + a / 64] |= 1 << (a % 64);
     }
 
-    // How many neighbours of a node have not been eliminated.
+    // The number of neighbours of a node that have not been eliminated.
     fn degree(&self, node: usize) -> usize {
         let row = &self.bits[node * self.width..(node + 1) * self.width];
         row.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    // The share of the pairs of nodes that are neighbours by the time that one of them is
-    // eliminated; always the node with the fewest neighbours.
+    // The share of the elements of a dense triangle that the factor has in minimum-degree order.
     fn filled_share(mut self) -> f64 {
         let mut left: Vec<usize> = (0..self.n).collect();
         let mut degrees: Vec<usize> =
@@ -197,7 +196,7 @@ impl Graph {
         elements as f64 / pairs.max(1) as f64
     }
 
-    // Makes neighbours of all neighbours of a node, which are returned.
+    // Eliminates a node: makes its neighbours, which are returned, neighbours of each other.
     fn eliminate(&mut self, node: usize) -> Vec<usize> {
         let width = self.width;
         let row = self.bits[node * width..(node + 1) * width].to_vec();
@@ -221,7 +220,7 @@ mod tests {
     use super::*;
     use crate::factor::trailing::sample::tests::Pairs;
 
-    // What the groups tell of `q0` leading levels that each occur with some of `m` trailing ones.
+    // The estimate for `q0` leading levels that each occur with some of `m` trailing ones.
     fn share(
         (q0, m): (usize, usize),
         touches: impl Fn(usize) -> Vec<usize>,
@@ -278,7 +277,8 @@ mod tests {
 
     #[test]
     fn the_factor_of_a_graph_is_counted() {
-        // A ring of five: eliminating one joins its neighbours, until three are left.
+        // In a ring of five, eliminating a node joins its two neighbours, until three nodes are
+        // left.
         let mut ring = Graph::new(5);
         (0..5).for_each(|node| ring.join(node, (node + 1) % 5));
         assert_eq!(ring.filled_share(), 7.0 / 10.0);

@@ -1,5 +1,5 @@
 //! Dense storage of the trailing random-effects block: cross-products above the diagonal, and below
-//! it the working copy that the factor overwrites.
+//! it the working copy that the Cholesky factor overwrites.
 
 use std::f64::consts::FRAC_1_SQRT_2;
 use std::ops::Range;
@@ -25,33 +25,34 @@ use crate::factor::trailing::inverse::Inverse;
 use crate::factor::trailing::Scaling;
 use crate::kernels::small::{self, for_size};
 
-/// Columns of the inverse that a thread holds at a time: fewer make thin products, more take memory
-/// and soon gain nothing.
+/// Number of columns of the inverse that a thread computes at a time: fewer make inefficient
+/// products, more take memory without gaining speed.
 const INVERTED: usize = 96;
-/// Values of such columns that all threads together may hold beside a fifth of the matrix.
+/// Number of elements of such columns that all threads together may hold, besides a fifth of the
+/// matrix.
 const HELD: usize = 1 << 21;
-/// The order from which blocks and threads pay.
+/// Least order for blocked algorithms and threads.
 const LARGE: usize = 256;
-/// Columns that one thread updates.
+/// Number of columns that one thread updates.
 const UPDATED: usize = 128;
-/// Squares in which the cross-products are copied across the diagonal.
+/// Order of the tiles in which the cross-products are transposed.
 const TILE: usize = 32;
 
-/// A matrix `m x m`, column by column, with two triangles.
+/// An `m x m` matrix, column by column, that stores two triangles.
 #[derive(Clone)]
 pub struct Dense {
     pub(super) m: usize,
-    /// Cross-products above the diagonal; `S`, then `L`, from the diagonal on.
+    /// Cross-products above the diagonal; `S`, later `L`, on and below the diagonal.
     values: Vec<f64>,
-    /// Cross-products on the diagonal.
+    /// The diagonal of the cross-products.
     diagonal: Vec<f64>,
     buffer: Vec<f64>,
 }
 
-/// Some columns of the inverse from the diagonal of the first one on.
+/// A range of columns of the inverse, from the diagonal element of the first one down.
 #[derive(Debug, Default)]
 pub(crate) struct InverseColumns {
-    /// The columns.
+    /// The range of columns.
     pub columns: Range<usize>,
     height: usize,
     values: Vec<f64>,
@@ -74,22 +75,22 @@ impl InverseColumns {
         self.columns = columns;
     }
 
-    /// One of the columns: its elements from row `columns.start` on.
+    /// One of the columns, from row `columns.start` down.
     #[inline(always)]
     pub fn column(&self, column: usize) -> &[f64] {
         let first = (column - self.columns.start) * self.height;
         &self.values[first..first + self.height]
     }
 
-    /// Some rows of one of the columns, from `columns.start` on.
+    /// A range of rows of one of the columns, counted from `columns.start`.
     #[inline(always)]
     pub fn rows_of(&self, column: usize, rows: Range<usize>) -> &[f64] {
         let first = self.columns.start;
         &self.column(column)[rows.start - first..rows.end - first]
     }
 
-    /// The block of the identity less the inverse on the diagonal of a level, given by its first
-    /// column and its size, over the root of two.
+    /// The diagonal block, of the level with the first column and size given, of the identity minus
+    /// the inverse, divided by the square root of two.
     pub fn half_of_explained(&self, (first, k): (usize, usize)) -> Vec<f64> {
         let mut block = vec![0.0; k * k];
         self.add_block(&(first..first + k), &mut block);
@@ -100,8 +101,8 @@ impl InverseColumns {
         block
     }
 
-    /// Adds the diagonal blocks of the levels of a term, symmetric `k x k`, as far as these columns
-    /// have them.
+    /// Adds the diagonal blocks of the levels of a term, symmetric `k x k`, as far as they are in
+    /// these columns.
     pub fn add_level_blocks(&self, term: &TrailingTerm, out: &mut [f64]) {
         for &first in &term.first {
             let rows = first as usize..first as usize + term.vsize;
@@ -111,13 +112,13 @@ impl InverseColumns {
         }
     }
 
-    // Adds the diagonal block of a level.
+    // Adds the diagonal block of one level.
     fn add_block(&self, rows: &Range<usize>, out: &mut [f64]) {
         rows.clone()
             .for_each(|col| self.add_column_below(col, rows, out));
     }
 
-    // Adds a column of the diagonal block of a level to both triangles of `out`.
+    // Adds a column of the diagonal block of one level to both triangles of `out`.
     fn add_column_below(
         &self,
         col: usize,
@@ -144,10 +145,10 @@ impl std::fmt::Debug for Dense {
 }
 
 impl Dense {
-    /// A zero block of order `m`.
+    /// A zero matrix of order `m`.
     ///
     /// # Errors
-    /// `TooLarge` if there is no memory for it.
+    /// `TooLarge` if there is not enough memory.
     pub fn new(m: usize) -> Result<Self> {
         Ok(Self {
             m,
@@ -157,7 +158,7 @@ impl Dense {
         })
     }
 
-    // Where an element of the cross-products is.
+    // The storage of an element of the cross-products.
     #[inline]
     fn place(&mut self, row: usize, col: usize) -> &mut f64 {
         match row == col {
@@ -187,7 +188,7 @@ impl Dense {
         }
     }
 
-    /// Copies the lower triangle of the cross-products to a matrix `m x m`.
+    /// Copies the lower triangle of the cross-products to an `m x m` matrix.
     pub(super) fn copy_products(&self, to: &mut Vec<f64>) {
         to.resize(self.m * self.m, 0.0);
         for col in 0..self.m {
@@ -237,7 +238,7 @@ impl Dense {
         }
     }
 
-    /// `S -= B B'` on the touched rows; `b` holds `k` values per row.
+    /// `S -= B B'` on the coupled rows; `b` holds `k` values per row.
     #[inline(always)]
     pub(crate) fn rank_update(&mut self, k: usize, rows: &[u32], b: &[f64]) {
         for (j, &col) in rows.iter().enumerate() {
@@ -250,15 +251,15 @@ impl Dense {
         }
     }
 
-    /// Whether it is large enough for blocks that threads share.
+    /// Whether the order is large enough for blocked algorithms and threads.
     pub(super) fn is_large(&self) -> bool {
         self.m >= LARGE
     }
 
-    /// `S -= B B'` for all leading levels; `b` holds `k` values per touched row, level after level.
+    /// `S -= B B'` for all leading levels; `b` holds `k` values per coupled row, level after level.
     pub(super) fn rank_updates(&mut self, leading: &Leading, b: &[f64]) {
         let m = self.m;
-        // Each band of columns is a pass over the levels: a thread alone makes one of all.
+        // Each band of columns needs a pass over the levels, so that a single thread uses one band.
         let width = if threads() > 1 { UPDATED } else { m };
         let columns = chunks(m, width);
         let values = self.values.chunks_mut(width * m);
@@ -303,7 +304,7 @@ impl Dense {
         self.buffer = buffer;
     }
 
-    // `S := D' S D + I` where D is diagonal.
+    // `S := D' S D + I` for a diagonal D.
     fn scale_inflate_scalars(&mut self, d: Scaling) {
         let m = self.m;
         let mut diagonal = self.buffer.iter_mut();
@@ -347,7 +348,7 @@ impl Dense {
         }
     }
 
-    // Multiplies the columns of one level by its Lambda, below the diagonal block.
+    // Multiplies the columns of one level, below its diagonal block, by its Lambda.
     fn scale_columns_below(&mut self, columns: Range<usize>, lambda: &[f64]) {
         let m = self.m;
         let s = &mut self.values[columns.start * m..columns.end * m];
@@ -359,7 +360,7 @@ impl Dense {
         let column = &mut self.values[col * self.m..(col + 1) * self.m];
         for (block, lambda) in d.terms() {
             let k = block.vsize;
-            // Levels are in the order of their rows here.
+            // In this storage the levels are in the order of their rows.
             let from =
                 block.first.partition_point(|&row| (row as usize) < below);
             for &row in &block.first[from..] {
@@ -378,7 +379,7 @@ impl Dense {
             .map_err(|pivot| Error::NotPositiveDefinite { pivot })
     }
 
-    /// Diagonal of the factor.
+    /// The diagonal of the factor.
     pub(crate) fn diagonal(&self) -> impl Iterator<Item = f64> + '_ {
         self.values.iter().step_by(self.m + 1).copied()
     }
@@ -404,7 +405,7 @@ impl Dense {
         leave_wide_registers();
     }
 
-    /// The inverse of `L L'`: lower triangle of an `m x m` matrix.
+    /// The inverse of `L L'`, as the lower triangle of an `m x m` matrix.
     pub(crate) fn invert(&self, inverse: &mut Inverse) {
         let m = self.m;
         inverse.values.resize(m * m, 0.0);
@@ -421,7 +422,7 @@ impl Dense {
             values, triangles, ..
         } = inverse;
         triangles.update(self.l());
-        // A small inverse is there before a thread has begun.
+        // A small inverse is computed faster than a thread starts.
         let width = if self.is_large() { INVERTED } else { m };
         let columns = chunks(m, width);
         let values = values.chunks_mut(width * m);
@@ -433,14 +434,14 @@ impl Dense {
         });
     }
 
-    // How many threads hold columns of the inverse at the same time: however many there are, the
-    // columns take little memory beside the factor.
+    // The number of threads that hold columns of the inverse at a time, limited so that the columns
+    // take little memory compared with the factor.
     fn inverted_at_once(&self) -> usize {
         let room = self.m * self.m / 5 + HELD;
         threads().min((room / (INVERTED * self.m)).max(1))
     }
 
-    /// Calls `visit` with the columns of the inverse of `L L'`, those of some levels at a time.
+    /// Calls `visit` with ranges of columns of the inverse of `L L'`, each range of whole levels.
     pub(crate) fn for_inverse_columns(
         &self,
         layout: &Layout,
@@ -467,7 +468,7 @@ impl Dense {
     }
 }
 
-// Takes `B B'` of all leading levels off some columns of S, `values`.
+// Subtracts `B B'` of all leading levels from a range of columns of S, `values`.
 #[inline(always)]
 fn subtract_grams(
     k: usize,

@@ -1,5 +1,4 @@
-//! The inverse of `S`, as much of it as the storage holds, and what derivatives and inference make
-//! of it.
+//! The inverse of `S`, complete or on the sparsity pattern of the factor, and products with it.
 
 use crate::factor::layout::{Layout, TrailingTerm};
 use crate::factor::leading::Touched;
@@ -7,14 +6,14 @@ use crate::factor::trailing::{InverseColumns, Storage, Trailing};
 use crate::kernels::cholesky::Triangles;
 use crate::kernels::small::{mirror_lower, set_zeros};
 
-/// The inverse of a trailing block in the storage's order of elements (the sparse storage: on the
-/// pattern of the factor), with the memory that computing it takes.
+/// The inverse of a trailing block in the order of its storage (for the sparse storage: on the
+/// pattern of the factor), with working memory.
 #[derive(Debug, Default)]
 pub struct Inverse {
     pub(super) values: Vec<f64>,
-    /// Working values of the sparse storage.
+    /// Working memory of the sparse storage.
     pub(super) work: Vec<f64>,
-    /// What the dense storage inverts first.
+    /// Inverted diagonal blocks of the dense storage.
     pub(super) triangles: Triangles,
 }
 
@@ -27,8 +26,8 @@ impl Trailing {
         }
     }
 
-    /// Calls `visit` with the columns of the inverse of a dense system, those of some levels at a
-    /// time.
+    /// Calls `visit` with ranges of columns of the inverse of a dense system, each range of whole
+    /// levels.
     pub(crate) fn for_inverse_columns(
         &self,
         layout: &Layout,
@@ -39,8 +38,8 @@ impl Trailing {
         }
     }
 
-    /// Both triangles of the inverse, `m x m`, in the dense storage, in the memory that the inverse
-    /// had; nothing in the sparse one.
+    /// Both triangles of the inverse, `m x m`, in the memory of `inverse`, for the dense storage;
+    /// empty for the sparse one.
     pub(in crate::factor) fn mirrored(
         &self,
         inverse: &mut Inverse,
@@ -54,7 +53,7 @@ impl Trailing {
         full
     }
 
-    /// Element of the inverse; zero off the pattern.
+    /// An element of the inverse; zero outside the pattern.
     #[inline]
     pub(in crate::factor) fn inverse_element(
         &self,
@@ -65,7 +64,7 @@ impl Trailing {
         self.element(&inverse.values, row, col)
     }
 
-    /// Element of a symmetric matrix that is held like an [`Inverse`]; zero off the pattern.
+    /// An element of a symmetric matrix stored like an [`Inverse`]; zero outside the pattern.
     #[inline]
     pub(super) fn element(
         &self,
@@ -82,8 +81,8 @@ impl Trailing {
         }
     }
 
-    /// `out -= sum_l C_ll`, the diagonal blocks of the inverse that belong to the levels of a term;
-    /// `out` is `k x k`.
+    /// `out -= sum_l C_ll` over the diagonal blocks of the inverse for the levels of a term; `out`
+    /// is `k x k`.
     pub(crate) fn subtract_level_blocks(
         &self,
         inverse: &Inverse,
@@ -99,8 +98,8 @@ impl Trailing {
         }
     }
 
-    /// `out += a' C a` for the values `a` of the rows that a level of the leading term touches;
-    /// `ca` is scratch memory (`C a`).
+    /// `out += a' C a` for values `a` on the rows coupled with a level of the leading term; `ca` is
+    /// working memory for `C a`.
     #[inline(always)]
     pub(crate) fn quadratic_form(
         &self,
@@ -129,7 +128,7 @@ impl Trailing {
     }
 }
 
-// Adds `a c'`, columns side by side.
+// Adds `a c'`, with columns stored side by side.
 #[inline(always)]
 fn add_outer_product(a: &[f64], c: &[f64], out: &mut [f64]) {
     for (&c, column) in c.iter().zip(out.chunks_exact_mut(a.len())) {

@@ -1,20 +1,19 @@
-//! The trailing system: the random effects that remain once the leading term is eliminated,
+//! The trailing system: the random effects that remain after elimination of the leading term,
 //! bordered by X.
 //!
-//! The random-effects block is dense or sparse, whichever is cheaper; the border is dense. How the
-//! block is stored is known in this folder only: what others want of it is a method of
-//! [`Trailing`].
+//! The random-effects block is stored dense or sparse, whichever is cheaper; the border is dense.
+//! The storage is private to this folder: other code uses the methods of [`Trailing`].
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
-//! | which storage, from costs and the memory that is left | [`choice`] |
-//! | what a sample of levels tells of that | [`sample`] |
-//! | what groups of linked levels tell where a sample doesn't | [`condensed`] |
+//! | the choice of the storage, from costs and available memory | [`choice`] |
+//! | estimates of the sparsity from a sample of levels | [`sample`] |
+//! | estimates of the fill-in from groups of linked levels | [`condensed`] |
 //! | `S`, `L_RR` and `L_XR`: filling, factoring, solving | here; [`dense`], [`sparse`] |
-//! | the pattern of a sparse `L_RR` and its order | [`pattern`] |
+//! | the sparsity pattern of `L_RR` and its ordering | [`pattern`] |
 //! | products with `A_RR` and `A_R0` | [`products`] |
-//! | the inverse of `S`, and what is made of it | [`inverse`] |
-//! | `K`, the system before Lambda comes in: where a Lambda is singular | [`reduced`], [`reach`] |
+//! | the inverse of `S`, and products with it | [`inverse`] |
+//! | `K`, the system before scaling by Lambda, for singular Lambdas | [`reduced`], [`reach`] |
 
 mod choice;
 mod condensed;
@@ -47,10 +46,11 @@ use crate::factor::trailing::sparse::Sparse;
 use crate::kernels::log_product::LogProduct;
 use crate::kernels::small;
 
-/// `D`: the Lambdas of the trailing terms, in the order of the layout, and where their levels are.
+/// The block diagonal matrix `D` of the Lambdas of the trailing terms, with the layout of their
+/// levels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scaling<'a> {
-    /// Where the levels are.
+    /// The rows of the levels.
     pub layout: &'a Layout,
     /// Lambda of each trailing term.
     pub lambdas: &'a [Vec<f64>],
@@ -63,43 +63,43 @@ impl<'a> Scaling<'a> {
         self.layout.blocks.iter().zip(lambdas)
     }
 
-    /// Whether there are no trailing effects: `S` is the identity then.
+    /// Whether D is zero because there are no trailing effects; `S` is the identity then.
     pub fn is_zero(self) -> bool {
         let mut values = self.lambdas.iter().flatten();
         values.all(|value| *value == 0.0)
     }
 }
 
-/// Storage of the random-effects block.
+/// The storage of the random-effects block.
 #[derive(Debug, Clone)]
 enum Storage {
-    /// Two triangles: cross-products, and the factor.
+    /// Two triangles: cross-products and factor.
     Dense(Dense),
-    /// The columns on the pattern of the factor.
+    /// The columns on the sparsity pattern of the factor.
     Sparse(Sparse),
 }
 
-/// `[S_RR .; S_XR .]`: cross-products, and after [`Trailing::factor`] the factor `[L_RR .; L_XR
-/// .]`.
+/// `[S_RR .; S_XR .]`: cross-products and, after [`Trailing::factor`], the factor
+/// `[L_RR .; L_XR .]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Trailing {
-    /// Random effects.
+    /// Number of random effects.
     m: usize,
-    /// Fixed effects.
+    /// Number of fixed effects.
     p: usize,
-    /// `S_RR`, then `L_RR`.
+    /// `S_RR`, later `L_RR`.
     rr: Storage,
     /// `X'WZ_R`: `p x m`.
     a_xr: Vec<f64>,
-    /// `S_XR`, then `L_XR = S_XR L_RR^-T`: `p x m`.
+    /// `S_XR`, later `L_XR = S_XR L_RR^-T`: `p x m`.
     s_xr: Vec<f64>,
     /// The blocks of the leading levels as dense matrices, where they are nearly full.
     full: Option<FullLeading>,
 }
 
 impl Trailing {
-    /// Chooses the storage and sums up `Z_R'WZ_R`'s place; the values are added by the caller.
-    /// `None` where there is no room for it, and no patience.
+    /// Chooses the storage and allocates `Z_R'WZ_R`, whose values the caller adds. `None` if a
+    /// factor does not fit in memory or is too slow, and the iterative engine is an alternative.
     ///
     /// # Errors
     /// `TooLarge` if neither storage fits in memory.
@@ -160,7 +160,7 @@ impl Trailing {
     }
 
     /// Adds `w z_a z_b'` to the block of two levels of different terms, each given by its first row
-    /// and its z.
+    /// and its row of Z.
     #[inline]
     pub(crate) fn add_pair(
         &mut self,
@@ -185,7 +185,7 @@ impl Trailing {
         }
     }
 
-    /// `Z_R'WZ_R` as it is stored.
+    /// `Z_R'WZ_R` in the order of the storage.
     #[cfg(test)]
     pub(crate) fn cross_products(&self) -> Vec<f64> {
         let mut products = Vec::new();
@@ -206,7 +206,7 @@ impl Trailing {
         &mut self.a_xr
     }
 
-    /// A copy beside `p` other fixed effects; `a_xr` is `X'WZ_R` of these.
+    /// A copy with the other fixed effects whose `X'WZ_R` is `a_xr`.
     pub(crate) fn with_border(&self, p: usize, a_xr: Vec<f64>) -> Self {
         Self {
             m: self.m,
@@ -223,14 +223,14 @@ impl Trailing {
         &self.s_xr
     }
 
-    /// Whether the blocks of the leading levels are held as dense matrices.
+    /// Whether the blocks of the leading levels are stored as dense matrices.
     #[inline]
     pub(crate) fn has_full(&self) -> bool {
         self.full.is_some()
     }
 
-    /// Keeps `B = A_R0 M` of one level for [`Self::full_rank_update`]; `false` where that isn't how
-    /// `B B'` is taken off.
+    /// Stores `B = A_R0 M` of one level for [`Self::full_rank_update`]; `false` if the leading
+    /// levels are not stored as dense matrices.
     #[inline(always)]
     pub(crate) fn set_full(
         &mut self,
@@ -249,7 +249,8 @@ impl Trailing {
         }
     }
 
-    /// `x -= B y` for dense leading blocks: `y` is `k n_levels x columns`, `x` is `m x columns`.
+    /// `x -= B y` for leading levels stored as dense matrices: `y` is `k n_levels x columns`, `x`
+    /// is `m x columns`.
     pub(crate) fn subtract_full(
         &self,
         columns: usize,
@@ -271,8 +272,8 @@ impl Trailing {
         self.s_xr.copy_from_slice(&self.a_xr);
     }
 
-    /// `S -= [B; B_X] B'` for one leading level: `b` holds `k` values per touched row, `bx` is `p x
-    /// k`.
+    /// `S -= [B; B_X] B'` for one leading level: `b` holds `k` values per coupled row, `bx` is
+    /// `p x k`.
     #[inline(always)]
     pub(crate) fn rank_update(
         &mut self,
@@ -300,13 +301,13 @@ impl Trailing {
         }
     }
 
-    /// Whether what the leading levels take off `S` is taken off by [`Self::rank_updates`].
+    /// Whether the contributions of all leading levels are subtracted by [`Self::rank_updates`].
     pub(crate) fn is_updated_at_once(&self) -> bool {
         let is_full = self.full.is_some();
         matches!(&self.rr, Storage::Dense(dense) if dense.is_large() && !is_full)
     }
 
-    /// `S -= B B'` for all leading levels of a large dense system; `b` holds `k` values per touched
+    /// `S -= B B'` for all leading levels of a large dense system; `b` holds `k` values per coupled
     /// row, level after level.
     pub(crate) fn rank_updates(&mut self, leading: &Leading, b: &[f64]) {
         if !self.is_updated_at_once() {
@@ -317,7 +318,7 @@ impl Trailing {
         }
     }
 
-    /// `S -= [B; B_X] B'` for full leading levels; `bx` is `p x (k n_levels)`.
+    /// `S -= [B; B_X] B'` for leading levels stored as dense matrices; `bx` is `p x (k n_levels)`.
     pub(crate) fn full_rank_update(&mut self, bx: &[f64]) {
         let (Some(full), Storage::Dense(dense)) = (&self.full, &mut self.rr)
         else {
@@ -331,7 +332,7 @@ impl Trailing {
         add_product(s_xr, bx, b.transpose(), -1.0);
     }
 
-    // `S := D' S D + I` (the border only from the right).
+    // `S := D' S D + I`; the border is multiplied from the right only.
     fn scale_inflate(&mut self, d: Scaling) {
         match &mut self.rr {
             Storage::Dense(dense) => dense.scale_inflate(d),

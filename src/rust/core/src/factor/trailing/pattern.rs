@@ -1,5 +1,5 @@
-//! The pattern of the sparse factor: the elimination order, the fill-in, and where each value has
-//! its place.
+//! Symbolic analysis of the sparse factor: elimination order, fill-in, and positions of the
+//! elements.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::linalg::amd;
@@ -10,19 +10,19 @@ use crate::factor::leading::Leading;
 
 pub(super) const NONE: u32 = u32::MAX;
 
-/// The pattern of the factor by levels: for each level (in elimination order) the later levels in
-/// its column.
+/// The sparsity pattern of the factor by levels: for each level, in elimination order, the later
+/// levels in its column.
 #[derive(Debug)]
 pub(crate) struct Pattern {
-    /// `order[i]` is the level (by natural row) that is eliminated as number `i`.
+    /// `order[i]` is the level (by original row) that is eliminated as number `i`.
     pub(super) order: Vec<u32>,
     below: Vec<Vec<u32>>,
-    /// Effects per level, in elimination order.
+    /// Number of effects per level, in elimination order.
     pub(super) vsize: Vec<u32>,
 }
 
 impl Pattern {
-    /// Orders the levels and finds the fill-in; `None` once the factor has more than `limit`
+    /// Orders the levels and determines the fill-in; `None` if the factor has more than `limit`
     /// elements.
     pub fn new(
         leading: &Leading,
@@ -44,7 +44,7 @@ impl Pattern {
         })
     }
 
-    /// Elements of the factor.
+    /// The number of elements of the factor.
     pub(crate) fn elements(&self) -> f64 {
         let mut elements = 0.0;
         for (below, &own) in self.below.iter().zip(&self.vsize) {
@@ -54,7 +54,7 @@ impl Pattern {
         elements
     }
 
-    /// Multiplications of one factorisation.
+    /// The number of multiplications of one factorization.
     pub(crate) fn flops(&self) -> f64 {
         let mut flops = 0.0;
         for (below, &own) in self.below.iter().zip(&self.vsize) {
@@ -65,12 +65,13 @@ impl Pattern {
     }
 }
 
-// Effects of some levels.
+// The number of effects of some levels.
 fn size_of(levels: &[u32], vsize: &[u32]) -> u32 {
     levels.iter().map(|&level| vsize[level as usize]).sum()
 }
 
-// Trailing levels that share a leading level, as sorted neighbour lists without the level itself.
+// The graph of trailing levels that share a leading level, as sorted lists of neighbours without
+// the level itself.
 fn level_graph(
     leading: &Leading,
     levels: &[(u32, u32)],
@@ -108,7 +109,8 @@ fn level_graph(
     Some(graph)
 }
 
-// The trailing levels that each leading level touches; `level_of_row` knows their first rows.
+// The trailing levels coupled with each leading level; `level_of_row` gives the level of a first
+// row.
 fn touched_levels(leading: &Leading, level_of_row: &[u32]) -> Vec<Vec<u32>> {
     let of_level = |level: usize| {
         let rows = leading.touched(level).0.iter();
@@ -118,7 +120,7 @@ fn touched_levels(leading: &Leading, level_of_row: &[u32]) -> Vec<Vec<u32>> {
     (0..leading.n_levels).map(of_level).collect()
 }
 
-// The leading levels that touch each trailing level.
+// The leading levels coupled with each trailing level.
 fn touching_levels(touched: &[Vec<u32>], n_levels: usize) -> Vec<Vec<u32>> {
     let mut touching = vec![Vec::new(); n_levels];
     for (leading, levels) in touched.iter().enumerate() {
@@ -153,21 +155,21 @@ fn minimum_degree(graph: &[Vec<u32>]) -> Vec<u32> {
     );
     match ordered {
         Ok(_) => order.iter().map(|&i| i as u32).collect(),
-        // Only an index overflow can fail; the natural order is always valid.
+        // Ordering fails only if an index overflows; the original order is always valid.
         Err(_) => (0..n as u32).collect(),
     }
 }
 
-/// Memory for finding the columns of the factor, level after level in the order of elimination.
+/// Working memory for determining the columns of the factor, in the order of elimination.
 struct FillIn<'a> {
     graph: &'a [Vec<u32>],
     order: &'a [u32],
     vsize: &'a [u32],
-    /// Place of each level in the order.
+    /// The position of each level in the elimination order.
     rank: Vec<u32>,
-    /// Columns that pass their rows on to each column: its children in the elimination tree.
+    /// The children of each column in the elimination tree, whose rows it inherits.
     children: Vec<Vec<u32>>,
-    /// Last column in which each level was found.
+    /// The last column in which each level was found.
     seen: Vec<u32>,
 }
 
@@ -206,7 +208,7 @@ impl<'a> FillIn<'a> {
         Some(below)
     }
 
-    // Column i: A's later neighbours and what its children pass on.
+    // Column i: the later neighbours in A, and the rows inherited from the children.
     fn column(&mut self, i: usize, below: &[Vec<u32>]) -> Vec<u32> {
         let neighbours = self.graph[self.order[i] as usize].iter();
         let own = neighbours.map(|&level| self.rank[level as usize]);
@@ -225,13 +227,13 @@ impl<'a> FillIn<'a> {
     }
 }
 
-/// Place of `row` in an ascending list.
+/// The index of `row` in an ascending list.
 pub(super) fn position(rows: &[u32], row: u32) -> usize {
     rows.partition_point(|&r| r < row)
 }
 
-/// From levels to rows: column `j` of a level has the level's own rows from `j` on, then all rows
-/// of the levels below.
+/// Expands the pattern from levels to rows: column `j` of a level has the level's own rows from `j`
+/// on, then all rows of the levels below.
 pub(super) fn expand(
     pattern: &Pattern,
     first: &[u32],
@@ -251,7 +253,7 @@ pub(super) fn expand(
     (ptr, rows)
 }
 
-/// Position of each pair of touched rows, leading level after level.
+/// The position of each pair of coupled rows, leading level after leading level.
 pub(super) fn pair_positions(
     leading: &Leading,
     ptr: &[usize],

@@ -1,5 +1,5 @@
-//! What derivatives need of the trailing system besides its factor: products with its
-//! cross-products, with its inverse, and the system itself as it is before Lambda comes in.
+//! Products of the trailing system that derivatives need: with its cross-products, with its factor,
+//! and with the blocks of the leading term.
 
 use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
 use faer::{MatMut, MatRef, Par};
@@ -28,17 +28,18 @@ impl Trailing {
         }
     }
 
-    /// Whether the random-effects block is one dense triangle.
+    /// Whether the random-effects block is stored dense.
     pub(crate) fn is_dense(&self) -> bool {
         matches!(self.rr, Storage::Dense(_))
     }
 
-    /// Whether the random-effects block is dense and large enough for blocks that threads share.
+    /// Whether the random-effects block is dense and large enough for blocked algorithms and
+    /// threads.
     pub(crate) fn is_large(&self) -> bool {
         matches!(&self.rr, Storage::Dense(dense) if dense.is_large())
     }
 
-    /// `out += alpha x A_R0` for some levels of the leading term: `x` is `rows x m`, `out` is
+    /// `out += alpha x A_R0` for a range of levels of the leading term: `x` is `rows x m`, `out` is
     /// `rows x (k levels)`.
     #[inline(always)]
     pub(crate) fn times_leading(
@@ -69,8 +70,8 @@ impl Trailing {
         }
     }
 
-    /// `out += x A_R0'` for some levels of the leading term: `x` is `rows x (k levels)`, `out` is
-    /// `rows x m`.
+    /// `out += x A_R0'` for a range of levels of the leading term: `x` is `rows x (k levels)`,
+    /// `out` is `rows x m`.
     #[inline(always)]
     pub(crate) fn times_leading_transposed(
         &self,
@@ -98,8 +99,7 @@ impl Trailing {
         }
     }
 
-    /// `out += sum_l A_ll`, lower triangle `k x k`, over the levels of a term: the products of its
-    /// columns of Z.
+    /// `out += sum_l A_ll`, lower triangle `k x k`, over the levels of a term: its `Z'WZ`.
     pub(crate) fn add_level_products(
         &self,
         term: &TrailingTerm,
@@ -131,7 +131,7 @@ impl Trailing {
         }
     }
 
-    /// The square of the column of Z of one row.
+    /// The weighted sum of squares of the column of Z of one row.
     pub fn square(&self, row: usize) -> f64 {
         match &self.rr {
             Storage::Dense(dense) => dense.product(row, row),
@@ -163,7 +163,7 @@ impl Trailing {
         }
     }
 
-    // Calls `visit(i, j, position)` for the pairs i >= j of touched rows.
+    // Calls `visit(i, j, position)` for the pairs i >= j of coupled rows.
     #[inline(always)]
     pub(super) fn for_each_pair(
         &self,

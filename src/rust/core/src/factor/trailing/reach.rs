@@ -1,5 +1,5 @@
-//! `L^-1 D' K` of the sparse storage for the columns of one level at a time: only the rows that
-//! these columns reach in the elimination tree are visited (Davis 2006, chapter 3.2).
+//! Sparse triangular solves `L^-1 D' K` for the columns of one level at a time, which visit only
+//! the rows that these columns reach in the elimination tree (Davis 2006, section 3.2).
 
 use std::ops::Range;
 
@@ -9,27 +9,27 @@ use crate::factor::trailing::Scaling;
 use crate::kernels::chunks::cumulate;
 use crate::kernels::small;
 
-/// `K` by whole columns, and memory for the solutions.
+/// `K` stored by whole columns, with working memory for the solutions.
 #[derive(Debug, Default)]
 pub(crate) struct Reach {
     ptr: Vec<usize>,
     rows: Vec<u32>,
     values: Vec<f64>,
-    /// First row of the level of each row.
+    /// The first row of the level of each row.
     first_of_row: Vec<u32>,
-    /// The solutions, `k` values per row; zero between calls.
+    /// The solutions, `k` values per row; all zero between calls.
     x: Vec<f64>,
     is_reached: Vec<bool>,
     reached: Vec<u32>,
 }
 
 impl Reach {
-    /// Takes a symmetric matrix on the pattern of the factor.
+    /// Sets K to a symmetric matrix on the pattern of the factor.
     pub fn set(&mut self, sparse: &Sparse, k_rr: &[f64]) {
         let m = sparse.m;
         self.is_reached.resize(m, false);
         self.count_columns(sparse, k_rr);
-        // Counts up from the start of each column to that of the next one.
+        // Each start is incremented until it equals the start of the next column.
         let mut put = |row: usize, col: usize, value: f64| {
             let at = self.ptr[col];
             self.rows[at] = row as u32;
@@ -47,7 +47,7 @@ impl Reach {
         self.fill_first_rows(sparse);
     }
 
-    // Where each column starts, and room for all.
+    // Computes the start of each column, and allocates the columns.
     fn count_columns(&mut self, sparse: &Sparse, k_rr: &[f64]) {
         let m = sparse.m;
         self.ptr.clear();
@@ -103,7 +103,7 @@ impl Reach {
         }
     }
 
-    // x = K; a level whose Lambda is zero has nothing there.
+    // Copies the columns of K to x, except for rows of levels whose Lambda is zero.
     fn gather(&mut self, sparse: &Sparse, d: Scaling, columns: Range<usize>) {
         self.reached.clear();
         let k = columns.len();
@@ -127,7 +127,7 @@ impl Reach {
         }
     }
 
-    // x = D'K, level by level.
+    // x := D'x, level by level.
     fn scale(&mut self, sparse: &Sparse, d: Scaling, k: usize) {
         for row in self.reached.iter().map(|&row| row as usize) {
             if self.first_of_row[row] as usize == row {
@@ -139,7 +139,8 @@ impl Reach {
         }
     }
 
-    // Adds the ancestors of what is reached; in the order of elimination.
+    // Adds the ancestors of the reached rows in the elimination tree, and sorts them in elimination
+    // order.
     fn climb(&mut self, sparse: &Sparse) {
         for at in 0..self.reached.len() {
             let mut row = sparse.parent(self.reached[at] as usize);

@@ -1,5 +1,5 @@
-//! The trailing system before Lambda comes in, `K = A_RR - sum_i B_i B_i'`: from it comes what a
-//! term says whose Lambda is singular, without dividing by Lambda.
+//! The reduced trailing system before scaling by Lambda, `K = A_RR - sum_i B_i B_i'`, from which
+//! the traces of a term with singular Lambda are computed without dividing by Lambda.
 
 use faer::{MatMut, MatRef};
 
@@ -11,19 +11,19 @@ use crate::factor::trailing::{Scaling, Storage, Trailing};
 use crate::kernels::gemm::{add_gram, add_lower_product, add_product};
 use crate::kernels::small::{self, set_zeros};
 
-/// Columns that are solved for at a time.
+/// Number of columns that are solved for at a time.
 const CHUNK: usize = 256;
 
-/// `K` at one theta, with memory for solutions; the memory is kept from one theta to the next.
+/// `K` at one theta, with working memory that is reused from one theta to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Reduced {
-    /// `K` in the storage's order of elements.
+    /// `K` in the order of the storage.
     values: Vec<f64>,
-    /// `K` by whole columns, of the sparse storage.
+    /// `K` by whole columns, for the sparse storage.
     reach: Reach,
     /// `B` of one leading level.
     b: Vec<f64>,
-    /// Some columns of `K`, `E = L^-1 D'K` of them, and the `E'E` of one level.
+    /// A range of columns of `K`, `E = L^-1 D'K` for these, and `E'E` of one level.
     columns: Vec<f64>,
     e: Vec<f64>,
     product: Vec<f64>,
@@ -103,7 +103,7 @@ impl Reduced {
     }
 
     /// `g += sum_l K_ll - E_l'E_l` with `E = L^-1 D'K`, over the levels of a term; `g` is `k x k`.
-    /// The blocks that are summed are the diagonal ones of `Z'V^-1Z`.
+    /// The summands are the diagonal blocks of `Z'V^-1Z`.
     pub(crate) fn add_traces(
         &mut self,
         trailing: &Trailing,
@@ -148,7 +148,7 @@ impl Reduced {
         }
     }
 
-    // Appends the whole columns of K of the level whose first row is `first`, and adds its
+    // Appends the whole columns of K for the level whose first row is `first`, and adds its
     // diagonal block to `g`.
     fn push_columns(&mut self, m: usize, first: usize, g: &mut [f64]) {
         let k = g.len().isqrt();
@@ -165,8 +165,8 @@ impl Reduced {
 }
 
 impl Trailing {
-    /// `out = L^-1 D' x` for any number of columns of `m` elements, in the dense storage, where the
-    /// levels of a block are neighbours.
+    /// `out = L^-1 D' x` for any number of columns of `m` elements, for the dense storage, in which
+    /// the levels of a block are consecutive.
     fn whiten(&self, d: Scaling, x: &[f64], out: &mut Vec<f64>) {
         let m = self.m;
         set_zeros(out, x.len());
@@ -193,7 +193,7 @@ impl Trailing {
         self.forward_solve(x.len() / m, out);
     }
 
-    /// `E = L^-1 D' A_R0` of some leading levels, `m x k` each, where these are held as dense
+    /// `E = L^-1 D' A_R0` for a range of leading levels, `m x k` each, which are stored as dense
     /// matrices.
     pub(crate) fn whiten_full(
         &self,

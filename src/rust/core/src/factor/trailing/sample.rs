@@ -1,6 +1,6 @@
-//! Counts of a system before any of it is summed up, from a sample of its levels: which levels
-//! occur together decides on the storage, and counting all of them is most of the work of summing
-//! them up.
+//! Estimates of the size and fill-in of a system from a sample of its levels. The storage depends
+//! on which levels occur together, and counting all of these pairs would take about as long as
+//! summing up the cross-products.
 
 use crate::design::Design;
 use crate::factor::blocks::Blocks;
@@ -9,22 +9,23 @@ use crate::factor::leading::Leading;
 use crate::factor::sums::Sums;
 use crate::factor::trailing::pattern::Pattern;
 
-/// The most levels of the leading term that are looked at.
+/// Largest number of sampled levels of the leading term.
 const LEADING_LEVELS: usize = 512;
-/// About the most rows of these levels that are looked at.
+/// Approximate limit on the number of observations of these levels.
 const ROWS: usize = 100_000;
-/// Trailing levels whose factor tells how far that of all levels fills in.
+/// Number of sampled trailing levels, from whose factor the fill-in is estimated.
 const TRAILING_LEVELS: usize = 1000;
-/// Multiples of the golden ratio, modulo 2^32, are spread evenly.
+/// 2^32 divided by the golden ratio: its multiples modulo 2^32 are evenly distributed.
 const GOLDEN: u32 = 2_654_435_769;
 
-/// Where levels of the leading term and trailing ones occur together.
+/// Access to the pairs of leading and trailing levels that occur together.
 pub(crate) trait Together {
-    /// Rows in which they do, roughly.
+    /// An upper bound of the number of pairs per trailing term: the observations, or the pairs
+    /// themselves.
     fn rows(&self) -> usize;
 
-    /// Calls `visit` with a level of the leading term and the first effect of a trailing one, for
-    /// all of them, in any order, as often as they occur.
+    /// Calls `visit` with a level of the leading term and the first row of a trailing level, for
+    /// all pairs, in any order, perhaps repeatedly.
     fn for_each(&self, layout: &Layout, visit: impl FnMut(usize, u32));
 }
 
@@ -68,17 +69,17 @@ impl Together for Sums {
     }
 }
 
-/// What the leading levels touch, from some of them.
+/// The coupling of the leading levels with trailing effects, counted or estimated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Touching {
-    /// Trailing effects that they touch, summed up.
+    /// The number of coupled trailing effects, summed over the leading levels.
     pub rows: f64,
     /// The sum of the squares of these numbers.
     pub pairs: f64,
 }
 
 impl Touching {
-    /// Counts what all levels touch.
+    /// Counts over all levels.
     pub fn of(leading: &Leading) -> Self {
         let touched = leading.ptr.windows(2).map(|w| (w[1] - w[0]) as f64);
         Self {
@@ -87,8 +88,8 @@ impl Touching {
         }
     }
 
-    /// The most that levels may touch, whatever the rows are: each row touches one level of each
-    /// trailing term, and no level touches more effects than there are.
+    /// An upper bound: each observation couples a leading level with one level of each trailing
+    /// term, and no level is coupled with more effects than there are.
     pub fn at_most(data: &impl Together, layout: &Layout) -> Self {
         let blocks = layout.blocks.iter();
         let effects: usize = blocks.map(|block| block.vsize).sum();
@@ -99,7 +100,7 @@ impl Touching {
         }
     }
 
-    /// Counts what every so many levels touch, and multiplies.
+    /// Extrapolates counts over a sample of the levels.
     pub fn sampled(data: &impl Together, layout: &Layout) -> Self {
         let n_levels = layout.n_leading;
         let by_rows = data.rows() / ROWS;
@@ -133,7 +134,8 @@ impl Touching {
     }
 }
 
-/// Roughly one in `step` levels, in no rhythm that a design might have, the first among them.
+/// A sample of about one in `step` levels, irregularly spaced to avoid aliasing with the design; it
+/// includes the first level.
 fn one_in(step: usize, n_levels: usize) -> Vec<bool> {
     let bound = u32::MAX / step as u32;
     let scattered = |level: usize| (level as u32).wrapping_mul(GOLDEN);
@@ -142,12 +144,12 @@ fn one_in(step: usize, n_levels: usize) -> Vec<bool> {
         .collect()
 }
 
-/// The share of the elements of a dense triangle that the factor of some of the trailing levels
-/// takes, in a good order.
+/// The share of the elements of a dense triangle that the factor of a sample of the trailing levels
+/// has, in a fill-reducing order.
 ///
-/// The factor of all levels in any order contains one of these levels alone, and fills in further:
-/// of a system in which any two levels are linked by a few steps both are nearly full, of nested
-/// levels, or of ones in a chain, neither is.
+/// The factor of all levels contains that of the sample, and fills in further. If any two levels
+/// are linked by a few steps both are nearly full; if levels are nested, or form a chain, neither
+/// is.
 pub(crate) fn filled_share(data: &impl Together, layout: &Layout) -> f64 {
     let (sample, new_row) = some_levels(layout);
     let mut found = Vec::new();
@@ -166,7 +168,7 @@ pub(crate) fn filled_share(data: &impl Together, layout: &Layout) -> f64 {
     elements / (size * (size + 1.0) / 2.0)
 }
 
-// A layout of every so many levels, and their rows in it by their rows in that of all.
+// A layout of regularly sampled levels, and their new rows by original row.
 fn some_levels(layout: &Layout) -> (Layout, Vec<u32>) {
     let levels = layout.blocks.iter().map(|block| block.first.len());
     let step = (levels.sum::<usize>() / TRAILING_LEVELS).max(1);
@@ -193,7 +195,7 @@ fn some_levels(layout: &Layout) -> (Layout, Vec<u32>) {
     (sample, new_row)
 }
 
-// The leading levels that are found, with the rows that they touch, and without values.
+// The leading levels of some pairs with their coupled rows, without values.
 fn leading_of(found: &[(u32, u32)], sample: &Layout) -> Leading {
     let mut leading = Leading {
         k: 0,
@@ -231,7 +233,7 @@ pub(super) mod tests {
         }
     }
 
-    // Each leading level with some trailing ones, and once more with the first of them.
+    // Each leading level with some trailing ones, the first of which is repeated.
     fn pairs(q0: usize, touches: impl Fn(usize) -> Vec<usize>) -> Pairs {
         let mut found = Vec::new();
         for level in 0..q0 {
@@ -247,7 +249,7 @@ pub(super) mod tests {
         let layout = Layout::of_shapes(&[(1, 20_000), (1, 3000)], 1);
         let data = pairs(20_000, |i| (0..=i % 3).map(|j| i / 8 + j).collect());
         let found = Touching::sampled(&data, &layout);
-        // 1, 2 or 3 of them, with equal shares.
+        // The numbers 1, 2 and 3 have equal shares.
         assert!((found.rows / 40_000.0 - 1.0).abs() < 0.02, "{found:?}");
         let pairs = 20_000.0 * 14.0 / 3.0;
         assert!((found.pairs / pairs - 1.0).abs() < 0.02, "{found:?}");
@@ -256,11 +258,12 @@ pub(super) mod tests {
     #[test]
     fn few_levels_are_counted_exactly() {
         let layout = Layout::of_shapes(&[(1, 5), (2, 2), (1, 3)], 1);
-        // Trailing levels begin at 0, 2 | 4, 5, 6.
+        // The trailing levels begin at rows 0, 2 | 4, 5, 6.
         let data = pairs(5, |i| vec![2 * (i % 2), 4 + i % 3]);
         let found = Touching::sampled(&data, &layout);
         assert_eq!((found.rows, found.pairs), (15.0, 45.0));
-        // 15 pairs, of which each might touch all three effects, and each of these all seven.
+        // There are 15 pairs, each of which might couple with all three effects, and each of these
+        // with all seven.
         let most = Touching::at_most(&data, &layout);
         assert_eq!((most.rows, most.pairs), (45.0, 315.0));
     }

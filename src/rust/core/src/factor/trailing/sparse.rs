@@ -1,8 +1,8 @@
-//! Sparse storage of the trailing random-effects block: for nested chains and weakly crossed
+//! Sparse storage of the trailing random-effects block, for nested and weakly crossed grouping
 //! factors.
 //!
-//! Levels are renumbered by approximate minimum degree, so that a row's number is its place in the
-//! elimination. The cross-products live on the pattern of the factor.
+//! Levels are renumbered in approximate minimum degree order, so that a row's number is its
+//! position in the elimination. The cross-products are stored on the pattern of the factor.
 
 use crate::error::{Error, Result};
 use crate::factor::layout::Layout;
@@ -15,7 +15,7 @@ use crate::factor::trailing::pattern::{
 use crate::factor::trailing::Scaling;
 use crate::kernels::small;
 
-/// Lower triangle by columns, the diagonal first: the cross-products `a` and the working copy `s`.
+/// The lower triangle by columns, diagonal first: cross-products `a` and working copy `s`.
 #[derive(Debug, Clone)]
 pub(crate) struct Sparse {
     pub(super) m: usize,
@@ -23,23 +23,23 @@ pub(crate) struct Sparse {
     pub(super) rows: Vec<u32>,
     pub(super) a: Vec<f64>,
     pub(super) s: Vec<f64>,
-    /// First row and layout block of each level, by row.
+    /// The first row and layout block of each level, by row.
     pub(super) levels: Vec<(u32, u32)>,
-    /// Layout block of each row.
+    /// The layout block of each row.
     pub(super) block_of_row: Vec<u32>,
-    /// Position in `s` of each pair of touched rows, leading level after level, column after
+    /// The position in `s` of each pair of coupled rows, leading level after level, column after
     /// column.
     pub(super) pairs: Vec<u32>,
     pub(super) pair_ptr: Vec<usize>,
     memory: Box<Memory>,
 }
 
-/// Memory of [`Sparse::scale_inflate`] and [`Sparse::factor`].
+/// Working memory of [`Sparse::scale_inflate`] and [`Sparse::factor`].
 #[derive(Debug, Clone)]
 struct Memory {
-    /// The column at work.
+    /// The current column.
     work: Vec<f64>,
-    /// `waiting[j]` heads the list of earlier columns whose next unused element is in row j.
+    /// `waiting[j]` is the head of the list of earlier columns whose next element is in row j.
     waiting: Vec<u32>,
     next: Vec<u32>,
     cursor: Vec<usize>,
@@ -58,7 +58,7 @@ impl Memory {
         }
     }
 
-    // Puts column k, whose element at the cursor is used, into the list of its next row.
+    // Moves column k, after its element at the cursor was used, to the list of its next row.
     fn pass_on(&mut self, k: usize, ptr: &[usize], rows: &[u32]) {
         self.cursor[k] += 1;
         if self.cursor[k] < ptr[k + 1] {
@@ -70,11 +70,11 @@ impl Memory {
 }
 
 impl Sparse {
-    /// A zero block on `pattern`; renumbers the rows of `layout` and `leading` to the elimination
+    /// A zero matrix on `pattern`; renumbers the rows of `layout` and `leading` in elimination
     /// order.
     ///
     /// # Errors
-    /// `TooLarge` if there is no memory for it.
+    /// `TooLarge` if there is not enough memory.
     pub fn new(
         pattern: &Pattern,
         leading: &mut Leading,
@@ -116,7 +116,7 @@ impl Sparse {
         self.s.copy_from_slice(&self.a);
     }
 
-    /// `S -= B B'` on the rows that a leading level touches; `b` holds `k` values per row.
+    /// `S -= B B'` on the rows coupled with a leading level; `b` holds `k` values per row.
     #[inline(always)]
     pub(crate) fn rank_update(&mut self, k: usize, level: usize, b: &[f64]) {
         let mut pairs =
@@ -170,8 +170,8 @@ impl Sparse {
         }
     }
 
-    // The columns of one level have the same rows below their diagonal block, level after level:
-    // multiplies the columns by its Lambda.
+    // Multiplies the columns of one level by its Lambda; below their diagonal block they have the
+    // same rows.
     fn scale_columns_below(&mut self, first: usize, k: usize, lambda: &[f64]) {
         let below = |j: usize| self.ptr[first + j] + k - j;
         let height = self.ptr[first + 1] - below(0);
@@ -184,7 +184,7 @@ impl Sparse {
         }
     }
 
-    // Multiplies the rows of one column from place `from` on by the transposed Lambdas of their
+    // Multiplies the rows of one column from position `from` on by the transposed Lambdas of their
     // levels.
     fn scale_rows_below(&mut self, col: usize, from: usize, d: Scaling) {
         let end = self.ptr[col + 1];
@@ -198,7 +198,7 @@ impl Sparse {
         }
     }
 
-    /// Overwrites `S` with its Cholesky factor, column by column from the left.
+    /// Overwrites `S` with its Cholesky factor, by a left-looking algorithm.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -223,7 +223,7 @@ impl Sparse {
         Ok(())
     }
 
-    // Column j of S less what the earlier columns with an element in row j take off.
+    // Column j of S minus the contributions of the earlier columns with an element in row j.
     fn gather_column(&mut self, j: usize) {
         let memory = &mut *self.memory;
         for at in self.ptr[j]..self.ptr[j + 1] {
@@ -242,7 +242,7 @@ impl Sparse {
         }
     }
 
-    /// Diagonal of the factor.
+    /// The diagonal of the factor.
     pub(crate) fn diagonal(&self) -> impl Iterator<Item = f64> + '_ {
         self.ptr[..self.m].iter().map(|&at| self.s[at])
     }
@@ -279,10 +279,11 @@ impl Sparse {
         }
     }
 
-    /// The elements of the inverse of `L L'` on the pattern of the factor (Takahashi's recursion).
+    /// The elements of the inverse of `L L'` on the pattern of the factor, by Takahashi's
+    /// recursion.
     pub(crate) fn invert(&self, inverse: &mut Inverse) {
         inverse.values.resize(self.s.len(), 0.0);
-        // Both are left at zero.
+        // Both halves of the working memory are zero again afterwards.
         inverse.work.resize(2 * self.m, 0.0);
         let (factor, sum) = inverse.work.split_at_mut(self.m);
         for j in (0..self.m).rev() {
@@ -308,7 +309,7 @@ impl Sparse {
         }
     }
 
-    // sum = C f for the factor's elements f in these rows of one column, and the inverse C of the
+    // sum = C f for the factor's elements f in these rows of one column, with the inverse C of the
     // later rows.
     fn multiply_later(
         &self,
@@ -328,7 +329,7 @@ impl Sparse {
         }
     }
 
-    // Takes the values in these rows, and in the rows of their columns, to zero.
+    // Resets the values in these rows, and in the rows of their columns, to zero.
     fn clear(&self, rows: &[u32], factor: &mut [f64], sum: &mut [f64]) {
         for k in rows.iter().map(|&k| k as usize) {
             factor[k] = 0.0;
@@ -338,8 +339,8 @@ impl Sparse {
         }
     }
 
-    /// Calls `visit(row, col, value)` for the elements that aren't zero of a lower triangle on the
-    /// pattern of the factor.
+    /// Calls `visit(row, col, value)` for the nonzero elements of a lower triangle on the pattern
+    /// of the factor.
     pub(crate) fn for_each_element(
         &self,
         values: &[f64],
@@ -357,7 +358,7 @@ impl Sparse {
         }
     }
 
-    /// The next row in the elimination tree.
+    /// The parent of a row in the elimination tree.
     pub(crate) fn parent(&self, row: usize) -> u32 {
         self.rows[self.ptr[row]..self.ptr[row + 1]]
             .get(1)
@@ -365,7 +366,7 @@ impl Sparse {
             .unwrap_or(NONE)
     }
 
-    /// Position of an element of the lower triangle in the arrays of values, if it is on the
+    /// The position of an element of the lower triangle in the arrays of values, if it is on the
     /// pattern.
     pub fn position(&self, row: usize, col: usize) -> Option<usize> {
         let range = self.ptr[col]..self.ptr[col + 1];
@@ -374,7 +375,7 @@ impl Sparse {
     }
 }
 
-// First row of each level in the order of elimination, and the new number of each row.
+// The first row of each level in elimination order, and the new number of each row.
 fn elimination_rows(
     pattern: &Pattern,
     layout: &Layout,
