@@ -1,4 +1,5 @@
-//! The fixed effects at one theta: `[X r]'V^-1[X r]`, by one solve for each column of X and r.
+//! The fixed effects at one theta: the products `[X r]'V^-1[X r]`, by one solve for each column of
+//! X and r.
 
 use crate::error::{Error, Result};
 use crate::factor::border;
@@ -10,44 +11,45 @@ use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::parallel::team::share;
 
-/// The fixed effects, and what is left of the response.
+/// The fixed effects and `r^2`, with the solutions behind them.
 #[derive(Debug, Clone)]
 pub struct Border {
-    /// `D'Z_t'V_0^-1[X r]`, eight columns side by side (`V_0`: the leading term's part of V).
+    /// `D'Z_t'V_0^-1[X r]` in blocks of eight columns (`V_0` is the part of V from the leading
+    /// term).
     pub right: Vec<Vec<Row>>,
-    /// `S^-1` times that.
+    /// `S^-1` times these columns.
     pub solved: Vec<Vec<Row>>,
     /// `L_XX`, lower triangle, `p x p`.
     pub l: Vec<f64>,
-    /// Fixed effects of the centred columns of X and of the residual response.
+    /// The fixed effects, for the centred columns of X, of the residual response.
     pub delta: Vec<f64>,
     /// `r^2`.
     pub pwrss: f64,
     /// `log |R_X|^2`.
     pub log_det: f64,
-    /// The most iterations that a solve took.
+    /// Largest number of iterations of a solve.
     pub iterations: usize,
-    /// What was solved for beside the last columns.
+    /// Further vectors that were solved for in the last block of columns.
     pub beside: Beside,
 }
 
-/// Further vectors, in those of the last eight columns that X and r leave free.
+/// Further vectors in those of the last eight columns that X and r leave unused.
 #[derive(Debug, Clone)]
 pub struct Beside {
-    /// The column of the first of them.
+    /// Index of the first of these columns.
     pub first: usize,
-    /// How many there are.
+    /// The number of these columns.
     pub count: usize,
-    /// Steps of the last eight columns, per iteration.
+    /// Step lengths of the last block of columns, per iteration.
     pub alpha: Vec<Row>,
-    /// Ratios of their squared residuals, per iteration.
+    /// Ratios of successive squared residuals of that block, per iteration.
     pub beta: Vec<Row>,
-    /// `S P^-1` times their right-hand sides.
+    /// `S P^-1` times the right-hand sides of that block.
     pub product: Vec<Row>,
 }
 
 impl Beside {
-    /// The elements of these vectors in a row, as the first ones.
+    /// The elements of the further vectors in a row, moved to the front.
     pub fn of_row(&self, row: &Row) -> Row {
         let mut own = [0.0; WIDTH];
         let from = &row[self.first..self.first + self.count];
@@ -57,12 +59,12 @@ impl Beside {
 }
 
 impl Border {
-    /// Solves until residuals are below `tolerance`; as many vectors z of `beside` as there is room
-    /// for are solved for, too, with `F z` on the right. `near` are the solutions with other
-    /// weights, or nothing.
+    /// Solves until residuals are below `tolerance`. As many vectors z of `beside` as fit into the
+    /// last block are also solved for, with right-hand sides `F z`. `near` has the solutions with
+    /// other weights as starting points, or is empty.
     ///
     /// # Errors
-    /// `NotPositiveDefinite` where columns of X depend on each other.
+    /// `NotPositiveDefinite` if columns of X are linearly dependent.
     pub fn new(
         solver: &Solver,
         tolerance: f64,
@@ -74,7 +76,7 @@ impl Border {
         let columns = (0..width).step_by(WIDTH);
         let right: Vec<Vec<Row>> = match system.has_border() {
             true => border_columns(solver, columns.collect()),
-            // Steps to the modes alone.
+            // Without X and r there are only the further vectors.
             false => vec![vec![[0.0; WIDTH]; system.m]],
         };
         let first = width - (right.len() - 1) * WIDTH;
@@ -110,7 +112,7 @@ impl Border {
         Ok(border)
     }
 
-    /// The solutions for X and r, where there are any: others with other weights are near them.
+    /// The solutions for X and r, if any, as starting points for a model with other weights.
     pub fn into_near(mut self) -> Vec<Vec<Row>> {
         let first = self.beside.first;
         for row in self.solved.iter_mut().skip(self.right.len() - 1).flatten() {
@@ -119,7 +121,8 @@ impl Border {
         self.solved
     }
 
-    /// Upper triangular `R_X` of columns of which multiples of the first have been taken off.
+    /// `R_X`, upper triangular, for the original columns, from which `shift` multiples of the first
+    /// one were subtracted.
     pub fn upper(&self, shift: &[f64]) -> Vec<f64> {
         border::upper(&self.l, &shift[..self.delta.len()])
     }
@@ -142,7 +145,7 @@ impl Border {
         Ok(())
     }
 
-    /// Whether anything is left of the response.
+    /// Checks that `r^2` exceeds rounding error.
     ///
     /// # Errors
     /// `ZeroResidual`.
@@ -152,13 +155,14 @@ impl Border {
         check_residual(system.total_ss, whole, self.pwrss)
     }
 
-    /// The combination of `[X r]` that is `r - X delta`.
+    /// The coefficients of the linear combination `r - X delta` of the columns of `[X r]`.
     pub fn residual(&self) -> Vec<Row> {
         let of_x = self.delta.iter().map(|delta| first_of(-delta));
         of_x.chain([first_of(1.0)]).collect()
     }
 
-    /// Columns of `X L_XX^-T` from `first` on, as combinations of `[X r]`.
+    /// The coefficients of eight columns of `X L_XX^-T`, from `first` on, as combinations of the
+    /// columns of `[X r]`.
     pub fn whitened(&self, first: usize) -> Vec<Row> {
         let p = self.delta.len();
         let mut rows = vec![[0.0; WIDTH]; p + 1];
@@ -173,7 +177,7 @@ impl Border {
         rows
     }
 
-    /// Combinations of what was solved.
+    /// Linear combinations of the solutions.
     pub fn combined<const W: usize>(
         &self,
         coefficients: &[[f64; W]],
@@ -193,7 +197,7 @@ impl Border {
     }
 }
 
-// Columns of the right-hand side, eight from each of these on, in several threads.
+// Blocks of eight columns of the right-hand side, from each index in `first`, in several threads.
 fn border_columns(solver: &Solver, first: Vec<usize>) -> Vec<Vec<Row>> {
     let mut right = vec![Vec::new(); first.len()];
     share(right.iter_mut().zip(first), |(right, first)| {
@@ -202,7 +206,7 @@ fn border_columns(solver: &Solver, first: Vec<usize>) -> Vec<Vec<Row>> {
     right
 }
 
-// Solutions for all columns but the last, and for `last` in place of it, in several threads.
+// The solutions for all blocks of columns, with `last` replacing the last one, in several threads.
 fn solve_all(
     solver: &Solver,
     right: &[Vec<Row>],
@@ -231,7 +235,7 @@ fn solve_all(
     solved
 }
 
-// `F z` for some vectors z, in the columns from `first` on.
+// Writes `F z` for some vectors z into the columns from `first` on.
 fn put_beside(
     solver: &Solver,
     first: usize,
@@ -255,7 +259,7 @@ fn first_of(value: f64) -> Row {
     row
 }
 
-// `gram -= right'solved`, lower triangle: in several threads, some columns at a time.
+// `gram -= right'solved`, lower triangle, in several threads, each with a range of columns.
 fn take_products_off(
     width: usize,
     right: &[Vec<Row>],
@@ -275,7 +279,7 @@ fn take_products_off(
     });
 }
 
-/// `A'B` of a few columns each: a row of it per column of B.
+/// `A'B` of two blocks of columns, with a row of the result per column of B.
 pub fn all_products<const W: usize>(
     a: &[[f64; W]],
     b: &[Row],

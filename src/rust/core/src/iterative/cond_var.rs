@@ -1,5 +1,5 @@
-//! Conditional variances of the random effects, by solves for all trailing effects, or for those of
-//! some terms.
+//! Conditional variances of the random effects, by solves for unit vectors of all trailing effects,
+//! or of those of some terms.
 
 use std::ops::Range;
 
@@ -12,13 +12,13 @@ use crate::kernels::small;
 use crate::parallel::team::share;
 use crate::tolerances::{VARIANCE_FORM, VARIANCE_SOLVE};
 
-/// Multiplications that conditional variances may take: a minute.
+/// Largest number of multiplications for conditional variances, about a minute.
 const MOST_MULTIPLICATIONS: f64 = 1e11;
 
 /// `Var(b | y) / sigma^2` of each level, `k x k`, per term in the order of the model.
 ///
-/// With `C = D S^-1 D'` that is `C_ll` of a trailing level, and `V_i + V_i A_0t C A_t0 V_i` of a
-/// leading one, which eight columns of C at a time add to.
+/// With `C = D S^-1 D'` it is `C_ll` for a trailing level, and `V_i + V_i A_0t C A_t0 V_i` for a
+/// leading level, to which eight columns of C are added at a time.
 pub fn cond_var(solver: &Solver) -> OfTerms {
     let system = solver.system();
     let mut found = zeros(solver);
@@ -34,13 +34,13 @@ pub fn cond_var(solver: &Solver) -> OfTerms {
     found
 }
 
-/// As [`cond_var`], of some terms alone: for standard errors, that is, no further than
-/// [`VARIANCE_FORM`] goes. Others may have zeros.
+/// The same for some terms only, with the accuracy [`VARIANCE_FORM`] that standard errors need.
+/// Other terms may have zeros.
 pub fn cond_var_of(solver: &Solver, is_wanted: &[bool]) -> OfTerms {
     let system = solver.system();
     let blocks = system.trailing.iter();
     let wanted: Vec<_> = blocks.filter(|b| is_wanted[b.term]).collect();
-    // What lies beside the diagonal is no `rhs'x`.
+    // Off-diagonal elements are not of the form `rhs'x`, whose error is quadratic.
     let has_more = wanted.iter().any(|block| block.k > 1);
     if is_wanted[system.leading] || has_more {
         return cond_var(solver);
@@ -57,7 +57,7 @@ pub fn cond_var_of(solver: &Solver, is_wanted: &[bool]) -> OfTerms {
     found
 }
 
-// Matrices of zeros for each level of each term.
+// A matrix of zeros for each level of each term.
 fn zeros(solver: &Solver) -> OfTerms {
     let system = solver.system();
     let k0 = system.k0;
@@ -69,7 +69,7 @@ fn zeros(solver: &Solver) -> OfTerms {
     zeros
 }
 
-// Shows columns of `D S^-1 D'`, eight at a time, with their numbers.
+// Calls `visit` with blocks of eight columns of `D S^-1 D'` and their indices.
 fn for_columns(
     solver: &Solver,
     rows: Range<usize>,
@@ -114,7 +114,7 @@ fn add_trailing(
     }
 }
 
-// `A_0t C A_t0` of each leading level, as far as the columns of C go.
+// Adds `A_0t C A_t0` of each leading level, for a block of columns of C.
 fn add_leading(solver: &Solver, columns: &[Row], first: usize, y: &mut [f64]) {
     let system = solver.system();
     let k0 = system.k0;
@@ -139,7 +139,7 @@ fn add_leading(solver: &Solver, columns: &[Row], first: usize, y: &mut [f64]) {
     }
 }
 
-// `V + V Y V`.
+// `V + V Y V` for each leading level.
 fn finish_leading(solver: &Solver, y: &mut [f64]) {
     let k = solver.system().k0;
     let mut half = vec![0.0; k * k];
@@ -151,11 +151,10 @@ fn finish_leading(solver: &Solver, y: &mut [f64]) {
     }
 }
 
-/// Conditional variances, where their solves take a minute at most: those of all terms, or of some
-/// alone.
+/// Conditional variances of all terms, or of some, if the solves take a minute at most.
 ///
 /// # Errors
-/// `NeedsFactor` where they would take longer.
+/// `NeedsFactor` if they would take longer.
 pub fn affordable(
     solver: &Solver,
     is_wanted: Option<&[bool]>,
@@ -169,7 +168,7 @@ pub fn affordable(
     })
 }
 
-// Multiplications that the solves take, roughly.
+// The approximate number of multiplications of the solves.
 fn cost(solver: &Solver) -> f64 {
     let system = solver.system();
     let per_product = system.vals.len() + system.cross_vals.len() + system.m;

@@ -1,9 +1,9 @@
-//! What computes a model: a factor, exactly, or conjugate gradients without one. Linear and
-//! generalized models have their own parts of either, and the same ways to reach them.
+//! The two engines, exact and iterative, as one type. Linear and generalized models have different
+//! data for each engine, and the same accessors.
 
 use crate::error::{Error, Result};
 
-/// An engine at one theta; `E` are the parts of the exact one, `I` those of the iterative one.
+/// An engine; `E` are the data of the exact one, `I` those of the iterative one.
 #[derive(Debug, Clone)]
 pub(crate) enum Engine<E, I> {
     Exact(Box<E>),
@@ -11,10 +11,10 @@ pub(crate) enum Engine<E, I> {
 }
 
 impl<E, I> Engine<E, I> {
-    /// The exact engine's parts.
+    /// The exact engine.
     ///
     /// # Errors
-    /// `NeedsFactor` of the iterative engine.
+    /// `NeedsFactor` with the iterative engine.
     pub fn as_exact(&self) -> Result<&E> {
         match self {
             Self::Exact(exact) => Ok(exact),
@@ -22,10 +22,10 @@ impl<E, I> Engine<E, I> {
         }
     }
 
-    /// The exact engine's parts, to be changed.
+    /// The exact engine, mutably.
     ///
     /// # Errors
-    /// `NeedsFactor` of the iterative engine.
+    /// `NeedsFactor` with the iterative engine.
     pub fn as_exact_mut(&mut self) -> Result<&mut E> {
         match self {
             Self::Exact(exact) => Ok(exact),
@@ -33,7 +33,7 @@ impl<E, I> Engine<E, I> {
         }
     }
 
-    /// The iterative engine's parts.
+    /// The iterative engine.
     pub fn as_iterative(&self) -> Option<&I> {
         match self {
             Self::Exact(_) => None,
@@ -41,7 +41,7 @@ impl<E, I> Engine<E, I> {
         }
     }
 
-    /// The iterative engine's parts, to be changed.
+    /// The iterative engine, mutably.
     pub fn as_iterative_mut(&mut self) -> Option<&mut I> {
         match self {
             Self::Exact(_) => None,

@@ -1,4 +1,4 @@
-//! `X'WX` and `X'WZ` of re-weighted rows, in several threads.
+//! The cross-products `X'WX` and `X'WZ` of reweighted rows, in several threads.
 
 use std::ops::Range;
 
@@ -14,19 +14,19 @@ use crate::parallel::team::share;
 struct Weighted<'a> {
     rows: &'a Rows,
     w: &'a [f64],
-    /// Values for each effect: those of the columns of X, and one of a response.
+    /// Number of values per effect: one for each column of X, and one for the response.
     width: usize,
 }
 
-/// A part of the sums.
+/// A part of the sums, for one thread.
 enum Part<'a> {
     /// `X'WZ` of a trailing term.
     Trailing(&'a RowsOfTerm, &'a mut [f64]),
-    /// `X'WZ` and `X'WX` of some levels of the leading term.
+    /// `X'WZ` and `X'WX` of a range of levels of the leading term.
     Leading(Range<usize>, &'a mut [f64], Vec<f64>),
 }
 
-/// Fills in `X'WZ` and `X'WX`, with room for a response behind each row.
+/// Writes `X'WZ` and `X'WX`, with space for the response at the end of each row.
 pub(super) fn fill(
     rows: &Rows,
     w: &[f64],
@@ -56,7 +56,7 @@ pub(super) fn fill(
     }
 }
 
-// The longest parts come first.
+// The parts, longest first.
 fn parts_of<'a>(
     rows: &'a Rows,
     width: usize,
@@ -65,7 +65,7 @@ fn parts_of<'a>(
     let k = system.k0;
     let pieces = match width * width < rows.n() {
         true => system.pieces(),
-        // Sums of squares for each of them would take too much room.
+        // With many columns, a matrix X'WX for each part would take too much memory.
         false => std::iter::once(0..system.n_leading()).collect(),
     };
     let mut parts = Vec::new();
@@ -104,7 +104,7 @@ impl Weighted<'_> {
         }
     }
 
-    // The sums of so few columns that a row of them fits into registers.
+    // The sums for so few columns that a row fits into registers.
     fn sum_few<const P: usize>(&self, part: &mut Part) {
         let weighted = |i: usize, x: &[f64]| -> [f64; P] {
             std::array::from_fn(|j| self.w[i] * x[j])
@@ -163,7 +163,7 @@ impl Weighted<'_> {
         }
     }
 
-    // Adds a row to those of its level's effects.
+    // Adds a row to the products with its level's effects.
     #[inline(always)]
     fn add_effects(
         &self,
@@ -208,7 +208,7 @@ impl Weighted<'_> {
     }
 }
 
-// Adds multiples of a weighted row to a level's effects.
+// Adds multiples of a weighted row to the products with a level's effects.
 #[inline(always)]
 fn add_effects_of<const P: usize>(
     weighted: &[f64; P],

@@ -1,5 +1,5 @@
-//! Conjugate gradients with the diagonal blocks as preconditioner, several right-hand sides at
-//! once.
+//! Preconditioned conjugate gradients for several right-hand sides at once, with the diagonal
+//! blocks as (block Jacobi) preconditioner.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::iterative::wide::{add_rows, WIDTH};
 use crate::kernels::simd::vectorized;
 use crate::parallel::team::threads;
 
-/// The most iterations of one solve.
+/// Largest number of iterations of one solve.
 const MOST_ITERATIONS: usize = 3000;
 
-/// Rows of all solves that go on at the same time, at most: a third of a gigabyte.
+/// Largest total number of rows of concurrent solves, which take a third of a gigabyte.
 const MOST_ROWS: usize = 1 << 19;
 
-/// Products and preconditioner of one theta.
+/// The system and the preconditioner at one theta.
 #[derive(Debug, Clone)]
 pub struct Solver {
     /// The system.
@@ -26,18 +26,18 @@ pub struct Solver {
     pub preconditioner: Preconditioner,
 }
 
-/// When iterations end.
+/// The stopping criterion.
 #[derive(Debug, Clone, Copy)]
 enum Goal<const W: usize> {
-    /// No squared residual is larger.
+    /// All squared residuals are at most these.
     Residuals([f64; W]),
     /// The next iteration is expected to add no larger share to any `rhs'x`.
     Forms(f64),
 }
 
 impl<const W: usize> Goal<W> {
-    // Whether all columns are there, by their squared residuals `rz`, the last step, and the forms
-    // `rhs'x` so far.
+    // Whether all columns have converged, from their squared residuals `rz`, the last increments,
+    // and the forms `rhs'x` so far.
     fn is_reached(
         &self,
         rz: &[f64; W],
@@ -53,21 +53,21 @@ impl<const W: usize> Goal<W> {
     }
 }
 
-/// Solutions, with the coefficients of the iterations: those of Lanczos's tridiagonal matrix.
+/// Solutions, with the coefficients of the iterations, which define the Lanczos tridiagonal matrix.
 #[derive(Debug, Clone, Default)]
 pub struct Solved<const W: usize = WIDTH> {
     /// `S^-1` times the right-hand sides.
     pub x: Vec<[f64; W]>,
-    /// Steps, per iteration.
+    /// Step lengths, per iteration.
     pub alpha: Vec<[f64; W]>,
-    /// Ratios of squared residuals, per iteration.
+    /// Ratios of successive squared residuals, per iteration.
     pub beta: Vec<[f64; W]>,
-    /// `S P^-1` times the right-hand sides: the first of the products.
+    /// `S P^-1` times the right-hand sides, the product of the first iteration.
     pub first: Vec<[f64; W]>,
 }
 
 impl Solver {
-    /// The system where each term has this Lambda, lower triangle `k x k`.
+    /// The system in which each term has the given Lambda, lower triangle `k x k`.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -84,14 +84,14 @@ impl Solver {
         &self.reduced.system
     }
 
-    /// How many solves may go on at the same time, each in a thread.
+    /// The number of solves that may run concurrently, one per thread.
     pub fn at_once(&self) -> usize {
         let room = MOST_ROWS / self.system().m.max(1);
         threads().min(room.max(1))
     }
 
     /// Solves `S x = rhs` until all residuals, in the norm of `P^-1`, are below `tolerance` times
-    /// those at the start.
+    /// the initial ones.
     pub fn solve<const W: usize>(
         &self,
         rhs: &[[f64; W]],
@@ -100,9 +100,9 @@ impl Solver {
         self.descend(rhs, self.goal(rhs, tolerance))
     }
 
-    /// Solves `S x = rhs` until the next iteration, if its step were the last one's, would add no
-    /// larger share than this to any `rhs'x`. Such a form grows to its limit, from which it is as
-    /// far as the square of the error of x.
+    /// Solves `S x = rhs` until the next iteration, if it were like the last one, would add no
+    /// larger share to any `rhs'x`. The form increases to its limit, with an error that is the
+    /// square of that of x.
     pub fn solve_forms<const W: usize>(
         &self,
         rhs: &[[f64; W]],
@@ -111,7 +111,8 @@ impl Solver {
         self.descend(rhs, Goal::Forms(share))
     }
 
-    /// As [`Self::solve`], from a point that is near; the iterations are those for what it leaves.
+    /// [`Self::solve`] from a starting point; the coefficients are those of the solve for the
+    /// residual.
     pub fn solve_from<const W: usize>(
         &self,
         start: &[[f64; W]],
@@ -124,7 +125,7 @@ impl Solver {
         solved
     }
 
-    /// `rhs - S x`.
+    /// The residual `rhs - S x`.
     pub fn left<const W: usize>(
         &self,
         x: &[[f64; W]],
@@ -138,7 +139,7 @@ impl Solver {
         left
     }
 
-    // Residuals that are small enough beside right-hand sides.
+    // The residuals that are small enough relative to the right-hand sides.
     fn goal<const W: usize>(
         &self,
         rhs: &[[f64; W]],
@@ -198,7 +199,7 @@ impl Solver {
     }
 }
 
-/// Products of vectors, column by column.
+/// Inner products of vectors, column by column.
 pub fn products<const W: usize>(a: &[[f64; W]], b: &[[f64; W]]) -> [f64; W] {
     vectorized(|| {
         let mut sums = [0.0; W];
@@ -221,7 +222,7 @@ fn add_columns<const W: usize>(
     }
 }
 
-// The next directions: what is left, and a share of the last ones.
+// The next search directions: the preconditioned residuals plus a multiple of the last directions.
 #[inline(always)]
 fn turn<const W: usize>(ratio: &[f64; W], z: &[[f64; W]], p: &mut [[f64; W]]) {
     for (p, z) in p.iter_mut().zip(z) {
@@ -229,7 +230,7 @@ fn turn<const W: usize>(ratio: &[f64; W], z: &[[f64; W]], p: &mut [[f64; W]]) {
     }
 }
 
-// Zero where there is nothing left to divide by.
+// Ratios, which are zero where the denominator is zero.
 fn ratios<const W: usize>(a: &[f64; W], b: &[f64; W]) -> [f64; W] {
     let mut ratios = [0.0; W];
     for c in 0..W {

@@ -1,6 +1,6 @@
-//! Average information: `Q = [f_d'P f_e]` with `f_d = Z (I kron E_d) v`, for the unit directions
-//! `E_d` of the covariances. Each `f_d` is one more column beside those of X and r; no random
-//! vectors are needed.
+//! The average information matrix `Q = [f_d'P f_e]` with `f_d = Z (I kron E_d) v`, for the unit
+//! directions `E_d` of the covariances. Each `f_d` is a further right-hand side like the columns of
+//! X and r, so that no probe vectors are needed.
 
 use crate::iterative::border::{all_products, Border};
 use crate::iterative::gradients::{Solved, Solver};
@@ -11,12 +11,12 @@ use crate::kernels::small;
 use crate::parallel::team::share;
 use crate::tolerances::HESSIAN_SOLVE;
 
-/// Term, row and column of an element of Omega that may vary; the row is the larger index.
+/// Term, row and column of an element of Omega that is not always zero; row >= column.
 pub type Direction = (usize, usize, usize);
 
 /// Up to eight directions.
 struct Turned {
-    /// `(I kron E_d) v` of the leading and of the trailing effects.
+    /// `(I kron E_d) v` for the leading and for the trailing effects.
     leading: Vec<Row>,
     trailing: Vec<Row>,
     /// `Z_0'f`, and `V Z_0'f`.
@@ -24,7 +24,7 @@ struct Turned {
     explained: Vec<Row>,
     /// `Z_t'f`.
     trailing_products: Vec<Row>,
-    /// `D'Z_t'V_0^-1 f`, and `S^-1` times that.
+    /// `D'Z_t'V_0^-1 f`, and `S^-1` times it.
     right: Vec<Row>,
     solved: Vec<Row>,
     /// `L_XX^-1 X'V^-1 f`, `p` rows.
@@ -113,7 +113,7 @@ impl Turned {
         }
     }
 
-    // `Z'f`, and what is left of it when the leading term is eliminated.
+    // `Z'f`, and its reduction by the elimination of the leading term.
     fn multiply(&mut self, solver: &Solver) {
         let reduced = &solver.reduced;
         let system = solver.system();
@@ -122,7 +122,7 @@ impl Turned {
         self.right.clone_from(&self.trailing_products);
         self.multiply_leading(solver);
         let (leading, explained) = (&self.leading, &self.explained);
-        // The products of `(I kron E_d) v` itself, and of what V leaves of it.
+        // The products of `(I kron E_d) v` itself, and of its residual after elimination by V.
         let sums =
             [(0.0, &mut self.trailing_products), (-1.0, &mut self.right)];
         let scatter = |(by, out): (f64, &mut Vec<Row>)| {
@@ -146,7 +146,7 @@ impl Turned {
         reduced.scale(&mut self.right, true);
     }
 
-    // `Z_0'f` and `V Z_0'f`, pieces of the leading levels in several threads.
+    // `Z_0'f` and `V Z_0'f`, for pieces of the leading levels in several threads.
     fn multiply_leading(&mut self, solver: &Solver) {
         let (system, reduced) = (solver.system(), &solver.reduced);
         let k = system.k0;

@@ -1,8 +1,8 @@
-//! `z_i' Lambda H^-1 Lambda' z_i` of each row of the data: exact for the diagonal blocks of S, a
-//! mean over random vectors for the rest.
+//! The random-effects part of the leverages, `z_i' Lambda H^-1 Lambda' z_i` of each row: exact for
+//! the diagonal blocks of S, a mean over probe vectors for the remainder.
 //!
-//! With `c_i = D'(z_ti - A_t0 V z_0i)` that is `z_0i'V z_0i + c_i'S^-1 c_i`. The blocks `P^-1` of
-//! the inverse are known; what is left of it is the mean of `(x - x0) x0'`, as in
+//! With `c_i = D'(z_ti - A_t0 V z_0i)` it is `z_0i'V z_0i + c_i'S^-1 c_i`. The diagonal blocks
+//! `P^-1` of the approximate inverse are known; the remainder is the mean of `(x - x0) x0'`, as in
 //! [`traces`](crate::iterative::traces).
 
 use std::borrow::Cow;
@@ -18,17 +18,17 @@ use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::parallel::team::share;
 
-/// So many vectors and their starts side by side, which a gather finds together.
+/// Width of eight vectors next to their starts `x0`, which are gathered together.
 const EIGHT: usize = 2 * WIDTH;
-/// The width of two vectors and their starts: exact vectors are few.
+/// Width of two vectors and their starts, for the few exact vectors.
 const TWO: usize = 4;
 
-/// Vectors as the rows see them: `D (x - x0)`, and behind them as many `D x0`.
+/// Probe vectors as used for the rows: `D (x - x0)`, followed by as many `D x0`.
 struct Vectors<const BOTH: usize> {
     both: Vec<[f64; BOTH]>,
 }
 
-/// What the leading term takes off one of its levels, of vectors `D x`.
+/// The contribution of the leading term, for one of its levels, to vectors `D x`.
 struct Taken<'a, const BOTH: usize> {
     effects: &'a [[f64; BOTH]],
     /// `V A_0t D x` of the level.
@@ -36,7 +36,7 @@ struct Taken<'a, const BOTH: usize> {
     work: Vec<[f64; BOTH]>,
 }
 
-/// Adds leverages of the rows, with these vectors, to zeros.
+/// Adds the leverages of the rows, estimated from these vectors, to zeros.
 pub(crate) fn leverages(
     solver: &Solver,
     rows: &Rows,
@@ -61,7 +61,7 @@ pub(crate) fn leverages(
     }
 }
 
-// Adds a multiple of what some vectors tell.
+// Adds a multiple of the contribution of some vectors.
 fn add_vectors<const BOTH: usize>(
     solver: &Solver,
     rows: &Rows,
@@ -78,7 +78,7 @@ fn add_vectors<const BOTH: usize>(
     });
 }
 
-/// Visits each row with the products `(c_i'(x - x0)) (c_i'x0)` of the eight vectors.
+/// Calls `visit` for each row with the products `(c_i'(x - x0)) (c_i'x0)` of the eight vectors.
 pub(crate) fn each_row(
     solver: &Solver,
     rows: &Rows,
@@ -92,7 +92,7 @@ pub(crate) fn each_row(
     });
 }
 
-// Gives pieces of the leading levels, with their part of `h`, to several threads.
+// Distributes pieces of the leading levels, with their part of `h`, over several threads.
 fn in_pieces(
     solver: &Solver,
     rows: &Rows,
@@ -191,8 +191,9 @@ impl<'a, const BOTH: usize> Taken<'a, BOTH> {
 }
 
 // Adds `z_0i'V z_0i + c_i'P^-1 c_i` of the rows of some leading levels. With `w = V z_0i`, and the
-// blocks G of `D P^-1 D'` of the levels l that the leading one touches, the second is `sum_l (z_li
-// - A_l0 w)'G (z_li - A_l0 w)`, where `z_li` is zero but for the levels of the row itself.
+// blocks G of `D P^-1 D'` for the levels l coupled with the leading one, the second term is
+// `sum_l (z_li - A_l0 w)'G (z_li - A_l0 w)`, where `z_li` is zero except for the levels of the row
+// itself.
 fn add_blocks(
     solver: &Solver,
     rows: &Rows,
@@ -240,14 +241,14 @@ fn add_blocks(
     }
 }
 
-// What [`add_blocks`] adds, where all columns of Z are ones: in the basis Q of
-// [`nested_basis`](crate::iterative::nested_basis), G is diagonal.
+// The contribution of [`add_blocks`] if all columns of Z are ones: G is diagonal in the basis Q of
+// [`nested_basis`](crate::iterative::nested_basis).
 struct Plain<'a> {
     inner: Vec<f64>,
     couplings: Cow<'a, [f64]>,
     /// The weight omega of each trailing row.
     omega: Vec<f64>,
-    /// Terms of the rows that are nested, each with the one around it.
+    /// Nested terms of the rows, each with the term that contains it.
     nested: Vec<(usize, usize)>,
 }
 
@@ -305,7 +306,7 @@ impl<'a> Plain<'a> {
         }
     }
 
-    // What terms that are around others add beyond that: `z_pi = 1 - omega_c` in place of one.
+    // Adds the correction for terms that contain others: `z_pi = 1 - omega_c` in the place of one.
     fn add_nested(
         &self,
         rows: &Rows,

@@ -1,10 +1,12 @@
-//! `log|I + E|`: exact along the constants of each effect, a mean over random signs elsewhere.
+//! Stochastic Lanczos quadrature of `log|I + E|`: exact on a small deflation subspace, Hutchinson's
+//! estimator with random sign vectors on its orthogonal complement.
 //!
-//! The outlying eigenvectors of E are near the constants, but not among them. What random signs say
-//! of such a remainder is its eigenvalue times a chi-squared variable of one degree of freedom: few
-//! of them mislead about the mean and its standard error alike. So a reported value takes the
-//! images of the constants by `(I + E)^-1` exactly, too; in the plane of both the outliers lie up
-//! to the square of what the constants missed.
+//! The outlying eigenvectors of E are near the constant vectors of the effects, but not equal to
+//! them. For random signs, the contribution of such a remainder is its eigenvalue times a
+//! chi-squared variable with one degree of freedom, so that few probe vectors give misleading means
+//! and standard errors. Reported values therefore deflate the images of the constants under
+//! `(I + E)^-1` as well: in the subspace spanned by both, the error of the outlying eigenvectors is
+//! the square of what it was.
 
 use crate::iterative::border::Border;
 use crate::iterative::gradients::{products, Solver};
@@ -16,7 +18,7 @@ use crate::parallel::team::share;
 use crate::random::Stream;
 use crate::tolerances::{CONSTANT_SOLVE, NEW_DIRECTION, RANDOM_SOLVE};
 
-/// A term with no more effects is taken exactly: random vectors would tell little of it.
+/// All effects of a term with at most this many are in the deflation subspace.
 const FEW_EFFECTS: usize = 32;
 
 /// A log-determinant with the standard error of its estimate.
@@ -28,44 +30,44 @@ pub struct LogDet {
     pub std_error: f64,
 }
 
-/// Random vectors of signs, the same at every theta.
+/// The probe vectors (random signs), which are the same at every theta.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probes {
-    /// Their number, rounded up to a multiple of eight.
+    /// The number of probe vectors, rounded up to a multiple of eight.
     pub count: usize,
-    /// Where they start.
+    /// Seed of the random numbers.
     pub seed: u64,
-    /// Whether the norm of E and the images of the constants are taken, too: less noise in the
-    /// log-determinant, for a pass over the rows of K and some solves.
+    /// Whether the norm of E and the images of the constants are used too, which reduces the noise
+    /// of the log-determinant at the cost of a pass over the rows of K and some solves.
     pub closely: bool,
     /// Whether the vectors and their solutions are kept.
     pub keep: bool,
 }
 
-/// What random vectors tell of one theta.
+/// Stochastic estimates at one theta.
 #[derive(Debug, Clone)]
 pub struct Probed {
     /// `log |I + E|`.
     pub log_det: LogDet,
     /// `sum_l (Z'V^-1Z)_ll` of each term.
     pub traces: Estimate,
-    /// The most iterations that a solve took.
+    /// Largest number of iterations of a solve.
     pub iterations: usize,
     /// The vectors with their solutions, if they are kept.
     pub kept: Vec<Kept>,
 }
 
-/// Eight vectors that tell of `S^-1`: the sum of `x x0'`, with `x0 = F^-T z`, is `S^-1` over all
-/// exact directions and on average over random ones.
+/// Eight vectors z that represent `S^-1`: the sum of `x x0'`, with `x0 = F^-T z`, is `S^-1` on the
+/// deflation subspace, and in expectation on its complement.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    /// The vectors z; zero where there are fewer.
+    /// The vectors z, padded with zeros.
     pub z: Vec<Row>,
     /// `S^-1 F z`.
     pub x: Vec<Row>,
-    /// How many there are.
+    /// The number of vectors.
     pub count: usize,
-    /// Whether they are random: then their mean counts, otherwise their sum.
+    /// Whether the vectors are random, and to be averaged; otherwise they are to be summed.
     pub is_random: bool,
 }
 
@@ -86,7 +88,7 @@ struct Solutions {
     x: Vec<Row>,
     /// `S F^-T z`.
     product: Vec<Row>,
-    /// The squared norm of each column of z, and the moments of I + E along it.
+    /// The squared norm of each column of z, and the moments of I + E for it.
     moments: Vec<(f64, Moments)>,
     iterations: usize,
 }
@@ -100,7 +102,7 @@ impl Solutions {
     }
 }
 
-/// What eight random vectors say.
+/// The estimates from eight probe vectors.
 #[derive(Default)]
 struct Told {
     kept: Option<Kept>,
@@ -109,21 +111,21 @@ struct Told {
     iterations: usize,
 }
 
-/// Orthonormal vectors that span the constants, in the preconditioned space.
+/// An orthonormal basis q of the deflation subspace, in the preconditioned space.
 struct Constants {
     n_rows: usize,
     vectors: Vec<Vec<f64>>,
-    /// Sum of their `q' log(I + E) q`.
+    /// The sum of `q' log(I + E) q`.
     log: f64,
-    /// Sum of their `q'Eq`.
+    /// The sum of `q'Eq`.
     first: f64,
-    /// Sum of their `|Eq|^2`.
+    /// The sum of `|Eq|^2`.
     second: f64,
 }
 
 impl Probes {
-    /// The log-determinant, and the traces that the gradient takes.
-    /// The border has solved for the first of the constants.
+    /// The log-determinant, and the traces for the gradient. The border has already solved for the
+    /// first vectors of the deflation subspace.
     pub fn probe(
         &self,
         solver: &Solver,
@@ -170,8 +172,7 @@ impl Probes {
 }
 
 impl Probes {
-    // The constants solved for, and their images where these are wanted; `see` is shown solutions
-    // with their number.
+    // The deflation subspace, with all its solves; `see` is called with solutions and their number.
     fn constants(
         &self,
         solver: &Solver,
@@ -198,7 +199,7 @@ impl Probes {
         constants
     }
 
-    // What blocks of eight random vectors say, in several threads.
+    // The estimates from blocks of eight probe vectors, in several threads.
     fn ask(
         &self,
         solver: &Solver,
@@ -251,7 +252,7 @@ fn moments_of(alpha: &[Row], beta: &[Row], c: usize) -> Moments {
     moments(&column(alpha, c), &column(beta, c))
 }
 
-// Vectors as the first columns of a block.
+// Vectors as the first columns of a block of eight.
 fn side_by_side(m: usize, vectors: &[Vec<f64>]) -> Vec<Row> {
     let mut z = vec![[0.0; WIDTH]; m];
     for (c, vector) in vectors.iter().enumerate() {
@@ -260,8 +261,8 @@ fn side_by_side(m: usize, vectors: &[Vec<f64>]) -> Vec<Row> {
     z
 }
 
-/// Orthonormal vectors in the preconditioned space: `F'(1_levels x e_j)` for each effect of each
-/// term, and of a term with few effects all of them.
+/// Orthonormal vectors in the preconditioned space: the constant vectors `F'(1_levels x e_j)` for
+/// each effect of each term, and unit vectors for all effects of a term with few.
 pub fn constants(solver: &Solver) -> Vec<Vec<f64>> {
     let system = solver.system();
     let mut vectors: Vec<Vec<f64>> = Vec::new();
@@ -288,7 +289,7 @@ pub fn constants(solver: &Solver) -> Vec<Vec<f64>> {
 }
 
 impl Constants {
-    // Vectors that haven't been solved for.
+    // A deflation subspace before its vectors are solved for.
     fn of(solver: &Solver, vectors: Vec<Vec<f64>>) -> Self {
         Self {
             n_rows: solver.system().m,
@@ -299,7 +300,7 @@ impl Constants {
         }
     }
 
-    // What the border has solved for.
+    // Takes the solutions that the border has computed.
     fn take_from(
         &mut self,
         border: &Border,
@@ -353,9 +354,9 @@ impl Constants {
         }
     }
 
-    // One random vector's `z' log(I + E) z`, less what it differs from the mean in the first terms
-    // of log(I + E) = E - E^2 / 2 + ..: that of the first is known, that of the second if the norm
-    // of E is.
+    // The estimate `z' log(I + E) z` from one probe vector, with control variates: the deviations
+    // of the first two terms of log(I + E) = E - E^2 / 2 + .. from their means are subtracted. The
+    // mean of the first is known, that of the second if the norm of E is.
     fn adjusted(
         &self,
         (square, found): &(f64, Moments),
@@ -367,7 +368,8 @@ impl Constants {
         square * found.log - first + second / 2.0
     }
 
-    // Eight vectors of random signs, without their parts along the constants.
+    // Eight vectors of random signs, projected on the orthogonal complement of the deflation
+    // subspace.
     fn random(&self, stream: &mut Stream) -> Vec<Row> {
         let rows = 0..self.n_rows;
         let mut z: Vec<Row> = rows.map(|_| signs(stream)).collect();
@@ -392,10 +394,10 @@ fn length(vector: &[f64]) -> f64 {
     vector.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
-// The vector without its part along others, of length one; none if nothing is left.
+// The vector orthogonalised against others and normalised; `None` if it is linearly dependent.
 fn orthonormal(mut vector: Vec<f64>, others: &[Vec<f64>]) -> Option<Vec<f64>> {
     let whole = length(&vector);
-    // Twice, as rounding errors are left by once.
+    // Orthogonalising twice removes the rounding errors of the first pass.
     for other in others.iter().chain(others) {
         let share: f64 = vector.iter().zip(other).map(|(v, o)| v * o).sum();
         let both = vector.iter_mut().zip(other);
@@ -406,7 +408,7 @@ fn orthonormal(mut vector: Vec<f64>, others: &[Vec<f64>]) -> Option<Vec<f64>> {
     (left > NEW_DIRECTION * whole).then_some(vector)
 }
 
-// Random signs.
+// Eight random signs.
 fn signs(stream: &mut Stream) -> Row {
     let bits = (256.0 * stream.uniform()) as u8;
     let sign = |c: usize| if bits >> c & 1 == 0 { 1.0 } else { -1.0 };

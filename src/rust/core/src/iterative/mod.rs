@@ -1,39 +1,42 @@
-//! The log-likelihood of crossed terms of any size, without a factor: conjugate gradients for what
-//! is solved, and an unbiased estimate, with its standard error, of the log-determinant.
+//! The iterative engine: the likelihood of crossed terms of any size without a factor, by conjugate
+//! gradients for linear systems and an unbiased stochastic estimate, with its standard error, of
+//! the log-determinant.
 //!
-//! The leading term is eliminated as in [`factor`](crate::factor). What is left, `S = I + D'KD`
-//! with `K = A_tt - sum_i A_t0,i V_i A_0t,i` and `V_i = Lambda0 T_i^-1 Lambda0'`, is never formed:
-//! products with it cost what the pairs of levels cost that occur together. `P = FF'` are the
-//! diagonal blocks of S, a level each, in a basis that decouples levels from those within them.
+//! The leading term is eliminated as in [`factor`](crate::factor). The Schur complement
+//! `S = I + D'KD`, with `K = A_tt - sum_i A_t0,i V_i A_0t,i` and `V_i = Lambda0 T_i^-1 Lambda0'`,
+//! is never formed: a product with it costs as many operations as there are pairs of levels that
+//! occur together. The preconditioner `P = FF'` consists of the diagonal blocks of S, one for each
+//! level, in a basis that decouples nested levels from those that contain them.
 //!
-//! `log|S| = log|P| + log|I + E|` with `E = F^-1 S F^-T - I`. The trace of `log(I + E)` is taken
-//! exactly along the constants of each effect of each term, which are confounded with each other
-//! and outliers of the spectrum, and along all effects of terms that have few; and as a mean over
-//! random signs elsewhere. The means of the first two terms of its series, tr E = 0 and the square
-//! of E's norm, are known: they take most of the noise away. The outliers themselves lie beside the
-//! constants; [`log_det`] says how the rest of them is found.
+//! The log-determinant is `log|S| = log|P| + log|I + E|` with `E = F^-1 S F^-T - I`. The trace of
+//! `log(I + E)` is computed exactly on a deflation subspace, which contains the constant vectors of
+//! each effect of each term (these are confounded with each other, and outliers of the spectrum)
+//! and all effects of terms with few; on its complement it is estimated from random sign vectors
+//! (Hutchinson's estimator). The first two terms of its power series, with tr E = 0 and the known
+//! norm of E, serve as control variates and remove most of the noise; [`log_det`] describes the
+//! treatment of the remaining outliers.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
 //! | cross-products by level | [`system`] |
-//! | what is left of them at a theta; products with S | [`reduced`] |
-//! | eight vectors side by side; which columns of `[X r]` these are | [`wide`], [`picked`] |
+//! | the reduced system at a theta, and products with S | [`reduced`] |
+//! | blocks of eight vectors; selections of the columns of `[X r]` | [`wide`], [`picked`] |
 //! | the diagonal blocks of S, their factor F, `log\|P\|` | [`precondition`] |
-//! | levels within those of another term | [`nested_basis`] |
-//! | conjugate gradients, several right-hand sides at once | [`gradients`] |
+//! | the basis for nested levels | [`nested_basis`] |
+//! | preconditioned conjugate gradients | [`gradients`] |
 //! | `e_1' log(T) e_1` of a tridiagonal T | [`tridiagonal`] |
-//! | the norm of E | [`norm`] |
+//! | the Frobenius norm of E | [`norm`] |
 //! | `log\|S\|` and its standard error | [`log_det`] |
-//! | what the gradient takes of the inverse | [`traces`] |
+//! | the traces in the gradient | [`traces`] |
 //! | the fixed effects and `r^2` | [`border`] |
 //! | `Z'V^-1[X r]`; the random effects | [`scores`] |
 //! | average information | [`information`] |
 //! | conditional variances | [`cond_var`] |
-//! | cross-products of re-weighted rows, of X too | `reweigh`, `fixed_sums` |
-//! | leverages of re-weighted rows | `leverage` |
-//! | solutions for right-hand sides of any origin | [`solve`] |
-//! | a factor or none of it: the two engines of a model | `engine` |
-//! | all of it at one theta after the other | [`Iterative`], here |
+//! | cross-products of reweighted rows, including X | `reweigh`, `fixed_sums` |
+//! | leverages of reweighted rows | `leverage` |
+//! | solutions for general right-hand sides | [`solve`] |
+//! | the two engines as one type | `engine` |
+//! | the model at one theta after another | [`Iterative`], here |
 
 pub mod border;
 pub mod cond_var;
@@ -66,44 +69,44 @@ use crate::iterative::log_det::{constants, LogDet, Probed, Probes};
 use crate::iterative::scores::Scores;
 use crate::iterative::system::System;
 
-/// A linear mixed model of any number of random effects, at one theta after the other.
+/// A linear mixed model with any number of random effects, evaluated at one theta after another.
 #[derive(Debug, Clone)]
 pub struct Iterative {
     system: Arc<System>,
 }
 
-/// What is known at one theta.
+/// The results at one theta.
 #[derive(Debug, Clone)]
 pub struct At {
     /// Products and solves.
     pub solver: Solver,
     /// The fixed effects.
     pub border: Border,
-    /// What the random vectors say.
+    /// The stochastic estimates.
     pub probed: Probed,
-    /// `Z'P y`, the first column.
+    /// The scores `Z'P y`, in the first column.
     pub scores: Scores,
 }
 
-/// What random vectors leave of doubt at a theta.
+/// The error of the stochastic estimates at a theta.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noise {
-    /// By how much the objective is expected to be above its minimum, as the slopes are estimates:
-    /// half the trace of their covariance times the inverse of the Hessian.
+    /// The expected excess of the objective over its minimum caused by the noise of the gradient:
+    /// half the trace of its covariance matrix times the inverse of the Hessian.
     pub excess: f64,
     /// Standard error of the log-likelihood.
     pub loglik_se: f64,
-    /// Random vectors.
+    /// The number of probe vectors.
     pub probes: usize,
-    /// The most iterations that a solve took.
+    /// Largest number of iterations of a solve.
     pub iterations: usize,
 }
 
 impl Iterative {
-    /// Puts the sums in their places.
+    /// Sets up the system of these sums.
     ///
     /// # Errors
-    /// `Dimension` if there is one term only: it needs no solves.
+    /// `Dimension` if there is only one term, which needs no solves.
     pub fn new(sums: &Sums) -> Result<Self> {
         if sums.terms.len() < 2 {
             return Err(Error::Dimension {
@@ -121,8 +124,8 @@ impl Iterative {
         &self.system
     }
 
-    /// Computes what there is to know where each term has this Lambda, lower triangle `k x k`; the
-    /// fixed effects until residuals are below `tolerance`.
+    /// Computes all results where each term has the given Lambda, lower triangle `k x k`; solves
+    /// for the fixed effects end at the relative residual `tolerance`.
     ///
     /// # Errors
     /// `NotPositiveDefinite`, `ZeroResidual`.
@@ -158,7 +161,7 @@ impl At {
         }
     }
 
-    /// The most iterations that a solve took.
+    /// Largest number of iterations of a solve.
     pub fn iterations(&self) -> usize {
         self.border.iterations.max(self.probed.iterations)
     }

@@ -1,12 +1,11 @@
-//! Levels that are nested in those of another term, beside whose effects theirs are hardly known:
-//! a level and the levels within it are decoupled, as far as the level itself is concerned.
+//! A basis that decouples a level from the levels nested in it, whose effects are nearly confounded
+//! with its own, as a part of the preconditioner.
 //!
-//! In place of the unit vector of a level p stands `q_p = e_p - sum_c w_c e_c`, summed over the
-//! levels c within it, with `w_c = S_cp / S_cc`. In this basis Q the system is `Q'SQ`, whose
-//! diagonal is taken for the preconditioner: `F = Q^-T diag(Q'SQ)^(1/2)`. With `kappa = K_cp /
-//! S_cc` the weights are `w = theta_c theta_p kappa`, and `omega = theta_c^2 kappa` those of the
-//! levels before they are scaled, `D q_p = theta_p (e_p - sum_c omega_c e_c)`: nothing is divided
-//! by a theta, which may be zero.
+//! The unit vector of a level p is replaced by `q_p = e_p - sum_c w_c e_c` over the levels c nested
+//! in it, with `w_c = S_cp / S_cc`. In this basis Q the system is `Q'SQ`, whose diagonal is the
+//! preconditioner: `F = Q^-T diag(Q'SQ)^(1/2)`. With `kappa = K_cp / S_cc` the weights are
+//! `w = theta_c theta_p kappa`; the weights before scaling by D are `omega = theta_c^2 kappa`, as
+//! `D q_p = theta_p (e_p - sum_c omega_c e_c)`. There is no division by a theta, which may be zero.
 
 use std::borrow::Cow;
 
@@ -15,10 +14,10 @@ use crate::iterative::reduced::Reduced;
 use crate::iterative::system::{Nested, System};
 use crate::iterative::wide::add_multiple;
 
-/// A level within another one.
+/// A level nested in another one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Member {
-    /// The level's row, and that of the level around it.
+    /// The rows of the level and of the level that contains it.
     nested: Nested,
     /// `K_cp / S_cc`.
     kappa: f64,
@@ -28,14 +27,14 @@ struct Member {
     unscaled: f64,
 }
 
-/// The basis of one theta.
+/// The basis at one theta.
 #[derive(Debug, Clone, Default)]
 pub struct NestedBasis {
     members: Vec<Member>,
 }
 
 impl NestedBasis {
-    /// Finds the basis, and replaces the diagonal elements of K (scalars, per trailing term) by
+    /// Computes the basis, and replaces the diagonal elements of K (scalars, per trailing term) by
     /// `(Q'SQ - 1) / theta^2`.
     pub(super) fn new(reduced: &Reduced, diagonal: &mut [Blocks]) -> Self {
         let system = &*reduced.system;
@@ -70,7 +69,7 @@ impl NestedBasis {
         }
     }
 
-    // `sum_i V_i a_ic a_ip` of each member.
+    // `sum_i V_i a_ic a_ip` of each nested level.
     fn explained(&self, reduced: &Reduced) -> Vec<f64> {
         let system = &*reduced.system;
         let mut around = vec![None; system.m];
@@ -94,7 +93,7 @@ impl NestedBasis {
         members.map(|member| sums[member.nested.row]).collect()
     }
 
-    // The diagonal elements of the levels around others.
+    // Replaces the diagonal elements of the levels that contain others.
     fn replace(&self, reduced: &Reduced, diagonal: &mut [Blocks]) {
         let system = &*reduced.system;
         let mut own = vec![0.0; system.m];
@@ -117,13 +116,13 @@ impl NestedBasis {
             let row = member.nested.around;
             let t = system.block_of_row(row);
             let level = row - system.trailing[t].first;
-            // Rounding errors may leave less than nothing.
+            // Rounding errors may make the element negative.
             let whole = (own_product(system, row) + own[row]).max(0.0);
             diagonal[t].values_mut()[level] = whole;
         }
     }
 
-    /// `Z_t'WZ_0` in this basis, before it is scaled.
+    /// `Z_t'WZ_0` in this basis, before scaling by D.
     pub(super) fn couplings<'a>(&self, system: &'a System) -> Cow<'a, [f64]> {
         if self.is_empty() {
             return Cow::Borrowed(&system.vals);
@@ -133,8 +132,8 @@ impl NestedBasis {
         Cow::Owned(vals)
     }
 
-    // Takes from the elements of the levels around others those of the levels within them, in each
-    // row of a sparse matrix.
+    // Subtracts weighted elements of the nested levels from those of the levels that contain them,
+    // in each row of a sparse matrix.
     fn combine(
         &self,
         m: usize,
@@ -160,8 +159,8 @@ impl NestedBasis {
         }
     }
 
-    /// Products of different trailing terms in this basis, before they are scaled, with what the
-    /// ridge adds to them.
+    /// Products of different trailing terms in this basis, before scaling by D, including the
+    /// contribution of the identity matrix in S.
     pub(super) fn products<'a>(&self, system: &'a System) -> Cow<'a, [f64]> {
         if self.is_empty() {
             return Cow::Borrowed(&system.cross_vals);
@@ -192,7 +191,7 @@ impl NestedBasis {
         Cow::Owned(vals)
     }
 
-    /// The weight omega of each row; zero of those that are in no other level.
+    /// The weight omega of each row; zero for rows of levels that are not nested.
     pub(super) fn unscaled(&self, m: usize) -> Vec<f64> {
         let mut omega = vec![0.0; m];
         for member in &self.members {
@@ -201,7 +200,7 @@ impl NestedBasis {
         omega
     }
 
-    // The row of the level around each one, or its own where there is none.
+    // The row of the level that contains each row's level, or its own row if there is none.
     fn around(&self, m: usize) -> Vec<usize> {
         let mut around: Vec<usize> = (0..m).collect();
         for member in &self.members {
@@ -210,7 +209,7 @@ impl NestedBasis {
         around
     }
 
-    /// Each level within another one: its row, that of the level around it, and the weight w.
+    /// Each nested level: its row, the row of the level that contains it, and the weight w.
     pub(super) fn members(
         &self,
     ) -> impl Iterator<Item = (usize, usize, f64)> + '_ {
@@ -218,7 +217,7 @@ impl NestedBasis {
         members.map(|m| (m.nested.row, m.nested.around, m.weight))
     }
 
-    /// `x := Q^-T x`, or with the sign -1 `x := Q'x`.
+    /// `x := Q^-T x`, or with sign -1 `x := Q'x`.
     pub(super) fn add_up<const W: usize>(&self, sign: f64, x: &mut [[f64; W]]) {
         for (row, around, weight) in self.members() {
             let own = x[row];
@@ -226,7 +225,7 @@ impl NestedBasis {
         }
     }
 
-    /// `x := Q^-1 x`, or with the sign -1 `x := Q x`.
+    /// `x := Q^-1 x`, or with sign -1 `x := Q x`.
     pub(super) fn hand_down<const W: usize>(
         &self,
         sign: f64,

@@ -1,4 +1,5 @@
-//! The squared norm of E, exactly: one pass over the rows of K, right of the diagonal blocks.
+//! The squared Frobenius norm of E, exactly: one pass over the rows of K, right of the diagonal
+//! blocks.
 
 use crate::factor::blocks::Blocks;
 use crate::iterative::gradients::Solver;
@@ -7,7 +8,7 @@ use crate::kernels::chunks::cumulate;
 use crate::kernels::small;
 use crate::parallel::team::share;
 
-/// Parts of the levels of a term, of which each thread takes one after the other.
+/// Number of parts of the levels of a term, for load balancing between threads.
 const PARTS: usize = 8;
 
 /// `||E||_F^2 = sum over l != l' of ||F_l^-1 S_ll' F_l'^-T||^2`, S in the basis Q.
@@ -40,7 +41,7 @@ pub fn squared_norm(solver: &Solver) -> f64 {
     parts.iter().map(|(.., norm)| norm).sum()
 }
 
-// The places in the leading term's lists of each trailing row: (leading level, place).
+// The positions of each trailing row in the lists of coupled rows: (leading level, position).
 struct Places {
     ptr: Vec<usize>,
     places: Vec<(u32, u32)>,
@@ -65,7 +66,7 @@ fn leading_of_rows(solver: &Solver) -> Places {
     Places { ptr, places }
 }
 
-// The rows of K of one level, dense.
+// The rows of K for one level, as a dense array.
 struct RowsOfK<'a> {
     // Products of trailing terms with the leading one, and with each other.
     vals: &'a [f64],
@@ -93,7 +94,7 @@ impl<'a> RowsOfK<'a> {
         }
     }
 
-    // Row r of K right of its diagonal block, as row j of the level's k rows.
+    // Adds row r of K, right of its diagonal block, as row j of the level's k rows.
     fn add(
         &mut self,
         solver: &Solver,
@@ -116,7 +117,7 @@ impl<'a> RowsOfK<'a> {
             for (c, factor) in factor.iter_mut().enumerate() {
                 *factor = -small::dot(&v[c * k0..(c + 1) * k0], own);
             }
-            // The rows that a leading level touches ascend.
+            // The rows coupled with a leading level are ascending.
             let range = at + k - j..system.ptr[i as usize + 1];
             let vals = &self.vals[range.start * k0..range.end * k0];
             let columns = system.rows[range].iter();
@@ -141,8 +142,8 @@ impl<'a> RowsOfK<'a> {
         self.values[column * self.widest + j] += value;
     }
 
-    // The sum over the levels beyond of `||F_l^-1 D_l' K_ll' D_l' F_l'^-T||^2 = tr(G_l K_ll' G_l'
-    // K_l'l)` with `G = D P^-1 D'`.
+    // The sum over later levels of
+    // `||F_l^-1 D_l' K_ll' D_l' F_l'^-T||^2 = tr(G_l K_ll' G_l' K_l'l)` with `G = D P^-1 D'`.
     fn scaled_norm(
         &mut self,
         system: &System,
@@ -181,7 +182,7 @@ impl<'a> RowsOfK<'a> {
     }
 }
 
-// `tr(G B H B')` of a matrix B whose columns are so far apart; `half` is scratch memory.
+// `tr(G B H B')` for a matrix B with the column stride given; `half` is working memory.
 fn double_form(
     g: &[f64],
     (b, stride): (&[f64], usize),

@@ -1,13 +1,13 @@
-//! Which columns of `[X r]` stand side by side.
+//! Selections of columns of `[X r]`, or linear combinations of them, as a block of eight vectors.
 
 use crate::iterative::wide::{add_multiple, Row, WIDTH};
 
 /// Columns of `[X r]`, or combinations of them.
 #[derive(Debug, Clone)]
 pub enum Picked {
-    /// [`WIDTH`] columns from one on, as far as there are any.
+    /// The [`WIDTH`] columns from an index on, as far as they exist.
     From(usize),
-    /// Combinations: a row of coefficients per column of `[X r]`.
+    /// Linear combinations: a row of coefficients per column of `[X r]`.
     Combined(Vec<Row>),
 }
 
@@ -18,7 +18,7 @@ impl From<usize> for Picked {
 }
 
 impl Picked {
-    /// The picked elements of a row of `[X r]`.
+    /// The selected elements of a row of `[X r]`.
     #[inline(always)]
     pub fn of(&self, row: &[f64]) -> Row {
         let mut picked = [0.0; WIDTH];

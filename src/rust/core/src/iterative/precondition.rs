@@ -1,5 +1,6 @@
-//! The diagonal blocks of S, a level each, and their Cholesky factor F; of `Q'SQ` where levels are
-//! nested, as [`nested_basis`](crate::iterative::nested_basis) has it.
+//! The block Jacobi preconditioner: the diagonal blocks of S, one for each level, and their
+//! Cholesky factor F; or those of `Q'SQ` where levels are nested (see
+//! [`nested_basis`](crate::iterative::nested_basis)).
 
 use crate::error::{Error, Result};
 use crate::factor::blocks::Blocks;
@@ -12,15 +13,15 @@ use crate::kernels::small;
 /// `P = FF'`.
 #[derive(Debug, Clone)]
 pub struct Preconditioner {
-    /// First row and effects per level of each trailing term.
+    /// First row and number of effects per level of each trailing term.
     blocks: Vec<(usize, usize)>,
-    /// Lower triangles, per trailing term.
+    /// Cholesky factors, lower triangles, per trailing term.
     factors: Vec<Blocks>,
-    /// Levels within those of another term.
+    /// The basis for nested levels.
     pub basis: NestedBasis,
 }
 
-/// What F does.
+/// An operation with F.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Action {
     Times,
@@ -76,7 +77,7 @@ impl Preconditioner {
             .sum::<f64>()
     }
 
-    /// Factor of the block of a level, in the basis Q.
+    /// The factor of the block of a level, in the basis Q.
     pub fn factor(&self, term: usize, level: usize) -> &[f64] {
         self.factors[term].block(level)
     }
@@ -204,7 +205,7 @@ fn act_on_level<const W: usize>(
     }
 }
 
-/// Diagonal blocks of K, per trailing term.
+/// The diagonal blocks of K, per trailing term.
 pub(super) fn diagonal_of_k(reduced: &Reduced) -> Vec<Blocks> {
     let system = &*reduced.system;
     let mut blocks: Vec<Blocks> = system
@@ -246,7 +247,7 @@ pub(super) fn diagonal_of_k(reduced: &Reduced) -> Vec<Blocks> {
     blocks
 }
 
-// F^-1 D', column by column, of a block of each.
+// F^-1 D', column by column, for one block of each.
 fn solve_transpose(factor: &[f64], lambda: &[f64], half: &mut [f64]) {
     let k = lambda.len().isqrt();
     for (c, column) in half.chunks_exact_mut(k).enumerate() {
@@ -257,7 +258,7 @@ fn solve_transpose(factor: &[f64], lambda: &[f64], half: &mut [f64]) {
     }
 }
 
-// `v_i a_ri^2` less in each row r, where every level has one effect.
+// Subtracts `v_i a_ri^2` from each row r, where every level has one effect.
 fn take_squares_off(reduced: &Reduced, blocks: &mut [Blocks]) {
     let system = &*reduced.system;
     let mut explained = vec![0.0; system.m];

@@ -1,4 +1,4 @@
-//! What is left of the cross-products at a theta, and products with it.
+//! The reduced system at a theta, after elimination of the leading term, and products with it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::parallel::team::{share, threads};
 
-/// Rows of products of trailing terms that one thread takes at a time.
+/// Number of rows of products of trailing terms that one thread computes at a time.
 const CHUNK: usize = 4096;
-/// Leading levels whose part of the fixed effects' products is taken off at once.
+/// Number of leading levels whose part of the fixed effects' products is subtracted at once.
 const LEVELS: usize = 512;
-/// Columns of these products that one thread takes at a time.
+/// Number of columns of these products that one thread computes at a time.
 const COLUMNS: usize = 64;
 
-/// The system at one theta, the leading term eliminated.
+/// The system at one theta, with the leading term eliminated.
 #[derive(Debug, Clone)]
 pub struct Reduced {
     /// The cross-products.
@@ -41,10 +41,10 @@ pub struct Reduced {
     pub log_det: f64,
 }
 
-/// Memory of products, which those of one solve share.
+/// Working memory of products, shared by those of one solve.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch<const W: usize> {
-    /// Vectors of the pieces of the leading levels but the first.
+    /// The vectors of all pieces of the leading levels but the first.
     pieces: Vec<Vec<[f64; W]>>,
     scaled: Vec<[f64; W]>,
 }
@@ -72,7 +72,7 @@ impl System {
                 return Err(Error::NotPositiveDefinite { pivot: i * k });
             }
             log_det += (0..k).map(|j| 2.0 * t[j * k + j].ln()).sum::<f64>();
-            // M = Lambda L^-T, V = MM'.
+            // M = Lambda L^-T and V = MM'.
             small::right_solve_transposed(k, lambda, &t, &mut work);
             small::multiply_transposed(k, &work, &work, v.block_mut(i));
         }
@@ -124,14 +124,15 @@ impl Reduced {
         out: &mut [[f64; W]],
     ) {
         self.times_a(x, out);
-        // `out -= A_t0 V A_0t x`.
+        // Computes `out -= A_t0 V A_0t x`.
         self.add_by_pieces_with(pieces, out, |levels, out| {
             self.take_off_levels(levels, x, out)
         });
     }
 
-    /// Adds what the leading levels come to. Each piece of them but the first adds to vectors of
-    /// its own, in whatever thread; these are added in their order.
+    /// Adds the contributions of the leading levels. Each piece of the levels, except the first,
+    /// adds to vectors of its own in any thread; these are then added in order, so that results do
+    /// not depend on the number of threads.
     pub fn add_by_pieces<const W: usize>(
         &self,
         out: &mut [[f64; W]],
@@ -140,7 +141,7 @@ impl Reduced {
         self.add_by_pieces_with(&mut Vec::new(), out, add);
     }
 
-    // As `add_by_pieces`, with vectors whose memory there may be.
+    // [`Self::add_by_pieces`] with existing memory for the vectors.
     fn add_by_pieces_with<const W: usize>(
         &self,
         own: &mut Vec<Vec<[f64; W]>>,
@@ -173,8 +174,8 @@ impl Reduced {
         });
     }
 
-    /// Gives values of the leading levels, `each` of a level, to several threads: pieces of the
-    /// levels with their values.
+    /// Distributes values of the leading levels, `each` per level, over several threads, in pieces
+    /// of the levels.
     pub fn share_levels<T: Send>(
         &self,
         values: &mut [T],
@@ -366,15 +367,15 @@ impl Reduced {
         }
     }
 
-    /// `D'(A_tb - A_t0 V A_0b)` for up to [`WIDTH`] columns b of `[X r]` from `first` on; zero
-    /// beyond the last.
+    /// `D'(A_tb - A_t0 V A_0b)` for up to [`WIDTH`] columns b of `[X r]` from `first` on; padded
+    /// with zeros.
     pub fn border_columns(&self, first: usize) -> Vec<Row> {
         let mut columns = self.unscaled_border(&Picked::from(first));
         self.scale(&mut columns, true);
         columns
     }
 
-    /// `A_tb - A_t0 V A_0b` for combinations b of the columns of `[X r]`.
+    /// `A_tb - A_t0 V A_0b` for linear combinations b of the columns of `[X r]`.
     pub fn unscaled_border(&self, picked: &Picked) -> Vec<Row> {
         let system = &*self.system;
         let (k, width) = (system.k0, system.p + 1);
@@ -436,7 +437,7 @@ impl Reduced {
         gram
     }
 
-    // `V A_0b` of some leading levels, `p + 1` values per effect.
+    // `V A_0b` of a range of leading levels, `p + 1` values per effect.
     fn times_v_of_border(&self, levels: Range<usize>, out: &mut [f64]) {
         let (k, width) = (self.system.k0, self.system.p + 1);
         let places = out.chunks_exact_mut(k * width);
@@ -453,13 +454,13 @@ impl Reduced {
     }
 }
 
-// Zeros in the memory that there is.
+// Fills existing memory with zeros.
 fn set_zeros<const W: usize>(count: usize, rows: &mut Vec<[f64; W]>) {
     rows.clear();
     rows.resize(count, [0.0; W]);
 }
 
-// `x := L x` or `L'x` of each level, of K effects.
+// `x := L x` or `x := L'x` of each level, with K effects.
 #[inline(always)]
 fn scale_levels<const K: usize, const W: usize>(
     times: impl Fn(&[f64], &mut [[f64; W]]),
@@ -469,7 +470,7 @@ fn scale_levels<const K: usize, const W: usize>(
     rows.chunks_exact_mut(K).for_each(|level| times(l, level));
 }
 
-// `out := A_ts x` for the pairs of different trailing terms, from a row on.
+// `out := A_ts x` for all pairs of different trailing terms, from a row on.
 #[inline(always)]
 fn times_cross<const W: usize>(
     system: &System,

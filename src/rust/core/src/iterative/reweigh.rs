@@ -1,5 +1,5 @@
-//! The cross-products of rows whose weights change from step to step, as those of generalized
-//! models do: the pattern is found once, and filled anew.
+//! Recomputation of the cross-products of rows whose weights change from step to step, as in
+//! generalized models: the sparsity pattern is determined once.
 
 use std::ops::Range;
 
@@ -13,21 +13,21 @@ use crate::kernels::chunks::cumulate;
 use crate::kernels::small;
 use crate::parallel::team::share;
 
-/// Where the sums of the rows belong.
+/// The positions of the sums of the rows in the system.
 #[derive(Debug, Clone)]
 pub(crate) struct Reweigh {
-    /// For each element of the products of two trailing terms its place among the sums of the
-    /// cells, one pair of terms after the other.
+    /// For each element of the products of two trailing terms, its index among the sums over cells,
+    /// one pair of terms after the other.
     sources: Vec<u32>,
     sums: Vec<f64>,
     scratch: Vec<f64>,
 }
 
-/// An element of the products of two trailing terms: row, column, and where its sum stands.
+/// An element of the products of two trailing terms: row, column, and index of its sum.
 type Element = (u32, u32, u32);
 
 impl Reweigh {
-    /// Finds the pattern of the rows, and makes a system of zeros with it.
+    /// Determines the pattern of the rows, and makes a system of zeros with it.
     pub fn new(
         layout: &Layout,
         leading: Leading,
@@ -72,8 +72,8 @@ impl Reweigh {
         (reweigh, system)
     }
 
-    /// Fills the system with `[Z X]'W[Z X]`, or without fixed effects with `Z'WZ`. The response
-    /// stays zero.
+    /// Fills the system with `[Z X]'W[Z X]`, or without fixed effects with `Z'WZ`. The products
+    /// with the response remain zero.
     pub fn fill(
         &mut self,
         rows: &Rows,
@@ -86,7 +86,7 @@ impl Reweigh {
         fixed_sums::fill(rows, w, with_fixed, system);
     }
 
-    // Z_t'WZ_t of the trailing terms, and Z_t'WZ_s.
+    // Fills Z_t'WZ_t of the trailing terms, and Z_t'WZ_s.
     fn fill_pairs(&mut self, rows: &Rows, w: &[f64], system: &mut System) {
         self.sums.clear();
         for cells in &rows.pairs {
@@ -105,16 +105,16 @@ impl Reweigh {
     }
 }
 
-// Some leading levels with their parts of `Z_0'WZ_0` and of `Z_t'WZ_0`.
+// A range of leading levels with their parts of `Z_0'WZ_0` and `Z_t'WZ_0`.
 struct Piece<'a> {
     levels: Range<usize>,
     a00: &'a mut [f64],
     vals: &'a mut [f64],
-    /// Where the values of each of the levels start; one more than there are levels.
+    /// The start of each level's values, and their number at the end.
     ptr: &'a [usize],
 }
 
-// Z_0'WZ_0 and Z_t'WZ_0.
+// Fills Z_0'WZ_0 and Z_t'WZ_0.
 fn fill_leading(rows: &Rows, w: &[f64], system: &mut System) {
     let pieces = system.pieces();
     let k = system.k0;
@@ -142,7 +142,7 @@ fn fill_leading(rows: &Rows, w: &[f64], system: &mut System) {
 }
 
 impl Piece<'_> {
-    // Where all columns are ones.
+    // The sums if all columns of Z are ones.
     fn count(self, rows: &Rows, w: &[f64]) {
         self.vals.fill(0.0);
         let bounds = self.ptr.windows(2);

@@ -1,5 +1,5 @@
-//! `Z'V^-1 c` for combinations c of the columns of X and r: what the gradient takes of the
-//! response, and, for the restricted likelihood and for standard errors, of X.
+//! The scores `Z'V^-1 c` for linear combinations c of the columns of X and r: those of the response
+//! for the gradient, and those of X for the restricted likelihood and for standard errors.
 
 use crate::iterative::border::Border;
 use crate::iterative::gradients::Solver;
@@ -13,26 +13,26 @@ use crate::kernels::small;
 use crate::parallel::team::share;
 use crate::tolerances::SINGULAR_SOLVE;
 
-/// Eight such vectors, side by side.
+/// The scores of eight combinations.
 #[derive(Debug, Clone)]
 pub struct Scores {
-    /// Elements of the leading term's effects, level after level.
+    /// Elements for the leading term's effects, level after level.
     pub leading: Vec<Row>,
-    /// Elements of the trailing terms' effects.
+    /// Elements for the trailing terms' effects.
     pub trailing: Vec<Row>,
 }
 
-/// Random effects of each term, in the order of the model.
+/// The random effects of each term, in the order of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effects {
-    /// The spherical ones, `k x n_levels` per term.
+    /// Spherical effects, `k x n_levels` per term.
     pub u: OfTerms,
     /// `b = Lambda u`.
     pub b: OfTerms,
 }
 
 impl Scores {
-    /// The scores of these combinations.
+    /// The scores of the combinations with coefficients `by`.
     pub fn new(solver: &Solver, border: &Border, by: Vec<Row>) -> Self {
         let mut spherical = border.combined(&by);
         let picked = Picked::from(by);
@@ -68,7 +68,7 @@ impl Scores {
 }
 
 impl Effects {
-    /// The effects given the response.
+    /// The conditional modes given the response.
     pub fn new(solver: &Solver, border: &Border) -> Self {
         let system = solver.system();
         let by = border.residual();
@@ -138,7 +138,7 @@ fn unexplained(
     }
 }
 
-// The leading term's effects, spherical ones first.
+// The leading term's effects, first the spherical ones.
 fn leading_effects(
     solver: &Solver,
     picked: &Picked,
@@ -164,7 +164,8 @@ fn leading_effects(
     (spherical, effects)
 }
 
-// `v := Lambda^-T u` for the terms that can be divided by Lambda; which ones these are.
+// `v := Lambda^-T u` for the terms whose Lambda is well enough conditioned; returns which terms
+// these are.
 fn divide_by_lambda(solver: &Solver, u: &mut [Row]) -> Vec<bool> {
     let blocks = solver.system().trailing.iter();
     let mut is_regular = Vec::new();
@@ -191,7 +192,7 @@ fn divide_by_lambda(solver: &Solver, u: &mut [Row]) -> Vec<bool> {
     is_regular
 }
 
-// Whether Lambda is too small, in a direction, to divide by.
+// Whether Lambda is nearly singular, so that a division by it would be inaccurate.
 fn is_singular(lambda: &[f64]) -> bool {
     let k = lambda.len().isqrt();
     let mut least = f64::INFINITY;
@@ -203,7 +204,7 @@ fn is_singular(lambda: &[f64]) -> bool {
     least <= SINGULAR_SOLVE * most
 }
 
-// `Z_t'V_0^-1 c - K b`, without a division.
+// `Z_t'V_0^-1 c - K b`, which needs no division by Lambda.
 fn residual_scores(solver: &Solver, picked: &Picked, b: &[Row]) -> Vec<Row> {
     let mut left = solver.reduced.unscaled_border(picked);
     let mut explained = b.to_vec();

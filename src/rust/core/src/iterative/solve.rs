@@ -1,4 +1,4 @@
-//! Solutions of the whole system, fixed effects included, for right-hand sides of any origin.
+//! Solutions of the complete system, including the fixed effects, for general right-hand sides.
 
 use crate::iterative::border::{all_products, Border};
 use crate::iterative::gradients::Solver;
@@ -8,28 +8,28 @@ use crate::iterative::wide::{
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 
-/// Some vectors with an element per effect, side by side: one, or eight.
+/// A block of one or eight vectors with an element per effect.
 #[derive(Debug, Clone, Default)]
 pub struct Sides<const W: usize = WIDTH> {
-    /// Elements of the leading term's effects, level after level.
+    /// Elements for the leading term's effects, level after level.
     pub leading: Vec<[f64; W]>,
-    /// Elements of the trailing effects.
+    /// Elements for the trailing effects.
     pub trailing: Vec<[f64; W]>,
-    /// Elements of the fixed effects.
+    /// Elements for the fixed effects.
     pub fixed: Vec<[f64; W]>,
 }
 
-/// Solutions for as many right-hand sides.
+/// The solutions for a block of right-hand sides.
 #[derive(Debug, Clone)]
 pub struct Solutions<const W: usize = WIDTH> {
-    /// Spherical random effects; the fixed ones beside them.
+    /// Spherical random effects, with the fixed effects.
     pub u: Sides<W>,
-    /// Random effects `b = Lambda u`; the fixed ones beside them.
+    /// Random effects `b = Lambda u`, with the fixed effects.
     pub b: Sides<W>,
 }
 
 impl<const W: usize> Sides<W> {
-    /// Zeros.
+    /// A block of zero vectors.
     pub fn zeros(solver: &Solver) -> Self {
         let system = solver.system();
         let n_leading = system.n_leading() * system.k0;
@@ -40,7 +40,7 @@ impl<const W: usize> Sides<W> {
         }
     }
 
-    /// Writes the elements of each term of the model, and of the fixed effects, into column `c`.
+    /// Writes the elements for each term of the model, and for the fixed effects, into column `c`.
     pub fn put(
         &mut self,
         solver: &Solver,
@@ -56,7 +56,7 @@ impl<const W: usize> Sides<W> {
         set_column(&mut self.fixed, c, fixed);
     }
 
-    /// The elements of each term of the model in column `c`.
+    /// The elements for each term of the model in column `c`.
     pub fn terms(&self, solver: &Solver, c: usize) -> Vec<Vec<f64>> {
         let system = solver.system();
         let mut terms = vec![Vec::new(); system.trailing.len() + 1];
@@ -67,7 +67,7 @@ impl<const W: usize> Sides<W> {
         terms
     }
 
-    /// The elements of the fixed effects in column `c`.
+    /// The elements for the fixed effects in column `c`.
     pub fn fixed(&self, c: usize) -> Vec<f64> {
         column(&self.fixed, c)
     }
@@ -77,9 +77,9 @@ fn negative<const W: usize>(row: &[f64; W]) -> [f64; W] {
     row.map(|value| -value)
 }
 
-/// Solves `[H ..; .. X'WX] [u; beta] = [Lambda'r_Z; r_X]` for some right-hand sides; the border
-/// is that of the same weights. `start` is near `S^-1` times what is left of the trailing ones:
-/// residuals end below `tolerance` times those that it leaves.
+/// Solves `[H ..; .. X'WX] [u; beta] = [Lambda'r_Z; r_X]` for a block of right-hand sides; the
+/// border must have the same weights. `start` approximates `S^-1` times the reduced right-hand
+/// side; the solve ends at `tolerance` times its residual.
 pub fn solve<const W: usize>(
     solver: &Solver,
     border: &Border,
@@ -144,7 +144,7 @@ pub fn weighted_products(solver: &Solver, b: &Sides) -> Sides {
     out
 }
 
-// `out_j += x_j by` for as many j as there are fixed effects.
+// `out_j += x_j by` for each fixed effect j.
 fn add_column(x: &[f64], by: &Row, out: &mut [Row]) {
     for (x, out) in x.iter().zip(out) {
         add_multiple(*x, by, out);
@@ -185,7 +185,7 @@ fn reduced_right<const W: usize>(
     right
 }
 
-// `S^-1` times the right-hand sides, from where they are near.
+// `S^-1` times the right-hand sides, from a starting point.
 fn solve_near<const W: usize>(
     solver: &Solver,
     right: &[[f64; W]],
@@ -234,8 +234,8 @@ fn fixed_effects<const W: usize>(
     left
 }
 
-// The leading term's effects, spherical ones first: `Lambda_0 T^-1 Lambda_0' (r_0 + A_0X by - A_0t
-// b)`.
+// The leading term's effects, first the spherical ones:
+// `Lambda_0 T^-1 Lambda_0' (r_0 + A_0X by - A_0t b)`.
 fn leading_effects<const W: usize>(
     solver: &Solver,
     rhs: &Sides<W>,

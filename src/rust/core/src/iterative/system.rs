@@ -1,4 +1,4 @@
-//! Cross-products by level.
+//! The cross-products of the iterative engine, stored by level, and independent of theta.
 
 use std::ops::Range;
 
@@ -8,67 +8,67 @@ use crate::factor::sums::{PairSums, Sums};
 use crate::kernels::chunks::cumulate;
 use crate::kernels::small;
 
-/// Pieces of the leading levels, at most.
+/// Largest number of pieces of the leading levels.
 const MOST_PIECES: usize = 8;
-/// Rows that a piece touches, at least: fewer are done before a thread has begun.
+/// Least number of coupled rows of a piece: fewer are processed faster than a thread starts.
 const LEAST: usize = 1 << 16;
-/// Rows that a piece touches, at least, for each row that there is.
+/// Least number of coupled rows of a piece, relative to the number of trailing rows.
 const SHARE: usize = 8;
 
-/// Levels of one trailing term.
+/// The levels of one trailing term.
 #[derive(Debug, Clone)]
 pub struct Trailing {
-    /// The term, by its place in the model.
+    /// The index of the term in the model.
     pub term: usize,
-    /// Effects per level.
+    /// Number of effects per level.
     pub k: usize,
     /// Number of levels.
     pub n_levels: usize,
-    /// Row of the first effect of the first level; the others follow.
+    /// Row of the first effect of the first level, followed by the others.
     pub first: usize,
     /// `Z'WZ`, `k x k` per level.
     pub zz: Blocks,
 }
 
-/// A level that occurs with one level of another term only.
+/// A level that occurs with only one level of another term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nested {
     /// The level's row.
     pub row: usize,
-    /// The row of the other term's level.
+    /// The row of that level of the other term.
     pub around: usize,
-    /// Where the product of both stands among those of trailing terms.
+    /// The index of the product of both levels among those of trailing terms.
     pub at: usize,
 }
 
-/// Cross-products that don't depend on theta.
+/// The cross-products, which do not depend on theta.
 #[derive(Debug, Clone)]
 pub struct System {
-    /// The term that is eliminated, by its place in the model.
+    /// The index in the model of the leading term, which is eliminated.
     pub leading: usize,
-    /// Effects per level of the leading term.
+    /// Number of effects per level of the leading term.
     pub k0: usize,
     /// `Z_0'WZ_0`, `k0 x k0` per level.
     pub a00: Blocks,
-    /// Where the rows that each leading level touches start; one more than there are levels.
+    /// The start of each leading level's coupled rows, and the total number at the end.
     pub ptr: Vec<usize>,
-    /// Touched rows, ascending within a level.
+    /// The trailing rows coupled with each leading level, ascending within a level.
     pub rows: Vec<u32>,
-    /// `Z_t'WZ_0`: `k0` values per touched row.
+    /// `Z_t'WZ_0`: `k0` values per coupled row.
     pub vals: Vec<f64>,
-    /// All terms but the leading one.
+    /// The trailing terms.
     pub trailing: Vec<Trailing>,
-    /// Random effects of the other terms.
+    /// Number of random effects of the trailing terms.
     pub m: usize,
-    /// Fixed effects.
+    /// Number of fixed effects.
     pub p: usize,
-    /// Products of two trailing terms: where the elements of each row start.
+    /// Products of two trailing terms: the start of each row's elements.
     pub cross_ptr: Vec<usize>,
-    /// Columns of these elements.
+    /// Column indices of these elements.
     pub cross_rows: Vec<u32>,
     /// Values of these elements.
     pub cross_vals: Vec<f64>,
-    /// Levels within those of another term, those within one level together.
+    /// Nested levels, grouped by the level that contains them.
     pub nested: Vec<Nested>,
     /// `[X r]'WZ_0`, `p + 1` values per leading effect.
     pub border_leading: Vec<f64>,
@@ -78,14 +78,14 @@ pub struct System {
     pub gram: Vec<f64>,
     /// `y'Wy` of the response itself.
     pub total_ss: f64,
-    /// Coefficients that were taken off the response.
+    /// The least-squares coefficients whose fit was subtracted from the response.
     pub beta0: Vec<f64>,
-    /// Multiples of the first column of X that were taken off its columns.
+    /// The multiples of the first column of X that were subtracted from its columns.
     pub shift: Vec<f64>,
 }
 
 impl System {
-    /// Puts sums in their places; the term with most effects leads.
+    /// Sets up the system of these sums; the term with the most effects leads.
     pub fn new(sums: &Sums) -> Self {
         let leading = leading_term(&sums.shapes());
         let trailing = trailing_terms(sums, leading);
@@ -123,17 +123,17 @@ impl System {
         system
     }
 
-    /// The levels of a term, unless it is the leading one.
+    /// The levels of a term; `None` for the leading term.
     pub fn block_of(&self, term: usize) -> Option<&Trailing> {
         self.trailing.iter().find(|block| block.term == term)
     }
 
-    /// The number of the trailing block of a term.
+    /// The index of a term among the trailing ones.
     pub fn place_of(&self, term: usize) -> Option<usize> {
         self.trailing.iter().position(|block| block.term == term)
     }
 
-    // Z_t'WZ_0, leading level after leading level.
+    // Fills Z_t'WZ_0, leading level after leading level.
     fn fill_coupling(&mut self, sums: &Sums, n_levels: usize) {
         let k0 = self.k0;
         let mut coupled: Vec<Coupled> = sums
@@ -168,7 +168,7 @@ impl System {
         (self.ptr, self.rows, self.vals) = (ptr, rows, vals);
     }
 
-    // What a pair of terms says of the leading one; `None` if it isn't among them.
+    // The sums of a pair of terms one of which is the leading term; `None` for other pairs.
     fn coupled<'a>(&self, pair: &'a PairSums) -> Option<Coupled<'a>> {
         let (a, b) = pair.terms;
         let other = match self.leading {
@@ -185,7 +185,7 @@ impl System {
         })
     }
 
-    // Z_a'WZ_b of two trailing terms, both triangles, row after row.
+    // Fills Z_a'WZ_b of two trailing terms, both triangles, row after row.
     fn fill_cross(&mut self, sums: &Sums) {
         let mut elements: Vec<(u32, u32, f64)> = Vec::new();
         for pair in &sums.pairs {
@@ -248,7 +248,7 @@ impl Trailing {
 }
 
 impl System {
-    /// The trailing term of a row.
+    /// The index of the trailing term of a row.
     #[inline(always)]
     pub fn block_of_row(&self, row: usize) -> usize {
         if self.trailing.len() == 1 {
@@ -257,7 +257,7 @@ impl System {
         self.trailing.partition_point(|block| block.first <= row) - 1
     }
 
-    /// Sums over the levels of each term of `Z'WZ`, `k x k`: the products of its columns of Z.
+    /// `Z'WZ` summed over the levels of each term, `k x k`.
     pub fn level_products(&self) -> Vec<Vec<f64>> {
         let mut products = vec![Vec::new(); self.trailing.len() + 1];
         products[self.leading] = vec![0.0; self.k0 * self.k0];
@@ -273,8 +273,9 @@ impl System {
         products
     }
 
-    /// Leading levels in parts that touch about as many rows each, for several threads: so few that
-    /// adding up what they come to costs little. They don't depend on the number of threads.
+    /// Ranges of leading levels with about equal numbers of coupled rows, as pieces of work. They
+    /// are so few that adding up their results costs little, and do not depend on the number of
+    /// threads.
     pub fn pieces(&self) -> Vec<Range<usize>> {
         let touched = self.rows.len();
         let most = (touched / (SHARE * self.m.max(1))).min(touched / LEAST);
@@ -296,13 +297,14 @@ impl System {
         (0..count).map(piece).collect()
     }
 
-    /// Whether every level of every term has one effect.
+    /// Whether every term has one effect per level.
     pub fn is_scalar(&self) -> bool {
         self.k0 == 1 && self.trailing.iter().all(|block| block.k == 1)
     }
 
-    /// Levels within those of another trailing term, where every level has one effect. A term is
-    /// nested in the one with most levels among those around it, which then isn't nested itself.
+    /// The levels nested in those of another trailing term, if every term has one effect per level.
+    /// Among the terms that contain it, a term is nested in the one with the most levels, which is
+    /// then not itself nested.
     pub(super) fn find_nested(&self) -> Vec<Nested> {
         if !self.is_scalar() {
             return Vec::new();
@@ -325,7 +327,7 @@ impl System {
         all
     }
 
-    // The levels of a trailing term, if each occurs with one level of another term only.
+    // The levels of a trailing term, if each occurs with only one level of another term.
     fn nested_in(&self, inner: usize, outer: usize) -> Option<Vec<Nested>> {
         let outer = self.trailing[outer].rows();
         let mut all = Vec::new();
@@ -362,7 +364,7 @@ impl System {
         self.ptr.len() - 1
     }
 
-    /// Rows that a leading level touches, and `k0` values each.
+    /// The trailing rows coupled with a leading level, and `k0` values each.
     #[inline(always)]
     pub fn touched(&self, level: usize) -> (&[u32], &[f64]) {
         let range = self.ptr[level]..self.ptr[level + 1];
@@ -371,26 +373,26 @@ impl System {
     }
 }
 
-// The sums of a pair of terms, one of which is the leading one.
+// The sums of a pair of terms one of which is the leading term.
 struct Coupled<'a> {
     pair: &'a PairSums,
     // The trailing term's number of effects, and its first row.
     k: usize,
     first: usize,
-    // Whether the leading term is the pair's first.
+    // Whether the leading term is the first one of the pair.
     leads: bool,
 }
 
 impl Coupled<'_> {
-    // The levels of the pair's `i`-th block: that of the leading term, and the other's.
+    // The leading and the trailing level of the `i`-th block.
     fn levels(&self, i: usize) -> (usize, usize) {
         let (a, b) = self.pair.levels[i];
         let (leading, other) = if self.leads { (a, b) } else { (b, a) };
         (leading as usize, other as usize)
     }
 
-    // Numbers of the pair's blocks, in an order in which the other term's levels ascend for each of
-    // the leading one's.
+    // The indices of the blocks, in an order in which the trailing levels ascend for each leading
+    // level.
     fn ascending(&self, n_levels: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.pair.levels.len()).collect();
         let mut next = vec![0; n_levels];
@@ -406,7 +408,7 @@ impl Coupled<'_> {
         order
     }
 
-    // The `i`-th block, `k0` numbers for each of the other term's effects.
+    // Copies the `i`-th block, `k0` numbers for each effect of the trailing level.
     fn copy_block(&self, i: usize, k0: usize, place: &mut [f64]) {
         let block = self.pair.zz.block(i);
         if self.leads {
@@ -421,7 +423,7 @@ impl Coupled<'_> {
     }
 }
 
-// All terms but the leading one, each with its rows behind those before it.
+// The trailing terms, with consecutive rows.
 fn trailing_terms(sums: &Sums, leading: usize) -> Vec<Trailing> {
     let mut first = 0;
     let mut trailing = Vec::new();

@@ -1,4 +1,4 @@
-//! The iterative parts against dense algebra.
+//! The parts of the iterative engine compared with dense linear algebra.
 
 use super::*;
 use crate::factor::blocks::Blocks;
@@ -7,7 +7,7 @@ use crate::iterative::precondition::Preconditioner;
 use crate::iterative::wide::{add_multiple, Row, WIDTH};
 use crate::kernels::small;
 
-/// A small design, dense: `z` of each term is `n x q`.
+/// A small design in dense form: `z` of each term is `n x q`.
 struct Dense {
     n: usize,
     x: Vec<f64>,
@@ -28,8 +28,8 @@ fn dense(n: usize, shapes: &[(usize, usize)]) -> Dense {
     nested(n, shapes, &[])
 }
 
-// Rows with two columns of X; a level of each term is drawn, its effects are 1 and random numbers.
-// Pairs of terms are nested, the first within the second.
+// Rows with two columns of X; the level of each term is random, its effects are 1 and random
+// numbers. Pairs in `nested` have the first term nested in the second.
 fn nested(
     n: usize,
     shapes: &[(usize, usize)],
@@ -87,7 +87,7 @@ fn nested(
     }
 }
 
-// A'B of matrices with n rows, column by column.
+// A'B of matrices with n rows, stored by columns.
 fn cross(n: usize, a: &[f64], b: &[f64]) -> Vec<f64> {
     let columns = b.chunks_exact(n);
     columns
@@ -129,14 +129,14 @@ fn sums_of(
     let mut pairs = Vec::new();
     for b in 1..shapes.len() {
         for a in 0..b {
-            // Some pairs with the later term first.
+            // Some pairs have the later term first.
             let (a, b) = if (a + b) % 2 == 0 { (b, a) } else { (a, b) };
             let mut found: Vec<(u32, u32)> = (0..n)
                 .map(|i| (levels[a][i] as u32, levels[b][i] as u32))
                 .collect();
             found.sort_unstable();
             found.dedup();
-            // Pairs come in any order.
+            // The pairs may be in any order.
             if b == 1 || a == 1 {
                 found.reverse();
             }
@@ -252,7 +252,7 @@ fn designs() -> Vec<Dense> {
     ]
 }
 
-// The columns of a matrix that is given by its products.
+// The columns of a matrix that is given by its products with vectors.
 fn formed(m: usize, times: impl Fn(&[Row]) -> Vec<Row>) -> Vec<f64> {
     let mut matrix = vec![0.0; m * m];
     for j in 0..m {
@@ -305,7 +305,7 @@ fn border_and_residual_are_exact() {
     }
 }
 
-// Rows of levels that are nested, each with that of the level around it.
+// The rows of nested levels, each with the row of the level that contains it.
 fn around_of(system: &System) -> Vec<usize> {
     let mut around: Vec<usize> = (0..system.m).collect();
     for nested in &system.nested {
@@ -314,7 +314,7 @@ fn around_of(system: &System) -> Vec<usize> {
     around
 }
 
-// `Q'SQ` of the rows that are nested, from S alone: `q_p = e_p - sum_c e_c S_cp / S_cc`.
+// The basis Q and `Q'SQ`, computed from S alone: `q_p = e_p - sum_c e_c S_cp / S_cc`.
 fn in_the_basis(system: &System, s: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let m = system.m;
     let mut q = vec![0.0; m * m];
@@ -343,7 +343,7 @@ fn the_factor_of_the_blocks_is_one() {
         let preconditioner = Preconditioner::new(&reduced).unwrap();
         let (s, m) = (s_of(&reduced), model.system.m);
         let (q, s) = in_the_basis(&model.system, &s);
-        // Q'FF'Q has the diagonal blocks of Q'SQ, and nothing else.
+        // Q'FF'Q has the diagonal blocks of Q'SQ, and is zero elsewhere.
         let p = formed(m, |x| {
             let times = |transposed: bool, x: &[Row]| -> Vec<Row> {
                 let element = |i: usize, j: usize| match transposed {
@@ -389,7 +389,7 @@ fn the_factor_of_the_blocks_is_one() {
     }
 }
 
-// E, formed by products.
+// E, formed from its products with unit vectors.
 fn e_of(solver: &Solver) -> Vec<f64> {
     let m = solver.system().m;
     let mut e = formed(m, |x| {
@@ -433,18 +433,18 @@ fn the_log_determinant_is_within_its_errors() {
                 let found =
                     model.at(&lambdas, &probes, 1e-11).unwrap().log_det_re();
                 let error = (found.value - expected).abs();
-                // Solves that end at 1e-4 leave a bias far below the noise.
+                // Solves with the tolerance 1e-4 leave a bias far below the noise.
                 outside += usize::from(error > 3.0 * found.std_error + 1e-6);
                 assert!(found.std_error < 0.5, "{}", found.std_error);
             }
-            // At 15 degrees of freedom 0.9 % of the errors are larger than three of them.
+            // With 15 degrees of freedom 0.9 % of the errors exceed three standard errors.
             assert!(outside <= 2, "{size} {outside}");
         }
     }
 }
 
-// An outlying eigenvector near the constants leaves its remainder to random vectors: a chi-squared
-// variable, of whose mean 32 of them know little, and of its standard error less.
+// An outlying eigenvector near the constants would leave its remainder to the probe vectors: a
+// chi-squared variable, whose mean and, even more, standard error 32 vectors estimate badly.
 #[test]
 fn standard_errors_tell_of_outliers() {
     for shapes in [[(1, 90), (1, 45)], [(2, 60), (1, 60)]] {
@@ -458,13 +458,12 @@ fn standard_errors_tell_of_outliers() {
             let found =
                 model.at(&lambdas, &probes, 1e-11).unwrap().log_det_re();
             let error = (found.value - expected).abs();
-            // Solves that end at 1e-4 leave a bias far below the noise.
+            // Solves with the tolerance 1e-4 leave a bias far below the noise.
             let z = (error - 1e-6).max(0.0) / found.std_error;
             outside += usize::from(z > 3.0);
             squares += z * z;
         }
-        // Three in a thousand values of a normal variable are outside, and up to 3 % of remainders
-        // such as these.
+        // Of a normal variable 0.3 % are outside, and up to 3 % of remainders such as these.
         assert!(outside <= 6, "{outside}");
         assert!(squares < 1.3 * 200.0, "{squares}");
     }
@@ -485,7 +484,7 @@ fn terms_without_variance_are_nothing() {
     }
 }
 
-// The diagonal of `D S^-1 D'`.
+// The diagonal of `D S^-1 D'`, from dense algebra.
 fn dense_variances(reduced: &reduced::Reduced) -> Vec<f64> {
     let m = reduced.system.m;
     let mut s = s_of(reduced);
@@ -524,7 +523,7 @@ fn variances_of_some_terms_have_the_digits_of_standard_errors() {
     }
 }
 
-// `sum_l (Z'V^-1Z)_ll` of each term.
+// `sum_l (Z'V^-1Z)_ll` of each term, from dense algebra.
 fn dense_traces(data: &Dense, lambdas: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let n = data.n;
     let mut l = data.v(lambdas);
@@ -546,7 +545,7 @@ fn dense_traces(data: &Dense, lambdas: &[Vec<f64>]) -> Vec<Vec<f64>> {
 #[test]
 fn unit_vectors_give_the_traces_exactly() {
     for (data, size) in designs().iter().zip([0.8, 0.3, 2.0, 0.8, 0.7, 1.5]) {
-        // One term with little variance or none, and one with little of its last effect, or none.
+        // One term has little variance or none, another little of its last effect, or none.
         for share in [1.0, 1e-2, 1e-6, 0.0] {
             let mut lambdas = lambdas(&data.shapes, size);
             lambdas[0].iter_mut().for_each(|element| *element *= share);
@@ -585,7 +584,7 @@ fn unit_vectors_give_the_traces_exactly() {
     }
 }
 
-// Whether an element of a trace is further from the expected one than three standard errors.
+// Whether an element of a trace differs from the expected one by more than three standard errors.
 fn is_outside(
     traces: &traces::Estimate,
     (term, at): (usize, usize),
@@ -595,7 +594,7 @@ fn is_outside(
     let squares: f64 = deviations.map(|d| d[term][at].powi(2)).sum();
     let n = traces.deviations.len() as f64;
     let error = (traces.mean[term][at] - expected).abs();
-    // Solves that end at 1e-4 leave a bias.
+    // Solves with the tolerance 1e-4 leave a bias.
     error > 3.0 * (squares / (n * (n - 1.0))).sqrt() + 1e-5 * expected.abs()
 }
 
@@ -620,7 +619,7 @@ fn traces_are_within_their_errors() {
                     }
                 }
             }
-            // At 31 degrees of freedom 0.5 % are; the elements of a term go together.
+            // With 31 degrees of freedom 0.5 % are outside; the elements of one term are dependent.
             assert!(outside <= 1 + all / 25, "{size} {outside} {all}");
         }
     }
@@ -628,17 +627,17 @@ fn traces_are_within_their_errors() {
 
 #[test]
 fn logarithms_of_tridiagonal_matrices() {
-    // One iteration: T = 1 / alpha.
+    // One iteration has T = 1 / alpha.
     let one = tridiagonal::moments(&[0.5], &[0.0]);
     assert!((one.log - 2f64.ln()).abs() < 1e-15);
-    // T = [2 1; 1 3] has eigenvalues (5 -+ sqrt 5) / 2.
+    // T = [2 1; 1 3] has the eigenvalues (5 -+ sqrt 5) / 2.
     let found = tridiagonal::moments(&[0.5, 0.4], &[0.25, 0.0]);
     assert!(
         (found.first - 1.0).abs() < 1e-15 && (found.second - 2.0).abs() < 1e-15
     );
     let root = 5f64.sqrt();
     let (low, high) = ((5.0 - root) / 2.0, (5.0 + root) / 2.0);
-    // The first components of the eigenvectors: (T11 - other) / (value - other).
+    // The first components of the eigenvectors are (T11 - other) / (value - other), squared.
     let share = (2.0 - low) / (high - low);
     let expected = share * high.ln() + (1.0 - share) * low.ln();
     assert!(
@@ -679,7 +678,7 @@ fn noise_of_traces_stays_small_where_lambda_is_nearly_singular() {
     let data = &designs()[2];
     let model = Iterative::new(&data.sums).unwrap();
     let term = model.system.trailing[0].term;
-    // The size of what random vectors deviate in `W Lambda`, half of a gradient.
+    // The size of the deviations of the probe vectors in `W Lambda`, half of a gradient.
     let size = |share: f64| {
         let mut lambdas = lambdas(&data.shapes, 1.5);
         let lambda = &mut lambdas[term];

@@ -1,6 +1,7 @@
-//! `e_1' f(T) e_1` of the tridiagonal matrix that conjugate gradients leave behind.
+//! Lanczos quadrature: `e_1' f(T) e_1` for the tridiagonal matrix T of a conjugate gradient solve
+//! (Golub and Meurant 2010).
 
-/// The first two moments and the logarithm of Lanczos's matrix T along its first unit vector.
+/// The first two moments and the logarithm of the Lanczos matrix T for the first unit vector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Moments {
     /// `e_1' log(T) e_1`.
@@ -11,8 +12,8 @@ pub struct Moments {
     pub second: f64,
 }
 
-/// T has `1 / a_j + b_(j-1) / a_(j-1)` on its diagonal and `sqrt(b_j) / a_j` beside it, for the
-/// steps a and the ratios b of the iterations.
+/// The moments of T, which has the diagonal `1 / a_j + b_(j-1) / a_(j-1)` and the off-diagonal
+/// `sqrt(b_j) / a_j`, for the step lengths a and residual ratios b of the iterations.
 pub fn moments(alpha: &[f64], beta: &[f64]) -> Moments {
     let stop = alpha.iter().position(|&a| a <= 0.0);
     let n = stop.unwrap_or(alpha.len());
@@ -42,7 +43,7 @@ pub fn moments(alpha: &[f64], beta: &[f64]) -> Moments {
     }
 }
 
-// Implicit QL on the first components of the eigenvectors.
+// Implicit QL iteration on the first components of the eigenvectors.
 fn log_at_first(mut d: Vec<f64>, mut e: Vec<f64>) -> f64 {
     let n = d.len();
     e[n - 1] = 0.0;

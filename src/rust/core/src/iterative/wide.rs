@@ -1,9 +1,9 @@
-//! Eight vectors side by side: a row holds one element of each, and is multiplied at once.
+//! Blocks of eight vectors, stored row by row so that operations are vectorised over the vectors.
 
-/// Right-hand sides that are worked on at once.
+/// Number of right-hand sides in a block.
 pub const WIDTH: usize = 8;
 
-/// One row of so many vectors.
+/// One row of a block of vectors.
 pub type Row = [f64; WIDTH];
 
 /// `out += a x`.
@@ -88,12 +88,12 @@ pub fn add_symmetric(sign: f64, x: &[Row], y: &[Row], out: &mut [Row]) {
     }
 }
 
-/// One of eight vectors that stand side by side.
+/// One of the vectors of a block.
 pub fn column<const W: usize>(rows: &[[f64; W]], c: usize) -> Vec<f64> {
     rows.iter().map(|row| row[c]).collect()
 }
 
-/// Writes one of eight vectors that stand side by side.
+/// Writes one of the vectors of a block.
 pub fn set_column<const W: usize>(
     rows: &mut [[f64; W]],
     c: usize,

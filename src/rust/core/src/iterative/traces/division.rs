@@ -1,39 +1,41 @@
-//! From sums over the levels of a trailing term to that of the blocks of `W = Z'V^-1Z`: in its
-//! strong directions Lambda is divided by, in its weak ones it isn't.
+//! Recovery of `sum_l W_ll`, with `W = Z'V^-1Z`, from sums that are scaled by Lambda: Lambda is
+//! inverted in its strong directions only.
 //!
-//! Three sums tell of W: those of `D'WD = I - S^-1`, of `WD = KDS^-1`, and of
-//! `W = K - KDS^-1D'K`. The noise of the first is divided twice by singular values of Lambda, that
-//! of the second once, that of the third never; but the first has by far the least of it where the
-//! data tell much. So a direction of Lambda is weak if they tell little of its effects beside what
-//! the term's distribution does, and each element of W, with the left singular vectors of Lambda
-//! as a basis, is taken from the sum in which weak directions aren't divided by.
+//! There are three estimates: of `D'WD = I - S^-1`, of `WD = KDS^-1`, and of `W = K - KDS^-1D'K`.
+//! To give W, the first is divided by Lambda on both sides, which amplifies its noise by two
+//! inverse singular values, the second on one side, and the third not at all; but where the data
+//! have much information the first has by far the least noise. A direction of Lambda is weak if the
+//! data have little information about its effects relative to their prior distribution. With the
+//! left singular vectors of Lambda as a basis, each element of W is taken from the estimate that is
+//! not divided by Lambda in weak directions.
 
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
 
-/// Sums over the levels of a term, `k x k`, column by column; numbers, or eight side by side.
+/// The three sums over the levels of a term, `k x k`, column by column; elements are numbers, or
+/// blocks of eight.
 #[derive(Debug, Clone, Default)]
 pub struct Ways<T> {
     /// Sums of `D'WD`.
     pub both: Vec<T>,
-    /// Sums of `WD`, which are of use only where there are weak directions.
+    /// Sums of `WD`, used only with weak directions.
     pub one: Vec<T>,
-    /// Sums of W, which are of use only where there are weak directions.
+    /// Sums of W, used only with weak directions.
     pub none: Vec<T>,
 }
 
-/// How the sums of a term lead to that of W.
+/// The combination of the three sums of a term.
 #[derive(Debug, Clone)]
 pub struct Division {
     k: usize,
-    /// Transpose of Lambda's inverse in its strong directions, zero in the others.
+    /// The transposed inverse of Lambda on its strong directions, zero on the weak ones.
     inverse: Vec<f64>,
-    /// Projector on the weak directions; `None` if there are none.
+    /// The projector on the weak directions; `None` if there are none.
     weak: Option<Vec<f64>>,
 }
 
 impl<T: Copy> Ways<T> {
-    /// Matrices of such elements.
+    /// Three matrices filled with `zero`.
     pub fn of(zero: T, k: usize) -> Self {
         let zeros = vec![zero; k * k];
         Self {
@@ -45,9 +47,9 @@ impl<T: Copy> Ways<T> {
 }
 
 impl Division {
-    /// By this Lambda; `told` is the sum over the levels of `I - P^-1`, P the diagonal blocks of S:
-    /// what the data tell of effects of variance one. Directions of which it is `least` at most are
-    /// weak.
+    /// The combination for this Lambda; `told` is `I - P^-1` summed over the levels, with P the
+    /// diagonal blocks of S: the information of the data relative to unit prior variances.
+    /// Directions with at most `least` are weak.
     pub fn new(lambda: &[f64], told: &[f64], least: f64) -> Self {
         let k = lambda.len().isqrt();
         let upper = transposed(k, lambda);
@@ -122,7 +124,7 @@ fn add_outer(by: f64, x: &[f64], y: &[f64], a: &mut [f64]) {
     }
 }
 
-/// `right'A left` of a square matrix whose columns stand one after the other.
+/// `right'A left` for a square matrix stored by columns.
 pub fn form(a: &[f64], left: &[f64], right: &[f64]) -> f64 {
     let columns = a.chunks_exact(right.len()).zip(left);
     columns

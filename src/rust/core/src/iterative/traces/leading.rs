@@ -1,4 +1,4 @@
-//! `sum_i P_i A00_i - P_i Y_i P_i'` of the leading term, with `Y_i = A_0t D S^-1 D'A_t0`.
+//! The trace of the leading term, `sum_i P_i A00_i - P_i Y_i P_i'` with `Y_i = A_0t D S^-1 D'A_t0`.
 
 use std::ops::Range;
 
@@ -13,15 +13,15 @@ use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::parallel::team::share;
 
-/// The leading term's sum at work.
+/// The accumulation of the leading term's sum.
 pub(super) struct Leading<'a> {
     solver: &'a Solver,
-    /// `sum_i (P_i a_il) (P_i a_il)'` of each trailing level, `a_il` stacked effect by effect.
+    /// `sum_i (P_i a_il) (P_i a_il)'` of each trailing level, with `a_il` stacked effect by effect.
     own: Vec<Blocks>,
 }
 
 impl<'a> Leading<'a> {
-    /// Adds what the diagonal blocks of S say.
+    /// Adds the contribution of the diagonal blocks of S.
     pub fn new(solver: &'a Solver, sum: &mut [f64]) -> Self {
         let system = solver.system();
         let own = |block: &Trailing| {
@@ -69,7 +69,7 @@ impl<'a> Leading<'a> {
         }
     }
 
-    // As `add_blocks`, where every level has one effect.
+    // [`Self::add_blocks`] where every term has one effect per level.
     fn add_scalars(&mut self, inner: &[Blocks], leading: &mut [f64]) {
         let system = self.solver.system();
         let v = self.solver.reduced.v.values();
@@ -95,7 +95,7 @@ impl<'a> Leading<'a> {
         places.zip(&own).for_each(|(place, own)| *place = *own);
     }
 
-    /// `sum_i P_i Y_i P_i'` less, with `Y_i` of the difference of x and x0.
+    /// Subtracts `sum_i P_i Y_i P_i'`, with `Y_i` from the difference of x and x0.
     pub fn take_off_difference(&self, x: &[Row], x0: &[Row], sum: &mut [Row]) {
         let pieces = self.solver.system().pieces();
         let zeros = || vec![[0.0; WIDTH]; sum.len()];
@@ -156,8 +156,9 @@ impl<'a> Leading<'a> {
         }
     }
 
-    /// What the effects of one level at a time make of it to the first order, `sum_il P_i a_il x1_l
-    /// x0_l' a_il' P_i'`: noise, as the diagonal blocks of E are zero.
+    /// Subtracts the first-order contribution of each level with itself,
+    /// `sum_il P_i a_il x1_l x0_l' a_il' P_i'`. It is pure noise, as the diagonal blocks of E are
+    /// zero.
     pub fn take_off_own(&self, x1: &[Row], x0: &[Row], sum: &mut [Row]) {
         let system = self.solver.system();
         for (block, own) in system.trailing.iter().zip(&self.own) {
@@ -184,7 +185,8 @@ fn project(projection: &[f64], a: &[f64], out: &mut Vec<f64>) {
     }
 }
 
-// `sum_cd -= sum_jh M_(jc)(hd) (x_j y_h + x_h y_j) / 2` of the effects j and h of one level.
+// Subtracts `sum_jh M_(jc)(hd) (x_j y_h + x_h y_j) / 2` over the effects j and h of one level from
+// element (c, d) of the sum.
 #[inline(always)]
 fn take_form_off(m: &[f64], x: &[Row], y: &[Row], sum: &mut [Row]) {
     let k = x.len();

@@ -1,10 +1,10 @@
-//! What single levels add to the sums.
+//! Contributions of single levels to the sums.
 
 use crate::iterative::system::{System, Trailing};
 use crate::kernels::small;
 
-/// Visits the trailing levels that a leading one touches, each by its term and number, with `k0`
-/// values for each of its effects.
+/// Calls `visit` for each trailing level coupled with a leading one, given by its term and number,
+/// with `k0` values for each of its effects.
 pub fn for_each_touched(
     system: &System,
     level: usize,

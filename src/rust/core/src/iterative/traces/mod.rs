@@ -1,18 +1,19 @@
-//! `sum_l (Z'V^-1Z)_ll` of each term, what the gradient takes of the inverse: exact for the
-//! diagonal blocks of S, a mean over random vectors for the rest.
+//! Stochastic estimation of the traces `sum_l (Z'V^-1Z)_ll` of each term, for the gradient: exact
+//! for the diagonal blocks of S, a mean over probe vectors for the remainder.
 //!
-//! With `S x = F z` and `x0 = F^-T z`, `x x0'` has the mean `S^-1`, and `x0 x0'` the known mean
-//! `P^-1`: their difference has little noise. To the first order it is `x1 x0'` with `x1 = -F^-T E
-//! z`, whose diagonal blocks have the mean zero, too: these are taken off.
+//! With `S x = F z` and `x0 = F^-T z`, the expectation of `x x0'` is `S^-1`, and that of `x0 x0'`
+//! is the known `P^-1`, so that their difference, with little noise, estimates the remainder. To
+//! first order it is `x1 x0'` with `x1 = -F^-T E z`, whose diagonal blocks have expectation zero:
+//! these are subtracted as control variates.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
 //! | the sum of the leading term | `leading` |
-//! | how `D'WD`, `WD` and W tell of the sum of a trailing term | `division` |
-//! | `WD` and W, where some directions of Lambda aren't divided by | `undivided` |
-//! | what a level adds | `levels` |
+//! | the sum of a trailing term from those of `D'WD`, `WD` and W | `division` |
+//! | `WD` and W, for weak directions of Lambda | `undivided` |
+//! | contributions of single levels | `levels` |
 //! | x, x1 and x0 | `vectors` |
-//! | `D'WD = I - S^-1`; all of them together | here |
+//! | `D'WD = I - S^-1`, and all sums together | here |
 
 mod division;
 mod leading;
@@ -38,24 +39,24 @@ use vectors::Vectors;
 /// A sum of `k x k` matrices for each term, in the order of the model.
 pub type OfTerms = Vec<Vec<f64>>;
 
-/// `sum_l (Z'V^-1Z)_ll` of each term, with what each random vector says otherwise.
+/// The estimate of `sum_l (Z'V^-1Z)_ll` of each term, with the deviation of each probe vector.
 #[derive(Debug, Clone)]
 pub struct Estimate {
-    /// The mean over the random vectors.
+    /// The mean over the probe vectors.
     pub mean: OfTerms,
-    /// What each of them deviates from it.
+    /// The deviation of each probe vector's estimate from the mean.
     pub deviations: Vec<OfTerms>,
 }
 
-/// Sums of numbers, or of eight side by side.
+/// Sums whose elements are numbers, or blocks of eight.
 struct Sums<T> {
-    /// The sum of the leading term's W.
+    /// The sum of W of the leading term.
     leading: Vec<T>,
     /// The sums of each trailing term.
     trailing: Vec<Ways<T>>,
 }
 
-/// The sums at work.
+/// The accumulation of all sums.
 pub struct Tally<'a> {
     solver: &'a Solver,
     leading: Leading<'a>,
@@ -76,7 +77,7 @@ impl<T: Copy> Sums<T> {
 }
 
 impl Sums<Row> {
-    // One of the eight.
+    // The sums of one of the eight vectors.
     fn column(&self, c: usize) -> Sums<f64> {
         let of = |ways: &Ways<Row>| Ways {
             both: column(&ways.both, c),
@@ -91,12 +92,12 @@ impl Sums<Row> {
 }
 
 impl<'a> Tally<'a> {
-    /// Starts with what the diagonal blocks say.
+    /// Starts with the contributions of the diagonal blocks.
     pub fn new(solver: &'a Solver) -> Self {
         let system = solver.system();
         let mut exact = Sums::of(0.0, system);
         let leading = Leading::new(solver, &mut exact.leading);
-        // Where levels are nested, sums that aren't divided have more noise than those that are.
+        // Where levels are nested, the undivided sums have more noise than the divided ones.
         let share = match solver.preconditioner.basis.is_empty() {
             true => WEAK_DIRECTION,
             false => WEAK_NESTED,
@@ -122,8 +123,8 @@ impl<'a> Tally<'a> {
         tally
     }
 
-    /// Adds what the first `count` columns of z say, each a direction that is taken exactly, with
-    /// `x = S^-1 F z` and `S F^-T z`.
+    /// Adds the contributions of the first `count` columns of z, which are in the deflation
+    /// subspace, with `x = S^-1 F z` and `S F^-T z`.
     pub fn add_exact(&mut self, z: &[Row], found: Found, count: usize) {
         let found = self.columns(z, found);
         for column in &found[..count] {
@@ -133,12 +134,12 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Adds what each of eight random vectors says.
+    /// Adds the estimates of eight probe vectors.
     pub fn add_random(&mut self, sums: Vec<OfTerms>) {
         self.random.extend(sums);
     }
 
-    /// The sum, and what the random vectors deviate.
+    /// The mean, and the deviations of the probe vectors.
     pub fn finish(self) -> Estimate {
         let share = 1.0 / self.random.len().max(1) as f64;
         let mut random = self.exact.clone();
@@ -161,14 +162,14 @@ impl<'a> Tally<'a> {
         Estimate { mean, deviations }
     }
 
-    /// What each of eight vectors z, with `x = S^-1 F z` and `S F^-T z`, adds to the sum of each
-    /// term.
+    /// The contribution of each of eight vectors z, with `x = S^-1 F z` and `S F^-T z`, to the sum
+    /// of each term.
     pub fn columns(&self, z: &[Row], found: Found) -> Vec<OfTerms> {
         let sides = self.sides(Vectors::new(self.solver, z, found));
         (0..WIDTH).map(|c| self.whole(sides.column(c))).collect()
     }
 
-    // Sums of W, from those that tell of it.
+    // The sums of W, from those scaled by Lambda.
     fn whole(&self, sums: Sums<f64>) -> OfTerms {
         let system = self.solver.system();
         let mut whole = vec![Vec::new(); system.trailing.len() + 1];
@@ -197,8 +198,8 @@ impl<'a> Tally<'a> {
         sides
     }
 
-    // Takes off what has the mean zero, as the diagonal blocks of E are zero: products of x1 with
-    // x0 in the basis Q.
+    // Subtracts the first-order terms with expectation zero, as the diagonal blocks of E are zero:
+    // products of x1 and x0 in the basis Q.
     fn take_off_first_order(&self, found: Vectors, sides: &mut Sums<Row>) {
         let basis = &self.solver.preconditioner.basis;
         let (mut x1, mut x0) = (found.first, found.start);
@@ -212,7 +213,7 @@ impl<'a> Tally<'a> {
         self.leading.take_off_own(&x1, &x0, &mut sides.leading);
     }
 
-    // What the levels around others add to the products of those.
+    // Subtracts the contribution of levels that contain others to the products of these others.
     fn take_off_around(&self, x1: &[Row], x0: &[Row], sides: &mut Sums<Row>) {
         let system = self.solver.system();
         let basis = &self.solver.preconditioner.basis;
@@ -225,7 +226,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    // Symmetric products of the levels of each term less, in what tells of `D'WD`.
+    // Subtracts symmetric products of the levels of each term from the sums of `D'WD`.
     fn take_off(&self, x: &[Row], x0: &[Row], sides: &mut Sums<Row>) {
         let blocks = self.solver.system().trailing.iter();
         for (block, ways) in blocks.zip(&mut sides.trailing) {
@@ -254,8 +255,8 @@ fn add_diagonal_blocks(solver: &Solver, t: usize, sum: &mut [f64]) {
     sum[0] -= share_of_levels_around(solver, t);
 }
 
-// `sum_c w_c^2 / S_pp` of the levels c of a trailing term, p the level around: what the diagonal of
-// `P^-1` has in addition to that of the blocks.
+// `sum_c w_c^2 / S_pp` over the levels c of a trailing term that are nested in a level p: the part
+// of the diagonal of `P^-1` that its blocks do not have.
 fn share_of_levels_around(solver: &Solver, t: usize) -> f64 {
     let system = solver.system();
     let preconditioner = &solver.preconditioner;

@@ -1,13 +1,13 @@
-//! What tells of W without dividing by Lambda on one side or on both: `WD = KDS^-1` and
+//! Estimates that are not divided by Lambda on one or both sides: `WD = KDS^-1` and
 //! `W = K - KDS^-1D'K`.
 //!
-//! `x x0'` tells of `S^-1`, so `y x0'` of the first with `y = KDx`, and `y y0'` of the second
-//! product with `y0 = KDx0`. Of y and y0 the part `a_l = K_ll D x_l` of the diagonal blocks is
-//! known: the means of `a_l x0_l'` and `a_l a_l'` over all x0 are `K_ll D P^-1` and
-//! `K_ll D P^-1 D'K_ll`, those of `(y0 - a)_l x0_l'` and `(y0 - a)_l a_l'` are zero, and to the
-//! first order so are those of products with x1, as the blocks of E are zero. What is known to be
-//! zero is left out. Where levels are nested P has further elements, so that nothing is taken for
-//! known; all levels have one effect there, for which `WD` isn't needed.
+//! As `x x0'` estimates `S^-1`, `y x0'` with `y = KDx` estimates the former product and `y y0'`
+//! with `y0 = KDx0` the latter one. The part `a_l = K_ll D x_l` of y and y0 from the diagonal
+//! blocks has known moments: over all x0, the means of `a_l x0_l'` and `a_l a_l'` are `K_ll D P^-1`
+//! and `K_ll D P^-1 D'K_ll`; those of `(y0 - a)_l x0_l'` and `(y0 - a)_l a_l'` are zero, and so, to
+//! first order, are those of products with x1, as the blocks of E are zero. Terms with expectation
+//! zero are omitted. Where levels are nested P has further elements, so that no moments are used;
+//! all terms have one effect per level there, for which `WD` is not needed.
 
 use super::division::{Division, Ways};
 use super::vectors::Vectors;
@@ -21,24 +21,24 @@ use crate::kernels::small;
 /// The terms with weak directions of Lambda.
 pub(super) struct Undivided<'a> {
     solver: &'a Solver,
-    /// Each of them by its place among the trailing ones, with `K_ll D` of its levels.
+    /// The index of each such term among the trailing ones, with `K_ll D` of its levels.
     terms: Vec<(usize, Blocks)>,
 }
 
-/// What one level of a term is summed up from, eight vectors side by side.
+/// The vectors of one level of a term, in blocks of eight.
 struct Level<'a> {
     /// `y - y0` and `y0`.
     change: &'a [Row],
     start: &'a [Row],
     /// `x0`.
     x0: &'a [Row],
-    /// `K_ll D x1` with its sign changed, and `K_ll D x0`.
+    /// `-K_ll D x1` and `K_ll D x0`.
     first: &'a [Row],
     own: &'a [Row],
 }
 
 impl<'a> Undivided<'a> {
-    /// Adds what the diagonal blocks of S say of the terms that have weak directions.
+    /// Adds the contributions of the diagonal blocks of S for the terms with weak directions.
     pub fn new(
         solver: &'a Solver,
         divisions: &[Division],
@@ -63,7 +63,7 @@ impl<'a> Undivided<'a> {
         undivided
     }
 
-    /// Adds what eight vectors say; `scaled` are `D (x - x0)` and `D x0`.
+    /// Adds the contributions of eight vectors; `scaled` are `D (x - x0)` and `D x0`.
     pub fn add(
         &self,
         found: &Vectors,
@@ -131,8 +131,8 @@ impl Level<'_> {
     }
 }
 
-// Adds `sum_l K_ll D P_ll^-1` and `sum_l (K - K D P^-1 D'K)_ll`, or where levels are nested
-// `sum_l K_ll` alone; `K_ll D`, or zeros, come back.
+// Adds `sum_l K_ll D P_ll^-1` and `sum_l (K - K D P^-1 D'K)_ll` or, where levels are nested, only
+// `sum_l K_ll`; returns `K_ll D`, or zeros where levels are nested.
 fn add_blocks(
     solver: &Solver,
     t: usize,

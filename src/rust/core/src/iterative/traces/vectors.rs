@@ -1,4 +1,4 @@
-//! What is known of eight vectors: x, x1 and x0.
+//! The vectors x, x1 and x0 that belong to eight vectors z.
 
 use crate::iterative::gradients::Solver;
 use crate::iterative::wide::{add_multiple, Row};
@@ -7,18 +7,18 @@ use crate::kernels::simd::vectorized;
 /// `x = S^-1 F z` and `S F^-T z` of eight vectors z.
 pub type Found = (Vec<Row>, Vec<Row>);
 
-/// What is known of eight vectors z.
+/// The vectors that belong to eight vectors z.
 pub(super) struct Vectors {
     /// `x - x0`.
     pub change: Vec<Row>,
-    /// `x1` with its sign changed.
+    /// `-x1`.
     pub first: Vec<Row>,
     /// `x0`.
     pub start: Vec<Row>,
 }
 
 impl Vectors {
-    /// The vectors that belong to random ones, z.
+    /// Computes the vectors from z and the solution for z.
     pub fn new(solver: &Solver, z: &[Row], (mut x, mut x1): Found) -> Self {
         let mut start = z.to_vec();
         solver.preconditioner.solve_transposed(&mut start);
