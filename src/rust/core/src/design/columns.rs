@@ -1,26 +1,25 @@
-//! The columns of a model matrix, borrowed from wherever they are: a data frame's own, or those of
-//! a matrix.
+//! The columns of a model matrix, borrowed from where they are stored: a data frame or a matrix.
 
 use crate::error::{check_length, Error, Result};
 
-/// One column.
+/// A column of a model matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Column<'a> {
-    /// A column with one number in every row, which takes no storage.
+    /// A column with the same number in every row, which takes no storage.
     Constant(f64),
-    /// A column with one number for each row.
+    /// A column of floating-point numbers.
     Doubles(&'a [f64]),
-    /// A column with one whole number for each row.
+    /// A column of integers.
     Integers(&'a [i32]),
 }
 
 /// R's missing integer.
 const MISSING: i32 = i32::MIN;
-/// Numbers that are summed up side by side: one sum would wait for itself at each of them.
+/// Number of interleaved sums: with a single sum each addition would wait for the previous one.
 const LANES: usize = 8;
 
 impl Column<'_> {
-    /// Value of row `i`.
+    /// The value in row `i`.
     #[inline]
     pub(crate) fn value(&self, i: usize) -> f64 {
         match self {
@@ -44,7 +43,7 @@ impl Column<'_> {
         }
     }
 
-    /// Whether all rows hold the same number.
+    /// Whether all rows have the same value.
     pub(crate) fn is_constant(&self) -> bool {
         match self {
             Self::Constant(_) => true,
@@ -53,7 +52,7 @@ impl Column<'_> {
         }
     }
 
-    // Copies the rows from `first` on, as many as there are places.
+    // Copies rows from `first` on, one for each place.
     #[inline]
     fn copy_rows<'b>(
         &self,
@@ -61,7 +60,7 @@ impl Column<'_> {
         places: impl Iterator<Item = &'b mut f64>,
     ) {
         match *self {
-            // Iterators with steps are faster from within.
+            // Internal iteration is faster for iterators with a stride.
             Self::Constant(value) => places.for_each(|place| *place = value),
             Self::Doubles(values) => {
                 let pairs = places.zip(&values[first..]);
@@ -74,7 +73,7 @@ impl Column<'_> {
         }
     }
 
-    /// Whether both are the same memory.
+    /// Whether both columns are the same memory.
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Constant(a), Self::Constant(b)) => a == b,
@@ -101,27 +100,27 @@ impl Column<'_> {
     }
 }
 
-/// Columns side by side.
+/// The columns of a model matrix.
 #[derive(Debug, Clone, Default)]
 pub struct Columns<'a>(Vec<Column<'a>>);
 
 impl<'a> Columns<'a> {
-    /// Puts columns side by side.
+    /// A matrix of these columns.
     pub fn new(columns: Vec<Column<'a>>) -> Self {
         Self(columns)
     }
 
-    /// One column of ones.
+    /// A matrix with one column of ones.
     pub fn ones() -> Self {
         Self(vec![Column::Constant(1.0)])
     }
 
-    /// Columns of a matrix with `n` rows, stored column by column.
+    /// The columns of a matrix with `n` rows, stored column by column.
     pub fn dense(values: &'a [f64], n: usize) -> Self {
         Self(values.chunks(n.max(1)).map(Column::Doubles).collect())
     }
 
-    /// Whether it is one column of ones.
+    /// Whether the matrix is one column of ones.
     pub(crate) fn is_ones(&self) -> bool {
         self.0 == [Column::Constant(1.0)]
     }
@@ -136,27 +135,26 @@ impl<'a> Columns<'a> {
         self.0.iter()
     }
 
-    /// The columns but one.
+    /// The columns except for one.
     pub fn without(&self, at: usize) -> Self {
         let mut columns = self.0.clone();
         columns.remove(at);
         Self(columns)
     }
 
-    /// Whether both are the same memory.
+    /// Whether both matrices are the same memory.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let mut pairs = self.0.iter().zip(&other.0);
         self.len() == other.len() && pairs.all(|(a, b)| a.is_same(b))
     }
 
-    /// Element `j` of row `i`.
+    /// The element in row `i` and column `j`.
     #[inline]
     pub fn value(&self, i: usize, j: usize) -> f64 {
         self.0[j].value(i)
     }
 
-    /// Copies the rows from `first` on into `rows`, which is row by row, `stride` elements for
-    /// each.
+    /// Copies the rows from `first` on into `rows`, row by row, with `stride` elements per row.
     pub(crate) fn gather(&self, first: usize, stride: usize, rows: &mut [f64]) {
         for (j, column) in self.0.iter().enumerate() {
             let out = rows[j..].iter_mut().step_by(stride);
@@ -164,7 +162,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Checks that there are `n` finite values in each.
+    /// Checks that each column has `n` finite values.
     ///
     /// # Errors
     /// `Dimension`, `NonFinite`.
@@ -182,9 +180,10 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Where the first value is that isn't finite.
+/// The index of the first value that is not finite.
 pub(crate) fn first_not_finite(values: &[f64]) -> Option<usize> {
-    // The sums are zero if all values are finite: one fast pass in the good case.
+    // The products with zero sum to zero if all values are finite, which is checked in one fast
+    // pass.
     let mut sums = [0.0; LANES];
     let blocks = values.chunks_exact(LANES);
     let rest: f64 = blocks.remainder().iter().map(|v| v * 0.0).sum();

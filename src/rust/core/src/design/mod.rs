@@ -1,13 +1,13 @@
-//! The data of a model as R hands it over: borrowed, checked once.
+//! The data of a model as passed by R: borrowed, and checked once.
 //!
-//! The linear predictor is `eta = X beta + Z b + offset`. Z is never formed: each term keeps its
-//! columns and one level per observation.
+//! The linear predictor is `eta = X beta + Z b + offset`. Z is not formed: each term has its
+//! columns and the level of each observation.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
-//! | columns of X or of a term, stored as they come: constant, doubles, integers | [`columns`] |
+//! | columns of X or of a term: constants, doubles, integers | [`columns`] |
 //! | columns, levels and covariance of one random-effects term | `term` |
-//! | X, y, weights, offset and the terms together, with their checks | here, [`Design`] |
+//! | X, y, weights, offset and terms, with their validation | here, [`Design`] |
 
 pub mod columns;
 mod term;
@@ -28,8 +28,8 @@ pub struct Design<'a> {
     pub y: &'a [f64],
     /// Prior weights, `n`.
     pub weights: Option<&'a [f64]>,
-    /// How many equal observations each row stands for, `n`; one without it. Only generalized
-    /// models know of them.
+    /// The number of identical observations that each row stands for, `n`; one if absent. Only
+    /// generalized models use it.
     pub counts: Option<&'a [f64]>,
     /// Known part of the linear predictor, `n`.
     pub offset: Option<&'a [f64]>,
@@ -38,8 +38,8 @@ pub struct Design<'a> {
 }
 
 impl<'a> Design<'a> {
-    /// The design without its fixed factors, and the terms that are left; `None` if there are no
-    /// such factors.
+    /// The design without its fixed factors, and the indices of the remaining terms; `None` if
+    /// there are no fixed factors.
     pub(crate) fn without_fixed(&self) -> Option<(Self, Vec<usize>)> {
         let all = 0..self.terms.len();
         let kept: Vec<usize> =
@@ -67,7 +67,7 @@ impl Design<'_> {
         self.x.len()
     }
 
-    /// Whether both borrow the same memory for the same model.
+    /// Whether both designs borrow the same memory for the same model.
     pub fn is_same(&self, other: &Self) -> bool {
         let is_same = |a: Option<&[f64]>, b: Option<&[f64]>| match (a, b) {
             (Some(a), Some(b)) => std::ptr::eq(a, b),
@@ -94,7 +94,7 @@ impl Design<'_> {
         weights.iter().filter(|&&w| w > 0.0).count()
     }
 
-    /// How many observations row `i` stands for.
+    /// The number of observations that row `i` stands for.
     #[inline]
     pub fn count(&self, i: usize) -> f64 {
         self.counts.map_or(1.0, |counts| counts[i])
@@ -127,7 +127,7 @@ impl Design<'_> {
         self.y[i] - self.offset(i)
     }
 
-    /// Covariances of the terms.
+    /// The relative covariance factor of each term.
     pub fn covs(&self) -> Vec<RelCov> {
         self.terms.iter().map(|term| term.cov.clone()).collect()
     }
@@ -156,7 +156,7 @@ impl Design<'_> {
         terms.try_for_each(|(t, term)| term.validate(t, n))
     }
 
-    // Weights and counts are not negative.
+    // Checks that weights and counts are not negative.
     fn check_signs(&self) -> Result<()> {
         for values in [self.weights, self.counts].into_iter().flatten() {
             if let Some(index) = values.iter().position(|&w| w < 0.0) {
@@ -170,7 +170,7 @@ impl Design<'_> {
 /// Checks that all values are finite.
 ///
 /// # Errors
-/// `NonFinite` with the index of the first one that isn't.
+/// `NonFinite` with the index of the first one that is not.
 pub(crate) fn check_finite(what: &'static str, values: &[f64]) -> Result<()> {
     match first_not_finite(values) {
         Some(index) => Err(Error::NonFinite { what, index }),

@@ -1,28 +1,27 @@
-//! Random-effects terms: where their rows of Z come from and how theta fills their covariance
-//! factor.
+//! One random-effects term: its columns of Z, its grouping factor, and its covariance structure.
 
 use crate::covariance::RelCov;
 use crate::design::Columns;
 use crate::error::{check_length, Error, Result};
 use crate::kernels::small;
 
-/// One random-effects term: all effects of one grouping factor.
+/// A random-effects term: all effects of one grouping factor.
 ///
 /// Row `i` of its model matrix has the `vsize` values `z[i, ..]` in the columns of level `refs[i]`.
 #[derive(Debug, Clone)]
 pub struct ReTerm<'a> {
-    /// Level of each observation, 1-based as R's factors.
+    /// Level of each observation, 1-based like R's factor codes.
     pub refs: &'a [i32],
     /// Number of levels.
     pub n_levels: usize,
-    /// Model matrix of the effects, `n x vsize`.
+    /// The columns of the effects, `n x vsize`.
     pub z: Columns<'a>,
-    /// Relative covariance of the effects of one level.
+    /// The relative covariance of the effects of one level.
     pub cov: RelCov,
 }
 
 impl ReTerm<'_> {
-    /// Whether both borrow the same memory for the same effects.
+    /// Whether both terms borrow the same memory for the same effects.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         std::ptr::eq(self.refs, other.refs)
             && self.n_levels == other.n_levels
@@ -30,12 +29,12 @@ impl ReTerm<'_> {
             && self.cov == other.cov
     }
 
-    /// Random effects per level.
+    /// Number of random effects per level.
     pub fn vsize(&self) -> usize {
         self.cov.vsize()
     }
 
-    /// Random effects in all.
+    /// Number of random effects of all levels.
     pub fn n_effects(&self) -> usize {
         self.vsize() * self.n_levels
     }
@@ -61,7 +60,7 @@ impl ReTerm<'_> {
     }
 
     /// Adds `Z b` of the rows from `first` on to `out`, for effects `b`, `vsize x n_levels`; `rows`
-    /// is scratch memory.
+    /// is working memory.
     pub(crate) fn add_effects(
         &self,
         b: &[f64],
@@ -80,7 +79,7 @@ impl ReTerm<'_> {
         }
     }
 
-    /// Checks shapes and levels against `n` observations.
+    /// Checks shapes and levels for `n` observations.
     pub(crate) fn validate(&self, term: usize, n: usize) -> Result<()> {
         check_length("refs", n, self.refs.len())?;
         check_length("z", self.vsize(), self.z.len())?;

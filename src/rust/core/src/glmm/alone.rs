@@ -1,5 +1,5 @@
-//! The random effects without the fixed factors with many levels, whose coefficients are terms of
-//! the model: `log |H|` in Laplace's approximation is theirs alone.
+//! The model of the random effects without fixed factors that are stored as terms: its `log |H|` is
+//! the log-determinant in Laplace's approximation.
 
 use super::leverage::Leverage;
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
@@ -18,17 +18,17 @@ pub(super) struct Alone {
     factor: Factor,
     rhs: Vectors,
     rows: Rows,
-    /// The random terms, by their place in the model.
+    /// The random terms, by their index in the model.
     terms: Vec<usize>,
-    /// The place of each row among those of the model.
+    /// The index of each row among the rows of the model.
     from: Vec<usize>,
     weights: Vec<f64>,
     is_factored: bool,
 }
 
 impl Alone {
-    /// The random effects of a design whose rows the model has in the order of `rows`; `None`
-    /// without a fixed factor.
+    /// The random effects of a design; `rows` has the order of the model's rows. `None` without a
+    /// fixed factor.
     ///
     /// # Errors
     /// `TooLarge`.
@@ -68,7 +68,7 @@ impl Alone {
         self.is_factored = false;
     }
 
-    /// Takes new weights, in the order of the model.
+    /// Sets the weights, in the order of the model's rows.
     pub fn reweigh(&mut self, weights: &[f64]) {
         for (own, &from) in self.weights.iter_mut().zip(&self.from) {
             *own = weights[from];
@@ -99,7 +99,7 @@ impl Alone {
         Ok(self.factored()?.log_det_re())
     }
 
-    /// Solves for `Lambda'r_Z` of the random terms; the other terms have zeros.
+    /// Solves for `Lambda'r_Z` of the random terms; the elements of other terms are zero.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -124,7 +124,7 @@ impl Alone {
         }
     }
 
-    /// Writes leverages, of the rows in the order of the model, over zeros.
+    /// Writes the leverages, in the order of the model's rows.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -140,7 +140,7 @@ impl Alone {
         Ok(())
     }
 
-    /// `sum_l W_ll` of each random term.
+    /// Writes `sum_l W_ll` of each random term.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -154,7 +154,7 @@ impl Alone {
         Ok(())
     }
 
-    /// Conditional variances of the random effects in the place of those of `all`.
+    /// Replaces the conditional variances of the random effects in `all`.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.

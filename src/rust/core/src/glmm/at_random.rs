@@ -1,8 +1,9 @@
-//! Searches from random starts, where the data say little of a generalized model.
+//! Multistart searches from random points, for generalized models of small data sets.
 //!
-//! Laplace's approximation has many maxima at large random effects where responses are few, binary
-//! ones above all. The likelihood itself is followed from there: a fast stage would make them
-//! smaller. Every other start is near the best point so far, as the maxima lie in groups.
+//! With few responses, above all binary ones, Laplace's approximation has many maxima at large
+//! random effects. The searches minimise over all parameters without a fast stage, which would
+//! shrink the random effects. Every second start is near the best point so far, as the maxima occur
+//! in clusters.
 
 use super::fit::{FitSettings, GlmmFit};
 use super::GeneralizedLinearMixedModel;
@@ -16,22 +17,22 @@ use crate::optimize::{Flow, Observer};
 use crate::random::Stream;
 use crate::tolerances::{BETTER_START, FAST_GAIN, OTHER_MINIMUM};
 
-/// Operations that the searches may cost, in steps to the modes.
+/// Number of operations that the searches may cost, counted in PIRLS steps.
 const AFFORDABLE: f64 = 1.2e8;
-/// Evaluations of one search.
+/// Largest number of evaluations of one search.
 const MOST_EVALUATIONS: usize = 100;
-/// Searches, at most.
+/// Largest number of searches.
 const MOST_SEARCHES: usize = 100;
-/// The expected share of starts that lead to other optima, where the searches end: fifteen if all
-/// of them led to one.
+/// Expected probability of an undiscovered optimum at which the searches end: fifteen searches if
+/// all lead to the same one.
 const UNDISCOVERED: f64 = 0.01;
-/// Sizes of the random effects at the first starts, as multiples of those of a fit's start.
+/// Multiples of the default start's random effects at the first starts.
 const FIRST_SIZES: [f64; 3] = [3.0, 10.0, 30.0];
-/// How often a standard deviation near the best point becomes another one altogether.
+/// Probability that a standard deviation is drawn independently of the best point.
 const ANEW: f64 = 0.2;
 
 impl GeneralizedLinearMixedModel {
-    /// Whether the data say little of the covariances: few levels or few rows for them.
+    /// Whether the data have little information about the covariances: few levels or few rows.
     pub(super) fn has_few_data(&self) -> bool {
         let covs = self.covs.iter();
         let levels: Vec<usize> = covs
@@ -43,8 +44,8 @@ impl GeneralizedLinearMixedModel {
         at.has_few_data(self.n_eff, &levels)
     }
 
-    /// The fit, or the best one from random starts, which end when they are expected to lead to
-    /// nothing new.
+    /// The fit, or the best one from random starts, which end when the expected probability of an
+    /// undiscovered optimum is small.
     pub(super) fn or_at_random(
         &mut self,
         fit: &FitSettings,
@@ -80,7 +81,7 @@ impl GeneralizedLinearMixedModel {
         best
     }
 
-    // The fit, or that from `point` without a fast stage, if it ends lower.
+    // The fit, or the one from `point` without a fast stage if it ends lower.
     fn continued_from(
         &mut self,
         fit: &FitSettings,
@@ -93,7 +94,8 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // Where BFGS leads from theta and the shape; the fixed effects start where PIRLS finds them.
+    // Minimises by BFGS from this theta and shape; the fixed effects start at the values found by
+    // PIRLS.
     fn search_likelihood(
         &mut self,
         fit: &FitSettings,
@@ -114,7 +116,7 @@ impl GeneralizedLinearMixedModel {
         )
     }
 
-    /// Theta and the shape among all parameters.
+    /// Theta and the shape, out of all parameters.
     pub(super) fn start_of(&self, parameters: &[f64]) -> Vec<f64> {
         let mut start = parameters[..self.n_theta()].to_vec();
         if self.shape_is_estimated() {
@@ -141,7 +143,8 @@ impl GeneralizedLinearMixedModel {
         self.beside(&self.start_of(&best.parameters), &units, stream)
     }
 
-    // A point with standard deviations around those of another one, some of them anew.
+    // A point with standard deviations around those of another point, some of them drawn
+    // independently.
     fn beside(
         &self,
         from: &[f64],
@@ -163,7 +166,7 @@ impl GeneralizedLinearMixedModel {
         self.canonical(&point, from)
     }
 
-    // Theta in canonical form: of those that have the same covariances.
+    // The canonical one of the equivalent thetas, which have the same covariances.
     fn canonical(&self, theta: &[f64], from: &[f64]) -> Vec<f64> {
         let at = Coordinates::new(&self.covs, &self.held, &[], from);
         let mut x = at.from_theta(theta);

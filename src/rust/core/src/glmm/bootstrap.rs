@@ -1,5 +1,5 @@
-//! Many responses of one design, each fitted from the model's start on: those of a parametric
-//! bootstrap, which are drawn from a fit, and any others.
+//! Fits of many responses of one design from the model's default start: simulated responses of a
+//! parametric bootstrap, or any others.
 
 use std::sync::atomic::AtomicBool;
 
@@ -14,7 +14,7 @@ use crate::optimize::{until, Status};
 use crate::parallel::{in_threads, Watch};
 use crate::simulate::{Simulation, Truth};
 
-/// Responses of a generalized model.
+/// A simulator of responses of a generalized model.
 #[derive(Debug, Clone)]
 pub struct Draws<'a> {
     simulation: Simulation<'a>,
@@ -24,33 +24,33 @@ pub struct Draws<'a> {
     shape: f64,
 }
 
-/// How each of many responses is to be fitted.
+/// Settings of the fits of many responses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ManySettings {
-    /// How each of them is fitted.
+    /// Settings of each fit.
     pub fit: FitSettings,
-    /// Elements of theta that aren't fitted, with their values.
+    /// Elements of theta that are held fixed, with their values.
     pub held: Vec<(usize, f64)>,
     /// Number of threads, at least one.
     pub threads: usize,
-    /// Whether standard errors are wanted that allow for the uncertainty of theta: they cost a
-    /// Hessian.
+    /// Whether standard errors of the fixed effects include the uncertainty of theta, at the cost
+    /// of a Hessian.
     pub exact_errors: bool,
 }
 
 /// The fit of one of many responses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OneOfMany {
-    /// What follows from the parameters.
+    /// Estimates at the optimum.
     pub estimates: GlmmEstimates,
     /// Why the optimizer stopped.
     pub status: Status,
-    /// What the certificate says of the parameters; none where the fit was stopped.
+    /// The verdict of the certificate; `None` if the fit was stopped.
     pub verdict: Option<Verdict>,
-    /// Standard errors of the fixed effects; at the estimated theta, unless they are wanted exact
-    /// and the Hessian has no negative eigenvalue.
+    /// Standard errors of the fixed effects, at the estimated theta unless exact ones were
+    /// requested and the Hessian has no negative eigenvalue.
     pub std_error: Vec<f64>,
-    /// Evaluations of the objective, those of a fast stage included.
+    /// Number of evaluations of the objective, including those of a fast stage.
     pub evaluations: usize,
 }
 
@@ -68,8 +68,8 @@ fn errors_at_theta(estimates: &GlmmEstimates) -> Vec<f64> {
 }
 
 impl<'a> Draws<'a> {
-    /// Checks what is drawn from. `shape` is the dispersion of weight one, or the family's other
-    /// parameter.
+    /// Checks the parameters to simulate from. `shape` is the dispersion for weight one, or the
+    /// family's other parameter.
     ///
     /// # Errors
     /// Fails as [`Simulation::new`] does.
@@ -89,7 +89,7 @@ impl<'a> Draws<'a> {
         })
     }
 
-    /// Writes the response of a replicate into `y`.
+    /// Writes the simulated response of one replicate into `y`.
     pub fn draw(&self, replicate: u64, y: &mut [f64]) {
         let mut stream = self.simulation.predictor(replicate, y);
         for (i, y) in y.iter_mut().enumerate() {
@@ -101,8 +101,8 @@ impl<'a> Draws<'a> {
 }
 
 impl GeneralizedLinearMixedModel {
-    /// Fits the responses of these replicates; none where a fit wasn't begun when the watch said to
-    /// stop. Failures are results.
+    /// Fits the simulated responses of these replicates. An element is `None` if its fit had not
+    /// begun when the watch asked to stop; a failed fit is an `Err`.
     pub fn bootstrap(
         &self,
         draws: &Draws,
@@ -114,8 +114,8 @@ impl GeneralizedLinearMixedModel {
         self.fit_each(replicates.len(), &fill, settings, watch)
     }
 
-    /// Fits each of the responses `y`, `n` values each. Failures are results; of a response that
-    /// wasn't begun when the watch said to stop the result is `Interrupted`.
+    /// Fits each of the responses `y`, of `n` values each. A failed fit is an `Err` in the result;
+    /// a fit that had not begun when the watch asked to stop is `Interrupted`.
     ///
     /// # Errors
     /// `Dimension`, unless `y` holds whole responses.
@@ -186,7 +186,7 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // Standard errors of the fixed effects from the Hessian.
+    // Standard errors of the fixed effects from the Hessian in all parameters.
     fn exact_errors(&mut self, parameters: &[f64]) -> Result<Option<Vec<f64>>> {
         let Some(covariance) = self.covariance(parameters)? else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Whether parameters are an optimum, as for linear models: see [`crate::judge`].
+//! The optimality certificate of a generalized model's parameters; see [`crate::judge`].
 
 use super::matrix_free::REPORTED;
 use super::search::Search;
@@ -14,22 +14,22 @@ use crate::tolerances::{
     CLEARLY_NEGLIGIBLE_GAIN, NEGLIGIBLE_GAIN, SINGULAR_VARIANCE, TURNING_SLOPE,
 };
 
-/// The Laplace approximation in Omega.
+/// Derivatives of the Laplace approximation in Omega.
 struct InOmega {
-    /// The objective, of Laplace's approximation.
+    /// The objective, by Laplace's approximation.
     value: f64,
     omega: OmegaDerivatives,
     /// `sum_l W_ll` of each term.
     traces: Vec<Vec<f64>>,
-    /// Root mean squares of the columns of Z of each term.
+    /// Weighted root mean square of each column of Z of each term.
     rms: Vec<Vec<f64>>,
     /// Gradient in the parameters.
     gradient: Vec<f64>,
 }
 
 impl GeneralizedLinearMixedModel {
-    /// Judges `parameters` without the Hessian, which costs more than a fit, where a rough inverse
-    /// of it is enough to see that they are an optimum.
+    /// A certificate without the Hessian, which costs more than a fit, if an approximate inverse
+    /// Hessian suffices to show that `parameters` are an optimum.
     ///
     /// # Errors
     /// Fails as [`Self::objective`] and [`Self::gradient`] do.
@@ -71,8 +71,8 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // At a singular covariance of several effects it may pay to turn its directions together with a
-    // way out that by itself gains nothing.
+    // Whether, at a singular covariance of several effects, a rotation of its directions combined
+    // with a descent direction that gains nothing by itself might lower the objective.
     fn may_turn(&self, vary: Vary, way: &WayOut) -> bool {
         let k = way.change.len().isqrt();
         let rms = &self.pirls.root_mean_squares(vary, self.n_eff)[way.term];
@@ -89,8 +89,8 @@ impl GeneralizedLinearMixedModel {
         k > 1 && is_singular && -way.lambda_min * largest > TURNING_SLOPE
     }
 
-    /// Judges `parameters`; the Hessian (in the optimizer's coordinates of the free ones) comes
-    /// with it.
+    /// The certificate of `parameters`, with the Hessian in the optimizer's coordinates of the free
+    /// ones.
     ///
     /// # Errors
     /// Fails as [`Self::objective`] and [`Self::gradient`] do.
@@ -102,9 +102,9 @@ impl GeneralizedLinearMixedModel {
         judge(&mut Search::new(self, vary, parameters))
     }
 
-    /// Hessian of the objective in all parameters (theta, beta, shape), a correlation by its angle,
-    /// by central differences of the exact gradient; symmetric, column by
-    /// column. Twice its inverse is the covariance of the estimates.
+    /// The Hessian of the objective in all parameters (theta, with correlations replaced by angles,
+    /// beta, shape) by central differences of the exact gradient; symmetric, column by column.
+    /// Twice its inverse is the covariance matrix of the estimates.
     ///
     /// # Errors
     /// Fails as [`Self::objective`] and [`Self::gradient`] do.
@@ -117,9 +117,9 @@ impl GeneralizedLinearMixedModel {
         Ok(derivatives(&mut search, x.len())?.1)
     }
 
-    /// For each part of each term whether a larger covariance is better, and the gradient. The
-    /// direction of a way out comes from the Laplace approximation, also where that is improved by
-    /// quadrature; the gain is that of the objective itself.
+    /// The gradient, and for each part of each term the direction in which a larger covariance
+    /// lowers the objective most. The direction is that of the Laplace approximation, also with
+    /// quadrature; the predicted decrease is measured on the objective itself.
     ///
     /// # Errors
     /// Fails as [`Self::objective`] and [`Self::gradient`] do.
@@ -142,7 +142,7 @@ impl GeneralizedLinearMixedModel {
             value = self.objective(vary, parameters)?;
             self.gradient(vary, &mut gradient)?;
         }
-        // The second derivative, if all levels were alike.
+        // An approximate second derivative, exact if all levels were alike.
         let curvature = |term: usize, change: &[f64]| {
             let n_levels = self.pirls.u[term].len() / self.covs[term].vsize();
             along(&traces[term], change).powi(2) / n_levels as f64
@@ -160,7 +160,7 @@ impl GeneralizedLinearMixedModel {
         Ok((ways, gradient))
     }
 
-    // Differentiates the Laplace approximation at `parameters` in Omega.
+    // Differentiates the Laplace approximation in Omega at `parameters`.
     fn laplace_in_omega(
         &mut self,
         vary: Vary,
@@ -180,7 +180,7 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // The best of some steps along a way out.
+    // Evaluates the objective at several steps along a direction, and keeps the best one.
     fn measure(
         &mut self,
         vary: Vary,
@@ -207,7 +207,7 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-// `x'Ax` over the elements `free`, where A is `n x n` and x holds these elements alone.
+// `x'Ax` over the elements `free`, where A is `n x n` and x has these elements only.
 fn quadratic_form(n: usize, a: &[f64], free: &[usize], x: &[f64]) -> f64 {
     let mut form = 0.0;
     for (i, x_i) in free.iter().zip(x) {

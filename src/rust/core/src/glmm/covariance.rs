@@ -1,4 +1,4 @@
-//! Covariance of the estimates, from second derivatives.
+//! The covariance matrix of the estimates, from the Hessian.
 
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
@@ -9,8 +9,8 @@ use crate::kernels::small;
 use crate::tolerances::{FLAT_CURVATURE, NO_CURVATURE};
 
 impl GeneralizedLinearMixedModel {
-    /// Twice the inverse of the Hessian in all parameters that aren't held (theta, beta, shape),
-    /// the fixed effects those of X as it is; `None` if the Hessian has a negative eigenvalue.
+    /// Twice the inverse of the Hessian in all free parameters (theta, beta, shape), with the fixed
+    /// effects of the original columns of X; `None` if the Hessian has a negative eigenvalue.
     ///
     /// # Errors
     /// Fails as [`Self::hessian`] does.
@@ -22,7 +22,7 @@ impl GeneralizedLinearMixedModel {
         Ok(self.covariance_of(parameters, &hessian))
     }
 
-    /// Covariance of the estimates from a Hessian that is known; see [`Self::covariance`].
+    /// The same from a given Hessian.
     pub fn covariance_of(
         &mut self,
         parameters: &[f64],
@@ -41,8 +41,8 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-// At a singular covariance of random effects some directions of theta are flat. They say nothing of
-// the other parameters, and are left out.
+// Twice the inverse, excluding flat directions: at a singular covariance of random effects some
+// directions of theta are flat, and have no information about the other parameters.
 fn twice_inverse(n: usize, hessian: &[f64]) -> Option<Vec<f64>> {
     let diagonal = hessian.iter().step_by(n + 1);
     let unit: Vec<f64> = diagonal
@@ -65,8 +65,8 @@ fn twice_inverse(n: usize, hessian: &[f64]) -> Option<Vec<f64>> {
     Some(inverse_of_curved(&eigen, least, &unit))
 }
 
-// Twice the inverse over the directions whose curvature is more than `least`, in the units of the
-// parameters.
+// Twice the pseudo-inverse over the eigenvectors whose eigenvalue exceeds `least`, in the units of
+// the parameters.
 fn inverse_of_curved(eigen: &Eigen, least: f64, unit: &[f64]) -> Vec<f64> {
     let n = unit.len();
     let mut inverse = vec![0.0; n * n];

@@ -1,4 +1,4 @@
-//! The dispersion where it follows from the deviance.
+//! The dispersion, where it is a function of the deviance.
 
 use super::{GeneralizedLinearMixedModel, Parts, Shape, Sigma};
 use crate::error::{Error, Result};
@@ -7,7 +7,8 @@ use crate::glmm::vary::Vary;
 use crate::tolerances::{LEAST_DISPERSION, PERFECT_FIT};
 
 impl GeneralizedLinearMixedModel {
-    // The dispersion has no lower bound where the modes reproduce the responses.
+    // The error that explains a failed fit: the dispersion is unbounded below if the modes
+    // reproduce the responses exactly.
     pub(super) fn cause_of(&self, error: Error) -> Error {
         let response = &self.pirls.response;
         match error {
@@ -22,7 +23,7 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // Finds the modes, and the dispersion that follows from the deviance there.
+    // Finds the modes together with the dispersion that is a function of their deviance.
     pub(super) fn profile_shape(&mut self, vary: Vary, df: f64) -> Result<()> {
         let least = PERFECT_FIT * self.null_deviance / df;
         self.pirls.follow = Some(Follow::new(df, least));
@@ -31,12 +32,13 @@ impl GeneralizedLinearMixedModel {
         found
     }
 
-    /// The dispersion if all means were equal: the unit in which those of a search are measured.
+    /// The dispersion of the model with one common mean, which is the unit of dispersions in a
+    /// search.
     pub(super) fn null_dispersion(&self) -> f64 {
         self.null_deviance / self.count()
     }
 
-    /// Sets the dispersion of a family that has one, unless it is known or the value is no use.
+    /// Sets the dispersion, if the family has one that is not known, and the value is valid.
     pub(super) fn set_dispersion(&mut self, value: f64) {
         let response = &mut self.pirls.response;
         let is_known = matches!(self.options.shape, Shape::Known(_));
@@ -45,7 +47,8 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    /// The dispersion to start from, at the fixed effects to start from: not that of an exact fit.
+    /// Sets the dispersion to its value at the starting fixed effects, bounded away from zero in
+    /// case of an exact fit.
     pub(super) fn start_dispersion(&mut self) {
         let value =
             self.moment().max(LEAST_DISPERSION * self.null_dispersion());
@@ -66,7 +69,7 @@ impl GeneralizedLinearMixedModel {
         follows && self.pirls.response.family.has_dispersion()
     }
 
-    // -2 log p(y | u) and the shape that it is taken at.
+    // -2 log p(y | u), and the shape at which it is evaluated.
     pub(super) fn conditional(&mut self) -> (f64, f64) {
         let response = &self.pirls.response;
         if !self.dispersion_follows() {
@@ -80,12 +83,12 @@ impl GeneralizedLinearMixedModel {
         (deviance - 2.0 * constant, phi)
     }
 
-    // Dispersion by lme4's moment.
+    // The moment estimate of the dispersion, as in lme4.
     pub(super) fn moment(&self) -> f64 {
         self.pirls.response.deviance() / self.count()
     }
 
-    // Observations of the deviance.
+    // The number of observations in the deviance.
     fn count(&self) -> f64 {
         let family = self.pirls.response.family.definition();
         if family.weights_are_precisions() {
@@ -100,7 +103,7 @@ impl GeneralizedLinearMixedModel {
         let is_relative = self.options.shape == Shape::Moment
             && response.family.has_dispersion();
         let value = match response.family.has_dispersion() {
-            // phi of the modes
+            // The dispersion phi at the modes.
             true if self.dispersion_follows() && !is_relative => {
                 response.shape.sqrt()
             }

@@ -1,10 +1,10 @@
-//! Where else a generalized fit may start: likelihoods may have several maxima.
+//! Alternative starts of a generalized fit, whose likelihood may have several maxima.
 //!
-//! The optima of few observations lie in the corners: all random effects small or large, one of
-//! several standard deviations without the others, correlations at a limit. From each corner the
-//! fast stage leads somewhere, for a fraction of what a fit costs; where that is another place than
-//! before, and promises as much, the fit goes on from there. All this is left out where the data
-//! say much of every standard deviation.
+//! With few observations the optima are at the corners of the parameter space: all random effects
+//! small or large, one of several standard deviations alone, correlations at a limit. The fast
+//! stage is run from each corner, at a fraction of the cost of a fit; if it leads to a new point
+//! that is promising, the fit continues from there. Nothing of this is done if the data determine
+//! every standard deviation well.
 
 use super::fit::{FitSettings, GlmmFit};
 use super::GeneralizedLinearMixedModel;
@@ -17,33 +17,35 @@ use crate::tolerances::{
     BETTER_START, OTHER_MINIMUM, PROMISING_LOSS, SMALL_TERM,
 };
 
-/// The most observations with which other starts are tried.
+/// Largest number of observations for which other starts are tried.
 const MOST_ROWS: usize = 300;
-/// Operations that all other starts may cost, in steps to the modes: about what the call costs.
+/// Number of operations that all other starts may cost, counted in PIRLS steps: about the cost of
+/// the call from R.
 const AFFORDABLE: f64 = 3e7;
-/// Operations of a step to the modes beside those with rows.
+/// Number of operations of a PIRLS step that do not depend on the number of rows.
 const PER_STEP: f64 = 2e3;
-/// Evaluations from another start.
+/// Largest number of evaluations from another start.
 const MOST_EVALUATIONS: usize = 60;
-/// Evaluations of each stage of a fit that goes on from another start.
+/// Largest number of evaluations of each stage of a fit that continues from another start.
 const MOST_OF_A_FIT: usize = 300;
-/// Steps to the modes of one evaluation: where more are needed a start is a bad one.
+/// Largest number of PIRLS steps of one evaluation: a start that needs more is a bad one.
 const MOST_STEPS: usize = 25;
-/// How rough the modes of a search may be that only tells where another one may start.
+/// Factor of the tolerance of the modes in searches that only find starting points.
 const ROUGHNESS: f64 = 1e5;
-/// Observations up to which the fast criterion says little of the likelihood.
+/// With at most this number of observations the fast criterion is a poor approximation of the
+/// likelihood.
 const FEW_ROWS: usize = 60;
-/// Times [`PROMISING_LOSS`] that another place may lose by the fast criterion with [`FEW_ROWS`].
+/// Factor of [`PROMISING_LOSS`] for the fast criterion with at most [`FEW_ROWS`] observations.
 const FEW_PROMISING: f64 = 5.0;
-/// Sizes of the random effects at the other starts, as multiples of the first.
+/// Multiples of the default start's random effects at the other starts.
 const OTHER_SIZES: [f64; 3] = [0.1, 4.0, 30.0];
-/// Sizes at other correlations, and without some effects.
+/// Multiples at starts with other correlations, or without some effects.
 const CORNER_SIZES: [f64; 2] = [1.0, 8.0];
-/// Shares of their ranges at which correlations start again.
+/// Positions of the correlations within their ranges at other starts.
 const SHARES: [f64; 2] = [0.05, 0.95];
 
 impl GeneralizedLinearMixedModel {
-    /// The fit, or a better one from elsewhere, where that is cheap to try.
+    /// The fit, or a better one from other starts, if these are cheap to try.
     ///
     /// # Errors
     /// Fails as [`Self::objective`] does at the best point.
@@ -80,7 +82,7 @@ impl GeneralizedLinearMixedModel {
             let Some(place) = self.fast_from(&other, beta, fit) else {
                 continue;
             };
-            // The order of optima may change from the fast criterion to the likelihood.
+            // The fast criterion and the likelihood may rank the optima differently.
             let value = place.1;
             let lowest = reached.iter().copied().fold(first, f64::min);
             let is_known =
@@ -103,8 +105,8 @@ impl GeneralizedLinearMixedModel {
         self.n_eff <= MOST_ROWS
     }
 
-    // For each term whether the search has learnt that the likelihood has one maximum in its
-    // covariance.
+    // Marks the terms in whose covariances, according to the search's approximate Hessian, the
+    // likelihood has one maximum.
     fn well_determined(&self, fit: &FitSettings, best: &GlmmFit) -> Vec<bool> {
         let n = self.n_parameters(fit.vary);
         let found = &best.parameters;
@@ -112,7 +114,7 @@ impl GeneralizedLinearMixedModel {
         at.well_determined(found, |j| (2.0 * best.inverse[j * n + j]).sqrt())
     }
 
-    // Leaves the model where a fit ended.
+    // Restores the model to the state at the end of a fit.
     fn left_at(&mut self, fit: &FitSettings, best: GlmmFit) -> Result<GlmmFit> {
         self.pirls.return_to(&best.modes);
         let parameters = self.centred(fit.vary, &best.parameters)?;
@@ -120,8 +122,8 @@ impl GeneralizedLinearMixedModel {
         Ok(best)
     }
 
-    // The fit, or a better one without random effects of one term or of several, if the objective
-    // is lower there at once: that takes an evaluation each. Terms of which much is known stay.
+    // The fit, or a better one without the random effects of one or several terms, if the objective
+    // there is lower, which takes an evaluation each. Well-determined terms are kept.
     fn or_without_effects(
         &mut self,
         fit: &FitSettings,
@@ -145,7 +147,8 @@ impl GeneralizedLinearMixedModel {
         best
     }
 
-    // The elements of theta of the terms of which little is known: of all, and of each.
+    // The elements of theta of the terms that are not well determined: of all such terms together,
+    // and of each.
     fn droppable(&self, known: &[bool]) -> Vec<Vec<usize>> {
         let little = self.covs.iter().zip(known).filter(|(_, known)| !**known);
         let elements = little.map(|(cov, _)| {
@@ -158,7 +161,7 @@ impl GeneralizedLinearMixedModel {
         found
     }
 
-    // The fit, or that from `start` if it ends lower.
+    // The fit, or the one from `start` if it ends lower.
     fn better(
         &mut self,
         fit: &FitSettings,
@@ -171,7 +174,7 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    /// The fit, or the one that a short search finds if it ends lower.
+    /// The fit, or the result of a short search if it ends lower.
     pub(super) fn lower_by(
         &mut self,
         fit: &FitSettings,
@@ -186,7 +189,7 @@ impl GeneralizedLinearMixedModel {
         lower_of(best, found)
     }
 
-    /// Runs a search in which an evaluation may not take many steps to the modes.
+    /// Runs a search in which each evaluation is limited to few PIRLS steps.
     pub(super) fn briefly<T>(
         &mut self,
         search: impl FnOnce(&mut Self) -> T,
@@ -199,7 +202,7 @@ impl GeneralizedLinearMixedModel {
         found
     }
 
-    /// Runs a search that only tells where another one may start.
+    /// Runs a search that only finds a starting point, with less accurate modes.
     pub(super) fn roughly<T>(
         &mut self,
         search: impl FnOnce(&mut Self) -> T,
@@ -210,7 +213,7 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    /// Steps to the modes that so many operations allow for.
+    /// The number of PIRLS steps that this number of operations allows.
     pub(super) fn affordable_steps(&self, operations: f64) -> usize {
         let k: usize = self.covs.iter().map(|cov| cov.vsize()).sum();
         let width = (k + self.pirls.beta.len()) as f64;
@@ -218,7 +221,7 @@ impl GeneralizedLinearMixedModel {
         (operations / (PER_STEP + of_rows)) as usize
     }
 
-    // Where the fast stage leads from a start, and the criterion there.
+    // The result of the fast stage from a start, and the criterion there.
     fn fast_from(
         &mut self,
         start: &[f64],
@@ -234,7 +237,7 @@ impl GeneralizedLinearMixedModel {
         Some((stage.summary.best, stage.summary.best_value))
     }
 
-    // The most promising ones first.
+    // The other starts, the most promising ones first.
     fn other_starts(&self, start: &[f64]) -> Vec<Vec<f64>> {
         let everything = 0..self.n_theta();
         let mut starts = Vec::new();
@@ -262,7 +265,8 @@ impl GeneralizedLinearMixedModel {
         starts
     }
 
-    /// The start with some elements of theta times `size`; correlations and what is held stay.
+    /// The start with some elements of theta multiplied by `size`; correlations and held elements
+    /// are unchanged.
     pub(super) fn scaled_start(
         &self,
         start: &[f64],
@@ -282,7 +286,7 @@ impl GeneralizedLinearMixedModel {
         other
     }
 
-    // The start of each effect of a part without the others, and of all but one.
+    // The start with each effect of a part alone, and with each effect left out.
     fn without_some(&self, start: &[f64], part: &Part) -> Vec<Vec<f64>> {
         let sds = part.scales().map(|(j, _)| part.theta_start + j);
         let sds: Vec<usize> = sds.filter(|&j| !self.held[j]).collect();
@@ -304,8 +308,8 @@ impl GeneralizedLinearMixedModel {
         starts
     }
 
-    // The start with correlations at a share of their range; in an unstructured part each effect
-    // depends on those before it.
+    // The start with correlations at the position `share` within their ranges; in an unstructured
+    // part each effect is correlated with those before it.
     fn correlated_start(&self, start: &[f64], share: f64) -> Vec<f64> {
         let mut other = start.to_vec();
         for cov in &self.covs {
@@ -325,7 +329,7 @@ impl GeneralizedLinearMixedModel {
         other
     }
 
-    // Sets the correlations that are parameters to a share of their ranges.
+    // Sets the correlation parameters to the position `share` within their ranges.
     fn set_correlations(&self, cov: &RelCov, share: f64, theta: &mut [f64]) {
         for part in cov.parts() {
             for (j, role) in part.range().zip(part.roles()) {
@@ -339,7 +343,7 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-/// The better one of a fit and another one that may have failed, or have been stopped.
+/// The better of a fit and another one, which may have failed or been stopped.
 fn lower_of(best: GlmmFit, found: Result<GlmmFit>) -> GlmmFit {
     match found {
         Ok(found)

@@ -1,5 +1,6 @@
-//! What solves the penalized problem with the present weights: a factor, exactly, or conjugate
-//! gradients with random vectors, for crossed terms of any size.
+//! The two engines of a generalized model, which solve the penalized least-squares problem with the
+//! current weights: `Exact` by a Cholesky factor, `MatrixFree` by conjugate gradients and
+//! stochastic trace estimation, for crossed terms of any size.
 
 use super::alone::Alone;
 use super::leverage::Leverage;
@@ -23,38 +24,39 @@ use crate::iterative::reweigh::Reweigh;
 /// The engine of a generalized model.
 pub(crate) type Engine = crate::iterative::engine::Engine<Exact, MatrixFree>;
 
-/// The factors of the penalized problem.
+/// The exact engine: the factors of the penalized problem.
 #[derive(Debug, Clone)]
 pub(crate) struct Exact {
     /// The system without fixed effects, whose solution are the modes.
     modes: System,
-    /// The system with fixed effects, whose solution are these and the modes jointly.
+    /// The system with fixed effects, whose solution are the fixed effects and the modes.
     jointly: System,
-    /// Beside fixed factors the random effects without them.
+    /// In a model with fixed factors, the random effects without them.
     random: Option<Alone>,
 }
 
-/// A factor, with its right-hand side.
+/// A factor with its right-hand side.
 #[derive(Debug, Clone)]
 struct System {
     factor: Factor,
     rhs: Vectors,
 }
 
-/// The weights of a penalized least-squares problem, and where its solution is near.
+/// A penalized weighted least-squares problem, with an approximate solution.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Problem<'a> {
-    /// What is varied.
+    /// Whether the fixed effects are part of the solution.
     pub vary: Vary,
-    /// Weight of each row.
+    /// The weight of each row.
     pub weights: &'a [f64],
-    /// What is multiplied by `[Z X]'` on the right-hand side.
+    /// The vector multiplied by `[Z X]'` on the right-hand side.
     pub working: &'a [f64],
-    /// The spherical random effects before.
+    /// The current spherical random effects.
     pub u: &'a [Vec<f64>],
-    /// The fixed effects before.
+    /// The current fixed effects.
     pub beta: &'a [f64],
-    /// What is added to the penalized deviance for each unit of the effects of a term, if anything.
+    /// The coefficients of a linear term, for the effects of each term, in the penalized deviance;
+    /// may be empty.
     pub tilt: &'a [Vec<f64>],
 }
 
@@ -66,7 +68,7 @@ impl System {
 }
 
 impl Exact {
-    // The factors of a design; `None` where they would take too long.
+    // The factors of a design; `None` if they would take too long.
     fn new(design: &Design, room: &Room) -> Result<Option<Self>> {
         let Some(jointly) = Factor::empty(design, room)? else {
             return Ok(None);
@@ -106,15 +108,16 @@ impl Exact {
             random.reweigh(problem.weights);
         }
         if problem.vary == Vary::Jointly {
-            // Where data are separated the weights vanish in a direction of the fixed effects.
+            // In separated data the weights vanish along a direction of the fixed effects, which
+            // are then kept.
             factor.border.anchor = problem.beta.to_vec();
         }
         factor.refactor()
     }
 }
 
-/// What a generalized model can be computed with: beside levels of fixed factors there is no way
-/// but a factor, however long it takes.
+/// The engine that a generalized model can use: with fixed factors stored as terms it must be the
+/// exact one, however long it takes.
 pub fn possible_engine(kind: EngineKind, design: &Design) -> EngineKind {
     match design.terms.iter().any(|term| term.cov.is_fixed()) {
         true => EngineKind::Exact,
@@ -123,10 +126,10 @@ pub fn possible_engine(kind: EngineKind, design: &Design) -> EngineKind {
 }
 
 impl Engine {
-    /// The engine of a design, and its rows in the order that belongs to it.
+    /// The engine of a design, and the rows in its order.
     ///
     /// # Errors
-    /// `TooLarge` if there has to be a factor, and no room for it.
+    /// `TooLarge` if a factor is required and does not fit in memory.
     pub fn new(
         kind: EngineKind,
         room: &Room,
@@ -157,10 +160,10 @@ impl Engine {
         Ok((Self::Iterative(Box::new(engine)), rows))
     }
 
-    /// The factor that belongs to what is varied.
+    /// The factor of the system with or without fixed effects.
     ///
     /// # Errors
-    /// `NeedsFactor` of the iterative engine.
+    /// `NeedsFactor` with the iterative engine.
     pub fn factor(&self, vary: Vary) -> Result<&Factor> {
         Ok(&self.as_exact()?.system(vary).factor)
     }
@@ -179,7 +182,7 @@ impl Engine {
         }
     }
 
-    /// Takes new weights, at which everything after it is asked for.
+    /// Sets the weights and factors the system.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -196,7 +199,8 @@ impl Engine {
         }
     }
 
-    /// The solution of the problem with whose weights it was refactored last.
+    /// The solution of the problem, whose weights must be those of the last call of
+    /// [`Self::refactor`].
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -218,7 +222,7 @@ impl Engine {
         }
     }
 
-    /// Solves for `[Lambda'r_Z; r_X]` and, where there is a factor, spherical elements in addition.
+    /// Solves for `[Lambda'r_Z; r_X]`, plus `spherical` elements with the exact engine.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -237,19 +241,19 @@ impl Engine {
         }
     }
 
-    /// The effects that solve for `Lambda'r_Z`, coefficients of fixed factors among them.
+    /// Solves for `Lambda'r_Z`, including the coefficients of fixed factors.
     ///
     /// # Errors
-    /// `NeedsFactor` of the iterative engine.
+    /// `NeedsFactor` with the iterative engine.
     pub fn solve_with_levels(&self, rz: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
         Ok(self.factor(Vary::Modes)?.solve(rz, &[], &[]).b)
     }
 
-    /// Conditional variances of the effects of each term given all fixed effects; those of the
-    /// coefficients of fixed factors given the others.
+    /// Conditional variances of the effects of each term given all fixed effects; for fixed
+    /// factors, of their coefficients given the other ones.
     ///
     /// # Errors
-    /// `NeedsFactor` of the iterative engine where they would take too long.
+    /// `NeedsFactor` if the iterative engine would take too long.
     pub fn cond_var(&mut self, vary: Vary) -> Result<Vec<Vec<f64>>> {
         match self {
             Self::Exact(exact) => {
@@ -277,8 +281,8 @@ impl Engine {
         }
     }
 
-    /// Fills in the leverages of the random effects; `own` stands in for diagonal blocks of `H^-1`
-    /// in models without trailing terms.
+    /// Writes the leverages of the random effects; `own` replaces the diagonal blocks of `H^-1` in
+    /// models without trailing terms.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -303,7 +307,7 @@ impl Engine {
         }
     }
 
-    /// `sum_l W_ll` of each term.
+    /// Writes `sum_l W_ll` of each term.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -346,7 +350,7 @@ impl Engine {
         }
     }
 
-    /// Sums over the levels of each term of `Z'WZ`, `k x k`.
+    /// `Z'WZ` summed over the levels of each term, `k x k`.
     pub fn level_products(&self, vary: Vary) -> Vec<Vec<f64>> {
         match self {
             Self::Exact(exact) => exact.system(vary).factor.level_products(),
@@ -354,7 +358,7 @@ impl Engine {
         }
     }
 
-    /// Upper triangular `R_X` of the columns as they are, where fixed effects are varied.
+    /// `R_X`, upper triangular, for the original columns of X, if fixed effects are varied.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -365,7 +369,7 @@ impl Engine {
         }
     }
 
-    /// `(X'V^-1X)^-1` of the centred columns, where fixed effects are varied.
+    /// `(X'V^-1X)^-1` for the centred columns, if fixed effects are varied.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -387,7 +391,7 @@ impl Engine {
         }
     }
 
-    /// Covariances of the terms.
+    /// The relative covariance factor of each term.
     pub fn covs(&self) -> &[RelCov] {
         match self {
             Self::Exact(exact) => exact.modes.factor.covs(),

@@ -1,5 +1,5 @@
-//! Fitting: a fast stage over the covariance parameters, with the fixed effects found by PIRLS,
-//! then all parameters.
+//! Fits of a generalized model: a fast stage over the covariance parameters, with the fixed effects
+//! found by PIRLS, then a stage over all parameters.
 
 use super::matrix_free::FEWEST;
 use super::GeneralizedLinearMixedModel;
@@ -13,44 +13,47 @@ use crate::optimize::{
 };
 use crate::tolerances::{ENOUGH_PROBES, NO_GAIN, ZERO_COST, ZERO_SD};
 
-/// How often Lambda is made a tenth of what it was where the start can't be evaluated.
+/// Number of times that Lambda is divided by ten where the objective is undefined at the start.
 const MAX_SHRINKINGS: usize = 3;
-/// Evaluations of each stage of a first search before other starts are tried.
+/// Largest number of evaluations of each stage before other starts are tried.
 const MOST_AT_FIRST: usize = 1000;
-/// Evaluations of Newton's method from where a search ended too early: near an optimum it needs
-/// few, and where parameters tend to infinity any number.
+/// Largest number of evaluations of Newton's method after a search that ended too early: near an
+/// optimum few are needed, but where parameters tend to infinity any number would be used.
 const MOST_TO_GO_ON: usize = 300;
 
-/// Where to start and how to go on.
+/// Start, optimizer and limits of a fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitSettings {
-    /// Optimizer ([`bfgs::NAME`], [`NEWTON`] or one of NLopt's) and limits; the limits hold for
+    /// The optimizer ([`bfgs::NAME`], [`NEWTON`] or one of NLopt's) and its limits, which apply to
     /// each stage.
     pub settings: Settings,
-    /// Fixed effects in the end: found by PIRLS (lme4's `nAGQ = 0`), or as parameters.
+    /// How the fixed effects are finally estimated: by PIRLS (lme4's `nAGQ = 0`), or as parameters
+    /// of the objective.
     pub vary: Vary,
-    /// Covariance parameters; empty: Lambda = I.
+    /// The starting covariance parameters; if empty, Lambda = I.
     pub theta: Vec<f64>,
-    /// Fixed effects of X as it is; empty: the fast stage finds them. Otherwise it is left out.
+    /// The starting fixed effects of the original X, which skip the fast stage; if empty, the fast
+    /// stage finds them.
     pub beta: Vec<f64>,
 }
 
-/// The course of a fit. The model is left at the optimum.
+/// The course and result of a fit. The model is left at the optimum.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GlmmFit {
-    /// The fast stage, if another followed.
+    /// The fast stage, if another stage followed.
     pub fast: Option<OptSummary>,
     /// The last stage.
     pub summary: OptSummary,
-    /// Optimizer of the last stage.
+    /// Name of the optimizer of the last stage.
     pub optimizer: String,
-    /// Parameters (the fixed effects of X as it is), with the diagonals of Lambda not negative.
+    /// The parameters, with the fixed effects of the original X and nonnegative diagonals of
+    /// Lambda.
     pub parameters: Vec<f64>,
-    /// The verdict on them; none if the fit was stopped.
+    /// The certificate; `None` if the fit was stopped.
     pub certificate: Option<Certificate>,
-    /// PIRLS iterations in all.
+    /// Total number of PIRLS iterations.
     pub iterations: usize,
-    /// The inverse Hessian in all parameters, roughly: what the search has learnt of it.
+    /// The optimizer's approximation to the inverse Hessian in all parameters.
     pub(super) inverse: Vec<f64>,
     /// The modes at the optimum.
     pub(super) modes: Modes,
@@ -81,7 +84,7 @@ impl GeneralizedLinearMixedModel {
             return first;
         }
         if self.is_iterative() && first.is_ok() {
-            // Other places are for few observations.
+            // Other starts are only for few observations.
             return first;
         }
         let is_beyond = matches!(
@@ -107,8 +110,8 @@ impl GeneralizedLinearMixedModel {
         Ok(found)
     }
 
-    // The settings of the first search: where other starts are cheap one that leads nowhere in many
-    // steps waits for what is found from these.
+    // The settings of the first search: where other starts are cheap, a first search that makes no
+    // progress in many steps is cut short, and may be continued from the result of these.
     fn at_first(&self, fit: &FitSettings) -> FitSettings {
         let optimizer = fit.settings.optimizer.as_str();
         let is_ours = [bfgs::NAME, NEWTON].contains(&optimizer);
@@ -121,7 +124,7 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // The fit from smaller random effects: with these the means may stay in their range.
+    // A fit from smaller random effects, with which the means may remain in their range.
     fn fit_shrunken(
         &mut self,
         fit: &FitSettings,
@@ -144,7 +147,7 @@ impl GeneralizedLinearMixedModel {
         None
     }
 
-    // Forgets the modes and takes these fixed effects.
+    // Resets the modes to zero, and sets these fixed effects.
     pub(super) fn start_anew(&mut self, beta: &[f64]) {
         self.forget_modes();
         self.pirls.beta.copy_from_slice(beta);
@@ -173,7 +176,7 @@ impl GeneralizedLinearMixedModel {
         Ok(GlmmFit { fast, ..found })
     }
 
-    /// The fit without a fast stage; `learnt` is the inverse Hessian that such a one has learnt.
+    /// The fit without a fast stage; `learnt` is the approximate inverse Hessian of an earlier one.
     pub(super) fn fit_directly(
         &mut self,
         fit: &FitSettings,
@@ -203,8 +206,7 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // Searches with more random vectors from where that with fewer ended, until what they leave of
-    // doubt doesn't matter.
+    // Continues a search with more probe vectors, until the noise is negligible.
     fn with_more_probes(
         &mut self,
         fit: &FitSettings,
@@ -234,7 +236,7 @@ impl GeneralizedLinearMixedModel {
         Ok(found)
     }
 
-    // Takes into account what random vectors leave of doubt.
+    // Revises the verdict for the noise of the stochastic estimates.
     fn weigh_noise(
         &mut self,
         vary: Vary,
@@ -251,8 +253,9 @@ impl GeneralizedLinearMixedModel {
         Ok(())
     }
 
-    // The objective and the modes, which are forgotten before, so that what is found doesn't depend
-    // on the way there; conjugate gradients find them as they are, to the last digits that count.
+    // The objective and the modes, starting from zero modes with the exact engine, so that results
+    // do not depend on the course of the search; the iterative engine starts from the current
+    // modes, and iterates to full accuracy.
     fn value_anew(
         &mut self,
         vary: Vary,
@@ -265,14 +268,14 @@ impl GeneralizedLinearMixedModel {
         Ok((value, self.pirls.modes()))
     }
 
-    /// Forgets the modes.
+    /// Resets the modes to zero.
     pub(super) fn forget_modes(&mut self) {
         self.reached = None;
         self.pirls.reset();
     }
 
-    // Newton's method from where a fit ended too early. If it doesn't get to an optimum either, the
-    // verdict says so; the search still ended of itself.
+    // Newton's method from the end of a fit that stopped too early. If it does not reach an optimum
+    // either the verdict says so, while the status remains that of a search that converged.
     fn go_on(
         &mut self,
         fit: &FitSettings,
@@ -291,7 +294,8 @@ impl GeneralizedLinearMixedModel {
         if next.status == Status::MaxEval && is_ours {
             next.status = found.summary.status;
         }
-        // Steps that promise less than random vectors tell are taken on trust, and may lead away.
+        // Steps below the noise of the stochastic estimates are accepted unseen, and may lead away
+        // from the optimum.
         if next.best_value > found.summary.best_value + self.search_noise() {
             return Ok(GlmmFit {
                 summary: found.summary.or_better(next),
@@ -301,7 +305,7 @@ impl GeneralizedLinearMixedModel {
         self.judged(fit.vary, continued(found.summary, next), inverse)
     }
 
-    /// Starts from fixed effects of X as it is.
+    /// Starts from these fixed effects of the original X.
     pub(super) fn start_at(&mut self, beta: &[f64]) {
         self.pirls.beta.copy_from_slice(beta);
         self.pirls.centring.centre(&mut self.pirls.beta);
@@ -320,8 +324,8 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // The best point, at zero where it is close to it, and what to make of it; `inverse` is of the
-    // Hessian, roughly.
+    // The best point, with nearly zero standard deviations set to zero, and its certificate;
+    // `inverse` is an approximate inverse Hessian.
     fn judged(
         &mut self,
         vary: Vary,
@@ -337,7 +341,7 @@ impl GeneralizedLinearMixedModel {
         if self.snap_to_zero(vary, reached, &mut parameters) {
             modes = self.value_anew(vary, &parameters)?.1;
         }
-        // Who stopped the fit doesn't want to wait for a verdict.
+        // A user who stopped the fit should not wait for a certificate.
         let is_stopped =
             matches!(summary.status, Status::Interrupted | Status::MaxTime);
         let certificate = if is_stopped {
@@ -357,8 +361,8 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // A minimum at zero is flat: the search ends near it. Zero itself is taken if it is as good;
-    // whether one was comes back.
+    // Sets standard deviations near zero to zero if the objective does not rise, as the search
+    // converges slowly to such a flat minimum; returns whether one was changed.
     fn snap_to_zero(
         &mut self,
         vary: Vary,
@@ -386,7 +390,7 @@ impl GeneralizedLinearMixedModel {
 }
 
 impl GlmmFit {
-    // Whether the search ended of itself, at a point that the verdict says isn't the optimum.
+    // Whether the search converged to a point that is not an optimum according to the verdict.
     fn ended_too_early(&self) -> bool {
         let has_converged = matches!(
             self.summary.status,
@@ -397,7 +401,7 @@ impl GlmmFit {
     }
 }
 
-// The summary of two searches of which the second went on where the first ended.
+// Joins the summaries of a search and its continuation.
 fn continued(first: OptSummary, mut second: OptSummary) -> OptSummary {
     let mut log = first.log;
     log.append(&mut second.log);

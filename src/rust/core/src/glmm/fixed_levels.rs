@@ -1,17 +1,16 @@
-//! Fixed factors with many levels, whose dummy columns are no columns of X but a term of their own,
-//! with [`RelCov::fixed`].
+//! Fixed factors with many levels, whose indicator columns F are stored as a term with
+//! [`RelCov::fixed`] instead of as columns of X.
 //!
-//! Their coefficients alpha, of the columns F, are found with the modes. They are no modes, though:
-//! nothing is integrated over them, so that `log |H|` in Laplace's approximation is that of the
-//! random effects without them ([`Alone`](super::alone::Alone)), and alpha minimizes the deviance
-//! with this log-determinant and not the penalized deviance. PIRLS is led there by a linear term
-//! `c'alpha` that is added to the penalized deviance: at its minimum the derivative of the deviance
-//! in alpha is `r = F'rho` (see `gradient`), and `c + r` takes the place of c until r is zero. As
-//! `log |H|` depends little on alpha, a few rounds do. The deviance is then a function of theta and
-//! beta alone, with the derivatives that it has where alpha doesn't move. The term is kept by rows,
-//! as `F'h` with a slope h_i in the linear predictor of each: rows that say nothing any more, those
-//! of separated cells, have none, whatever the columns of F, and leave the rest of their level
-//! alone.
+//! Their coefficients alpha are found together with the modes. But they are not integrated over, so
+//! that `log |H|` in Laplace's approximation is that of the random effects without them
+//! ([`Alone`](super::alone::Alone)), and alpha must minimise the deviance including this
+//! log-determinant instead of the penalized deviance. This is achieved by a linear term `c'alpha`
+//! in the penalized deviance: at its minimum the derivative of the deviance in alpha is `r = F'rho`
+//! (see `gradient`), and c is replaced by `c + r` until r is zero. As `log |H|` depends little on
+//! alpha, a few rounds suffice. The deviance is then a function of theta and beta only, with the
+//! same derivatives as at fixed alpha. The linear term is stored by rows, as `F'h` with a
+//! coefficient h_i of the linear predictor of each row: rows without information, in separated
+//! cells, have none, whatever the columns of F, and do not disturb the rest of their level.
 //!
 //! Where PIRLS finds beta ([`Vary::Jointly`]) it finds alpha as well, and c is zero.
 //!
@@ -24,17 +23,16 @@ use crate::glmm::vary::Vary;
 use crate::kernels::small;
 use crate::tolerances::{LEAST_WEIGHT, SETTLED_SHARE, SILENT_ROW};
 
-/// Most rounds in which the linear term is corrected.
+/// Largest number of corrections of the linear term.
 const MOST_ROUNDS: usize = 30;
 
 impl GeneralizedLinearMixedModel {
-    /// Whether a factor of the fixed part is a term.
+    /// Whether a fixed factor is stored as a term.
     pub(super) fn has_fixed_levels(&self) -> bool {
         self.covs.iter().any(RelCov::is_fixed)
     }
 
-    /// Leads the coefficients of fixed factors, after a search for the modes, to where the deviance
-    /// is least.
+    /// After PIRLS, moves the coefficients of fixed factors to the minimum of the deviance.
     ///
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
@@ -59,7 +57,7 @@ impl GeneralizedLinearMixedModel {
 }
 
 impl super::Pirls {
-    /// Rows that hardly change the deviance, whatever their linear predictor.
+    /// Marks the rows that hardly affect the deviance, whatever their linear predictor.
     fn silent_rows(&self) -> Vec<bool> {
         let least = SILENT_ROW * self.unit;
         let rows = self.response.weight.iter().zip(&self.response.score);
@@ -67,9 +65,9 @@ impl super::Pirls {
             .collect()
     }
 
-    /// Adds slopes in the linear predictors to the linear term of the penalized deviance, of which
-    /// silent rows get none; returns what that gains, as far as the log-determinant stays as it is.
-    /// The factor is that of the modes.
+    /// Adds derivatives in the linear predictors, except those of silent rows, to the linear term
+    /// of the penalized deviance; returns the predicted gain at a fixed log-determinant. The factor
+    /// must be that of the modes.
     fn tilt_by(&mut self, slopes: &[f64], is_silent: &[bool]) -> Result<f64> {
         self.tilt_of_rows.resize(slopes.len(), 0.0);
         let rows = self.tilt_of_rows.iter_mut().zip(slopes);
@@ -93,11 +91,11 @@ impl super::Pirls {
         Ok(0.25 * terms.map(|(c, step)| small::dot(c, step)).sum::<f64>())
     }
 
-    /// Raises weights that are next to nothing beside others of their level of a fixed factor. The
-    /// cells of a category within a level may be separated, so that their weights vanish; where the
-    /// columns of the level's slopes are the other categories, sums of all rows would know nothing
-    /// of them. With a larger weight a step is shorter, and without a score there is none: one
-    /// whose step by the largest weight would gain as little is left out.
+    /// Raises weights that are negligible relative to others of their level of a fixed factor. The
+    /// cells of a category within a level may be separated, so that their weights vanish; if the
+    /// level's slopes are indicators of the other categories, the sums over all rows would lose
+    /// these weights by rounding. A larger weight shortens a step, and without a score there is no
+    /// step; rows whose step with the largest weight would also gain almost nothing are skipped.
     pub(super) fn raise_weights(&mut self) {
         for term in &self.rows.terms {
             let is_fixed = self.engine.covs()[term.term].is_fixed();

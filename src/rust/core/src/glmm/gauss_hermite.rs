@@ -2,23 +2,22 @@
 
 use faer::{Mat, Side};
 
-/// The most nodes of a rule.
+/// Largest number of nodes of a rule.
 pub(crate) const MAX_NODES: usize = 100;
 
-/// `E f(X)` for standard normal X is about `sum_k weights_k f(nodes_k)`, exactly so for polynomials
-/// up to degree
-/// `2 K - 1`. The weights sum to one.
+/// A quadrature rule: `E f(X)` for standard normal X is approximately `sum_k weights_k f(nodes_k)`,
+/// and exactly for polynomials up to degree `2 K - 1`. The weights sum to one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rule {
     /// Nodes, ascending.
     pub(crate) nodes: Vec<f64>,
-    /// Their weights.
+    /// The weight of each node.
     pub(crate) weights: Vec<f64>,
 }
 
 impl Rule {
-    /// The rule with `size` nodes: zeros of the Hermite polynomial as eigenvalues of its Jacobi
-    /// matrix (Golub and Welsch), polished by Newton's method.
+    /// The rule with `size` nodes: the zeros of the Hermite polynomial as eigenvalues of its Jacobi
+    /// matrix (Golub and Welsch 1969), refined by Newton's method.
     pub(crate) fn new(size: usize) -> Self {
         let off_diagonal = |i: usize, j: usize| {
             if i.abs_diff(j) == 1 {
@@ -43,8 +42,8 @@ impl Rule {
         Self { nodes, weights }
     }
 
-    /// The product rule in `dimension` variables: nodes one after the other, and the logarithms of
-    /// their weights.
+    /// The product rule in `dimension` variables: consecutive nodes, and the logarithms of their
+    /// weights.
     pub(crate) fn product(&self, dimension: usize) -> (Vec<f64>, Vec<f64>) {
         let size = self.nodes.len();
         let count = size.pow(dimension as u32);
@@ -60,7 +59,7 @@ impl Rule {
     }
 }
 
-// Orthonormal Hermite polynomials of degree `size` and `size - 1`.
+// The orthonormal Hermite polynomials of degree `size` and `size - 1`.
 fn hermite(size: usize, x: f64) -> (f64, f64) {
     let mut last = 1.0;
     let mut before = 0.0;

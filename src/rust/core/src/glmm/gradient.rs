@@ -1,10 +1,10 @@
-//! Exact gradient of the Laplace deviance by the implicit function theorem.
+//! The exact gradient of the Laplace deviance, by the implicit function theorem.
 //!
-//! The modes solve `Lambda'Z'g = u` with the scores g. In a parameter, the deviance changes (1) as
-//! it stands, at fixed modes, and (2) because the modes move:
+//! The modes solve `Lambda'Z'g = u` with the scores g. The derivative of the deviance F in a
+//! parameter has a direct part, at fixed modes, and a part from the change of the modes:
 //! `dF = F_par + s' d(Lambda'Z'g - u)_par` with `H_obs s = F_u`, where
-//! `H_obs = Lambda'Z'W_obs Z Lambda + I` is the exact Hessian of the penalized problem, halved.
-//! With the leverages `h_i = z_i' Lambda H^-1 Lambda' z_i`, `tau_i = h_i dW_i/d eta_i`, and
+//! `H_obs = Lambda'Z'W_obs Z Lambda + I` is half the exact Hessian of the penalized problem. With
+//! the leverages `h_i = z_i' Lambda H^-1 Lambda' z_i`, `tau_i = h_i dW_i/d eta_i`, and
 //! `xi = Z Lambda s (+ X s_beta)`,
 //!
 //! - `F_u = Lambda'Z'(tau + 2 (1 - kappa) g)` at the modes, `rho = tau - 2 kappa g - W_obs xi`,
@@ -12,10 +12,10 @@
 //! - `d F / d Lambda_t = sum_l ( 2 [Z'WZ Lambda H^-1]_ll + (Z'rho)_l u_l' + (Z'g)_l s_l' )`,
 //! - `d F / d log(shape) = sum_i ( -2 dlogp_i + h_i dW_i + xi_i dg_i )`.
 //!
-//! `kappa = 1`, except for the dispersion by moment, whose change with eta it carries. Nothing
-//! divides by Lambda. For quadrature the scores and the modes in F are replaced by their
-//! expectations over the nodes, and `H^-1` by the derivative in H. Where beta is found by PIRLS it
-//! is one of the modes: s has a part for it, and it has no gradient.
+//! `kappa = 1`, except for the moment estimate of the dispersion, whose dependence on eta it
+//! represents. There is no division by Lambda. With quadrature the scores and the modes in F are
+//! replaced by their expectations over the nodes, and `H^-1` by the derivative in H. Where beta is
+//! found by PIRLS it is treated like the modes: s has a part for it, and it has no gradient.
 
 use super::leverage::Leverage;
 use super::quadrature::{self, Expectations};
@@ -29,8 +29,7 @@ use crate::glmm::pirls::Pirls;
 use crate::glmm::vary::Vary;
 use crate::kernels::small;
 
-/// Vectors with an element per row that gradients are made of: their memory is kept from one to the
-/// next.
+/// Working memory of gradients, with an element per row, reused from one gradient to the next.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory {
     pub derivatives: Derivatives,
@@ -39,22 +38,22 @@ pub(super) struct Memory {
     xi: Vec<f64>,
 }
 
-/// What F is differentiated with at fixed modes.
+/// The quantities in the derivative of F at fixed modes.
 struct AtModes {
-    /// Derivatives of the log-likelihood in eta.
+    /// The derivatives of the log-likelihood in eta.
     derivatives: Derivatives,
     leverage: Leverage,
-    /// Expectations over the nodes of quadrature.
+    /// Expectations over the nodes, with quadrature.
     nodes: Option<Expectations>,
 }
 
-/// How F changes as the modes move.
+/// The part of the derivative from the change of the modes.
 struct Moved {
     /// The derivative of F in eta.
     rho: Vec<f64>,
     /// `H_obs^-1 F_u`.
     s: Solution,
-    /// The change of the linear predictor by `s`.
+    /// The change `Z Lambda s (+ X s_beta)` of the linear predictor.
     xi: Vec<f64>,
 }
 
@@ -93,17 +92,17 @@ impl AtModes {
         })
     }
 
-    // `2 E v`, of quadrature.
+    // `2 E v`, with quadrature.
     fn expected_modes(&self) -> &[f64] {
         self.nodes.as_ref().map_or(&[], |nodes| &nodes.v)
     }
 }
 
 impl GeneralizedLinearMixedModel {
-    /// Gradient of the objective at the parameters of the last [`Self::evaluate`].
+    /// Writes the gradient of the objective at the parameters of the last [`Self::evaluate`].
     ///
     /// # Errors
-    /// `NotPositiveDefinite` if the observed information is not.
+    /// `NotPositiveDefinite` if the observed information is not positive definite.
     pub fn gradient(&mut self, vary: Vary, gradient: &mut [f64]) -> Result<()> {
         if self.is_filled() {
             self.gradient_with(vary, gradient, None)?;
@@ -118,8 +117,8 @@ impl GeneralizedLinearMixedModel {
         self.covs.iter().all(RelCov::is_filled)
     }
 
-    // Both gradients, by way of Omega where Lambda isn't made of parameters; `sum_l W_ll` comes
-    // back.
+    // Writes the gradients in the parameters, by way of Omega where elements of Lambda are not
+    // parameters, and in Omega; returns `sum_l W_ll`.
     pub(super) fn gradient_in_omega(
         &mut self,
         vary: Vary,
@@ -135,8 +134,8 @@ impl GeneralizedLinearMixedModel {
         Ok(traces)
     }
 
-    // The gradient; with `omega` also that in each `Omega_t = Lambda_t Lambda_t'`, of which
-    // `sum_l W_ll` comes back.
+    // Writes the gradient; with `omega` also that in each `Omega_t = Lambda_t Lambda_t'`, and
+    // returns `sum_l W_ll`.
     fn gradient_with(
         &mut self,
         vary: Vary,
@@ -166,14 +165,14 @@ impl GeneralizedLinearMixedModel {
         Ok(traces)
     }
 
-    // The derivative of F in eta at the modes, with beta and the coefficients of fixed factors as
-    // they are.
+    // The derivative of F in eta at the modes, with beta and the coefficients of fixed factors
+    // held.
     pub(super) fn slope_in_eta(&mut self) -> Result<Vec<f64>> {
         let at = AtModes::new(self, Vary::Modes)?;
         Ok(self.with_modes(Vary::Modes, &at)?.rho)
     }
 
-    // Keeps the memory of what a gradient was made of.
+    // Keeps the working memory of a gradient.
     fn keep(&mut self, at: AtModes, moved: Moved) {
         self.memory.derivatives = at.derivatives;
         self.memory.leverages = at.leverage.rows;
@@ -181,13 +180,13 @@ impl GeneralizedLinearMixedModel {
         self.memory.xi = moved.xi;
     }
 
-    // How F changes as the modes move.
+    // The part of the derivative from the change of the modes.
     fn with_modes(&mut self, vary: Vary, at: &AtModes) -> Result<Moved> {
         let mut rho = std::mem::take(&mut self.memory.rho);
         self.fill_right(at, &mut rho);
         let mut s = self.solve_observed(vary, &rho, at.expected_modes())?;
         let multiplier = self.profile_multiplier(vary, at, &mut s)?;
-        // For quadrature the scores in F are those of the nodes.
+        // With quadrature the scores in F are those at the nodes.
         let of_modes = if at.nodes.is_some() { 0.0 } else { -2.0 };
         let by = of_modes + multiplier.unwrap_or(0.0);
         if by != 0.0 {
@@ -202,9 +201,9 @@ impl GeneralizedLinearMixedModel {
         Ok(Moved { rho, s, xi })
     }
 
-    // Fills in the vector whose product with Lambda'Z' is the part of F_u that goes through eta.
-    // For D itself F_u is zero: the derivative of F in eta at fixed modes is less by twice the
-    // score.
+    // Writes the vector whose product with Lambda'Z' is the part of F_u that depends on u through
+    // eta. For the penalized deviance itself F_u is zero: its derivative in eta at fixed modes is
+    // the negative of twice the score.
     fn fill_right(&self, at: &AtModes, right: &mut Vec<f64>) {
         let slopes = at.derivatives.slope.iter().zip(&at.leverage.rows);
         right.clear();
@@ -219,10 +218,10 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // Adds to each `G_t` what the scores contribute. With v = Z'g and r = Z'rho,
+    // Adds the contribution of the scores to each `G_t`. With v = Z'g and r = Z'rho,
     // `G = sum_l ( W_ll + v_l v_l' + (r_l v_l' + v_l r_l') / 2 )` and `dF / dLambda = 2 G Lambda`,
-    // which is the gradient in theta above, as `u = Lambda'v` and `s = Lambda'(r + 2 v)`, without
-    // Lambda.
+    // which is the gradient in the module's description, as `u = Lambda'v` and
+    // `s = Lambda'(r + 2 v)`, without a division by Lambda.
     fn add_scores(&self, rho: &[f64], g: &mut [Vec<f64>]) {
         let rows = &self.pirls.rows;
         let z_rho = rows.transposed(rho, false).0;
@@ -253,8 +252,8 @@ impl GeneralizedLinearMixedModel {
         rows.add_predictor(beta, &s.b, xi);
     }
 
-    // H_obs s = [Lambda'Z' r; X' r]; factors H_obs if the factor is not yet that of the observed
-    // information.
+    // Solves H_obs s = [Lambda'Z' r; X' r]; factors H_obs if the current factor is not that of the
+    // observed information.
     fn solve_observed(
         &mut self,
         vary: Vary,
@@ -268,7 +267,7 @@ impl GeneralizedLinearMixedModel {
         self.solve_factored(vary, r, spherical)
     }
 
-    // Solves with the present factor, whatever information it is of.
+    // Solves with the current factor, whatever its information.
     fn solve_factored(
         &mut self,
         vary: Vary,
@@ -279,9 +278,9 @@ impl GeneralizedLinearMixedModel {
         self.pirls.engine.solve(vary, (&rz, &rx), spherical)
     }
 
-    // Where phi solves `log phi = log(deviance / df)` at the modes, that is one more equation, with
+    // If phi solves `log phi = log(deviance / df)` at the modes, this is one more equation, with
     // the multiplier t df / 2: s becomes s + t H_obs^-1 u. Its partial derivatives are 2 g_i / df
-    // in eta_i; the modes' in log phi, -u.
+    // in eta_i, and -u for the modes in log phi.
     fn profile_multiplier(
         &mut self,
         vary: Vary,
@@ -312,13 +311,13 @@ impl GeneralizedLinearMixedModel {
         Ok(Some(t))
     }
 
-    // s'u
+    // The inner product s'u.
     fn along_modes(&self, s: &Solution) -> f64 {
         let terms = s.u.iter().zip(&self.pirls.u);
         terms.map(|(s, u)| small::dot(s, u)).sum()
     }
 
-    // Writes `d F / d theta`, by way of Lambda, to the first elements of `gradient`.
+    // Writes `d F / d theta`, by way of Lambda, into the first elements of `gradient`.
     fn theta_gradient(
         &self,
         at: &AtModes,
@@ -367,8 +366,8 @@ impl GeneralizedLinearMixedModel {
         slope
     }
 
-    // The factor by which `phi = deviance / count`, as it depends on eta, changes the derivative of
-    // the log-likelihood: `d(-2 log p) / d eta_i = -2 kappa g_i`.
+    // The factor by which the dependence of `phi = deviance / count` on eta changes the derivative
+    // of the log-likelihood: `d(-2 log p) / d eta_i = -2 kappa g_i`.
     fn kappa(&self) -> f64 {
         let r = &self.pirls.response;
         if !self.dispersion_follows() {

@@ -10,37 +10,37 @@ use crate::kernels::chunks::parts;
 use crate::kernels::small::{self, for_size, set_zeros};
 use crate::parallel::team::share;
 
-/// Traces of `H^-1`, with `H = Lambda'Z'WZ Lambda + I` as last factored.
+/// Traces with `H^-1`, for `H = Lambda'Z'WZ Lambda + I` as last factored.
 #[derive(Debug, Default)]
 pub(crate) struct Leverage {
     /// `z_i' Lambda H^-1 Lambda' z_i` of each row: the derivative of `log |H|` in its weight.
     pub rows: Vec<f64>,
-    /// Per term of the design the sum of the diagonal blocks of `Z'WZ Lambda H^-1`, `k x k`: half
-    /// the derivative of `log |H|` in Lambda at fixed weights.
+    /// For each term of the design, the sum of the diagonal blocks of `Z'WZ Lambda H^-1`, `k x k`:
+    /// half the derivative of `log |H|` in Lambda at fixed weights.
     pub terms: Vec<Vec<f64>>,
 }
 
-/// The factored system, and what all its levels share.
+/// The factored system, and data that all its levels share.
 struct OfSystem<'a> {
     factor: &'a Factor,
     inverse: SelectedInverse<'a>,
     block_of_row: Vec<u32>,
-    /// Diagonal blocks of `H^-1` that stand in for those of the system.
+    /// Diagonal blocks of `H^-1` that replace those of the system.
     own: Option<&'a [f64]>,
 }
 
 /// Blocks of `H^-1` of one leading level, in spherical coordinates.
 #[derive(Default)]
 struct LevelInverse {
-    /// `H^-1` of the level itself, `k x k`.
+    /// The block of `H^-1` of the level itself, `k x k`.
     own: Vec<f64>,
     /// `E = D'A_R0 Lambda0 T^-1` on the touched rows, `k` values per row.
     e: Vec<f64>,
-    /// `C E`, likewise: minus `H^-1` of those rows and the level.
+    /// `C E` on the coupled rows: minus the block of `H^-1` of those rows and the level.
     ce: Vec<f64>,
 }
 
-/// One row of the data in spherical coordinates.
+/// One row of the data, in spherical coordinates.
 struct Row<'a> {
     rows: &'a Rows,
     i: usize,
@@ -48,14 +48,14 @@ struct Row<'a> {
     q: Vec<f64>,
     /// `a = H^-1 q` on the row's levels.
     a: Vec<f64>,
-    /// Each trailing effect of the row: its place among the rows that the leading level touches,
-    /// and in the trailing system.
+    /// For each trailing effect of the row, its position among the rows coupled with the leading
+    /// level, and in the trailing system.
     places: Vec<(usize, usize)>,
 }
 
 impl Leverage {
-    /// Adds the leverages to zeros, by one pass over the rows; `w` are the weights of the factor.
-    /// `own` stands in for the diagonal blocks of `H^-1` in models without trailing terms.
+    /// Adds the leverages, in one pass over the rows; `w` are the weights of the factor. `own`
+    /// replaces the diagonal blocks of `H^-1` in models without trailing terms.
     pub fn add(
         &mut self,
         rows: &Rows,
@@ -86,7 +86,7 @@ impl Leverage {
         }
     }
 
-    /// Makes them zeros; memory is kept.
+    /// Fills with zeros, reusing the memory.
     pub fn set_zeros(&mut self, rows: &Rows) {
         small::set_zeros(&mut self.rows, rows.n());
         self.terms.resize(rows.terms.len(), Vec::new());
@@ -97,7 +97,8 @@ impl Leverage {
 }
 
 impl OfSystem<'_> {
-    // The leverages of the rows of some leading levels, and their part of the terms' sums.
+    // Adds the leverages of the rows of some leading levels, and their contribution to the sums of
+    // the terms.
     #[inline(always)]
     fn add_levels(
         &self,
@@ -134,7 +135,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    // Goes to row `i`.
+    // Moves to row `i`.
     #[inline(always)]
     fn set(&mut self, factor: &Factor, i: usize) {
         self.i = i;
@@ -201,7 +202,7 @@ impl LevelInverse {
         let (rows, vals) = factor.leading.touched(level);
         self.e.clear();
         for v in vals.chunks_exact(k) {
-            // e' L' = (M' v)', from L^-T: e = L^-T M' v
+            // The row e' solves e' L' = (M' v)', that is, e = L^-T M' v.
             let start = self.e.len();
             let product = m.chunks_exact(k).map(|column| small::dot(column, v));
             self.e.extend(product);
@@ -218,7 +219,7 @@ impl LevelInverse {
         }
     }
 
-    // C E. Rows ascend, so that (row, col) is in the lower triangle.
+    // C E. Rows are ascending, so that (row, col) is in the lower triangle.
     #[inline(always)]
     fn multiply_inverse(
         &mut self,

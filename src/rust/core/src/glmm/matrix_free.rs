@@ -1,5 +1,5 @@
-//! The penalized problem by conjugate gradients: what [`crate::iterative`] knows of its Lambdas and
-//! weights.
+//! The iterative engine of a generalized model: the penalized problem at the current theta and
+//! weights, solved by the methods of [`crate::iterative`].
 
 use std::sync::Arc;
 
@@ -24,16 +24,16 @@ use crate::iterative::wide::{Row, WIDTH};
 use crate::kernels::small;
 use crate::tolerances::{SEARCH_SOLVE, SLOPE_SOLVE, STEP_SOLVE};
 
-/// Random vectors that a search starts with.
+/// Number of probe vectors with which a search starts.
 pub(super) const FEWEST: usize = 8;
-/// The most random vectors that are taken.
+/// Largest number of probe vectors.
 pub(super) const MOST: usize = 128;
-/// Random vectors of the log-likelihood that is reported.
+/// Number of probe vectors of a reported log-likelihood.
 pub(super) const REPORTED: usize = 32;
-/// The start of the random numbers.
+/// Seed of the probe vectors.
 const SEED: u64 = 20_261_128;
 
-/// The problem at one theta and with one set of weights after the other.
+/// The penalized problem, at one theta and one set of weights after another.
 #[derive(Debug, Clone)]
 pub(crate) struct MatrixFree {
     pub covs: Vec<RelCov>,
@@ -44,21 +44,22 @@ pub(crate) struct MatrixFree {
     probes: Probes,
     tolerance: f64,
     here: Option<Here>,
-    /// Solutions of the last border: those with other weights are near.
+    /// Solutions of the last border, as starting points for other weights.
     near: Vec<Vec<Row>>,
 }
 
-/// What is known with the present weights.
+/// The results with the current weights.
 #[derive(Debug, Clone)]
 struct Here {
     solver: Solver,
-    /// The fixed effects, if they are varied, to the accuracy of a step or of what is reported.
+    /// The fixed effects, if they are varied, with the tolerance of their solves.
     border: Option<(Border, f64)>,
     probed: Option<Probed>,
 }
 
 impl MatrixFree {
-    /// The problem with this pattern, whose columns of X have had multiples of the first taken off.
+    /// The problem with this sparsity pattern; centring has subtracted `shift` multiples of the
+    /// first column from the columns of X.
     pub fn new(
         covs: Vec<RelCov>,
         (pattern, system): (Reweigh, System),
@@ -85,7 +86,7 @@ impl MatrixFree {
         engine
     }
 
-    /// Takes so many random vectors for a search.
+    /// Prepares for a search with `count` probe vectors.
     pub fn search(&mut self, count: usize) {
         self.probes.count = count;
         self.probes.closely = false;
@@ -93,7 +94,7 @@ impl MatrixFree {
         self.forget();
     }
 
-    /// Takes so many random vectors, or more, for values that are reported.
+    /// Prepares for accurate values that are reported, with at least `count` probe vectors.
     pub fn report(&mut self, count: usize) {
         self.probes.count = count.max(REPORTED);
         self.probes.closely = true;
@@ -101,12 +102,12 @@ impl MatrixFree {
         self.forget();
     }
 
-    /// How many random vectors are taken.
+    /// The number of probe vectors.
     pub fn count(&self) -> usize {
         self.probes.count
     }
 
-    // Forgets what random vectors and borders of another accuracy have told.
+    // Discards stochastic estimates, and borders of another accuracy.
     fn forget(&mut self) {
         self.keep_near();
         if let Some(here) = &mut self.here {
@@ -114,7 +115,7 @@ impl MatrixFree {
         }
     }
 
-    // Takes the border away, and keeps where its solutions are.
+    // Discards the border, but keeps its solutions as starting points.
     fn keep_near(&mut self) {
         let here = self.here.as_mut();
         let border = here.and_then(|here| here.border.take());
@@ -131,7 +132,7 @@ impl MatrixFree {
         }
     }
 
-    /// Takes new weights of the rows.
+    /// Sets the weights of the rows.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -154,8 +155,8 @@ impl MatrixFree {
         Ok(())
     }
 
-    /// Takes fixed effects as given that have been varied, at the same weights: what random vectors
-    /// have told stays.
+    /// Treats the fixed effects as given after they were varied, at the same weights; stochastic
+    /// estimates are kept.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -170,13 +171,13 @@ impl MatrixFree {
         self.here.as_mut().expect("rows have been weighed")
     }
 
-    /// Products and solves with the present weights.
+    /// The system with the current weights.
     pub fn solver(&self) -> &Solver {
         let here = self.here.as_ref().expect("rows have been weighed");
         &here.solver
     }
 
-    // The fixed effects until residuals are below `tolerance`.
+    // The fixed effects, with solves to the relative residual `tolerance`.
     fn border_within(&mut self, tolerance: f64) -> Result<&Here> {
         let known = self.here().border.as_ref().map(|(_, within)| *within);
         if !known.is_some_and(|known| known <= tolerance) {
@@ -186,7 +187,7 @@ impl MatrixFree {
         Ok(self.here())
     }
 
-    // Computes the fixed effects, and solves for some vectors beside them.
+    // Computes the fixed effects, and solves for some further vectors in the same blocks.
     fn border_beside(
         &mut self,
         tolerance: f64,
@@ -211,7 +212,7 @@ impl MatrixFree {
         Ok(&found.expect("it has just been found").0)
     }
 
-    /// The next point of a search for the modes, from those before.
+    /// The next point of PIRLS, from the current one.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -254,7 +255,7 @@ impl MatrixFree {
         })
     }
 
-    /// Solutions for some right-hand sides.
+    /// Solutions for a block of right-hand sides.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -269,7 +270,7 @@ impl MatrixFree {
         Ok(solve(&here.solver, &border.0, rhs, start, tolerance))
     }
 
-    /// What random vectors tell.
+    /// The stochastic estimates.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -302,7 +303,7 @@ impl MatrixFree {
         })
     }
 
-    /// Adds leverages of the random effects to zeros.
+    /// Adds the leverages of the random effects to zeros.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -317,7 +318,7 @@ impl MatrixFree {
         let Some(probed) = &here.probed else {
             return Ok(());
         };
-        // Z'WZ Lambda H^-1 = Z'V^-1Z Lambda.
+        // Uses Z'WZ Lambda H^-1 = Z'V^-1Z Lambda.
         let times_lambda = |(traces, lambda): (&Vec<f64>, &Vec<f64>)| {
             let mut product = vec![0.0; lambda.len()];
             let k = lambda.len().isqrt();
@@ -330,8 +331,8 @@ impl MatrixFree {
         Ok(())
     }
 
-    /// Derivatives in Omega of the linear mixed model that has the present weights and these
-    /// scores `Z'V^-1 r`: the average information, and the slopes.
+    /// Writes the derivatives in Omega of the linear mixed model with the current weights and the
+    /// scores `Z'V^-1 r`: the average information and the gradient.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -394,7 +395,7 @@ impl MatrixFree {
     /// Conditional variances of the random effects given the fixed ones.
     ///
     /// # Errors
-    /// `NeedsFactor` where the solves would take too long.
+    /// `NeedsFactor` if the solves would take too long.
     pub fn cond_var(&self) -> Result<Vec<Vec<f64>>> {
         cond_var::affordable(self.solver(), None)
     }

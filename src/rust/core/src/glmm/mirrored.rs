@@ -1,8 +1,9 @@
-//! A start on the other side of the random effects.
+//! A start with random effects of the opposite sign.
 //!
-//! Random effects of few levels may nearly all have one sign, for which the intercept makes up. The
-//! likelihood may then have another maximum, with an intercept beyond the effects and these of the
-//! other sign; from random covariances it is seldom found, as the fixed effects start at the first.
+//! With few levels nearly all random effects may have the same sign, which the intercept
+//! compensates. The likelihood may then have another maximum, with the intercept on the other side
+//! of the linear predictors and random effects of the opposite sign. Random covariances seldom lead
+//! to it, as the fixed effects start at those of the first maximum.
 
 use super::fit::{FitSettings, GlmmFit};
 use super::GeneralizedLinearMixedModel;
@@ -11,7 +12,7 @@ use crate::glmm::vary::Vary;
 use crate::optimize::Observer;
 
 impl GeneralizedLinearMixedModel {
-    /// The fit, or the one from an intercept on the other side of the random effects, if it ends
+    /// The fit, or the one from an intercept on the other side of the linear predictors if it ends
     /// lower.
     pub(super) fn or_mirrored(
         &mut self,
@@ -33,8 +34,8 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // The fixed effects of X as it is with the intercept on the other side of the random effects;
-    // none where these aren't nearly all of one sign, or there is no such parameter.
+    // The fixed effects of the original X with the intercept on the other side; `None` if the
+    // random effects do not nearly all have the same sign, or there is no intercept.
     fn mirrored(&mut self, vary: Vary, best: &GlmmFit) -> Option<Vec<f64>> {
         let is_parameter = vary == Vary::Modes && !self.pirls.beta.is_empty();
         if !is_parameter || self.covs.iter().any(RelCov::is_fixed) {
@@ -51,7 +52,7 @@ impl GeneralizedLinearMixedModel {
         Some(beta)
     }
 
-    // Mean and standard deviation of the random effects' part of the linear predictors of a fit.
+    // The mean and standard deviation of the random effects' part of the linear predictors.
     fn random_part(&mut self, fit: &GlmmFit) -> (f64, f64) {
         self.reached = None;
         self.pirls.set_theta(&fit.parameters[..self.n_theta()]);

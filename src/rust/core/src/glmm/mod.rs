@@ -1,33 +1,34 @@
-//! Generalized linear mixed models: the Laplace deviance and its exact gradient.
+//! Generalized linear mixed models: the Laplace deviance, its exact gradient, and its minimisation.
 //!
-//! `y | b` has the density of a [`Family`] with mean `mu`, `g(mu) = eta = X beta + Z b + offset`;
-//! `b = Lambda u`, `u ~ N(0, I)`. With the conditional modes u~ and `H = Lambda'Z'WZ Lambda + I`
-//! there, the Laplace approximation to minus twice the log-likelihood is
+//! Given b, y has the density of a [`Family`] with mean `mu`, where
+//! `g(mu) = eta = X beta + Z b + offset`, `b = Lambda u` and `u ~ N(0, I)`. With the conditional
+//! modes u~ and `H = Lambda'Z'WZ Lambda + I` at the modes, the Laplace approximation to minus twice
+//! the log-likelihood is
 //!
 //! `d(theta, beta) = -2 log p(y | u~) + |u~|^2 + log |H|`.
 //!
-//! W is the expected or the observed information of eta ([`Information`]), which agree for
+//! W is the expected or the observed information about eta ([`Information`]); they are equal for
 //! canonical links.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
 //! | `log p(y \| mu)`, its derivatives in eta; links | [`families`] |
 //! | `u~` (and beta) by penalized iteratively reweighted least squares | [`pirls`] |
-//! | what a search for them varies; its steps; its end | `vary`, `pirls::steps`, `pirls::course` |
-//! | what solves for them: a factor, or conjugate gradients | `engine`, `matrix_free` |
+//! | its variables; its steps; its convergence | `vary`, `pirls::steps`, `pirls::course` |
+//! | the engines: Cholesky factor, or conjugate gradients | `engine`, `matrix_free` |
 //! | `d` by adaptive Gauss-Hermite quadrature; nodes and weights | `quadrature`, `gauss_hermite` |
 //! | dispersion: known, estimated, by moment, profiled | `dispersion`, `pirls::follow` |
-//! | searches whose values are noisy | `noise` |
+//! | searches with a stochastic objective | `noise` |
 //! | parameters of the objective: order, centring | `parameters` |
-//! | gradient of `d`; `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
-//! | start values; the objective in free coordinates | `start`, `search` |
+//! | gradient of `d`; leverages `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
+//! | start values; the objective in unconstrained coordinates | `start`, `search` |
 //! | the fit; its stages | `fit`, `stages` |
-//! | other starts, those at random | `elsewhere`, `at_random` |
-//! | a start on the other side of the random effects | `mirrored` |
+//! | alternative and random starts | `elsewhere`, `at_random` |
+//! | a start with random effects of the opposite sign | `mirrored` |
 //! | fixed factors with many levels; the random effects without them | `fixed_levels`, `alone` |
-//! | effects that the fixed ones contain | `redundant` |
-//! | responses drawn from a fit, and fitted | [`bootstrap`] |
-//! | verdict on an optimum; covariance of the estimates | `certificate`, `covariance` |
+//! | random effects in the column space of X | `redundant` |
+//! | the parametric bootstrap | [`bootstrap`] |
+//! | certificate; covariance matrix of the estimates | `certificate`, `covariance` |
 
 mod alone;
 mod at_random;
@@ -68,21 +69,21 @@ use crate::glmm::gauss_hermite::Rule;
 use crate::glmm::pirls::Pirls;
 use crate::iterative::Noise;
 
-/// What is known of the dispersion, or of theta of the negative binomial.
+/// How the shape (a dispersion, or theta of the negative binomial) is determined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
-    /// A known dispersion (or theta), with this value.
+    /// A known shape with this value.
     Known(f64),
-    /// An estimated dispersion (or theta), with this start value: `log shape` is a parameter behind
-    /// beta, and Lambda is not relative to it.
+    /// An estimated shape with this start: `log shape` is a parameter after beta, and Lambda is not
+    /// relative to the dispersion.
     Estimated(f64),
-    /// A dispersion by moment, as in lme4 before 2.0: the modes minimise `deviance + |u|^2`, Lambda
-    /// is relative to the dispersion, and the log-likelihood is taken at
-    /// `phi = deviance / sum w`.
+    /// A moment estimate of the dispersion, as in lme4 before 2.0: the modes minimise
+    /// `deviance + |u|^2`, Lambda is relative to the dispersion, and the log-likelihood is
+    /// evaluated at `phi = deviance / sum w`.
     Moment,
     /// A profiled dispersion, as in lme4 since 2.0: at the modes `phi = deviance / df` with these
-    /// degrees of freedom (observations less the rank of `[X Z]`), and the log-likelihood is taken
-    /// at `phi = deviance / sum w`.
+    /// degrees of freedom (number of observations minus the rank of `[X Z]`), and the
+    /// log-likelihood is evaluated at `phi = deviance / sum w`.
     Profiled(f64),
 }
 
@@ -95,14 +96,14 @@ impl Shape {
     }
 }
 
-/// Which approximation to the likelihood.
+/// The approximation to the likelihood.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
-    /// Weights of the log-determinant.
+    /// The information in the log-determinant.
     pub information: Information,
-    /// Dispersion.
+    /// How the shape is determined.
     pub shape: Shape,
-    /// Nodes of the adaptive quadrature; 1 is the Laplace approximation.
+    /// Number of nodes of adaptive quadrature; 1 is the Laplace approximation.
     pub nodes: usize,
 }
 
@@ -118,35 +119,35 @@ impl Default for Options {
 
 /// A generalized linear mixed model of a [`Design`].
 ///
-/// The parameters are theta, then beta, then the logarithm of the shape if that is estimated. Beta
-/// is left out where PIRLS finds it ([`Vary::Jointly`]). As a parameter beta belongs to the centred
-/// columns, to which [`Self::centred`] leads; estimates and what a fit returns belong to the
-/// columns as they are.
+/// The parameters are theta, then beta, then the logarithm of the shape if it is estimated. Beta is
+/// omitted where PIRLS finds it ([`Vary::Jointly`]). As a parameter, beta belongs to the centred
+/// columns of X ([`Self::centred`] transforms it); estimates and results of fits belong to the
+/// original columns.
 #[derive(Debug, Clone)]
 pub struct GeneralizedLinearMixedModel {
     pirls: Pirls,
     options: Options,
     rule: Option<Rule>,
     start_theta: Vec<f64>,
-    // Where a search for the shape starts.
+    // The start of the shape.
     start_shape: f64,
-    // Size of theta: one where the linear predictor is a logarithm or the like.
+    // The scale of theta: one if the linear predictor is a logarithm or similar.
     theta_scale: f64,
     lower: Vec<f64>,
     covs: Vec<crate::covariance::RelCov>,
-    // Elements of theta that no optimizer may change.
+    // Marks the elements of theta that no optimizer may change.
     held: Vec<bool>,
-    // Effects (term, column) that the fixed ones contain.
+    // Random effects (term, column) in the column space of X.
     redundant: Vec<(usize, usize)>,
     sum_weights: f64,
     n_eff: usize,
-    // Deviance of the model with one mean for all.
+    // The deviance of the model with one common mean.
     null_deviance: f64,
-    // What random vectors left of doubt at the last fit.
+    // The error of the stochastic estimates at the last fit.
     noise: Option<Noise>,
-    // The last point of the iterative engine, where nothing has been computed since that spoils it.
+    // The last point of the iterative engine, unless later computations have invalidated it.
     reached: Option<ReachedPoint>,
-    // What gradients are made of.
+    // Working memory of gradients.
     memory: gradient::Memory,
 }
 
@@ -158,35 +159,35 @@ struct ReachedPoint {
     parts: Parts,
 }
 
-/// The parts of the deviance at one set of parameters.
+/// The terms of the deviance at one set of parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parts {
-    /// The objective: Laplace approximation or adaptive quadrature.
+    /// The objective, by Laplace's approximation or adaptive quadrature.
     pub objective: f64,
-    /// `-2 log p(y | u~)`, with all constants.
+    /// `-2 log p(y | u~)`, including all constants.
     pub conditional: f64,
     /// `|u~|^2`.
     pub ussq: f64,
     /// `log |H|`.
     pub log_det_re: f64,
-    /// Dispersion, or theta of the negative binomial.
+    /// The dispersion, or theta of the negative binomial.
     pub shape: f64,
 }
 
-/// What follows from the parameters.
+/// The estimates at given parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GlmmEstimates {
-    /// Deviance and its parts.
+    /// The deviance and its terms.
     pub parts: Parts,
     /// Covariance parameters.
     pub theta: Vec<f64>,
-    /// Fixed effects of the columns as they are, as is `R_X` below.
+    /// Fixed effects of the original columns of X, to which `R_X` belongs too.
     pub beta: Vec<f64>,
     /// Spherical conditional modes of each term: `vsize x n_levels`.
     pub u: Vec<Vec<f64>>,
     /// Conditional modes `b = Lambda u` of each term: `vsize x n_levels`.
     pub b: Vec<Vec<f64>>,
-    /// Upper triangular `R_X` with `R_X'R_X = X'V^-1X` of the working model.
+    /// Upper triangular `R_X` with `R_X'R_X = X'V^-1X` of the working linear model.
     pub rx: Vec<f64>,
     /// `log |R_X|^2`.
     pub log_det_fe: f64,
@@ -196,19 +197,19 @@ pub struct GlmmEstimates {
     pub mu: Vec<f64>,
     /// Working weight of each observation.
     pub weights: Vec<f64>,
-    /// Sum of the deviance residuals' squares.
+    /// The sum of squared deviance residuals.
     pub deviance: f64,
     /// Pearson's statistic.
     pub pearson: f64,
-    /// Residual standard deviation.
+    /// The residual standard deviation.
     pub sigma: Sigma,
 }
 
-/// The residual standard deviation, as it is reported.
+/// The residual standard deviation, as reported.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sigma {
-    /// One for families without dispersion, the root of the dispersion for the others; by moment
-    /// the root of `(Pearson's statistic + |u|^2) / n`, as lme4 has it.
+    /// One for families without dispersion, the square root of the dispersion otherwise; for the
+    /// moment estimate `sqrt((Pearson's statistic + |u|^2) / n)`, as in lme4.
     pub value: f64,
     /// Whether the covariance of the random effects is `sigma^2 Lambda Lambda'`; otherwise it is
     /// `Lambda Lambda'`.
@@ -219,8 +220,8 @@ impl GeneralizedLinearMixedModel {
     /// Checks design, responses and options. Fixed effects start at the fit without random effects.
     ///
     /// # Errors
-    /// Fails as [`Pirls::new`] does; `UnknownLink` for a Gaussian model with identity link (it is
-    /// linear); `Quadrature`.
+    /// Fails as [`Pirls::new`] does; `UnknownLink` for a Gaussian model with identity link, which
+    /// is linear; `Quadrature`.
     pub fn new(
         design: &Design,
         family: Family,
@@ -231,7 +232,7 @@ impl GeneralizedLinearMixedModel {
         Self::by(how, design, family, link, options)
     }
 
-    /// Sets up the model with an engine, in the memory that there is room for.
+    /// Sets up the model with an engine, within the memory that `room` allows.
     ///
     /// # Errors
     /// Fails as [`Self::new`] does.
@@ -277,7 +278,7 @@ impl GeneralizedLinearMixedModel {
         Ok(model)
     }
 
-    // The start that suits the response: Lambda = I, in the right size.
+    // Determines the start for the response: Lambda = I, suitably scaled.
     fn start(&mut self) -> Result<()> {
         for cov in &self.covs {
             cov.fill_start(&mut self.start_theta);
@@ -285,8 +286,8 @@ impl GeneralizedLinearMixedModel {
         self.start_fixed()
     }
 
-    /// Replaces the response; the start is then that of a model that was made with it, without held
-    /// elements of theta.
+    /// Replaces the response; the start becomes that of a new model with this response, without
+    /// held elements of theta.
     ///
     /// # Errors
     /// `Dimension`, `NonFinite`, `Response`.
@@ -303,12 +304,12 @@ impl GeneralizedLinearMixedModel {
         self.start()
     }
 
-    /// The working data, the modes and the factor.
+    /// The state of PIRLS: working response, modes and factor.
     pub fn pirls(&self) -> &Pirls {
         &self.pirls
     }
 
-    /// The working data, the modes and the factor, to set tolerances or start values.
+    /// The state of PIRLS, for setting tolerances or start values.
     pub fn pirls_mut(&mut self) -> &mut Pirls {
         &mut self.pirls
     }
@@ -321,7 +322,8 @@ impl GeneralizedLinearMixedModel {
         Ok(self.parts_at(vary, parameters)?.objective)
     }
 
-    // The parts of the deviance at `parameters`, which random vectors aren't asked for twice.
+    // The terms of the deviance at `parameters`; with the iterative engine they are not recomputed
+    // at the last point.
     fn parts_at(&mut self, vary: Vary, parameters: &[f64]) -> Result<Parts> {
         if let Some(reached) = &self.reached {
             if reached.vary == vary && reached.parameters == parameters {
@@ -344,7 +346,8 @@ impl GeneralizedLinearMixedModel {
         Ok(parts)
     }
 
-    // The parts where fixed effects that PIRLS has found become parameters: the modes are known.
+    // The terms of the deviance when fixed effects found by PIRLS become parameters, so that the
+    // modes are known.
     fn parts_at_held(
         &mut self,
         vary: Vary,
@@ -367,13 +370,13 @@ impl GeneralizedLinearMixedModel {
         Ok(Some(reached.parts))
     }
 
-    // Whether the engine is at modes that were found this way.
+    // Whether the engine is at modes that were found with this `vary`.
     fn is_reached(&self, vary: Vary) -> bool {
         let reached = self.reached.as_ref();
         reached.is_some_and(|reached| reached.vary == vary)
     }
 
-    /// Finds the modes at the present parameters and evaluates the deviance there.
+    /// Finds the modes at the current parameters, and evaluates the deviance there.
     ///
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
@@ -419,9 +422,9 @@ impl GeneralizedLinearMixedModel {
         let Err(error) = self.pirls.find_modes(vary) else {
             return Ok(());
         };
-        // A dispersion that follows has gone astray with them.
+        // A dispersion that depends on the modes may have diverged with them.
         self.pirls.response.shape = shape;
-        // Warm modes can be further away than none.
+        // The modes of the last point can be a worse start than zero.
         if self.pirls.ussq() > 0.0 {
             self.pirls.reset();
             if self.pirls.find_modes(vary).is_ok() {
@@ -434,7 +437,7 @@ impl GeneralizedLinearMixedModel {
             .map_err(|_| self.cause_of(error))
     }
 
-    /// Everything that follows from `parameters`.
+    /// The estimates at `parameters`.
     ///
     /// # Errors
     /// Fails as [`Self::objective`] does.
@@ -445,7 +448,7 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<GlmmEstimates> {
         let parts = self.parts_at(vary, parameters)?;
         self.reached = None;
-        // R_X comes from the factor with fixed effects, at the same weights.
+        // R_X comes from the factor with fixed effects, with the same weights.
         self.pirls.refactor(Vary::Jointly)?;
         let sigma = self.sigma(&parts);
         let rx = self.pirls.engine.rx()?;
@@ -470,8 +473,8 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    /// The Laplace deviance at the start and after each iteration of a search for the modes (and
-    /// the fixed effects) that starts from zero modes and all parameters (theta, beta, shape).
+    /// The Laplace deviance at the start of PIRLS and after each iteration, starting from zero
+    /// modes and these parameters (theta, beta, shape).
     ///
     /// # Errors
     /// Fails as [`Self::objective`] does.
@@ -504,7 +507,8 @@ fn check_family(family: Family, link: Link, shape: f64) -> Result<()> {
     Ok(())
 }
 
-// Quadrature needs a density with one dispersion throughout, and its gradient goes through Lambda.
+// Quadrature requires a density with a single dispersion, and a structure whose Lambda consists of
+// parameters.
 fn check_quadrature(
     design: &Design,
     family: Family,

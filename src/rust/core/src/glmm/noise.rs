@@ -1,5 +1,6 @@
-//! Searches of the iterative engine: the same random vectors at every point make the objective
-//! smooth, and more of them are taken until what is left of their noise doesn't matter.
+//! Searches with the iterative engine, whose log-determinant is a stochastic estimate. Using the
+//! same probe vectors at every point makes the objective smooth; the number of probe vectors grows
+//! until the expected excess of the true objective over its minimum is negligible.
 
 use super::matrix_free::MOST;
 use super::GeneralizedLinearMixedModel;
@@ -17,15 +18,15 @@ use crate::iterative::Noise;
 use crate::kernels::small;
 use crate::tolerances::{RANDOM_SOLVE, SEARCH_NOISE};
 
-/// How rough the modes of a search may be: Newton's method squares what is left of them, and values
-/// are noisy by more.
+/// Factor of the tolerance of the modes during a search: Newton's method squares the remaining
+/// error, and the noise of the values is larger.
 const ROUGHNESS: f64 = 1e3;
 
-/// What each of eight random vectors says of the gradient.
+/// The gradients from each of eight probe vectors.
 struct Deviations {
     /// `Z'rho` and `X'rho`.
     rho: Sides,
-    /// What the shape's derivative is.
+    /// The derivative in the shape.
     shape: Row,
 }
 
@@ -41,17 +42,17 @@ impl Deviations {
 }
 
 impl GeneralizedLinearMixedModel {
-    /// What random vectors leave of doubt at the last fit; `None` of the exact engine.
+    /// The error of the stochastic estimates at the last fit; `None` with the exact engine.
     pub fn noise(&self) -> Option<Noise> {
         self.noise
     }
 
-    /// Whether the model is computed without a factor.
+    /// Whether the model uses the iterative engine.
     pub fn is_iterative(&self) -> bool {
         self.pirls.engine.as_iterative().is_some()
     }
 
-    /// The name of the engine that computes it.
+    /// The name of the engine.
     pub fn engine_name(&self) -> &'static str {
         match self.is_iterative() {
             true => "iterative",
@@ -59,7 +60,7 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    /// By how much values and derivatives of a search may disagree.
+    /// The disagreement between values and derivatives that a search allows for.
     pub(super) fn search_noise(&self) -> f64 {
         match self.is_iterative() {
             true => SEARCH_NOISE,
@@ -67,7 +68,7 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    /// Takes so many random vectors for a search.
+    /// Prepares for a search with this number of probe vectors.
     pub(super) fn search_by(&mut self, probes: usize) {
         self.reached = None;
         if let Some(iterative) = self.pirls.engine.as_iterative_mut() {
@@ -76,7 +77,8 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    /// Takes as many random vectors as the last search, or more, for values that are reported.
+    /// Prepares for accurate values that are reported, with at least as many probe vectors as the
+    /// search.
     pub(super) fn report(&mut self) {
         self.reached = None;
         if let Some(iterative) = self.pirls.engine.as_iterative_mut() {
@@ -85,14 +87,15 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    /// The number of random vectors of the next search, if there is to be one.
+    /// The number of probe vectors of the next search; `None` if the maximum has been reached.
     pub(super) fn more_probes(&self) -> Option<usize> {
         let iterative = self.pirls.engine.as_iterative()?;
         let count = iterative.count();
         (count < MOST).then(|| MOST.min(4 * count))
     }
 
-    /// Measures the noise at the last point; `inverse` is of the Hessian in all parameters.
+    /// The error of the stochastic estimates at the last point; `inverse` is an approximate inverse
+    /// Hessian in all parameters.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -129,7 +132,7 @@ impl GeneralizedLinearMixedModel {
         }))
     }
 
-    // By how much the gradients that eight random vectors tell deviate from their mean.
+    // The deviations of the gradients of eight probe vectors from their mean.
     fn gradient_deviations(
         &mut self,
         vary: Vary,
@@ -172,7 +175,8 @@ impl GeneralizedLinearMixedModel {
         Ok(gradients)
     }
 
-    // What eight random vectors say of `rho` and of the shape, with their traces.
+    // The contributions of eight probe vectors to `rho` and to the derivative in the shape, with
+    // their traces.
     fn deviations_in_rows(
         &mut self,
         vary: Vary,
@@ -220,7 +224,7 @@ impl GeneralizedLinearMixedModel {
     }
 
     // The derivative of each weight in the linear predictor, and the observed information of each
-    // row. The memory of gradients isn't needed meanwhile.
+    // row; uses the working memory of gradients.
     fn slopes_of_weights(&mut self) -> (Vec<f64>, Vec<f64>) {
         let mut derivatives = std::mem::take(&mut self.memory).derivatives;
         let response = &self.pirls.response;
@@ -229,7 +233,8 @@ impl GeneralizedLinearMixedModel {
         (derivatives.slope, observed)
     }
 
-    // Derivatives of weights and scores in the logarithm of the shape; none if it isn't estimated.
+    // Derivatives of weights and scores in the logarithm of the shape; empty if it is not
+    // estimated.
     fn shape_slopes(&self, is_observed: bool) -> (Vec<f64>, Vec<f64>) {
         let response = &self.pirls.response;
         let mut of_weights = Vec::new();
@@ -248,7 +253,7 @@ impl GeneralizedLinearMixedModel {
         (of_weights, of_scores)
     }
 
-    /// Whether expected and observed information are the same, so that the weights of a step are
+    /// Whether expected and observed information are equal, so that the weights of a PIRLS step are
     /// those of the log-determinant.
     pub(super) fn is_canonical(&self) -> bool {
         let response = &self.pirls.response;
@@ -257,7 +262,7 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-// `[Z X]' by value` of one row is added.
+// Adds `[Z X]'` times a multiple of `value`, for one row.
 fn add_row(rows: &Rows, i: usize, by: f64, value: &Row, out: &mut Sides) {
     for (t, term) in rows.terms.iter().enumerate() {
         let effects = match t {

@@ -1,4 +1,5 @@
-//! The parameters: how many, which are held, and the fixed effects of X as it is and centred.
+//! The parameters of the objective: their number, held elements, and the transformation between
+//! fixed effects of the original and of the centred columns of X.
 
 use std::ops::Range;
 
@@ -30,7 +31,7 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    /// Holds these elements of theta at values, from wherever a fit starts.
+    /// Holds these elements of theta at given values, whatever the start of a fit.
     pub fn hold_at(&mut self, held: &[(usize, f64)]) {
         for &(index, _) in held.iter() {
             self.held[index] = true;
@@ -40,7 +41,7 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // The start with the held elements of theta at their values.
+    // Theta with the held elements at their values.
     pub(super) fn with_held(&self, mut theta: Vec<f64>) -> Vec<f64> {
         let held = (0..theta.len()).filter(|&j| self.held[j]);
         let values: Vec<(usize, f64)> =
@@ -56,7 +57,7 @@ impl GeneralizedLinearMixedModel {
         &self.lower
     }
 
-    /// Observations of positive weight.
+    /// Number of observations of positive weight.
     pub fn n_eff(&self) -> usize {
         self.n_eff
     }
@@ -90,7 +91,7 @@ impl GeneralizedLinearMixedModel {
         Ok(())
     }
 
-    /// The present parameters, in the order of the objective.
+    /// The current parameters, in the order of the objective.
     pub fn parameters(&self, vary: Vary) -> Vec<f64> {
         let mut parameters = self.pirls.theta().to_vec();
         if vary == Vary::Modes {
@@ -102,7 +103,7 @@ impl GeneralizedLinearMixedModel {
         parameters
     }
 
-    /// The parameters of the objective, from those with the fixed effects of X as it is.
+    /// Transforms parameters with the fixed effects of the original X to those of the objective.
     ///
     /// # Errors
     /// `Dimension`.
@@ -117,7 +118,7 @@ impl GeneralizedLinearMixedModel {
         Ok(parameters)
     }
 
-    /// The way back; also of points whose fixed effects PIRLS has found.
+    /// The inverse transformation, which also accepts points without fixed effects.
     pub(super) fn to_natural(&self, vary: Vary) -> impl Fn(&[f64]) -> Vec<f64> {
         let centring = self.pirls.centring.clone();
         let beta = self.places_of_beta();
@@ -130,7 +131,7 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    /// The gradient in the parameters with the fixed effects of X as it is.
+    /// Transforms a gradient to parameters with the fixed effects of the original X.
     pub fn natural_gradient(&self, vary: Vary, gradient: &[f64]) -> Vec<f64> {
         let mut natural = gradient.to_vec();
         if vary == Vary::Modes {

@@ -1,13 +1,13 @@
-//! Adaptive Gauss-Hermite quadrature for models with one grouping factor.
+//! Adaptive Gauss-Hermite quadrature, for models with one grouping factor.
 //!
 //! With the mode u~ of a level, `T = L L'` its block of H, `D(u) = -2 log p(y | u) + |u|^2` its
-//! penalized deviance and a rule (x_k, w_k) for the normal distribution, minus twice the log of the
-//! level's integral is about
+//! penalized deviance and a rule (x_k, w_k) for the normal distribution, minus twice the logarithm
+//! of the level's integral is approximated by
 //!
 //! `log |T| - 2 log sum_k w_k exp(-(D(v_k) - |x_k|^2) / 2)`, `v_k = u~ + L^-T x_k`,
 //!
-//! which for the one-point rule is the Laplace approximation. All constants of the density are in
-//! it.
+//! which is the Laplace approximation for the one-point rule. It includes all constants of the
+//! density.
 
 use std::ops::Range;
 
@@ -20,10 +20,10 @@ use crate::glmm::vary::Vary;
 use crate::kernels::small;
 use crate::tolerances::NO_WEIGHT;
 
-/// Most evaluations per level.
+/// Largest number of evaluations per level.
 const MAX_PRODUCT: usize = 1_000_000;
 
-/// The rule for `nodes` nodes per effect; `None` for the Laplace approximation.
+/// The rule with `nodes` nodes per effect; `None` for the Laplace approximation.
 pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
     if nodes <= 1 {
         return Ok(None);
@@ -42,10 +42,10 @@ pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
     Ok(Some(Rule::new(nodes)))
 }
 
-/// Quadrature less Laplace approximation, at the modes that have just been found.
+/// The quadrature minus the Laplace approximation, at the current modes.
 ///
 /// # Errors
-/// `NeedsFactor` without one.
+/// `NeedsFactor` with the iterative engine.
 pub(super) fn correction(
     pirls: &Pirls,
     rule: &Rule,
@@ -56,7 +56,7 @@ pub(super) fn correction(
     Ok(levels.map(|level| nodes.visit(level)).sum())
 }
 
-/// Expectations over the nodes, weighted by what they contribute: what the gradient needs.
+/// Expectations over the nodes, weighted by their contributions, for the gradient.
 pub(super) struct Expectations {
     /// `-2 E g_i`, per row.
     pub score: Vec<f64>,
@@ -64,16 +64,16 @@ pub(super) struct Expectations {
     pub v: Vec<f64>,
     /// `-2 E sum_i z_i g_i (v - u~)'`, `k x k`, summed over levels.
     pub lambda: Vec<f64>,
-    /// Derivative of the level's deviance in T, `k x k` per level.
+    /// The derivative of the level's deviance in T, `k x k` per level.
     pub t: Vec<f64>,
     /// `-2 E d log p / d log(shape)`.
     pub shape: f64,
 }
 
-/// Visits all levels; `with_shape`: whether the shape is a parameter.
+/// Computes the expectations of all levels; `with_shape` if the shape is a parameter.
 ///
 /// # Errors
-/// `NeedsFactor` without one.
+/// `NeedsFactor` with the iterative engine.
 pub(super) fn expectations(
     pirls: &Pirls,
     rule: &Rule,
@@ -103,9 +103,9 @@ struct Nodes<'a> {
     k: usize,
     x: Vec<f64>,
     log_weights: Vec<f64>,
-    // Share of each node in the sum.
+    // The relative contribution of each node to the sum.
     share: Vec<f64>,
-    // Linear predictors of a level.
+    // The linear predictors of a level.
     eta: Vec<f64>,
     // L^-T x, Lambda L^-T x.
     du: Vec<f64>,
@@ -148,7 +148,7 @@ impl<'a> Nodes<'a> {
         self.pirls.rows.of_level(level)
     }
 
-    // Goes to a node of a level: the change of its effects, and its linear predictors.
+    // Moves to a node of a level: computes the change of its effects, and its linear predictors.
     fn place(&mut self, level: usize, node: usize) {
         let k = self.k;
         let x = &self.x[node * k..(node + 1) * k];
@@ -166,7 +166,7 @@ impl<'a> Nodes<'a> {
         self.move_eta(self.rows(level));
     }
 
-    // Linear predictors of some rows at the node.
+    // Computes the linear predictors of some rows at the node.
     fn move_eta(&mut self, rows: Range<usize>) {
         let term = &self.pirls.rows.terms[0];
         let at_modes = &self.pirls.response.eta[rows.clone()];
@@ -182,7 +182,8 @@ impl<'a> Nodes<'a> {
         }
     }
 
-    // Fills the shares; returns the level's deviance less its Laplace approximation.
+    // Computes the relative contributions of the nodes; returns the level's deviance minus its
+    // Laplace approximation.
     fn visit(&mut self, level: usize) -> f64 {
         let rows = self.rows(level);
         let response = &self.pirls.response;
@@ -220,7 +221,7 @@ impl<'a> Nodes<'a> {
         out: &mut Expectations,
     ) {
         let k = self.k;
-        // sum_k share D'(v) x'
+        // The sum of share D'(v) x' over the nodes.
         let mut n = vec![0.0; k * k];
         for node in 0..self.log_weights.len() {
             let share = self.share[node];
@@ -245,7 +246,7 @@ impl<'a> Nodes<'a> {
         );
     }
 
-    // The scores of the level's rows at the node, with their sums over Z.
+    // Adds the scores of the level's rows at the node, and computes their sums over Z.
     fn add_scores(&mut self, level: usize, share: f64, scores: &mut [f64]) {
         let term = &self.pirls.rows.terms[0];
         self.z_score.fill(0.0);
@@ -266,7 +267,8 @@ impl<'a> Nodes<'a> {
         -2.0 * slopes.sum::<f64>()
     }
 
-    // What the node contributes to the expectations of v and of Lambda's slope; sets D'(v).
+    // Adds the node's contribution to the expectations of v and of the derivative in Lambda; sets
+    // D'(v).
     fn add_modes(&mut self, level: usize, share: f64, out: &mut Expectations) {
         let k = self.k;
         let lambda = &self.factor.lambdas[0];
@@ -287,7 +289,7 @@ impl<'a> Nodes<'a> {
     }
 }
 
-// Turns the logarithms of weights into shares of their sum, of which the logarithm comes back.
+// Turns the logarithms of weights into shares of their sum, whose logarithm is returned.
 fn to_shares(weights: &mut [f64]) -> f64 {
     let largest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     for weight in weights.iter_mut() {
@@ -300,9 +302,10 @@ fn to_shares(weights: &mut [f64]) -> f64 {
     largest + sum.ln()
 }
 
-// Derivative of `log |T| + <N, L^-T>` in T, symmetric: back through the Cholesky factorisation.
-// With R = L^-T the derivative in L is -R N'R (its lower triangle), and that in T the symmetric
-// part of L^-T Phi(L' .) L^-1, where Phi takes the lower triangle and halves the diagonal.
+// The derivative of `log |T| + <N, L^-T>` in T, symmetric, by reverse differentiation of the
+// Cholesky factorization. With R = L^-T the derivative in L is the lower triangle of -R N'R; that
+// in T is the symmetric part of L^-T Phi(L' .) L^-1, where Phi takes the lower triangle and halves
+// the diagonal.
 fn t_derivative(k: usize, l: &[f64], n: &[f64], out: &mut [f64]) {
     let r = inverse_transposed(k, l);
     let rn = small::product_transposed(k, &r, n);
@@ -324,7 +327,7 @@ fn t_derivative(k: usize, l: &[f64], n: &[f64], out: &mut [f64]) {
     }
 }
 
-// L^-T
+// The transposed inverse L^-T.
 fn inverse_transposed(k: usize, l: &[f64]) -> Vec<f64> {
     let mut r = vec![0.0; k * k];
     for (j, column) in r.chunks_exact_mut(k).enumerate() {
@@ -334,7 +337,7 @@ fn inverse_transposed(k: usize, l: &[f64]) -> Vec<f64> {
     r
 }
 
-// Multiplies what lies below the diagonal and the diagonal itself; zero above.
+// Multiplies the elements below the diagonal and those on it by constants; zeroes those above.
 fn scale_lower(k: usize, below: f64, diagonal: f64, a: &mut [f64]) {
     for (j, column) in a.chunks_exact_mut(k).enumerate() {
         column[..j].fill(0.0);

@@ -1,5 +1,6 @@
-//! Effects that the fixed ones contain, held at zero: Laplace's approximation is best there, as
-//! what they explain fixed effects explain without a penalty.
+//! Random effects whose columns of Z are in the column space of X. Laplace's approximation is
+//! optimal at zero variance, as fixed effects explain the same variation without a penalty, and the
+//! variances are held there.
 
 use super::GeneralizedLinearMixedModel;
 use crate::factor::contained::Redundant;
@@ -7,8 +8,8 @@ use crate::glmm::families::response::Information;
 use crate::glmm::vary::Vary;
 
 impl GeneralizedLinearMixedModel {
-    /// Holds the variances of effects that the fixed ones contain at zero. Nothing changes in parts
-    /// of which a parameter is held already.
+    /// Holds the variances of random effects in the column space of X at zero. Parts with
+    /// parameters that are held already are left alone.
     pub(super) fn hold_redundant(&mut self) {
         self.redundant.clear();
         let p = self.pirls.beta.len();
@@ -24,13 +25,13 @@ impl GeneralizedLinearMixedModel {
         self.redundant = found.effects;
     }
 
-    /// The effects (term, column) whose variances [`Self::fit`] held at zero, as the fixed effects
-    /// contain them.
+    /// The random effects (term, column) in the column space of X, whose variances [`Self::fit`]
+    /// held at zero.
     pub fn redundant(&self) -> &[(usize, usize)] {
         &self.redundant
     }
 
-    // Asked of the working model without random effects.
+    // Determines these effects from the working linear model without random effects.
     fn find_redundant(&mut self) -> Redundant {
         if self.is_iterative() {
             return Redundant::default();

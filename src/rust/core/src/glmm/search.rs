@@ -1,4 +1,5 @@
-//! A generalized mixed model as a function of its free parameters.
+//! A generalized linear mixed model as an objective for the optimizers: a function of its free
+//! coordinates.
 
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
@@ -19,14 +20,15 @@ pub(super) struct Search<'a> {
     vary: Vary,
     pub at: Coordinates,
     x: Vec<f64>,
-    // The fixed effects of the point before.
+    // The fixed effects at the previous point.
     beta: Vec<f64>,
     // The gradient in all parameters.
     gradient: Vec<f64>,
 }
 
 impl<'a> Search<'a> {
-    /// The search from `parameters`, which hold the values of those that aren't free.
+    /// A search that starts at `parameters`, which also hold the values of the parameters that are
+    /// not free.
     pub fn new(
         model: &'a mut GeneralizedLinearMixedModel,
         vary: Vary,
@@ -105,7 +107,7 @@ impl Objective for Search<'_> {
         self.beta.clone_from(&self.model.pirls.beta);
         let value = self.model.objective(self.vary, &self.at.parameters);
         if !value.as_ref().is_ok_and(|v| v.is_finite()) {
-            // Don't let the next point start from a failed search.
+            // The next point must not start from the modes of a failed search.
             self.model.forget_modes();
             self.model.pirls.beta.clone_from(&self.beta);
         }
@@ -118,8 +120,8 @@ impl Objective for Search<'_> {
         Ok(())
     }
 
-    // The inverse Hessian of the linear mixed model with the working responses at the modes, where
-    // the engine has it at hand.
+    // The inverse Hessian of the working linear mixed model at the modes, if the engine has it
+    // available.
     fn metric(&mut self) -> Option<Vec<f64>> {
         let of_theta = self.model.working_hessian(self.vary)?;
         let n = self.at.free().len();
@@ -129,7 +131,7 @@ impl Objective for Search<'_> {
         Some(small::symmetric_inverse(n, &hessian))
     }
 
-    // Central differences of the exact gradient; `NaN` where it has none.
+    // Central differences of the exact gradient; `NaN` where the objective has none.
     fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
         let guess = self.model.inverse_guess(self.vary);
         let n = self.at.parameters.len();
@@ -194,8 +196,7 @@ impl Judged for Search<'_> {
 }
 
 impl GeneralizedLinearMixedModel {
-    /// The size of a step of one in each parameter: its column of Z or X, weighted, has a mean
-    /// square of one.
+    /// The unit of each parameter, in which its weighted column of Z or X has a mean square of one.
     pub(super) fn step_sizes(&self, vary: Vary) -> Vec<f64> {
         let n_theta = self.n_theta();
         let mut step_sizes = vec![1.0; self.n_parameters(vary)];
@@ -218,9 +219,8 @@ impl GeneralizedLinearMixedModel {
         step_sizes
     }
 
-    // The Hessian in theta of the linear mixed model that has the weights and the residuals of the
-    // modes, which PIRLS has found with the fixed effects; none where it would take a factor, or
-    // there is a shape beside theta.
+    // The Hessian in theta of the working linear mixed model at the modes, after PIRLS has found
+    // the fixed effects; `None` if it would need a factor, or if the shape is a parameter.
     fn working_hessian(&mut self, vary: Vary) -> Option<Vec<f64>> {
         if !vary.fixed() || self.shape_is_estimated() {
             return None;
@@ -236,7 +236,7 @@ impl GeneralizedLinearMixedModel {
         Some(hessian)
     }
 
-    // Sums of squares of the columns of X, weighted.
+    // The weighted sums of squares of the columns of X.
     fn fixed_squares(&self) -> Vec<f64> {
         let p = self.pirls.beta.len();
         let rows = self.pirls.rows.x.chunks_exact(p.max(1));
@@ -249,11 +249,11 @@ impl GeneralizedLinearMixedModel {
         squares
     }
 
-    // Inverse Hessian of the objective in theta and the shape, roughly: a variance component is
-    // known up to a share of 1 / (2 levels). One near zero has the size that one starts with, in
-    // the unit of its column of Z.
+    // An estimate of the inverse Hessian in theta and the shape: the relative variance of a
+    // variance component is about 1 / (2 levels). A component near zero has the size of the default
+    // start, in the unit of its column of Z.
     fn guess_of_shapes(&self, theta: &[f64]) -> Vec<f64> {
-        // The shape: its logarithm has a variance of about 2 / n.
+        // The logarithm of the shape has a variance of about 2 / n.
         let mut guess =
             vec![1.0 / self.n_eff as f64; theta.len() + self.shape_count()];
         let scales = self.pirls.rows.root_mean_squares();
@@ -269,8 +269,8 @@ impl GeneralizedLinearMixedModel {
         guess
     }
 
-    /// Guess at the inverse Hessian in all parameters, at the present ones: `(X'V^-1X)^-1 / 2` for
-    /// the fixed effects.
+    /// An estimate of the inverse Hessian in all parameters, at the current ones:
+    /// `(X'V^-1X)^-1 / 2` for the fixed effects.
     pub(super) fn inverse_guess(&mut self, vary: Vary) -> Vec<f64> {
         let n = self.n_parameters(vary);
         let n_theta = self.n_theta();
@@ -298,8 +298,8 @@ impl GeneralizedLinearMixedModel {
         inverse
     }
 
-    /// Where parameter `j` of the fast stage (theta, shape) stands among all: the shape behind
-    /// beta.
+    /// The index among all parameters of parameter `j` of the fast stage (theta, shape): the shape
+    /// comes after beta.
     pub(super) fn place(&self, vary: Vary, j: usize) -> usize {
         match vary {
             Vary::Modes if j >= self.n_theta() => j + self.pirls.beta.len(),
@@ -307,7 +307,7 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // The factor with fixed effects, if it isn't there.
+    // Computes the factor with fixed effects, unless it is current.
     fn factor_for_fixed(&mut self) -> Result<()> {
         let is_expected = self.options.information == Information::Expected
             || self.is_canonical();

@@ -1,5 +1,5 @@
-//! The stages of a fit: a fast one over the covariance parameters, a last one over all of them, and
-//! the minimizers that both use.
+//! The stages of a fit: a fast one over the covariance parameters, a last one over all parameters,
+//! and the minimisers of both.
 
 use super::fit::FitSettings;
 use super::search::Search;
@@ -13,8 +13,8 @@ use crate::tolerances::{
 };
 
 impl GeneralizedLinearMixedModel {
-    /// The search over theta and the shape, where PIRLS finds the fixed effects; quadrature would
-    /// only make it slower.
+    /// The search over theta and the shape, in which PIRLS finds the fixed effects, by Laplace's
+    /// approximation even if the last stage uses quadrature.
     pub(super) fn fast_stage(
         &mut self,
         start: &[f64],
@@ -34,7 +34,7 @@ impl GeneralizedLinearMixedModel {
         stage
     }
 
-    /// Searches over all parameters, from where the fast stage ended.
+    /// The search over all parameters, from the end of the fast stage.
     pub(super) fn last_stage(
         &mut self,
         fit: &FitSettings,
@@ -42,7 +42,8 @@ impl GeneralizedLinearMixedModel {
         learnt: Option<&[f64]>,
         observe: &mut Observer,
     ) -> Result<(BfgsSummary, String)> {
-        // Evaluated where the fast stage ended: R_X belongs to these parameters.
+        // Evaluates the objective at the end of the fast stage, so that R_X belongs to these
+        // parameters.
         let own = self.objective(Vary::Jointly, start);
         if fit.vary == Vary::Modes && !fit.beta.is_empty() {
             self.start_at(&fit.beta);
@@ -85,14 +86,14 @@ impl GeneralizedLinearMixedModel {
         Ok((found, settings.optimizer))
     }
 
-    // Whether a free parameter has a bound, of which BFGS knows nothing.
+    // Whether a free parameter has a bound, which BFGS does not support.
     fn is_bounded(&mut self, vary: Vary, parameters: &[f64]) -> bool {
         let search = Search::new(self, vary, parameters);
         search.at.is_bounded().contains(&true)
     }
 
-    /// Minimizes by BFGS. `inverse` and that of the summary are in all parameters, as the summary's
-    /// points are.
+    /// Minimises by BFGS. `inverse`, the summary's inverse and its points are in terms of all
+    /// parameters.
     pub(super) fn bfgs(
         &mut self,
         settings: &Settings,
@@ -130,7 +131,7 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    /// Minimizes by an optimizer other than BFGS.
+    /// Minimises by another optimizer than BFGS.
     pub(super) fn minimize(
         &mut self,
         settings: &Settings,
@@ -146,7 +147,8 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // The guess at the inverse Hessian, with what the fast stage has learnt of theta and the shape.
+    // The estimate of the inverse Hessian, with the block of theta and the shape from the fast
+    // stage.
     fn inverse_with(
         &mut self,
         vary: Vary,
@@ -163,7 +165,7 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-// First step of a derivative-free optimizer in each parameter: about a standard error.
+// The first step of a derivative-free optimizer in each parameter: about a standard error.
 fn first_steps(n: usize, inverse: &[f64]) -> Vec<f64> {
     let diagonal = inverse.iter().step_by(n + 1);
     let step =
@@ -171,7 +173,7 @@ fn first_steps(n: usize, inverse: &[f64]) -> Vec<f64> {
     diagonal.map(step).collect()
 }
 
-// Rows and columns of the `n x n` matrix.
+// Rows and columns of an `n x n` matrix.
 fn block_of(n: usize, matrix: &[f64], elements: &[usize]) -> Vec<f64> {
     let mut block = Vec::with_capacity(elements.len().pow(2));
     for &j in elements {
@@ -180,7 +182,7 @@ fn block_of(n: usize, matrix: &[f64], elements: &[usize]) -> Vec<f64> {
     block
 }
 
-// Overwrites rows and columns of the `n x n` matrix.
+// Overwrites rows and columns of an `n x n` matrix.
 fn set_block_of(
     n: usize,
     matrix: &mut [f64],

@@ -1,4 +1,4 @@
-//! Start values: the fit without random effects.
+//! Start values, from the generalized linear model without random effects.
 
 use super::{GeneralizedLinearMixedModel, Shape};
 use crate::error::Result;
@@ -8,17 +8,17 @@ use crate::kernels::small;
 use crate::tolerances::{SMALL_MEAN, START_GAIN, START_NOISE};
 
 const MAX_ITERATIONS: usize = 25;
-/// First standard deviation of random effects, as a share of the linear predictor.
+/// The first standard deviation of the random effects, relative to the linear predictor.
 const RELATIVE_SD: f64 = 0.3;
 
 impl GeneralizedLinearMixedModel {
-    /// Fixed effects of the generalized linear model without random effects, by iteratively
-    /// reweighted least squares from means near the responses, or from one mean for all where that
-    /// is better: a few responses near zero may lead the former astray. Also the dispersion, and a
-    /// size of random effects, that suit them.
+    /// The fixed effects of the generalized linear model without random effects, by iteratively
+    /// reweighted least squares. It starts from means near the responses or, if that is better,
+    /// from one common mean, as a few responses near zero may mislead the former. Also sets a
+    /// suitable dispersion and scale of the random effects.
     pub(super) fn start_fixed(&mut self) -> Result<()> {
         self.pirls.set_theta(&self.start_theta.clone());
-        // The units of the response are those of its spread, in whatever units it is measured.
+        // The dispersion has the units of the response, which may be arbitrary.
         self.set_dispersion(self.null_dispersion());
         start_eta(&mut self.pirls.response);
         let near = self.iterate_fixed(false);
@@ -34,8 +34,8 @@ impl GeneralizedLinearMixedModel {
         Ok(())
     }
 
-    // Returns the log-likelihood; minus infinity unless the linear predictors are of the form X
-    // beta, as they are from the first whole step on.
+    // Iterates, and returns the log-likelihood, or minus infinity if the linear predictors are not
+    // yet of the form X beta, as they are from the first full step on.
     fn iterate_fixed(&mut self, mut is_linear: bool) -> f64 {
         let mut log_lik = f64::NEG_INFINITY;
         for _ in 0..MAX_ITERATIONS {
@@ -69,8 +69,8 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // One linear predictor for all, offset aside: that of the mean response, if its log-likelihood
-    // is above `floor`. Needs a constant first column.
+    // Sets all linear predictors, apart from offsets, to that of the mean response, if its
+    // log-likelihood exceeds `floor`. Requires a constant first column of X.
     fn start_constant(&mut self, floor: f64) -> bool {
         let p = self.pirls.rows.p;
         let first = self.pirls.rows.x.first().copied().unwrap_or(0.0);
@@ -88,9 +88,9 @@ impl GeneralizedLinearMixedModel {
         log_lik.is_finite() && log_lik > floor
     }
 
-    // Random effects are of the size of the linear predictor, where this is a power of the mean; on
-    // the scale of a logarithm their standard deviation is around one. Those of a slope are that
-    // over the size of its covariate.
+    // Scales the start of theta: random effects are as large as the linear predictor if that is a
+    // power of the mean; on a logarithmic scale their standard deviation is about one. For random
+    // slopes it is divided by the size of the covariate.
     fn scale_start_theta(&mut self) {
         let response = &self.pirls.response;
         let mut scale = if response.link.is_power() {
@@ -118,7 +118,7 @@ impl GeneralizedLinearMixedModel {
     fn set_expected_weights(&mut self) {
         let response = &mut self.pirls.response;
         if response.family.is_canonical(response.link) {
-            // The weights of Newton's method are the expected ones.
+            // The weights of the Newton step are the expected ones.
             response.update();
             return;
         }
@@ -134,7 +134,7 @@ impl GeneralizedLinearMixedModel {
         eta
     }
 
-    // The log-likelihood and the length of the first step that does not lower it.
+    // The log-likelihood after the first step length that does not lower it, and that length.
     fn halve_towards(
         &mut self,
         from: &[f64],
@@ -159,7 +159,7 @@ impl GeneralizedLinearMixedModel {
         None
     }
 
-    // X'WX beta = X'(W (eta - offset) + score)
+    // Solves X'WX beta = X'(W (eta - offset) + score).
     fn least_squares(&self) -> Option<Vec<f64>> {
         let rows = &self.pirls.rows;
         let response = &self.pirls.response;
@@ -191,7 +191,8 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-// The linear predictor of means near the responses; where that has none, that of the mean response.
+// The linear predictors of means near the responses or, where these are infinite, of the mean
+// response.
 fn start_eta(response: &mut Response) {
     let fallback = constant_eta(response);
     for i in 0..response.n() {
@@ -204,8 +205,8 @@ fn start_eta(response: &mut Response) {
     }
 }
 
-// The linear predictor of the mean response; where that has none, of a mean that is small beside
-// the responses.
+// The linear predictor of the mean response or, where it is infinite, of a mean that is small
+// relative to the responses.
 fn constant_eta(response: &Response) -> f64 {
     let n = response.n() as f64;
     let mean_of = |size: &dyn Fn(f64) -> f64| {

@@ -1,16 +1,16 @@
-//! What a search for the modes varies.
+//! The variables of PIRLS: the random effects, or random and fixed effects.
 
-/// What is varied to minimise the penalized deviance.
+/// The variables over which the penalized deviance is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vary {
-    /// The random effects, at the given fixed effects.
+    /// The random effects, at given fixed effects.
     Modes,
     /// Random and fixed effects.
     Jointly,
 }
 
 impl Vary {
-    /// Whether the fixed effects are among what is varied.
+    /// Whether the fixed effects are variables.
     pub(crate) fn fixed(self) -> bool {
         self == Self::Jointly
     }

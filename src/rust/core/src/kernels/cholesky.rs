@@ -1,8 +1,8 @@
-//! The Cholesky factor of a large matrix, and the inverse, by blocks that several threads share.
+//! Blocked Cholesky factorization and inversion of a large matrix, in several threads.
 //!
-//! All but the triangles on the diagonal are products of matrices, which run at the processor's
-//! full speed. The inverse takes these triangles inverted. The factor must not: where a triangle is
-//! nearly singular, its product would no longer be the matrix.
+//! All operations except those on the triangles on the diagonal are matrix products, which run at
+//! the processor's full speed. The inverse uses inverted triangles. The factorization must not: if
+//! a triangle is nearly singular, the product of the factor would no longer be the matrix.
 
 use std::ops::Range;
 
@@ -14,23 +14,24 @@ use crate::kernels::gemm::{add_lower_product, add_product, set_product};
 use crate::kernels::small;
 use crate::parallel::team::share;
 
-/// From this order on blocks beat plain loops.
+/// From this order on the blocked algorithm is faster than plain loops.
 const SMALL_ORDER: usize = 40;
-/// Columns of a block.
+/// Number of columns of a block.
 const BLOCK: usize = 192;
-/// Order of the triangles on the diagonal: larger ones take more plain loops, smaller ones make
-/// thin products.
+/// Order of the triangles on the diagonal: larger ones have slower plain loops, smaller ones have
+/// inefficient products.
 const TRIANGLE: usize = 32;
 
-/// Whether plain loops are faster than blocks for matrices of an order.
+/// Whether plain loops are faster for matrices of this order.
 pub(crate) fn is_small(m: usize) -> bool {
     m < SMALL_ORDER
 }
 
-/// Overwrites the lower triangle of `a`, `m x m`, with its factor; the upper one is left as it is.
+/// Overwrites the lower triangle of `a`, `m x m`, with its Cholesky factor; the upper one is
+/// unchanged.
 ///
 /// # Errors
-/// The index of a pivot that isn't positive.
+/// The index of the first pivot that is not positive.
 pub(crate) fn factor_lower(m: usize, a: &mut [f64]) -> Result<(), usize> {
     if is_small(m) {
         return factor_plainly(m, a);
@@ -47,7 +48,7 @@ pub(crate) fn factor_lower(m: usize, a: &mut [f64]) -> Result<(), usize> {
     Ok(())
 }
 
-// Overwrites the lower triangle of one block with its factor.
+// Overwrites the lower triangle of one block with its Cholesky factor.
 fn factor_block(mut a: MatMut<'_, f64>) -> Result<(), usize> {
     for columns in chunks(a.nrows(), TRIANGLE) {
         let (mut own, mut below, rest) = split(a.as_mut(), &columns);
@@ -59,7 +60,7 @@ fn factor_block(mut a: MatMut<'_, f64>) -> Result<(), usize> {
     Ok(())
 }
 
-// The square of some columns on the diagonal, what is below it, and the square that follows.
+// The diagonal block of a range of columns, the block below it, and the trailing diagonal block.
 fn split<'a>(
     a: MatMut<'a, f64>,
     columns: &Range<usize>,
@@ -84,7 +85,7 @@ fn solve_rows(l: MatRef<'_, f64>, mut x: MatMut<'_, f64>) {
     }
 }
 
-// The square of some columns on the diagonal.
+// The diagonal block of a range of columns.
 fn on_diagonal<'a>(
     l: MatRef<'a, f64>,
     columns: &Range<usize>,
@@ -93,7 +94,7 @@ fn on_diagonal<'a>(
     l.submatrix(first, first, order, order)
 }
 
-// Some columns from where their square on the diagonal ends.
+// The block below the diagonal block of a range of columns.
 fn below_diagonal<'a>(
     l: MatRef<'a, f64>,
     columns: &Range<usize>,
@@ -122,7 +123,7 @@ fn square(values: &[f64], order: usize) -> MatRef<'_, f64> {
     MatRef::from_column_major_slice(values, order, order)
 }
 
-// The factor of a small matrix, or the pivot that isn't positive.
+// The Cholesky factor of a small matrix; the index of the pivot that is not positive on failure.
 fn factor_plainly(order: usize, l: &mut [f64]) -> Result<(), usize> {
     for j in 0..order {
         let (before, rest) = l.split_at_mut(j * order);
@@ -143,7 +144,7 @@ fn factor_plainly(order: usize, l: &mut [f64]) -> Result<(), usize> {
     Ok(())
 }
 
-// Some rows, and all below them.
+// A range of rows, and the rows below it.
 fn at_rows<'x>(
     x: MatMut<'x, f64>,
     rows: &Range<usize>,
@@ -152,15 +153,15 @@ fn at_rows<'x>(
     (above.subrows_mut(rows.start, rows.len()), below)
 }
 
-/// The inverses of the triangles on the diagonal of a factor, `TRIANGLE x m`, one beside the other,
-/// with zeros above the diagonals.
+/// The inverses of the diagonal triangles of a factor, `TRIANGLE x m`, side by side, with zeros
+/// above the diagonals.
 #[derive(Debug, Default)]
 pub(crate) struct Triangles {
     inverses: Vec<f64>,
 }
 
 impl Triangles {
-    /// Inverts those of a factor.
+    /// Inverts the triangles of a factor.
     pub fn update(&mut self, l: MatRef<'_, f64>) {
         let m = l.nrows();
         self.inverses.resize(TRIANGLE * m, 0.0);
@@ -177,7 +178,7 @@ impl Triangles {
         }
     }
 
-    // The inverse of the triangle of some columns, the last ones of a triangle's or all.
+    // The inverse of the triangle of a range of columns: a whole triangle, or its last columns.
     fn inverse(&self, columns: Range<usize>) -> MatRef<'_, f64> {
         let (start, order) = (columns.start, columns.len());
         let values = &self.inverses[start * TRIANGLE + start % TRIANGLE..];
@@ -187,8 +188,8 @@ impl Triangles {
     }
 }
 
-/// Fills some columns of the inverse of `L L'` from the diagonal on: of columns `first..` the rows
-/// `first..`. What it leaves above the diagonal is of no use.
+/// Computes columns of the inverse of `L L'` from the diagonal down: rows `first..` of columns
+/// `first..`. The elements above the diagonal are not meaningful.
 pub(crate) fn inverse_columns(
     l: MatRef<'_, f64>,
     triangles: &Triangles,
@@ -202,7 +203,7 @@ pub(crate) fn inverse_columns(
     for j in 0..width {
         out[(j, j)] = 1.0;
     }
-    // Columns beyond the rows at work are zero, or not asked for.
+    // Columns beyond the current rows are zero, or not wanted.
     let reached = |rows: &Range<usize>| rows.end.min(width);
     let triangle = |rows: &Range<usize>| {
         triangles.inverse(first + rows.start..first + rows.end)
@@ -223,8 +224,8 @@ pub(crate) fn inverse_columns(
     }
 }
 
-// The rows of the triangles of a factor of order `m` from a row on, counted from there: the first
-// ones may be the last of a triangle.
+// The ranges of rows of the triangles of a factor of order `m` from row `first` on, relative to
+// that row; the first range may be the end of a triangle.
 fn triangles_from(
     first: usize,
     m: usize,
@@ -235,7 +236,7 @@ fn triangles_from(
     })
 }
 
-// Overwrites x by `a x`; a has at most as many rows as a triangle.
+// Overwrites x by `a x`, where a has at most as many rows as a triangle.
 fn multiply_in_place(a: MatRef<'_, f64>, x: MatMut<'_, f64>) {
     let mut copy = [0.0; TRIANGLE * TRIANGLE];
     let rows = x.nrows();
@@ -250,7 +251,7 @@ fn multiply_in_place(a: MatRef<'_, f64>, x: MatMut<'_, f64>) {
     }
 }
 
-// The lower triangle of `rest -= b b'`, some columns at a time.
+// The lower triangle of `rest -= b b'`, in blocks of columns.
 fn subtract_squares(rest: MatMut<'_, f64>, b: MatRef<'_, f64>) {
     share(column_blocks(rest).into_iter(), |(first, columns)| {
         let (order, width) = (columns.nrows(), columns.ncols());
@@ -274,7 +275,8 @@ fn row_blocks(x: MatMut<'_, f64>) -> Vec<MatMut<'_, f64>> {
     blocks
 }
 
-// Columns of a square matrix from the diagonal on, each block with the number of its first one.
+// Blocks of columns of a square matrix from the diagonal down, each with the index of its first
+// column.
 fn column_blocks(x: MatMut<'_, f64>) -> Vec<(usize, MatMut<'_, f64>)> {
     let mut blocks = Vec::new();
     let mut first = 0;
@@ -295,7 +297,7 @@ mod tests {
     use super::*;
     use crate::parallel::team::set_threads;
 
-    // A positive definite matrix, with something else above the diagonal.
+    // A positive definite matrix, with unrelated values above the diagonal.
     fn matrix(m: usize) -> Vec<f64> {
         let value = |i: usize, j: usize| {
             let (i, j) = (i as f64, j as f64);

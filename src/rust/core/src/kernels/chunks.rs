@@ -1,9 +1,9 @@
-//! A long range piece by piece, so that what is done with a piece stays in the cache; neighbouring
-//! parts of one array.
+//! Splitting of a long range into chunks, whose data stay in the cache, and of an array into
+//! consecutive parts.
 
 use std::ops::Range;
 
-/// The numbers `0..n` in ranges of `size`, of which the last one may be shorter.
+/// The range `0..n` in chunks of `size`, the last of which may be shorter.
 #[inline]
 pub(crate) fn chunks(
     n: usize,
@@ -13,15 +13,15 @@ pub(crate) fn chunks(
     starts.map(move |start| start..(start + size).min(n))
 }
 
-/// Replaces counts by their sums, each with all before it: of a zero and the lengths of
-/// neighbouring parts it makes where each part starts, and where the last one ends.
+/// Replaces counts by their cumulative sums: a zero followed by the lengths of consecutive parts
+/// becomes the starts of the parts and the end of the last one.
 pub(crate) fn cumulate(counts: &mut [usize]) {
     for i in 1..counts.len() {
         counts[i] += counts[i - 1];
     }
 }
 
-/// Neighbouring parts of `values` of these lengths.
+/// Consecutive parts of `values` with these lengths.
 pub(crate) fn parts<T>(
     values: &mut [T],
     lengths: impl Iterator<Item = usize>,

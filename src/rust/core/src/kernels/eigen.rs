@@ -1,5 +1,5 @@
-//! Eigenvalues and eigenvectors of a small symmetric matrix, and the smallest singular value of one
-//! that may not be symmetric.
+//! The eigendecomposition of a small symmetric matrix, and the smallest singular value of a general
+//! one.
 
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -10,7 +10,8 @@ use faer::{MatMut, MatRef, Par};
 
 use crate::kernels::simd::leave_wide_registers;
 
-/// `H = Q diag(values) Q'`, ascending; the memory is kept from one matrix to the next.
+/// The eigendecomposition `H = Q diag(values) Q'`, with ascending eigenvalues; the memory is reused
+/// from one matrix to the next.
 pub(crate) struct Eigen {
     /// Eigenvalues.
     pub(crate) values: Vec<f64>,
@@ -43,7 +44,7 @@ impl Eigen {
         }
     }
 
-    /// Decomposes `h` (`n x n`, symmetric); `false` if it holds values that aren't finite.
+    /// Decomposes `h` (`n x n`, symmetric); returns `false` if it has values that are not finite.
     pub(crate) fn decompose(&mut self, h: &[f64]) -> bool {
         if self.values.is_empty() {
             return true;
@@ -75,8 +76,7 @@ impl Eigen {
         decomposed
     }
 
-    // Decomposes `[a b; b d]` by the rotation that makes it diagonal (Golub and Van Loan 2013,
-    // 8.5.2).
+    // Decomposes `[a b; b d]` by one Jacobi rotation (Golub and Van Loan 2013, section 8.5.2).
     fn decompose_two(&mut self, a: f64, b: f64, d: f64) -> bool {
         let tau = (d - a) / (2.0 * b);
         let tangent = match b {
@@ -103,8 +103,8 @@ impl Eigen {
     }
 }
 
-/// The smallest singular value of a `k x k` matrix; infinite for `k = 0`, NaN where the matrix
-/// isn't finite.
+/// The smallest singular value of a `k x k` matrix; infinite for `k = 0`, `NaN` if the matrix is
+/// not finite.
 pub(crate) fn smallest_singular_value(matrix: &[f64], k: usize) -> f64 {
     match *matrix {
         [] => f64::INFINITY,
@@ -119,7 +119,7 @@ pub(crate) fn smallest_singular_value(matrix: &[f64], k: usize) -> f64 {
     }
 }
 
-// The smaller singular value of a 2 x 2 matrix: its determinant over the larger one.
+// The smaller singular value of a 2 x 2 matrix, as its determinant over the larger one.
 fn smaller_of_two(a: f64, b: f64, c: f64, d: f64) -> f64 {
     let larger = ((a + d).hypot(b - c) + (a - d).hypot(b + c)) / 2.0;
     match larger {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn two_eigenvalues_are_those_of_the_closed_form() {
-        // [a b; b d] with its eigenvalues.
+        // Matrices [a b; b d] with their eigenvalues.
         let root = 2f64.sqrt();
         let cases = [
             ([2.0, 1.0, 2.0], [1.0, 3.0]),

@@ -1,4 +1,4 @@
-//! faer's matrix products, in one thread.
+//! Matrix products by faer, in one thread.
 
 use faer::linalg::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
@@ -7,10 +7,10 @@ use faer::{Accum, MatMut, MatRef, Par};
 use crate::kernels::simd::leave_wide_registers;
 use crate::kernels::small::{self, for_size};
 
-/// Up to so many rows a plain loop beats faer's product, however many columns there are.
+/// Up to this number of rows a plain loop is faster than faer's product, for any number of columns.
 const FEW_ROWS: usize = 4;
-/// Up to so many products, of both triangles, a plain loop takes less time than faer's
-/// preparations.
+/// Up to this number of multiplications, for both triangles, a plain loop is faster than the
+/// overhead of a call of faer.
 const FEW_PRODUCTS: usize = 2048;
 
 /// `out += alpha a b`.
@@ -34,7 +34,7 @@ pub(crate) fn set_product(
     leave_wide_registers();
 }
 
-/// The lower triangle of `out += alpha a b`; the upper one is left as it is.
+/// The lower triangle of `out += alpha a b`; the upper one is unchanged.
 pub(crate) fn add_lower_product(
     out: MatMut<'_, f64>,
     a: MatRef<'_, f64>,
@@ -67,8 +67,7 @@ pub(crate) fn subtract_gram(rows: usize, b: &[f64], out: &mut [f64]) {
     add_lower_product(out, b, b.transpose(), -1.0);
 }
 
-/// `out += x a` for a symmetric `a` with zeros on the diagonal, of which the triangle above it is
-/// given.
+/// `out += x a` for a symmetric `a` with zero diagonal, whose upper triangle is given.
 pub(crate) fn add_off_diagonal_product(
     mut out: MatMut<'_, f64>,
     x: MatRef<'_, f64>,
@@ -102,7 +101,7 @@ pub(crate) fn add_off_diagonal_product(
     leave_wide_registers();
 }
 
-/// `out += x'x` for `k` columns x, one after the other; `out` is `k x k`.
+/// `out += x'x` for `k` consecutive columns x; `out` is `k x k`.
 pub fn add_gram(k: usize, x: &[f64], out: &mut [f64]) {
     let x = MatRef::from_column_major_slice(x, x.len() / k, k);
     let out = MatMut::from_column_major_slice_mut(out, k, k);

@@ -1,17 +1,16 @@
-//! Numbers that carry their first and second derivatives along: a chain of arithmetic gives the
-//! exact derivatives of its result.
+//! Automatic differentiation to second order: numbers that carry their gradient and Hessian.
 
-/// What arithmetic over plain numbers and over [`Jet`]s has in common.
+/// Arithmetic common to plain numbers and [`Jet`]s.
 pub(crate) trait Number: Clone {
-    /// A number that depends on nothing, for the arithmetic that `self` belongs to.
+    /// A constant of the same kind as `self`.
     fn constant(&self, value: f64) -> Self;
-    /// The plain number.
+    /// The value without derivatives.
     fn value(&self) -> f64;
     /// The sum.
     fn plus(&self, other: &Self) -> Self;
     /// The product.
     fn times(&self, other: &Self) -> Self;
-    /// One over the number.
+    /// The reciprocal.
     fn reciprocal(&self) -> Self;
 
     /// The difference.
@@ -49,7 +48,7 @@ impl Number for f64 {
 /// A number with its derivatives in `n` variables.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Jet {
-    /// The number.
+    /// The value.
     pub value: f64,
     /// First derivatives.
     pub first: Vec<f64>,
@@ -58,7 +57,7 @@ pub(crate) struct Jet {
 }
 
 impl Jet {
-    /// A number that depends on none of `n` variables.
+    /// A constant, with `n` variables.
     pub fn constant(n: usize, value: f64) -> Self {
         Self {
             value,
@@ -67,7 +66,7 @@ impl Jet {
         }
     }
 
-    /// A function of variable `at` alone, by its value and its two derivatives.
+    /// A function of variable `at` alone, given its value and its first two derivatives.
     pub fn function(
         n: usize,
         at: usize,
@@ -79,14 +78,14 @@ impl Jet {
         jet
     }
 
-    /// Multiplies the derivatives, but not the number.
+    /// Multiplies the derivatives, but not the value.
     pub fn scale_derivatives(&mut self, factor: f64) {
         for derivative in self.first.iter_mut().chain(&mut self.second) {
             *derivative *= factor;
         }
     }
 
-    // f(self), from the value of f and its derivatives there.
+    // The composition f(self), given f and its first two derivatives at the value.
     fn through(&self, [value, first, second]: [f64; 3]) -> Self {
         let n = self.first.len();
         let bend = |at: usize| {

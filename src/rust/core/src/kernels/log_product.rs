@@ -1,8 +1,9 @@
-//! The logarithm of a long product, of which the factors are known one after the other.
+//! The logarithm of a long product whose factors arrive one by one.
 
 use crate::tolerances::{PRODUCT_HIGH, PRODUCT_LOW};
 
-/// The logarithm of a long product: one `ln` per guard against overflow instead of one per factor.
+/// The logarithm of a product, with one call of `ln` whenever the product nears overflow or
+/// underflow, instead of one per factor.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct LogProduct {

@@ -1,16 +1,17 @@
-//! Dense algebra, from blocks of a few effects to large matrices; nothing here knows of models.
+//! Dense linear algebra, from blocks of a few effects to large matrices; independent of statistical
+//! models.
 //!
 //! | operation | file |
 //! |---|---|
 //! | products, solves and Cholesky factors of `k x k` blocks, k known to the compiler | [`small`] |
 //! | eigenvalues, eigenvectors and singular values of a small matrix | [`eigen`] |
-//! | the triangular factor of a square matrix, by rotations | `rotations` |
+//! | the triangular factor of a square matrix, by plane rotations | `rotations` |
 //! | the logarithm of a long product | `log_product` |
-//! | numbers with their first and second derivatives | `jet` |
+//! | automatic differentiation to second order | `jet` |
 //! | Cholesky factor and inverse of a large matrix, in threads | `cholesky` |
 //! | products of large dense matrices, by faer | `gemm` |
-//! | a long range in chunks, and where neighbouring parts start | `chunks` |
-//! | clean vector registers after a call of faer; code compiled for wider registers | `simd` |
+//! | chunks of a range, consecutive parts of an array | `chunks` |
+//! | code for wide vector registers, and their cleanup after calls of faer | `simd` |
 
 pub(crate) mod cholesky;
 pub(crate) mod chunks;

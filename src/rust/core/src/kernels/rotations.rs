@@ -1,8 +1,8 @@
-//! Triangular factors by plane rotations, which are exact to rounding where the cross-product of a
-//! matrix would have lost digits.
+//! Triangular factors by plane (Givens) rotations, which are accurate to rounding where forming the
+//! cross-product of the matrix would lose digits.
 
-/// Rotates the columns of a matrix, `k` of them, until its first `k` rows are lower triangular with
-/// a diagonal that isn't negative; the matrix is given and left by rows.
+/// Rotates the `k` columns of a matrix, stored by rows, until its first `k` rows are lower
+/// triangular with a nonnegative diagonal.
 pub(crate) fn lower_factor(k: usize, rows: &mut [f64]) {
     for i in 0..k {
         for j in i + 1..k {
@@ -16,7 +16,7 @@ pub(crate) fn lower_factor(k: usize, rows: &mut [f64]) {
     }
 }
 
-// Rotates columns `i` and `j` from row `i` on, so that element `(i, j)` is zero.
+// Rotates columns `i` and `j` from row `i` on, so that element `(i, j)` becomes zero.
 fn rotate_to_zero(k: usize, i: usize, j: usize, rows: &mut [f64]) {
     let a = rows[i * k + i];
     let b = rows[i * k + j];

@@ -1,9 +1,9 @@
-//! Dense kernels for the blocks of one level: `k x k`, column by column, `k` small.
+//! Dense kernels for the blocks of one level: `k x k`, column by column, with small `k`.
 //!
-//! All kernels here are `inline(always)`, so that a caller that passes a literal `k` gets unrolled
-//! code ([`for_size!`]).
+//! All kernels are `inline(always)`, so that a caller that passes a literal `k` gets unrolled code
+//! ([`for_size!`]).
 
-/// Calls `$body` with `$k` a literal for the sizes that matter, the runtime value otherwise.
+/// Calls `$body` with a literal `$k` for the common sizes, and with the runtime value otherwise.
 macro_rules! for_size {
     ($size:expr, $k:ident => $body:expr) => {
         match $size {
@@ -28,8 +28,7 @@ macro_rules! for_size {
 }
 pub(crate) use for_size;
 
-/// `T = Lambda' A Lambda + I`; reads the lower triangle of `lambda`, fills the lower triangle of
-/// `t`.
+/// `T = Lambda' A Lambda + I`; reads the lower triangle of `lambda` and fills that of `t`.
 #[inline(always)]
 pub fn scale_inflate(
     k: usize,
@@ -187,8 +186,8 @@ pub(crate) fn times_lower(
     }
 }
 
-/// `x := Lambda' x` for lower triangular `lambda` and a matrix x that is held row by row, `columns`
-/// values each.
+/// `x := Lambda' x` for lower triangular `lambda` and a matrix x stored by rows of `columns`
+/// values.
 #[inline(always)]
 pub(crate) fn lambda_transposed_rows(
     k: usize,
@@ -236,7 +235,7 @@ pub fn add_symmetric(
     }
 }
 
-/// Makes `buffer` hold `length` zeros; its memory is kept.
+/// Fills `buffer` with `length` zeros, reusing its memory.
 pub(crate) fn set_zeros(buffer: &mut Vec<f64>, length: usize) {
     buffer.clear();
     buffer.resize(length, 0.0);
@@ -300,8 +299,8 @@ pub fn multiply_rows(
     }
 }
 
-/// Roots of the diagonal of `(R'R)^-1`, for upper triangular `r` (`k x k`): the lengths of the rows
-/// of its inverse.
+/// The lengths of the rows of the inverse of an upper triangular `r` (`k x k`): the square roots of
+/// the diagonal of `(R'R)^-1`.
 pub fn inverse_row_lengths(k: usize, r: &[f64]) -> Vec<f64> {
     let (mut squares, mut x) = (vec![0.0; k], vec![0.0; k]);
     for j in 0..k {
@@ -317,13 +316,14 @@ pub fn inverse_row_lengths(k: usize, r: &[f64]) -> Vec<f64> {
     squares.iter().map(|square| square.sqrt()).collect()
 }
 
-/// Inner product.
+/// The inner product.
 #[inline(always)]
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// `out += alpha x y'` for as many columns of `x`, `n` numbers each, as of `y`, `rows` each.
+/// `out += alpha x y'`, summed over the columns of `x`, of `n` elements, and of `y`, of `rows`
+/// elements.
 pub(crate) fn add_outer_products(
     (n, x): (usize, &[f64]),
     (rows, y): (usize, &[f64]),
@@ -337,7 +337,7 @@ pub(crate) fn add_outer_products(
     }
 }
 
-/// Column `j` of `L^-1` from the diagonal on.
+/// Column `j` of `L^-1` from the diagonal down.
 #[inline(always)]
 pub(crate) fn inverse_column(
     k: usize,
@@ -370,7 +370,7 @@ pub(crate) fn inverse_of_square(k: usize, l: &[f64], inverse: &mut [f64]) {
     for (j, column) in inverse.chunks_exact_mut(k.max(1)).enumerate() {
         inverse_column(k, l, j, &mut column[j..]);
     }
-    // L^-T L^-1, column by column: those to the right are still L^-1.
+    // Forms L^-T L^-1 column by column; the columns to the right still hold L^-1.
     for j in 0..k {
         let (left, right) = inverse.split_at_mut((j + 1) * k);
         let column = &mut left[j * k..];
@@ -381,8 +381,8 @@ pub(crate) fn inverse_of_square(k: usize, l: &[f64], inverse: &mut [f64]) {
     }
 }
 
-/// What is left of `whole` when squares are taken off, four after four: where they leave next to
-/// nothing, a sum of them all would end on either side of `whole`.
+/// Subtracts squares from `whole`, four at a time: if the result is near zero, subtracting their
+/// sum would be less accurate.
 pub(crate) fn take_squares_off(whole: f64, values: &[f64]) -> f64 {
     let fours = values.chunks_exact(4);
     let rest = fours.remainder();
@@ -392,8 +392,8 @@ pub(crate) fn take_squares_off(whole: f64, values: &[f64]) -> f64 {
     left - dot(rest, rest)
 }
 
-/// `out -= a x` for a matrix `a` with as many rows as `out`. Sums of few rows would wait for each
-/// other: four columns are taken off at a time.
+/// `out -= a x` for a matrix `a` with as many rows as `out`. Four columns are subtracted at a time,
+/// as with few rows one sum would wait for the previous one.
 #[inline(always)]
 pub(crate) fn subtract_product(a: &[f64], x: &[f64], out: &mut [f64]) {
     let rows = out.len().max(1);
@@ -412,7 +412,8 @@ pub(crate) fn subtract_product(a: &[f64], x: &[f64], out: &mut [f64]) {
     }
 }
 
-/// `out -= b b'`, lower triangle `rows x rows`; four columns at a time, as [`subtract_product`].
+/// `out -= b b'`, lower triangle `rows x rows`, with four columns at a time as in
+/// [`subtract_product`].
 #[inline(always)]
 pub(crate) fn subtract_gram(rows: usize, b: &[f64], out: &mut [f64]) {
     let fours = b.chunks_exact(4 * rows.max(1));
@@ -470,7 +471,7 @@ mod tests {
         assert!((2.5 * x[0] + 1.75 * x[1] - 2.0).abs() < 1e-13);
     }
 
-    // R = [2 1 3; . 4 1; . . 5], whose inverse is [1/2 -1/8 -11/40; . 1/4 -1/20; . . 1/5].
+    // R = [2 1 3; . 4 1; . . 5] has the inverse [1/2 -1/8 -11/40; . 1/4 -1/20; . . 1/5].
     #[test]
     fn rows_of_an_inverse() {
         let r = [2.0, 0.0, 0.0, 1.0, 4.0, 0.0, 3.0, 1.0, 5.0];
@@ -496,7 +497,7 @@ mod tests {
 
     #[test]
     fn columns_in_fours_and_the_rest_add_up() {
-        // Five columns [1 2]', [2 4]', ... [5 10]': their squares add up to 55.
+        // The sum of the squares of five columns [1 2]', [2 4]', ... [5 10]' is 55.
         let b: Vec<f64> =
             (1..6).flat_map(|c| [c as f64, 2.0 * c as f64]).collect();
         let mut gram = [0.0; 4];
@@ -509,7 +510,7 @@ mod tests {
         assert_eq!(take_squares_off(60.0, &[1.0, 2.0, 3.0, 4.0, 5.0]), 5.0);
     }
 
-    // L = [2 . .; 1 4 .; 3 1 5], whose inverse is that of the rows above, transposed.
+    // The inverse of L = [2 . .; 1 4 .; 3 1 5] is the transpose of the inverse above.
     #[test]
     fn inverse_of_a_square_is_the_square_of_the_inverse() {
         let l = [2.0, 1.0, 3.0, 0.0, 4.0, 1.0, 0.0, 0.0, 5.0];

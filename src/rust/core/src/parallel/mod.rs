@@ -1,9 +1,9 @@
-//! Work in several threads: many independent jobs, or the pieces of one computation.
+//! Multithreading: many independent jobs, or the pieces of one computation.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
-//! | results of independent jobs | [`in_threads`], here |
-//! | one computation, in pieces | [`team`] |
+//! | independent jobs | [`in_threads`], here |
+//! | the pieces of one computation | [`team`] |
 
 pub mod team;
 
@@ -12,14 +12,16 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-/// How long the calling thread sleeps between two questions whether to stop.
+/// How long the calling thread sleeps before it calls the watch again.
 const POLL: Duration = Duration::from_millis(2);
 
-/// Is told by the calling thread, now and then, how many jobs have ended, and says whether to stop.
+/// Called regularly by the calling thread with the number of completed jobs; returns whether to
+/// stop.
 pub type Watch<'a> = dyn FnMut(usize) -> bool + 'a;
 
-/// Results of `count` jobs, in their order; none of those that hadn't begun when the watch said to
-/// stop. Each thread has a worker of its own, made by `hire`; a job sees when it is to stop.
+/// The results of `count` jobs in order; `None` for jobs that had not begun when the watch asked to
+/// stop. Each thread has its own worker, made by `hire`; running jobs see a flag when they are to
+/// stop.
 pub fn in_threads<Worker, T: Send>(
     count: usize,
     threads: usize,

@@ -1,28 +1,28 @@
-//! One computation in several threads: fixed pieces of it, each of which one thread computes, so
-//! that results are the same for any number of threads.
+//! One computation in several threads: it is divided into fixed pieces, each computed by one
+//! thread, so that results are the same for any number of threads.
 
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 thread_local! {
-    // A thread that fits one of many models has nobody to share its work with.
+    // The default is one thread, also within threads that each fit one of many models.
     static THREADS: Cell<usize> = const { Cell::new(1) };
 }
 
-/// Sets how many threads computations that this thread begins may take, itself among them.
+/// Sets the largest number of threads, including this one, of computations started by this thread.
 pub fn set_threads(threads: usize) {
     THREADS.set(threads.max(1));
 }
 
-/// How many threads computations that this thread begins may take.
+/// The largest number of threads of computations started by this thread.
 pub fn threads() -> usize {
     THREADS.get()
 }
 
-/// Runs all jobs: this thread and others take one after the other, each alone with its job. Threads
-/// begin and end here, so that a process may fork before and after; a thread alone allocates
-/// nothing.
+/// Runs all jobs in this thread and others, each of which takes one job after another. Threads are
+/// started and joined here, so that the process may fork before and after; a single thread
+/// allocates nothing.
 pub(crate) fn share<Jobs>(jobs: Jobs, run: impl Fn(Jobs::Item) + Sync)
 where
     Jobs: ExactSizeIterator + Send,
@@ -51,7 +51,7 @@ where
     });
 }
 
-/// A thread whose computations take no others, until this is dropped.
+/// Restricts computations of this thread to one thread, until it is dropped.
 struct Alone {
     before: usize,
 }
@@ -70,11 +70,12 @@ impl Drop for Alone {
     }
 }
 
-/// Values of one pass that a thread takes at a time: what it does to them lasts longer than it
-/// takes to begin.
+/// Number of values of one pass that a thread processes at a time: enough to outweigh the start of
+/// a thread.
 pub(crate) const PASS: usize = 1 << 15;
 
-/// Gives the values of one pass to several threads, in pieces with the number of their first.
+/// Processes an array in several threads, in pieces that are passed with the index of their first
+/// value.
 pub(crate) fn share_pass<T: Send>(
     values: &mut [T],
     run: impl Fn(usize, &mut [T]) + Sync,

@@ -1,32 +1,32 @@
-//! Random numbers: a stream of its own for each replicate, the same whatever thread draws from it.
+//! Random number generation, with a stream for each replicate that does not depend on the thread.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
-//! | blocks of random bits, a function of seed, stream and place | `philox` |
-//! | uniform and normal numbers | here, [`Stream`] |
-//! | gamma, inverse Gaussian, Poisson, binomial, negative binomial numbers | [`draws`] |
+//! | blocks of random bits as a function of seed, stream and position | `philox` |
+//! | uniform and normal variates | here, [`Stream`] |
+//! | gamma, inverse Gaussian, Poisson, binomial, negative binomial variates | [`draws`] |
 
 pub mod draws;
 mod philox;
 
 use philox::philox;
 
-/// Random numbers of one replicate: equal seeds and streams give equal numbers.
+/// The random numbers of one replicate: equal seeds and streams give equal numbers.
 #[derive(Debug, Clone)]
 pub struct Stream {
     seed: u64,
     stream: u64,
-    // Number of the next block.
+    // The index of the next block.
     next: u64,
-    // The last block, of which the first half may have been used.
+    // The last block; the first half of it may have been used.
     block: [u64; 2],
     is_half_used: bool,
-    // The second of a pair of normal numbers.
+    // The second one of a pair of normal variates.
     spare: Option<f64>,
 }
 
 impl Stream {
-    /// The stream of this number, at its beginning.
+    /// The stream with this number, at its beginning.
     pub fn new(seed: u64, stream: u64) -> Self {
         Self {
             seed,
@@ -48,13 +48,13 @@ impl Stream {
         self.block[0]
     }
 
-    /// A number between zero and one, neither of them included.
+    /// A uniform variate strictly between zero and one.
     #[inline]
     pub fn uniform(&mut self) -> f64 {
         ((self.bits() >> 11) as f64 + 0.5) * (-53f64).exp2()
     }
 
-    /// A standard normal number, by Marsaglia's polar method.
+    /// A standard normal variate, by Marsaglia's polar method.
     #[inline]
     pub fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
@@ -88,7 +88,8 @@ mod tests {
         assert_ne!(take(3, 7), take(4, 7));
     }
 
-    // Shares of a million numbers below quantiles; five standard errors are at most 0.0025.
+    // Compares the shares of a million variates below quantiles; five standard errors are at most
+    // 0.0025.
     #[test]
     fn uniform_and_normal_numbers_have_their_distribution() {
         let mut stream = Stream::new(11, 0);
@@ -102,7 +103,7 @@ mod tests {
             assert!((share(&uniform, limit) - limit).abs() < 0.0025);
         }
         let normal: Vec<f64> = (0..n).map(|_| stream.normal()).collect();
-        // Quantiles from tables of the normal distribution.
+        // The quantiles are from tables of the normal distribution.
         for (p, limit) in [
             (0.001, -3.090232),
             (0.025, -1.959964),

@@ -1,5 +1,5 @@
 //! Philox 4x32 with ten rounds, a counter-based generator: its output is a function of a counter
-//! and a key, so that streams need no memory and no order.
+//! and a key, so that streams have no state and no order.
 //!
 //! Source: Salmon, Moraes, Dror and Shaw (2011), "Parallel random numbers: as easy as 1, 2, 3".
 
@@ -7,8 +7,8 @@ const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const KEY_STEPS: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
 
-/// The block of 128 random bits that belongs to a counter and a key; of each pair of words the
-/// first is the lower half of a number.
+/// The block of 128 random bits for a counter and a key; the first word of each pair is the low
+/// half of a number.
 #[inline]
 pub(super) fn philox(counter: [u64; 2], key: u64) -> [u64; 2] {
     let [a, b] = counter.map(halves);
@@ -46,7 +46,7 @@ fn halves(value: u64) -> [u32; 2] {
 mod tests {
     use super::*;
 
-    // The known answers that the authors publish with their library Random123.
+    // The known-answer tests that the authors publish with their library Random123.
     #[test]
     fn known_answers() {
         let words = |block: [u64; 2]| block.map(halves).concat();

@@ -1,42 +1,43 @@
-//! Linear predictors with random effects drawn anew, the first part of a simulated response:
-//! `eta = mean + Z Lambda u` with `u ~ N(0, 1)`, a stream of random numbers for each replicate.
+//! Simulation of linear predictors with newly drawn random effects, `eta = mean + Z Lambda u` with
+//! `u ~ N(0, 1)`: the first part of a simulated response, with a stream of random numbers for each
+//! replicate.
 
 use crate::design::{check_finite, Design, ReTerm};
 use crate::error::{check_length, Result};
 use crate::kernels::small;
 use crate::random::Stream;
 
-/// Rows of Z that are gathered at a time.
+/// Number of rows of Z that are processed at a time.
 const CHUNK: usize = 256;
 
-/// What replicates of a response are drawn from: a linear predictor, and random effects around it.
+/// A simulator of linear predictors: their mean, and the random effects around it.
 #[derive(Debug, Clone)]
 pub struct Simulation<'a> {
     design: &'a Design<'a>,
     mean: &'a [f64],
-    /// The covariance factor of each term, `k x k`; none where no effects are drawn.
+    /// The covariance factor of each term, `k x k`; empty if no effects are drawn.
     factors: Vec<Vec<f64>>,
     seed: u64,
 }
 
-/// What a [`Simulation`] is made of, beside a design.
+/// The parameters of a [`Simulation`], in addition to a design.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Truth<'a> {
-    /// Linear predictor of each observation, without the effects that are drawn; the levels of a
-    /// fixed factor belong to it.
+    /// The linear predictor of each observation without the effects that are drawn; it includes the
+    /// levels of a fixed factor.
     pub mean: &'a [f64],
-    /// Covariance parameters of the random effects; empty: none are drawn.
+    /// The covariance parameters of the random effects; if empty, none are drawn.
     pub theta: &'a [f64],
-    /// The standard deviation by which Lambda is multiplied.
+    /// The standard deviation that multiplies Lambda.
     pub scale: f64,
-    /// Residual standard deviation, or the root of the dispersion.
+    /// The residual standard deviation, or the square root of the dispersion.
     pub sigma: f64,
-    /// Seed of all replicates.
+    /// The seed of all replicates.
     pub seed: u64,
 }
 
 impl<'a> Simulation<'a> {
-    /// Checks what is drawn from.
+    /// Checks the parameters to simulate from.
     ///
     /// # Errors
     /// `Dimension`, `NonFinite`, `Parameter`.
@@ -69,8 +70,8 @@ impl<'a> Simulation<'a> {
         })
     }
 
-    /// Writes the linear predictor of a replicate into `eta`, and returns the stream from which the
-    /// rest of the replicate is to be drawn.
+    /// Writes the linear predictor of a replicate into `eta`, and returns the stream for the
+    /// remaining random numbers of the replicate.
     pub fn predictor(&self, replicate: u64, eta: &mut [f64]) -> Stream {
         let mut stream = Stream::new(self.seed, replicate);
         eta.copy_from_slice(self.mean);
@@ -82,7 +83,7 @@ impl<'a> Simulation<'a> {
     }
 }
 
-// Effects of all levels, one level after the other.
+// The effects of all levels, one level after another.
 fn effects(term: &ReTerm, factor: &[f64], stream: &mut Stream) -> Vec<f64> {
     let mut b: Vec<f64> =
         (0..term.n_effects()).map(|_| stream.normal()).collect();
