@@ -34,7 +34,7 @@ struct OfSystem<'a> {
 struct LevelInverse {
     /// The block of `H^-1` of the level itself, `k x k`.
     own: Vec<f64>,
-    /// `E = D'A_R0 Lambda0 T^-1` on the touched rows, `k` values per row.
+    /// `E = D'A_R0 Lambda0 T^-1` on the coupled rows, `k` values per row.
     e: Vec<f64>,
     /// `C E` on the coupled rows: minus the block of `H^-1` of those rows and the level.
     ce: Vec<f64>,

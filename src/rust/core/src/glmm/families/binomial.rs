@@ -1,4 +1,4 @@
-//! `w y ~ Binomial(w, mu)`: the response is a proportion of w trials.
+//! The binomial distribution, `w y ~ Binomial(w, mu)`: the response is a proportion of w trials.
 
 use super::definition::{y_log_ratio, Contribution, Distribution};
 use super::lanes::{self, Data, Kernel, BLOCK};
@@ -38,7 +38,7 @@ impl Distribution for Binomial {
         2.0 * (y_log_ratio(y, mu) + y_log_ratio(1.0 - y, 1.0 - mu))
     }
 
-    // The logarithm of the binomial coefficient is 0 for a single trial.
+    // The logarithm of the binomial coefficient is zero for a single trial.
     fn constant(&self, y: f64, w: f64, _shape: f64) -> f64 {
         if y == 0.0 || y == 1.0 {
             return 0.0;
@@ -72,7 +72,7 @@ impl Distribution for Binomial {
 fn with_logit(y: f64, w: f64, eta: f64) -> Contribution {
     let small = (-eta.abs()).exp();
     let r = 1.0 / (1.0 + small);
-    // y eta - log(1 + exp(eta))
+    // Computes y eta - log(1 + exp(eta)) without overflow.
     let linear = if eta < 0.0 { y * eta } else { (y - 1.0) * eta };
     let log = small.ln_1p();
     let (mu, rest) = if eta < 0.0 {
@@ -92,7 +92,7 @@ fn with_logit(y: f64, w: f64, eta: f64) -> Contribution {
     }
 }
 
-// a: log mu, b: log(1 - mu). The expected weight mu'^2 / (mu (1 - mu)) is -a' b'.
+// With a = log mu and b = log(1 - mu) the expected weight mu'^2 / (mu (1 - mu)) is -a' b'.
 fn by_sides(
     y: f64,
     w: f64,
@@ -104,7 +104,7 @@ fn by_sides(
         let failures = if y < 1.0 { (1.0 - y) * b } else { 0.0 };
         w * (successes + failures)
     };
-    // Both sides must be in the domain, whatever the response.
+    // Both logarithms must be finite, whatever the response.
     let inside = if a.log.is_finite() && b.log.is_finite() {
         0.0
     } else {
@@ -124,7 +124,7 @@ const LOGIT: Kernel = Kernel {
     update: update_with_logit,
     log_lik: log_lik_with_logit,
     score: |y, w, eta| w * (y - 1.0 / (1.0 + lanes::exp(-eta))),
-    // W (1 - 2 mu), with mu = y - score / w
+    // The slope is W (1 - 2 mu), with mu = y - score / w.
     slope: |y, w, score, weight| {
         if w == 0.0 {
             0.0
@@ -177,7 +177,8 @@ fn log_lik_with_logit(data: Data<'_>) -> f64 {
     )
 }
 
-// sum w (y eta - log(1 + exp(eta))); the first buffer holds exp(-|eta|). Both are overwritten.
+// The sum of w (y eta - log(1 + exp(eta))). The first buffer holds exp(-|eta|); both are
+// overwritten.
 #[inline(always)]
 fn log_lik_of_block(data: Data<'_>, buffer: &mut [[f64; BLOCK]; 2]) -> f64 {
     let [small, terms] = buffer;

@@ -1,21 +1,23 @@
-//! What a family has to tell of itself: the trait that each family's file implements.
+//! The definition of a family, as a trait that each family's file implements.
 
 use super::lanes::{Data, Kernel};
 use super::link::{Link, LogDerivatives};
 use crate::random::Stream;
 
-/// What the shape of a family is.
+/// The role of a family's shape parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShapeRole {
     /// The family has no shape.
     None,
-    /// A dispersion phi: the log-likelihood's part in eta is proportional to `1 / phi`.
+    /// A dispersion phi: the part of the log-likelihood that depends on eta is proportional to
+    /// `1 / phi`.
     Dispersion,
     /// Any other parameter, such as theta of the negative binomial.
     Parameter,
 }
 
-/// Log-likelihood of one observation, without the part that is free of eta, and derivatives in eta.
+/// The log-likelihood of one observation, without terms that do not depend on eta, and its
+/// derivatives in eta.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Contribution {
     /// Log-likelihood.
@@ -24,9 +26,9 @@ pub struct Contribution {
     pub score: f64,
     /// Minus the second derivative of the log-likelihood.
     pub observed: f64,
-    /// Weight of iteratively reweighted least squares, `w mu'^2 / V` over the dispersion: the
-    /// expectation of `observed` where the score is that of a quasi-likelihood, as in all families
-    /// but the negative binomial with linear variance.
+    /// The weight of iteratively reweighted least squares, `w mu'^2 / V` over the dispersion: the
+    /// expectation of `observed` if the score is that of a quasi-likelihood, as in all families
+    /// except the negative binomial with linear variance.
     pub expected: f64,
     /// Derivative of `observed`.
     pub observed_slope: f64,
@@ -37,7 +39,7 @@ pub struct Contribution {
 /// Derivatives in the logarithm of the shape.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ShapeDerivatives {
-    /// Derivative of the log-likelihood, all of it.
+    /// Derivative of the complete log-likelihood.
     pub log_lik: f64,
     /// Derivative of the score.
     pub score: f64,
@@ -48,7 +50,7 @@ pub struct ShapeDerivatives {
 }
 
 impl ShapeDerivatives {
-    /// The derivatives of several equal observations together.
+    /// The derivatives of several identical observations together.
     pub(super) fn times(self, count: f64) -> Self {
         Self {
             log_lik: count * self.log_lik,
@@ -59,7 +61,7 @@ impl ShapeDerivatives {
     }
 }
 
-/// What [`Distribution::update`] fills, one element per row.
+/// The vectors that [`Distribution::update`] fills, with one element per row.
 #[derive(Debug)]
 pub(crate) struct Slots<'a> {
     /// Score.
@@ -70,51 +72,52 @@ pub(crate) struct Slots<'a> {
     pub observed: &'a mut [f64],
 }
 
-/// One family. Weights `w` are prior weights, or numbers of trials; `shape` is not looked at by
-/// families without one.
+/// A family. Weights `w` are prior weights, or numbers of trials; families without a shape ignore
+/// `shape`.
 pub(crate) trait Distribution: Sync {
-    /// What the shape is.
+    /// The role of the shape.
     fn shape_role(&self) -> ShapeRole {
         ShapeRole::None
     }
 
-    /// The link for which observed and expected information are the same for every response.
+    /// The link for which observed and expected information are equal for every response.
     fn canonical_link(&self) -> Option<Link> {
         None
     }
 
-    /// Whether a model with this link is linear, and none for a generalized fit.
+    /// Whether a model with this link is a linear mixed model, which is not fitted as a generalized
+    /// one.
     fn is_linear(&self, _link: Link) -> bool {
         false
     }
 
-    /// Whether weights divide the dispersion, rather than say how often a response was observed.
+    /// Whether weights divide the dispersion, instead of counting observations.
     fn weights_are_precisions(&self) -> bool {
         false
     }
 
-    /// Whether a response can occur.
+    /// Whether the response is in the support of the distribution.
     fn accepts(&self, y: f64) -> bool;
 
-    /// A mean near the response from which to start, inside the range of the mean.
+    /// A starting mean near the response, in the interior of the range of the mean.
     fn start_mean(&self, y: f64, w: f64) -> f64;
 
     /// The variance function `V(mu)`: the variance over the dispersion.
     fn variance(&self, mu: f64, shape: f64) -> f64;
 
-    /// A response with mean `mu`; a proportion for the binomial. A dispersion is that of weight
-    /// one.
+    /// A random response with mean `mu`; for the binomial, a proportion. A dispersion is that for
+    /// weight one.
     fn draw(&self, stream: &mut Stream, mu: f64, w: f64, shape: f64) -> f64;
 
-    /// Deviance of one observation of weight one: twice the log-likelihood ratio to the saturated
-    /// model, times phi.
+    /// The deviance of one observation with weight one: twice the log-likelihood ratio to the
+    /// saturated model, times phi.
     fn deviance(&self, y: f64, mu: f64, shape: f64) -> f64;
 
-    /// The part of the log-likelihood that is free of eta, for a positive weight.
+    /// The terms of the log-likelihood that do not depend on eta, for a positive weight.
     fn constant(&self, y: f64, w: f64, shape: f64) -> f64;
 
-    /// Everything about one observation at `eta`; the log-likelihood is `NaN` or minus infinity
-    /// outside the domain.
+    /// Log-likelihood and derivatives of one observation at `eta`; the log-likelihood is `NaN` or
+    /// minus infinity outside the domain.
     fn contribution(
         &self,
         link: Link,
@@ -136,15 +139,15 @@ pub(crate) trait Distribution: Sync {
         ShapeDerivatives::default()
     }
 
-    /// Vectorised loops for a link that deserves them.
+    /// Vectorised loops, for links that have them.
     fn kernel(&self, _link: Link) -> Option<&'static Kernel> {
         None
     }
 
     /// Fills score, weight of the next Newton step and observed information; returns the
-    /// log-likelihood's part in eta, and whether all weights are the observed information. The
-    /// weight is that where it is safely positive, else the expected one: Newton steps that never
-    /// go uphill.
+    /// log-likelihood without constants, and whether all weights are the observed information. A
+    /// weight is the observed information where that is safely positive, otherwise the expected
+    /// one, so that steps are descent directions.
     fn update(
         &self,
         link: Link,
@@ -166,7 +169,7 @@ pub(crate) trait Distribution: Sync {
         (log_lik, is_observed)
     }
 
-    /// Log-likelihood, its part in eta.
+    /// The log-likelihood without terms that do not depend on eta.
     fn log_lik(&self, link: Link, data: Data<'_>, shape: f64) -> f64 {
         data.rows()
             .map(|(eta, y, w)| {
@@ -207,9 +210,9 @@ pub(super) fn by_variance_function(
     }
 }
 
-/// The contribution of a count whose mean is `eta^2` and whose variance is `mu / c`, with `c` and
-/// its first two derivatives in eta: by [`by_variance_function`] these would be differences of
-/// large numbers near a root of zero, where those of a count of zero have limits.
+/// The contribution of a count with mean `eta^2` and variance `mu / c`, given `c` and its first two
+/// derivatives in eta. Near a square root of zero, [`by_variance_function`] would compute
+/// differences of large numbers, while the derivatives for a count of zero have finite limits.
 #[inline(always)]
 pub(super) fn by_root(
     y: f64,
@@ -236,7 +239,7 @@ pub(super) fn by_root(
     }
 }
 
-/// The dispersion of an observation; one of weight zero doesn't count, but must be a number.
+/// The dispersion of an observation; one of weight zero does not count, but must have a finite one.
 pub(super) fn dispersion(w: f64, shape: f64) -> f64 {
     if w == 0.0 {
         shape
@@ -245,7 +248,8 @@ pub(super) fn dispersion(w: f64, shape: f64) -> f64 {
     }
 }
 
-/// Derivatives in the logarithm of a dispersion: `constant` is that of the part free of eta.
+/// Derivatives in the logarithm of a dispersion; `constant` is that of the terms that do not depend
+/// on eta.
 pub(super) fn by_dispersion(
     at: Contribution,
     constant: f64,
@@ -258,7 +262,7 @@ pub(super) fn by_dispersion(
     }
 }
 
-/// `y log mu`, zero for a response of zero whose mean is zero.
+/// `y log mu`, which is zero for a response of zero even if its mean is zero.
 #[inline(always)]
 pub(super) fn y_log_mean(y: f64, log_mean: f64) -> f64 {
     if y > 0.0 || log_mean.is_nan() {

@@ -1,4 +1,4 @@
-//! The families by name: one row each.
+//! The table of families, one row each.
 
 use super::binomial;
 use super::definition::{
@@ -28,7 +28,7 @@ macro_rules! families {
             /// All families.
             pub const ALL: &'static [Self] = &[$(Self::$family,)*];
 
-            /// R's name for the family.
+            /// The family's name in R.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$family => $name,)*
@@ -52,18 +52,18 @@ families! {
     Binomial = "binomial" => binomial::Binomial;
     /// `Poisson(mu)`
     Poisson = "poisson" => poisson::Poisson;
-    /// Mean mu, variance `phi mu^2`
+    /// A gamma distribution with mean mu and variance `phi mu^2`
     Gamma = "Gamma" => gamma::Gamma;
-    /// Mean mu, variance `phi mu^3`
+    /// An inverse Gaussian distribution with mean mu and variance `phi mu^3`
     InverseGaussian = "inverse.gaussian" => inverse_gaussian::InverseGaussian;
-    /// Mean mu, variance `mu + mu^2 / theta`
+    /// A negative binomial distribution with mean mu and variance `mu + mu^2 / theta`
     NegativeBinomial = "negative.binomial" => negative_binomial::NegativeBinomial;
-    /// Mean mu, variance `mu (1 + phi)`
+    /// A negative binomial distribution with mean mu and variance `mu (1 + phi)`
     NegativeBinomialLinear = "nbinom1" => negative_binomial_linear::NegativeBinomialLinear;
 }
 
 impl Family {
-    /// The family of R's name for it.
+    /// The family with this name in R.
     ///
     /// # Errors
     /// `UnknownFamily`.
@@ -74,28 +74,28 @@ impl Family {
         })
     }
 
-    /// Whether the shape is a dispersion: the log-likelihood's part in eta is proportional to `1 /
-    /// shape`.
+    /// Whether the shape is a dispersion: the part of the log-likelihood that depends on eta is
+    /// proportional to `1 / shape`.
     pub fn has_dispersion(self) -> bool {
         self.definition().shape_role() == ShapeRole::Dispersion
     }
 
-    /// Whether the likelihood has a shape parameter at all.
+    /// Whether the family has a shape parameter.
     pub fn has_shape(self) -> bool {
         self.definition().shape_role() != ShapeRole::None
     }
 
-    /// Whether observed and expected information are the same for every response.
+    /// Whether observed and expected information are equal for every response.
     pub fn is_canonical(self, link: Link) -> bool {
         self.definition().canonical_link() == Some(link)
     }
 
-    /// Whether a response can occur.
+    /// Whether the response is in the support of the distribution.
     pub fn accepts(self, y: f64) -> bool {
         self.definition().accepts(y)
     }
 
-    /// A mean near the response from which to start, inside the range of the mean.
+    /// A starting mean near the response, in the interior of the range of the mean.
     pub(crate) fn start_mean(self, y: f64, w: f64) -> f64 {
         self.definition().start_mean(y, w)
     }
@@ -105,19 +105,19 @@ impl Family {
         self.definition().variance(mu, shape)
     }
 
-    /// A response with mean `mu`; a proportion for the binomial. A dispersion is that of weight
-    /// one.
+    /// A random response with mean `mu`; for the binomial, a proportion. A dispersion is that for
+    /// weight one.
     pub fn draw(self, stream: &mut Stream, mu: f64, w: f64, shape: f64) -> f64 {
         self.definition().draw(stream, mu, w, shape)
     }
 
-    /// Contribution to the deviance: twice the log-likelihood ratio to the saturated model, times
-    /// phi.
+    /// The contribution to the deviance: twice the log-likelihood ratio to the saturated model,
+    /// times phi.
     pub fn deviance(self, y: f64, w: f64, mu: f64, shape: f64) -> f64 {
         w * self.definition().deviance(y, mu, shape)
     }
 
-    /// The part of the log-likelihood that is free of eta.
+    /// The terms of the log-likelihood that do not depend on eta.
     pub fn constant(self, y: f64, w: f64, shape: f64) -> f64 {
         if w == 0.0 {
             return 0.0;
@@ -125,8 +125,8 @@ impl Family {
         self.definition().constant(y, w, shape)
     }
 
-    /// Everything about one observation at `eta`; the log-likelihood is `NaN` or minus infinity
-    /// outside the domain.
+    /// Log-likelihood and derivatives of one observation at `eta`; the log-likelihood is `NaN` or
+    /// minus infinity outside the domain.
     #[inline]
     pub fn contribution(
         self,

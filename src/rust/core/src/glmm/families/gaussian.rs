@@ -1,4 +1,4 @@
-//! `N(mu, phi / w)`.
+//! The normal distribution `N(mu, phi / w)`.
 
 use std::f64::consts::PI;
 

@@ -1,13 +1,13 @@
-//! Building stones of a family's fast loops ([`Kernel`]): without branches or calls, so that the
-//! compiler turns them into vector instructions.
+//! Elementary functions and sums for the vectorised loops ([`Kernel`]) of a family, without
+//! branches or calls, so that the compiler generates vector instructions.
 
 use std::f64::consts::{LN_2, LOG2_E, SQRT_2};
 
-/// Responses at a time. A product of as many factors up to two doesn't overflow.
+/// Number of responses in a block. A product of this many factors up to two does not overflow.
 pub(crate) const BLOCK: usize = 512;
 const LANES: usize = 8;
 
-/// Some responses, all of the same length.
+/// A range of responses, as vectors of equal length.
 #[derive(Debug, Clone, Copy)]
 pub struct Data<'a> {
     /// Linear predictors.
@@ -16,12 +16,12 @@ pub struct Data<'a> {
     pub y: &'a [f64],
     /// Weights.
     pub w: &'a [f64],
-    /// All weights are one.
+    /// Whether all weights are one.
     pub single: bool,
 }
 
 impl<'a> Data<'a> {
-    /// Blocks of rows.
+    /// The data in blocks of rows.
     #[inline(always)]
     pub fn blocks(self) -> impl Iterator<Item = Self> + 'a {
         let parts = self
@@ -48,15 +48,15 @@ impl<'a> Data<'a> {
     }
 }
 
-/// Loops for one family and link.
+/// Vectorised loops for one family and link.
 pub(crate) struct Kernel {
-    /// Fills score and weight, returns the log-likelihood's part in eta.
+    /// Fills score and weight; returns the log-likelihood without constants.
     pub update: fn(Data<'_>, &mut [f64], &mut [f64]) -> f64,
-    /// The log-likelihood's part in eta.
+    /// The log-likelihood without constants.
     pub log_lik: fn(Data<'_>) -> f64,
-    /// Score of a response, its weight and linear predictor.
+    /// The score, given response, weight and linear predictor.
     pub score: fn(f64, f64, f64) -> f64,
-    /// Derivative of the weight in eta, of a response, its prior weight, score and weight.
+    /// The derivative of the weight in eta, given response, prior weight, score and weight.
     pub slope: fn(f64, f64, f64, f64) -> f64,
 }
 
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Kernel {
     }
 }
 
-/// `exp(-|eta|)`
+/// Computes `exp(-|eta|)` of a block.
 #[inline(always)]
 pub(crate) fn exp_of_minus_abs<'a>(
     eta: &[f64],
@@ -79,7 +79,7 @@ pub(crate) fn exp_of_minus_abs<'a>(
     out
 }
 
-/// The sum.
+/// The sum, in interleaved partial sums.
 #[inline(always)]
 pub fn sum(x: &[f64]) -> f64 {
     let mut lanes = [0.0; LANES];
@@ -93,7 +93,7 @@ pub fn sum(x: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
-/// The product of factors between one and two, at most [`BLOCK`] of them.
+/// The product of at most [`BLOCK`] factors between one and two.
 #[inline(always)]
 pub fn product(x: &[f64]) -> f64 {
     let mut lanes = [1.0; LANES];
@@ -107,12 +107,14 @@ pub fn product(x: &[f64]) -> f64 {
     lanes.iter().product::<f64>() * rest
 }
 
-/// `exp(x)`: `2^k` times a polynomial on `|r| <= log(2) / 2`; zero below -708, infinity above 709.
+/// `exp(x)` as `2^k` times a polynomial on `|r| <= log(2) / 2`; zero below -708, infinite above
+/// 709.
 #[inline(always)]
 pub fn exp(x: f64) -> f64 {
-    // Adding this rounds to an integer, which is then in the lowest bits.
+    // Adding this number rounds to an integer, which is then in the lowest bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;
-    // log(2) in two parts, the first with trailing zeros, so that its product with k is exact.
+    // The number log(2) in two parts, the first with trailing zeros, so that its product with k is
+    // exact.
     const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
     const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
     let inside = if x < -708.0 { -708.0 } else { x };
@@ -130,7 +132,7 @@ pub fn exp(x: f64) -> f64 {
     }
 }
 
-// Taylor's polynomial of degree 13, whose remainder is below half a unit of the last place.
+// The Taylor polynomial of degree 13, with a remainder below half a unit in the last place.
 #[inline(always)]
 fn exp_polynomial(r: f64) -> f64 {
     let r2 = r * r;
@@ -181,7 +183,7 @@ mod tests {
         }
     }
 
-    // Any number of rows, weights of zero among them, against the formulas of one row.
+    // Compares any number of rows, some of weight zero, with the formulas of single rows.
     #[test]
     fn kernels_are_sums_over_rows() {
         for n in [0, 1, 7, 8, 513, 2000] {

@@ -1,32 +1,34 @@
-//! Links: from the linear predictor `eta` to the mean `mu`, on the log scale so that no tail is
-//! lost.
+//! Link functions: the mean `mu` as a function of the linear predictor `eta`, on the log scale to
+//! preserve accuracy in the tails.
 
 use std::f64::consts::PI;
 
 use crate::error::{Error, Result};
 use crate::glmm::families::special::{log_normal_cdf, mills, normal_quantile};
 
-/// Linear predictors of the complementary log-log beyond it have a mean of one in any precision.
+/// Linear predictors of the complementary log-log link above this have a mean of one to any
+/// precision.
 const LARGEST: f64 = 600.0;
 
-/// A square root of the mean that is smaller counts as zero: its third power has an inverse.
+/// A smaller square root of the mean counts as zero: the reciprocal of its third power is still
+/// finite.
 const LEAST_ROOT: f64 = 1e-100;
 
-/// The link `eta = g(mu)`.
+/// A link function `eta = g(mu)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
     /// `log(mu / (1 - mu))`
     Logit,
-    /// Inverse of the normal distribution function.
+    /// The inverse of the normal distribution function.
     Probit,
     /// `log(-log(1 - mu))`
     Cloglog,
-    /// Inverse of the Cauchy distribution function.
+    /// The inverse of the Cauchy distribution function.
     Cauchit,
     /// `log mu`
     Log,
-    /// `sqrt mu`; `mu = eta^2` also of a negative eta: with responses of zero the modes may lie
-    /// there.
+    /// `sqrt mu`; negative eta also have `mu = eta^2`, as the modes may lie there if responses are
+    /// zero.
     Sqrt,
     /// `mu`
     Identity,
@@ -50,7 +52,7 @@ pub(crate) struct LogDerivatives {
 }
 
 impl LogDerivatives {
-    // Derivatives of the function of -eta.
+    // Derivatives of f(-eta) from those of f(eta).
     fn reflected(self) -> Self {
         Self {
             d1: -self.d1,
@@ -59,7 +61,7 @@ impl LogDerivatives {
         }
     }
 
-    // From f and its derivatives over f.
+    // The logarithmic derivatives, from log f and the derivatives of f divided by f.
     fn from_relative(log: f64, f1: f64, f2: f64, f3: f64) -> Self {
         Self {
             log,
@@ -71,7 +73,7 @@ impl LogDerivatives {
 }
 
 impl Link {
-    /// All links with R's names for them.
+    /// All links with their names in R.
     pub const ALL: &'static [(Self, &'static str)] = &[
         (Self::Logit, "logit"),
         (Self::Probit, "probit"),
@@ -84,7 +86,7 @@ impl Link {
         (Self::InverseSquare, "1/mu^2"),
     ];
 
-    /// The link of R's name for it.
+    /// The link with this name in R.
     ///
     /// # Errors
     /// `UnknownLink`.
@@ -97,7 +99,7 @@ impl Link {
             })
     }
 
-    /// R's name for the link.
+    /// The link's name in R.
     pub fn name(self) -> &'static str {
         let found = Self::ALL.iter().find(|(link, _)| *link == self);
         found.map_or("", |(_, name)| name)
@@ -111,7 +113,7 @@ impl Link {
         )
     }
 
-    // mu = eta^exponent
+    // The exponent of eta in mu = eta^exponent.
     fn exponent(self) -> f64 {
         match self {
             Self::Sqrt => 2.0,
@@ -185,7 +187,8 @@ impl Link {
             | Self::Inverse
             | Self::InverseSquare => {
                 let power = self.exponent();
-                // At a root of zero derivatives have limits, of which log mu has none.
+                // Near a square root of zero derivatives of mu have limits that those of log mu do
+                // not.
                 let eta = if self == Self::Sqrt && eta.abs() < LEAST_ROOT {
                     LEAST_ROOT.copysign(eta)
                 } else {
@@ -294,11 +297,11 @@ fn log_cauchit(eta: f64) -> LogDerivatives {
     )
 }
 
-// With t = exp(eta): log(1 - exp(-t)), whose first derivative is a = t / (exp(t) - 1).
+// The logarithm of 1 - exp(-t) with t = exp(eta), whose first derivative is a = t / (exp(t) - 1).
 fn log_cloglog(eta: f64) -> LogDerivatives {
     let t = eta.min(LARGEST).exp();
     let a = if t > 0.0 { t / t.exp_m1() } else { 1.0 };
-    // 1 - t - a loses all digits for small t.
+    // The difference 1 - t - a loses all digits for small t.
     let c = if t < 1e-2 {
         -t * (0.5 + t / 12.0 * (1.0 - t * t / 60.0))
     } else {
@@ -318,7 +321,7 @@ fn log_cloglog(eta: f64) -> LogDerivatives {
 mod tests {
     use super::*;
 
-    // Fourth-order difference.
+    // A fourth-order difference.
     fn slope(f: impl Fn(f64) -> f64, x: f64) -> f64 {
         let h = 2e-4 * (x.abs() + 0.1);
         (8.0 * (f(x + h) - f(x - h)) - f(x + 2.0 * h) + f(x - 2.0 * h))

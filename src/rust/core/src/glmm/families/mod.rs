@@ -1,19 +1,19 @@
-//! Generalized linear models without random effects: families, links, and what one observation
-//! contributes.
+//! Generalized linear models without random effects: families, links, and the contributions of
+//! single observations.
 //!
-//! A family gives the log-likelihood `log p(y | eta)` of a response, and its derivatives in the
-//! linear predictor eta and in the logarithm of its shape; a link gives `log mu` of eta, and its
-//! derivatives.
+//! A family gives the log-likelihood `log p(y | eta)` of a response, with its derivatives in the
+//! linear predictor eta and in the logarithm of the shape; a link gives `log mu` as a function of
+//! eta, with its derivatives.
 //!
-//! | quantity | file |
+//! | contents | file |
 //! |---|---|
-//! | what a family tells of itself | `definition` |
-//! | one family: density, deviance, derivatives, fast loops | a file each |
-//! | the list of families | `family` |
-//! | links | `link` |
-//! | all rows of a model | `response` |
-//! | building stones of vectorised loops | `lanes` |
-//! | functions that no library has | `special` |
+//! | the trait of a family | `definition` |
+//! | one family: density, deviance, derivatives, vectorised loops | a file each |
+//! | the table of families | `family` |
+//! | link functions | `link` |
+//! | all responses of a model | `response` |
+//! | elements of vectorised loops | `lanes` |
+//! | special functions | `special` |
 
 mod binomial;
 pub mod definition;

@@ -34,7 +34,8 @@ impl Distribution for NegativeBinomial {
     }
 
     fn deviance(&self, y: f64, mu: f64, shape: f64) -> f64 {
-        // log((y + theta) / (mu + theta)), exact where y is near mu and where mu is large.
+        // Computes log((y + theta) / (mu + theta)) accurately where y is near mu, and where mu is
+        // large.
         let change = (y - mu) / (mu + shape);
         let log = if change > -0.5 {
             change.ln_1p()
@@ -83,7 +84,7 @@ impl Distribution for NegativeBinomial {
         let m = link.log_mean(eta);
         let mu = m.log.exp();
         let c = shape / (shape + mu);
-        // d c / d log(shape)
+        // The derivative of c in log(shape).
         let c_dot = c * (1.0 - c);
         let e = y - mu;
         let log_lik = digamma_difference(shape, y)

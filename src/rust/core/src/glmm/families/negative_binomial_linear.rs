@@ -1,8 +1,8 @@
-//! The negative binomial distribution whose variance is linear in the mean, `mu (1 + phi)`; the
-//! shape is phi.
+//! The negative binomial distribution with variance `mu (1 + phi)`, linear in the mean; the shape
+//! is phi.
 //!
-//! With `a = mu / phi` the log-likelihood is `log Gamma(a + y) / Gamma(a) - a log(1 + phi)` and a
-//! part free of mu. No closed form is known for its expected information.
+//! With `a = mu / phi` the log-likelihood is `log Gamma(a + y) / Gamma(a) - a log(1 + phi)` plus
+//! terms without mu. No closed form is known for its expected information.
 
 use super::definition::{
     Contribution, Distribution, ShapeDerivatives, ShapeRole,
@@ -29,7 +29,7 @@ struct InLogMean {
 impl InLogMean {
     fn new(y: f64, log_mean: f64, phi: f64) -> Self {
         let a = log_mean.exp() / phi;
-        // a log(1 + phi), the derivative of which in log a is itself
+        // The term a log(1 + phi) is its own derivative in log a.
         let at_zero = a * phi.ln_1p();
         if y == 0.0 {
             return Self {
@@ -39,7 +39,7 @@ impl InLogMean {
                 third: -at_zero,
             };
         }
-        // log Gamma(a + y) / Gamma(a) = log a + log Gamma(a + y) / Gamma(a + 1), so that a may be
+        // Uses log Gamma(a + y) / Gamma(a) = log a + log Gamma(a + y) / Gamma(a + 1), as a may be
         // tiny.
         let b = a + 1.0;
         let h = y - 1.0;
@@ -119,7 +119,7 @@ impl Distribution for NegativeBinomialLinear {
         InLogMean::new(y, m.log, shape).contribution(w, m, shape)
     }
 
-    // In log phi the derivative of a is -a, and that of log(1 + phi) is phi / (1 + phi).
+    // In log phi, the derivative of a is -a and that of log(1 + phi) is phi / (1 + phi).
     fn shape_derivatives(
         &self,
         link: Link,

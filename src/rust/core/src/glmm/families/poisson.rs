@@ -1,4 +1,4 @@
-//! `Poisson(mu)`.
+//! The Poisson distribution `Poisson(mu)`.
 
 use super::definition::{
     by_root, by_variance_function, y_log_mean, y_log_ratio, Contribution,

@@ -1,5 +1,5 @@
-//! The response of a generalized model and its linear predictor, in the order in which the rows are
-//! worked on.
+//! The responses of a generalized model with their linear predictors, in the order in which rows
+//! are processed.
 
 use crate::error::{Error, Result};
 use crate::glmm::families::definition::{
@@ -10,25 +10,25 @@ use crate::glmm::families::lanes::{Data, Kernel, BLOCK};
 use crate::glmm::families::link::Link;
 use crate::parallel::team::share;
 
-/// Rows of a piece of work that is worth a thread.
+/// Number of rows in a piece of work for a thread.
 const PIECE: usize = 32 * BLOCK;
 
-/// Responses, weights and offsets of `n` observations, and what follows from their linear
-/// predictor.
+/// Responses, weights and offsets of `n` observations, and quantities that depend on their linear
+/// predictors.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// Conditional distribution.
+    /// The conditional distribution.
     pub family: Family,
-    /// Link.
+    /// The link function.
     pub link: Link,
-    /// Dispersion, or theta of the negative binomial.
+    /// The dispersion, or theta of the negative binomial.
     pub shape: f64,
     /// Responses.
     pub y: Vec<f64>,
-    /// Prior weights; the number of trials for the binomial. A row that stands for several equal
-    /// observations has the sum of theirs.
+    /// Prior weights; the number of trials for the binomial. The weight of a row that stands for
+    /// several identical observations is the sum of theirs.
     pub w: Vec<f64>,
-    // How many observations a row stands for, if any stands for more than one.
+    // The number of observations that each row stands for, if it is not always one.
     counts: Option<Vec<f64>>,
     /// Known part of the linear predictor.
     pub offset: Vec<f64>,
@@ -38,44 +38,44 @@ pub struct Response {
     pub score: Vec<f64>,
     /// Weight of the next Newton step at `eta`.
     pub weight: Vec<f64>,
-    // The observed information at `eta`, where that may differ from the weight.
+    // The observed information at `eta`, where it may differ from the weight.
     observed: Vec<f64>,
-    // Whether the weights are those of the observed information.
+    // Whether the weights are the observed information.
     is_safe_observed: bool,
-    // All weights are one.
+    // Whether all weights are one.
     single: bool,
-    // The constant and the shape that it belongs to.
+    // The constant of the log-likelihood, and the shape at which it was computed.
     constant: (f64, f64),
-    // Fast loops, if the family has some for the link.
+    // Vectorised loops, if the family has them for the link.
     kernel: Option<&'static Kernel>,
-    // Log-likelihoods of pieces of rows, and whether all weights are the observed information
-    // there.
+    // The log-likelihood of each piece of rows, and whether all of its weights are the observed
+    // information.
     sums: Vec<(f64, bool)>,
 }
 
-/// Derivatives of the log-likelihood in eta, one of each per row. Where there are fast loops all
-/// but the slope are those of the response itself, whose kinds of information are the same there.
+/// Derivatives of the log-likelihood in eta, one of each per row. With vectorised loops all except
+/// the slope are those of the response itself, for which both kinds of information are equal.
 #[derive(Debug, Clone, Default)]
 pub struct Derivatives {
     score: Vec<f64>,
     observed: Vec<f64>,
     weight: Vec<f64>,
-    /// The derivative of the information that was asked for.
+    /// The derivative of the requested information.
     pub slope: Vec<f64>,
 }
 
 impl Derivatives {
-    /// The first ones, of the response that has filled these.
+    /// The first derivatives, given the response that has filled these.
     pub fn score<'a>(&'a self, response: &'a Response) -> &'a [f64] {
         or_given(&self.score, &response.score)
     }
 
-    /// Minus the second ones.
+    /// Minus the second derivatives.
     pub fn observed<'a>(&'a self, response: &'a Response) -> &'a [f64] {
         or_given(&self.observed, &response.weight)
     }
 
-    /// The information that was asked for.
+    /// The requested information.
     pub fn weight<'a>(&'a self, response: &'a Response) -> &'a [f64] {
         or_given(&self.weight, &response.weight)
     }
@@ -96,7 +96,7 @@ fn or_given<'a>(own: &'a [f64], given: &'a [f64]) -> &'a [f64] {
     }
 }
 
-/// Which second derivative serves as weight.
+/// The kind of information that serves as weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Information {
     /// The expected information: Fisher scoring, and lme4's Laplace approximation.
@@ -106,10 +106,10 @@ pub enum Information {
 }
 
 impl Response {
-    /// Checks responses against the family.
+    /// Checks that the responses are in the support of the family.
     ///
     /// # Errors
-    /// `Response` names the first one that can't occur.
+    /// `Response` with the first one that is not.
     pub fn check(family: Family, y: &[f64]) -> Result<()> {
         match y.iter().position(|&y| !family.accepts(y)) {
             Some(index) => Err(Error::Response {
@@ -151,8 +151,9 @@ impl Response {
         }
     }
 
-    /// Lets each row stand for several equal observations: their log-likelihoods, scores and
-    /// information add up, which in all families is what a larger weight does, but for constants.
+    /// Sets the number of identical observations that each row stands for. Their log-likelihoods,
+    /// scores and information add up, which is the effect of a larger weight in all families,
+    /// except for constants.
     pub(crate) fn counted(mut self, counts: Option<Vec<f64>>) -> Self {
         if let Some(counts) = counts {
             self.w.iter_mut().zip(&counts).for_each(|(w, c)| *w *= c);
@@ -162,7 +163,7 @@ impl Response {
         self
     }
 
-    // How many observations row `i` stands for, and the weight of each.
+    // The number of observations that row `i` stands for, and the weight of each.
     fn count_and_weight(&self, i: usize) -> (f64, f64) {
         let Some(counts) = &self.counts else {
             return (1.0, self.w[i]);
@@ -182,7 +183,7 @@ impl Response {
         self.y.len()
     }
 
-    /// Everything about observation `i` at its linear predictor.
+    /// Log-likelihood and derivatives of observation `i` at its linear predictor.
     #[inline]
     pub fn contribution(&self, i: usize) -> Contribution {
         self.family.contribution(
@@ -194,9 +195,9 @@ impl Response {
         )
     }
 
-    /// Fills score and weight at `eta`; returns the log-likelihood's part in eta. The weight is the
-    /// observed information where that is safely positive, else the expected one: Newton steps that
-    /// never go uphill.
+    /// Fills score and weight at `eta`; returns the log-likelihood without constants. A weight is
+    /// the observed information where that is safely positive, otherwise the expected one, so that
+    /// steps are descent directions.
     pub(crate) fn update(&mut self) -> f64 {
         let (family, link, shape) = (self.family, self.link, self.shape);
         let (kernel, single) = (self.kernel, self.single);
@@ -232,32 +233,31 @@ impl Response {
         self.sums.iter().map(|(log_lik, _)| log_lik).sum()
     }
 
-    /// Whether the weights that the last [`Self::update`] has set are the observed information of
-    /// every row.
+    /// Whether all weights set by the last [`Self::update`] are the observed information.
     pub(crate) fn is_safe_observed(&self) -> bool {
         self.is_safe_observed
     }
 
-    /// Whether observed and expected information are the same.
+    /// Whether observed and expected information are equal.
     pub(crate) fn is_canonical(&self) -> bool {
         self.family.is_canonical(self.link)
     }
 
-    /// Makes no weight larger than `most`.
+    /// Reduces weights larger than `most` to `most`.
     pub(crate) fn limit_weights(&mut self, most: f64) {
         for weight in &mut self.weight {
             *weight = weight.min(most);
         }
     }
 
-    /// Exchanges the weights that the last [`Self::update`] has set for the observed information,
-    /// which may be negative, or takes the exchange back.
+    /// Exchanges the weights set by the last [`Self::update`] with the observed information, which
+    /// may be negative; a second call undoes the exchange.
     pub(crate) fn swap_weights(&mut self) {
         std::mem::swap(&mut self.weight, &mut self.observed);
     }
 
-    /// Sets a dispersion; score and weights, which it divides, follow. Returns what they are
-    /// multiplied by, as is the log-likelihood's part in eta.
+    /// Sets a dispersion, and rescales score and weights, which it divides. Returns their factor,
+    /// which is also that of the log-likelihood without constants.
     pub(crate) fn set_dispersion(&mut self, value: f64) -> f64 {
         let share = self.shape / value;
         let information = self.weight.iter_mut().chain(&mut self.observed);
@@ -268,7 +268,7 @@ impl Response {
         share
     }
 
-    /// Log-likelihood, its part in eta, of some rows at other linear predictors.
+    /// The log-likelihood without constants of some rows at other linear predictors.
     pub(crate) fn log_lik_at(
         &self,
         rows: std::ops::Range<usize>,
@@ -290,7 +290,7 @@ impl Response {
     }
 
     /// Sets the linear predictors to those of means near the responses, with their expected weights
-    /// and no score; zero where there is none.
+    /// and zero scores; the weight is zero where there is no such predictor.
     pub(crate) fn predict_responses(&mut self) {
         for i in 0..self.n() {
             let mean = self.family.start_mean(self.y[i], self.w[i]);
@@ -318,7 +318,7 @@ impl Response {
         one.times(count)
     }
 
-    /// Score of row `i` at another linear predictor.
+    /// The score of row `i` at another linear predictor.
     #[inline]
     pub(crate) fn score_at(&self, i: usize, eta: f64) -> f64 {
         if let Some(kernel) = self.kernel {
@@ -329,7 +329,7 @@ impl Response {
             .score
     }
 
-    /// Fills in score and information of all rows at `eta`, and its derivative.
+    /// Fills score and information of all rows at `eta`, and the derivative of the information.
     pub fn derivatives(&self, information: Information, out: &mut Derivatives) {
         out.clear();
         if let Some(kernel) = self.kernel {
@@ -353,8 +353,8 @@ impl Response {
         }
     }
 
-    /// Puts the weights of an information in place of those of the Newton step; may be negative if
-    /// observed.
+    /// Replaces the weights of the Newton step by those of an information, which may be negative if
+    /// it is the observed one.
     pub(crate) fn set_weights(&mut self, information: Information) {
         if self.is_canonical() {
             return;
@@ -368,7 +368,7 @@ impl Response {
         }
     }
 
-    /// The part of the log-likelihood that is free of eta.
+    /// The terms of the log-likelihood that do not depend on eta.
     pub fn constant(&mut self) -> f64 {
         if self.constant.1 != self.shape {
             self.constant = (self.constant_at(self.shape), self.shape);
@@ -376,7 +376,7 @@ impl Response {
         self.constant.0
     }
 
-    /// Constant of the log-likelihood at another shape.
+    /// The same at another shape.
     pub(crate) fn constant_at(&self, shape: f64) -> f64 {
         let of_row = |i: usize| {
             let (count, w) = self.count_and_weight(i);
@@ -385,12 +385,12 @@ impl Response {
         (0..self.n()).map(of_row).sum()
     }
 
-    /// Means.
+    /// The means.
     pub fn mean(&self) -> Vec<f64> {
         self.eta.iter().map(|&eta| self.link.mean(eta)).collect()
     }
 
-    /// Sum of the deviance residuals' squares at `eta`.
+    /// The sum of squared deviance residuals at `eta`.
     pub fn deviance(&self) -> f64 {
         let one = |i: usize| {
             self.family.deviance(
@@ -403,7 +403,7 @@ impl Response {
         (0..self.n()).map(one).sum()
     }
 
-    /// Deviance of the model with one mean for all, that of the responses.
+    /// The deviance of the model with one common mean, the mean response.
     pub(crate) fn null_deviance(&self) -> f64 {
         let total: f64 = self.w.iter().sum();
         let mean =

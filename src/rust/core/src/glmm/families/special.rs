@@ -1,4 +1,4 @@
-//! Special functions that neither the standard library nor `libm` has.
+//! Special functions that are neither in the standard library nor in `libm`.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -7,7 +7,7 @@ pub(crate) fn ln_gamma(x: f64) -> f64 {
     libm::lgamma(x)
 }
 
-/// Derivative of `log Gamma`, for `x > 0`: recurrence up to 15, then the asymptotic series.
+/// The derivative of `log Gamma`, for `x > 0`: recurrence up to 15, then the asymptotic series.
 pub(crate) fn digamma(mut x: f64) -> f64 {
     let mut sum = 0.0;
     while x < 15.0 {
@@ -22,7 +22,7 @@ pub(crate) fn digamma(mut x: f64) -> f64 {
     sum + x.ln() - 0.5 / x - series
 }
 
-/// `Gamma(a + h) / Gamma(a)` on the log scale, without the cancellation of two large values.
+/// `log(Gamma(a + h) / Gamma(a))`, without the cancellation of two large values.
 pub(crate) fn ln_gamma_ratio(a: f64, h: f64) -> f64 {
     if h == 0.0 {
         0.0
@@ -31,14 +31,14 @@ pub(crate) fn ln_gamma_ratio(a: f64, h: f64) -> f64 {
     } else if a < 1e4 {
         ln_gamma(a + h) - ln_gamma(a)
     } else {
-        // Stirling's series for both, with the large terms taken together.
+        // Stirling's series of both, with the large terms combined.
         let correction = |x: f64| (1.0 / 12.0 - 1.0 / (360.0 * x * x)) / x;
         h * (a + h).ln() + (a - 0.5) * (h / a).ln_1p() - h + correction(a + h)
             - correction(a)
     }
 }
 
-/// `digamma(a + h) - digamma(a)`, without cancellation where `h` is small beside `a`.
+/// `digamma(a + h) - digamma(a)`, without cancellation where `h` is small relative to `a`.
 pub(crate) fn digamma_difference(a: f64, h: f64) -> f64 {
     if h <= 20.0 && h.fract() == 0.0 {
         return (0..h as u32).map(|j| 1.0 / (a + f64::from(j))).sum();
@@ -51,7 +51,7 @@ pub(crate) fn digamma_difference(a: f64, h: f64) -> f64 {
 }
 
 /// `trigamma(a + h) - trigamma(a)`, the difference of second derivatives of `log Gamma`, without
-/// cancellation where `h` is small beside `a`.
+/// cancellation where `h` is small relative to `a`.
 pub(crate) fn trigamma_difference(a: f64, h: f64) -> f64 {
     if (0.0..=20.0).contains(&h) && h.fract() == 0.0 {
         return -(0..h as u32)
@@ -66,7 +66,7 @@ pub(crate) fn trigamma_difference(a: f64, h: f64) -> f64 {
 }
 
 /// `tetragamma(a + h) - tetragamma(a)`, the difference of third derivatives of `log Gamma`, without
-/// cancellation where `h` is small beside `a`.
+/// cancellation where `h` is small relative to `a`.
 pub(crate) fn tetragamma_difference(a: f64, h: f64) -> f64 {
     if (0.0..=20.0).contains(&h) && h.fract() == 0.0 {
         return 2.0
@@ -82,7 +82,7 @@ pub(crate) fn tetragamma_difference(a: f64, h: f64) -> f64 {
     correction(a) - correction(b) + h * (a + b) / (a * a * b * b)
 }
 
-// Second derivative of `log Gamma`, for x > 0.
+// The second derivative of `log Gamma`, for x > 0.
 fn trigamma(mut x: f64) -> f64 {
     let mut sum = 0.0;
     while x < 15.0 {
@@ -96,7 +96,7 @@ fn trigamma(mut x: f64) -> f64 {
     sum + 1.0 / x + 0.5 * s + s / x * series
 }
 
-// Third derivative of `log Gamma`, for x > 0.
+// The third derivative of `log Gamma`, for x > 0.
 fn tetragamma(mut x: f64) -> f64 {
     let mut sum = 0.0;
     while x < 15.0 {
@@ -109,13 +109,13 @@ fn tetragamma(mut x: f64) -> f64 {
     sum - s - s / x - s * s * series
 }
 
-/// Inverse of the standard normal distribution function: Newton's method on `log Phi`, which is
-/// concave, from below.
+/// The inverse of the standard normal distribution function, by Newton's method from below on
+/// `log Phi`, which is concave.
 pub(crate) fn normal_quantile(p: f64) -> f64 {
     if p > 0.5 {
         return -normal_quantile(1.0 - p);
     }
-    // log Phi(x) <= -x^2/2 for x < 0 bounds the solution from below.
+    // The bound log Phi(x) <= -x^2/2 for x < 0 gives a starting point below the solution.
     let target = p.max(f64::MIN_POSITIVE).ln();
     let mut x = -(-2.0 * target).sqrt();
     for _ in 0..100 {
@@ -139,7 +139,7 @@ pub(crate) fn log_normal_cdf(x: f64) -> f64 {
     }
 }
 
-/// First three derivatives of `log Phi(x)`; the first is the inverse Mills ratio.
+/// The first three derivatives of `log Phi(x)`; the first is the inverse Mills ratio.
 pub(crate) fn mills(x: f64) -> [f64; 3] {
     if x < -25.0 {
         return mills_series(-x);
@@ -159,7 +159,8 @@ pub(crate) fn mills(x: f64) -> [f64; 3] {
     ]
 }
 
-// phi(t) / Phi(-t) = t + sum_k c_k t^-(2k+1) for large t, and its derivatives in x = -t.
+// The asymptotic series phi(t) / Phi(-t) = t + sum_k c_k t^-(2k+1) for large t, and its derivatives
+// in x = -t.
 fn mills_series(t: f64) -> [f64; 3] {
     const C: [f64; 7] = [1.0, -2.0, 10.0, -74.0, 706.0, -8162.0, 110_410.0];
     let mut first = t;
@@ -219,7 +220,7 @@ mod tests {
         ),
     ];
 
-    // psigamma(x, 1) and psigamma(x, 2) of R
+    // Reference values are psigamma(x, 1) and psigamma(x, 2) of R.
     #[test]
     fn polygammas_have_known_values() {
         for (x, second, third) in POLYGAMMA {
@@ -244,13 +245,13 @@ mod tests {
                 1e-15,
             );
         }
-        // Gamma(a + h) / Gamma(a) -> a^h
+        // The limit of Gamma(a + h) / Gamma(a) is a^h.
         close(ln_gamma_ratio(1e12, 30.5), 30.5 * 1e12f64.ln(), 1e-10);
     }
 
     #[test]
     fn normal_tail_is_accurate() {
-        // log Phi from R's pnorm(x, log.p = TRUE)
+        // Reference values of log Phi are from R's pnorm(x, log.p = TRUE).
         for (x, log) in [
             (-1.0, -1.841_021_645_009_263_7),
             (-5.0, -15.064_998_393_988_727),

@@ -1,43 +1,42 @@
-//! The course of a search for the modes: when Newton's method is tried, and when the modes are
-//! found.
+//! Convergence control of PIRLS: when to try Newton's method, and when the modes have been found.
 
 use crate::tolerances::{NEAR, SQUARING};
 
-/// Once steps are small, so many more may refine the modes.
+/// Largest number of steps that refine the modes once steps are small.
 pub(super) const MOST_REFINEMENTS: usize = 300;
-/// Small steps that may be as large as the steps before them.
+/// Largest number of small steps that do not become smaller.
 const MOST_IDLE: usize = 5;
-/// Steps with safe weights before Newton's method is tried from where the modes are far.
+/// Number of steps with safe weights, far from the modes, after which Newton's method is tried.
 const MOST_FISHER: usize = 10;
 
-/// The course of a search for the modes.
+/// The state of the convergence control.
 #[derive(Debug)]
 pub(super) struct Course {
-    /// The modes are accepted once the decrement is below this.
+    /// The Newton decrement below which the modes are accepted.
     tolerance: f64,
-    /// What a step leaves is expected to be below this share of the tolerance, where convergence is
-    /// linear.
+    /// Where convergence is linear, the share of the tolerance below which the extrapolated error
+    /// must be.
     share: f64,
-    /// Whether observed and expected information are the same.
+    /// Whether observed and expected information are equal.
     is_canonical: bool,
-    /// Whether a decrement that is foreseen, but not seen, ends the search.
+    /// Whether a predicted decrement may end the search, before it has been computed.
     pub foresees: bool,
-    /// The decrement of the step before.
+    /// The decrement of the previous step.
     before: f64,
-    /// Steps that gained more than the tolerance.
+    /// Number of steps that gained more than the tolerance.
     pub moving: usize,
-    /// Steps that gained less.
+    /// Number of steps that gained less.
     refining: usize,
-    /// Steps that were no smaller than those before them.
+    /// Number of steps that were no smaller than the previous ones.
     idle: usize,
-    /// Steps since the exact Hessian was tried and wasn't positive definite, and how many there
-    /// have to be before it is tried again.
+    /// Number of steps since the exact Hessian was found not to be positive definite, and the
+    /// number of steps before it is tried again.
     waited: usize,
     patience: usize,
 }
 
 impl Course {
-    /// The course before the first step.
+    /// The state before the first step.
     pub fn new(tolerance: f64, share: f64, is_canonical: bool) -> Self {
         Self {
             tolerance,
@@ -53,14 +52,14 @@ impl Course {
         }
     }
 
-    /// Whether the next step is to be one of Newton's method: far from the modes safe weights lead
-    /// more surely to where the deviance is convex.
+    /// Whether the next step should be one of Newton's method: far from the modes, safe weights
+    /// lead more reliably to the region where the deviance is convex.
     pub fn wants_newton(&self, unit: f64) -> bool {
         let is_near = self.before <= NEAR * unit || self.moving >= MOST_FISHER;
         is_near && self.waited >= self.patience
     }
 
-    /// Takes note of whether the exact Hessian served.
+    /// Records whether the exact Hessian was positive definite.
     pub fn has_tried(&mut self, wanted: bool, is_newton: bool) {
         self.waited += 1;
         if wanted && !is_newton {
@@ -69,12 +68,11 @@ impl Course {
         }
     }
 
-    /// Whether a step of this decrement and length led to the modes.
+    /// Whether the modes have been found by a step with this decrement and length.
     ///
-    /// Newton's method squares the error of the modes, if the step was a whole one: a search that
-    /// is to be rough ends when the next decrement is foreseen to be small. Where expected
-    /// weights take part convergence is linear, at a rate that the last two steps show, be they
-    /// whole or not.
+    /// Newton's method squares the error of the modes after a full step, so that a search with low
+    /// accuracy ends when the next decrement is predicted to be small. With expected weights
+    /// convergence is linear, at a rate estimated from the last two steps, full or not.
     pub fn has_arrived(
         &mut self,
         decrement: f64,
@@ -126,7 +124,7 @@ mod tests {
             let mut steps = decrements.iter();
             steps.position(|d| course.has_arrived(*d, 1.0, true))
         };
-        // Each is the square of the one before, over a thousand.
+        // Each decrement is the square of the previous one, divided by a thousand.
         let quadratic = [30.0, 0.9, 8.1e-4, 6.6e-10];
         assert_eq!(arrives(false, &quadratic), Some(3));
         assert_eq!(arrives(true, &quadratic), Some(2));

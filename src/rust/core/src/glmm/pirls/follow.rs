@@ -1,33 +1,33 @@
-//! A dispersion that follows from the modes, and is found along with them.
+//! A dispersion that is a function of the modes, determined together with them.
 //!
-//! The modes minimise `deviance / phi + |u|^2` for a given phi, and `phi = deviance / df` minimises
-//! the same with `df log phi` added for given modes. So phi follows after each step near the modes,
-//! and that sum never rises; far from them phi stays, which a search before has found, as there may
-//! be several modes. A whole step near the modes leads to those of its phi: the excess of
-//! `log(deviance / df)` over `log phi` is then a function of phi, whose zero the secant method
-//! finds at a faster rate.
+//! The modes minimise `deviance / phi + |u|^2` for given phi, and `phi = deviance / df` minimises
+//! the same function plus `df log phi` for given modes. So phi is updated after each step near the
+//! modes, and this sum never rises; far from the modes phi keeps the value of an earlier search, as
+//! there may be several modes. A full step near the modes leads to the modes for its phi: the
+//! excess of `log(deviance / df)` over `log phi` is then a function of phi, whose zero the secant
+//! method finds with superlinear convergence.
 
 use super::Pirls;
 use crate::error::{Error, Result};
 use crate::tolerances::{SHAPE_NOISE, SHAPE_STEP};
 
-/// Most changes of a dispersion in one search for the modes.
+/// Largest number of changes of the dispersion in one search for the modes.
 const MOST_CHANGES: usize = 50;
 
-/// What a dispersion follows by.
+/// The state of the iteration for the dispersion.
 #[derive(Debug, Clone)]
 pub(crate) struct Follow {
-    /// Degrees of freedom that the deviance is divided by.
+    /// Degrees of freedom by which the deviance is divided.
     df: f64,
-    /// What is no more than a rounding error of the dispersion.
+    /// A dispersion that is rounding error only.
     least: f64,
-    /// Logarithm of the dispersion, and its excess, at the step before, if that was a whole one.
+    /// The logarithm of the dispersion and its excess at the previous step, if that was a full one.
     last: Option<(f64, f64)>,
     changes: usize,
 }
 
 impl Follow {
-    /// A dispersion that is the deviance over `df`, and not less than a rounding error.
+    /// A dispersion that is the deviance over `df`, and at least a rounding error.
     pub fn new(df: f64, least: f64) -> Self {
         Self {
             df,
@@ -37,13 +37,13 @@ impl Follow {
         }
     }
 
-    /// Forgets the search before.
+    /// Discards the state of the previous search.
     pub fn restart(&mut self) {
         self.last = None;
         self.changes = 0;
     }
 
-    // Whether the excess is small enough, or as small as rounding lets it be.
+    // Whether the excess is negligible, or as small as rounding errors allow.
     fn is_settled(&self, excess: f64, roughness: f64) -> bool {
         let size = excess.abs() / roughness;
         let is_idle = self
@@ -54,7 +54,7 @@ impl Follow {
             || self.changes == MOST_CHANGES
     }
 
-    // The next dispersion, after a whole step near the modes or a part of it.
+    // The next dispersion, after a full or partial step near the modes.
     fn next(&mut self, log: f64, excess: f64, is_whole: bool) -> f64 {
         let slope = match self.last {
             Some((l, e)) if is_whole => {
@@ -69,8 +69,8 @@ impl Follow {
 }
 
 impl Pirls {
-    /// Lets the dispersion follow after a step near the modes, if it is one that does; returns
-    /// whether it is settled.
+    /// Updates the dispersion after a step near the modes, if it is a function of them; returns
+    /// whether it has converged.
     ///
     /// # Errors
     /// `ZeroResidual`, `NonFinite`.

@@ -1,16 +1,17 @@
-//! Penalized iteratively reweighted least squares: the conditional modes of the random effects.
+//! Penalized iteratively reweighted least squares (PIRLS): the conditional modes of the random
+//! effects.
 //!
 //! For given covariance parameters the penalized deviance `-2 log p(y | u, beta) + |u|^2` is
-//! minimised over `u`, or over `u` and `beta` together, by Newton's method: each step is a
-//! penalized least-squares problem with the weights W and the working response of the linear
-//! predictor before it.
+//! minimised over `u`, or over `u` and `beta`, by Newton's method: each step is a penalized
+//! least-squares problem with the weights W and the working response at the current linear
+//! predictor.
 //!
-//! | what | file |
+//! | contents | file |
 //! |---|---|
-//! | data, modes and factor; the search for the modes | here |
-//! | one step: where it leads, and how far it goes | `steps` |
-//! | when Newton's method is tried, and when the modes are found | `course` |
-//! | a dispersion that follows from the modes | `follow` |
+//! | data, modes and factor; the iteration | here |
+//! | one step: direction and length | `steps` |
+//! | convergence control | `course` |
+//! | a dispersion that is a function of the modes | `follow` |
 
 mod course;
 mod follow;
@@ -32,17 +33,18 @@ pub(crate) use crate::glmm::pirls::follow::Follow;
 use crate::glmm::vary::Vary;
 use crate::tolerances::{DECREMENT, NEAR, RATE_SHARE};
 
-/// When to stop.
+/// Tolerances and limits of PIRLS.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
-    /// The modes are accepted once the next step would lower the penalized deviance by less.
+    /// The Newton decrement (predicted decrease of the penalized deviance) below which the modes
+    /// are accepted.
     pub decrement: f64,
-    /// Most iterations.
+    /// Largest number of iterations.
     pub max_iterations: usize,
-    /// Most halvings of one step.
+    /// Largest number of halvings of one step.
     pub max_halvings: usize,
-    /// How many times larger errors of the modes and the dispersion may be: one, but for searches
-    /// that only tell where another one may start.
+    /// Factor of the tolerances of modes and dispersion: one, except in searches that only find
+    /// starting points.
     pub roughness: f64,
 }
 
@@ -57,7 +59,7 @@ impl Default for Tolerance {
     }
 }
 
-/// The data of a generalized mixed model, its linear predictor and the factor of the penalized
+/// The data of a generalized mixed model, its linear predictor, and the factor of the penalized
 /// problem.
 #[derive(Debug, Clone)]
 pub struct Pirls {
@@ -65,39 +67,39 @@ pub struct Pirls {
     pub(crate) rows: Rows,
     pub(crate) response: Response,
     pub(crate) engine: Engine,
-    /// Limits.
+    /// Tolerances and limits.
     pub tolerance: Tolerance,
-    /// Unit of the penalized deviance: the dispersion that its limits are multiples of.
+    /// The unit of the penalized deviance: the dispersion, which multiplies its tolerances.
     pub(crate) unit: f64,
     /// Spherical random effects of each term.
     pub(crate) u: Vec<Vec<f64>>,
-    /// What is added to the penalized deviance for each unit of the coefficients of a fixed factor;
-    /// empty for other terms.
+    /// The linear term in the penalized deviance for the coefficients of a fixed factor; empty for
+    /// other terms.
     pub(crate) tilt: Vec<Vec<f64>>,
-    /// What is added to the penalized deviance for each unit of the linear predictor of a row;
-    /// empty if nothing is. [`Self::tilt`] has the sums of it.
+    /// The linear term in the linear predictors of the rows, or empty; [`Self::tilt`] has its sums
+    /// over levels.
     pub(crate) tilt_of_rows: Vec<f64>,
-    /// Fixed effects of the centred columns.
+    /// Fixed effects of the centred columns of X.
     pub(crate) beta: Vec<f64>,
-    /// The way between these and the fixed effects of the columns as they are.
+    /// The transformation between fixed effects of the centred and the original columns.
     pub(crate) centring: Centring,
     theta: Vec<f64>,
-    // Linear predictor before the step, change by the step, working response.
+    // The linear predictor before the step, its change by the step, and the working response.
     eta: Vec<f64>,
     delta: Vec<f64>,
     working: Vec<f64>,
-    /// Penalized deviance, short of its constant, at the modes.
+    /// The penalized deviance at the modes, without constants.
     pub(crate) penalized: f64,
-    /// What the dispersion follows by, while it does.
+    /// The state of a dispersion that is a function of the modes.
     pub(crate) follow: Option<Follow>,
-    /// Newton steps in all.
+    /// Total number of Newton steps.
     pub(crate) iterations: usize,
     trace: Option<Vec<f64>>,
-    /// Is told the course of every search.
+    /// Called with the course of every search.
     pub report: Option<Report>,
 }
 
-/// Where a search for the modes may start.
+/// Modes and fixed effects from which a search may start.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Modes {
     u: Vec<Vec<f64>>,
@@ -105,8 +107,8 @@ pub(crate) struct Modes {
     shape: f64,
 }
 
-/// Sees what was varied, the fixed effects at the start of a search, and the Laplace deviance there
-/// and after each iteration.
+/// Observes the variables of a search, the fixed effects at its start, and the Laplace deviance at
+/// the start and after each iteration.
 pub(crate) type Report = fn(Vary, &[f64], &[f64]);
 
 impl Pirls {
@@ -155,7 +157,7 @@ impl Pirls {
         })
     }
 
-    /// Replaces the responses, which are in the order of the design, and forgets the modes.
+    /// Replaces the responses, which are in the order of the design, and resets the modes to zero.
     ///
     /// # Errors
     /// `Response`.
@@ -167,10 +169,10 @@ impl Pirls {
         Ok(())
     }
 
-    /// The factor that belongs to what is varied.
+    /// The factor of the system with or without fixed effects.
     ///
     /// # Errors
-    /// `NeedsFactor` of the iterative engine.
+    /// `NeedsFactor` with the iterative engine.
     pub fn factor(&self, vary: Vary) -> Result<&Factor> {
         self.engine.factor(vary)
     }
@@ -178,12 +180,12 @@ impl Pirls {
     /// Conditional variances of the random effects given the fixed ones.
     ///
     /// # Errors
-    /// `NeedsFactor` of the iterative engine where they would take too long.
+    /// `NeedsFactor` if the iterative engine would take too long.
     pub fn cond_var(&mut self, vary: Vary) -> Result<Vec<Vec<f64>>> {
         self.engine.cond_var(vary)
     }
 
-    /// Root mean square of each column of Z, weights included; 1 for a column of zeros.
+    /// The weighted root mean square of each column of Z; 1 for a column of zeros.
     pub(crate) fn root_mean_squares(
         &self,
         vary: Vary,
@@ -193,7 +195,7 @@ impl Pirls {
         scales_of(self.engine.covs(), products, n_eff)
     }
 
-    /// Forgets the modes: the next search starts from zero.
+    /// Resets the modes to zero.
     pub(crate) fn reset(&mut self) {
         for u in self.u.iter_mut() {
             u.fill(0.0);
@@ -201,7 +203,7 @@ impl Pirls {
         self.level();
     }
 
-    /// The present modes, to come back to.
+    /// The current modes, to be restored later.
     pub(crate) fn modes(&self) -> Modes {
         Modes {
             u: self.u.clone(),
@@ -210,19 +212,19 @@ impl Pirls {
         }
     }
 
-    /// Makes these the modes from which the next search starts.
+    /// Restores modes, from which the next search starts.
     pub(crate) fn return_to(&mut self, modes: &Modes) {
         self.u.clone_from(&modes.u);
         self.beta.clone_from(&modes.beta);
         self.response.shape = modes.shape;
     }
 
-    /// Keeps the Laplace deviance of each iteration of the following searches.
+    /// Starts recording the Laplace deviance after each iteration.
     pub(crate) fn record(&mut self) {
         self.trace = Some(Vec::new());
     }
 
-    /// What has been kept since [`Self::record`].
+    /// The deviances recorded since [`Self::record`].
     pub(crate) fn take_trace(&mut self) -> Vec<f64> {
         self.trace.take().unwrap_or_default()
     }
@@ -238,14 +240,15 @@ impl Pirls {
         &self.theta
     }
 
-    /// The fixed effects of the columns as they are.
+    /// The fixed effects of the original columns of X.
     pub(crate) fn natural_beta(&self) -> Vec<f64> {
         let mut beta = self.beta.clone();
         self.centring.restore(&mut beta);
         beta
     }
 
-    /// `X beta + offset + Z Lambda u` of the present `u` and `beta`, and what follows from it.
+    /// Computes the linear predictor `X beta + offset + Z Lambda u` and everything that depends on
+    /// it; returns the log-likelihood.
     pub(crate) fn update_eta(&mut self) -> f64 {
         self.response.eta.copy_from_slice(&self.response.offset);
         let b = self.effects();
@@ -254,7 +257,7 @@ impl Pirls {
         self.response.update()
     }
 
-    /// `X beta + Z Lambda u` of the present `u` and any `beta`, of centred columns.
+    /// `X beta + Z Lambda u` for the current `u` and any `beta` of the centred columns.
     pub(crate) fn predictor(&self, beta: &[f64]) -> Vec<f64> {
         let mut predictor = vec![0.0; self.rows.n()];
         self.rows
@@ -273,12 +276,12 @@ impl Pirls {
         self.u.iter().flatten().map(|u| u * u).sum()
     }
 
-    /// `|u|^2` and the linear term of the coefficients of fixed factors.
+    /// `|u|^2` plus the linear term.
     fn penalty(&self) -> f64 {
         self.ussq() + self.tilted(|t, level| self.u[t][level])
     }
 
-    // The linear term at spherical effects.
+    // The linear term for given spherical effects.
     fn tilted(&self, u: impl Fn(usize, usize) -> f64) -> f64 {
         let mut sum = 0.0;
         for (t, tilt) in self.tilt.iter().enumerate() {
@@ -291,7 +294,7 @@ impl Pirls {
         sum
     }
 
-    /// Takes the linear term away: PIRLS then minimizes the penalized deviance.
+    /// Removes the linear term, so that PIRLS minimises the penalized deviance.
     pub(crate) fn level(&mut self) {
         self.tilt.iter_mut().for_each(Vec::clear);
         self.tilt_of_rows.clear();
@@ -313,8 +316,8 @@ impl Pirls {
         found
     }
 
-    /// Finds the conditional modes from where linear predictors are near those of the responses: at
-    /// zero modes their means can be out of range, or beyond what a number holds.
+    /// Finds the conditional modes, starting where the linear predictors are near those of the
+    /// responses: at zero modes the means may be out of range or overflow.
     ///
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
@@ -334,7 +337,7 @@ impl Pirls {
             roughness * RATE_SHARE,
             self.response.is_canonical(),
         );
-        // Conjugate gradients are asked for nothing but steps before rows are weighed anew.
+        // The iterative engine only takes steps here, before the weights change again.
         let is_large = self.engine.as_iterative().is_some();
         course.foresees = roughness > 1.0 && is_large && self.follow.is_none();
         for iteration in 1..=self.tolerance.max_iterations + MOST_REFINEMENTS {
@@ -357,7 +360,7 @@ impl Pirls {
         Err(self.diverged(self.tolerance.max_iterations, 0))
     }
 
-    // Makes the present modes a point to start from: finite, and with linear predictors of the
+    // Makes the current modes a valid starting point: finite, and with linear predictors of the
     // right sign.
     fn start_search(&mut self, vary: Vary) -> Result<()> {
         if let Some(follow) = &mut self.follow {
@@ -377,8 +380,8 @@ impl Pirls {
         Err(self.diverged(0, 0))
     }
 
-    // The modes (and fixed effects) for which the linear predictors are nearest to those of the
-    // responses.
+    // Sets the modes (and fixed effects) for which the linear predictors are nearest to those of
+    // the responses.
     fn start_from_responses(&mut self, vary: Vary) -> Result<()> {
         let trace = self.trace.take();
         self.response.predict_responses();
@@ -401,8 +404,7 @@ impl Pirls {
         }
     }
 
-    /// Fills the factor with the present weights, its right-hand side with `[Z X]' r`, and factors
-    /// it.
+    /// Factors the system with the current weights, and sets its right-hand side to `[Z X]' r`.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -411,7 +413,7 @@ impl Pirls {
         engine.refactor(rows, problem)
     }
 
-    // What solves the penalized problem, the rows, and the problem at the present weights.
+    // The engine, the rows, and the problem with the current weights.
     fn problem(&mut self, vary: Vary) -> (&mut Engine, &mut Rows, Problem<'_>) {
         let problem = Problem {
             vary,
@@ -424,7 +426,7 @@ impl Pirls {
         (&mut self.engine, &mut self.rows, problem)
     }
 
-    // Keeps the Laplace deviance at the present modes.
+    // Records the Laplace deviance at the current modes.
     fn push_trace(&mut self, vary: Vary) -> Result<()> {
         if let Some(mut trace) = self.trace.take() {
             let linear = self.penalty() - self.ussq();
@@ -443,8 +445,8 @@ impl Pirls {
         Ok(())
     }
 
-    /// Takes the weights of an information at the modes: the Laplace approximation needs the
-    /// log-determinant with them.
+    /// Factors the system with the weights of an information at the modes, for the log-determinant
+    /// of Laplace's approximation.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -458,17 +460,17 @@ impl Pirls {
         self.refactor(vary)
     }
 
-    /// `-2 log p(y | u)` at the present linear predictor, short of its constant.
+    /// `-2 log p(y | u)` at the current linear predictor, without its constant.
     pub(crate) fn short_deviance(&self) -> f64 {
         self.penalized - self.penalty()
     }
 
-    /// `-2 log p(y | u)` at the present linear predictor.
+    /// `-2 log p(y | u)` at the current linear predictor.
     pub(crate) fn conditional_deviance(&mut self) -> f64 {
         self.short_deviance() - 2.0 * self.response.constant()
     }
 
-    /// Values in the order of the design.
+    /// Sorted values in the order of the design.
     pub(crate) fn unsorted(&self, sorted: &[f64]) -> Vec<f64> {
         let mut out = vec![0.0; sorted.len()];
         for (&i, value) in self.rows.order.iter().zip(sorted) {

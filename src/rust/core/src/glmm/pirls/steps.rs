@@ -1,5 +1,5 @@
-//! The steps of a search for the modes: where a quadratic approximation of the penalized deviance
-//! leads, by observed information where that is positive definite, and how far to go there.
+//! The steps of PIRLS: a direction by a quadratic approximation of the penalized deviance, with the
+//! observed information where it is positive definite, and a step length.
 
 use super::Pirls;
 use crate::error::Result;
@@ -11,8 +11,8 @@ use crate::parallel::team::{share, share_pass, PASS};
 use crate::tolerances::{LARGEST_WEIGHT, PIRLS_NOISE};
 
 impl Pirls {
-    /// The point to go to, and whether Newton's method leads there: with the exact Hessian if that
-    /// is wanted and it is positive definite, else with safe weights.
+    /// The minimum of the quadratic approximation, and whether it is that of Newton's method: with
+    /// the exact Hessian if it is wanted and positive definite, otherwise with safe weights.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -22,7 +22,7 @@ impl Pirls {
         wants_newton: bool,
     ) -> Result<(Solution, bool)> {
         let is_newton = self.response.is_safe_observed();
-        // Conjugate gradients don't notice that a matrix isn't positive definite.
+        // Conjugate gradients do not detect an indefinite matrix.
         let has_factor = self.engine.as_iterative().is_none();
         if wants_newton && has_factor && !is_newton {
             self.response.swap_weights();
@@ -35,14 +35,14 @@ impl Pirls {
         if found.is_ok() || !has_factor {
             return Ok((found?, is_newton));
         }
-        // Far from the modes some weights may be so large that rounding spoils the factor. Smaller
-        // ones lead downhill too.
+        // Far from the modes some weights may be so large that the factor is inaccurate; with
+        // smaller weights the direction is still one of descent.
         self.response
             .limit_weights(LARGEST_WEIGHT / self.largest_effect());
         Ok((self.newton_point(vary)?, false))
     }
 
-    // The largest variance of a row's random effects, `|Lambda'z_i|^2`, but at least one.
+    // The largest variance `|Lambda'z_i|^2` of a row's random effects, but at least one.
     fn largest_effect(&self) -> f64 {
         let mut squares = vec![0.0; self.rows.n()];
         for term in &self.rows.terms {
@@ -57,8 +57,8 @@ impl Pirls {
         squares.into_iter().fold(1.0, f64::max)
     }
 
-    // Whether the linear predictor of row `i` must stay positive. Under a square-root link eta and
-    // -eta have the same mean, and a positive response has no likelihood at zero between them:
+    // Whether the linear predictor of row `i` must remain positive. With a square-root link eta and
+    // -eta have the same mean, and at zero between them a positive response has zero likelihood:
     // modes beyond zero are mirror images of better ones.
     fn may_reflect(&self, i: usize) -> bool {
         let response = &self.response;
@@ -74,7 +74,7 @@ impl Pirls {
         self.response.link == Link::Sqrt && (0..self.eta.len()).any(is_wrong)
     }
 
-    // Whether the step would give a linear predictor the wrong sign.
+    // Whether the step gives a linear predictor the wrong sign.
     fn reflects(&self) -> bool {
         let crosses =
             |i: usize| self.eta[i] > 0.0 && self.response.eta[i] <= 0.0;
@@ -90,7 +90,7 @@ impl Pirls {
     pub(super) fn newton_point(&mut self, vary: Vary) -> Result<Solution> {
         self.eta.copy_from_slice(&self.response.eta);
         self.raise_weights();
-        // Conjugate gradients look for the change of the fixed effects.
+        // Conjugate gradients solve for the change of the fixed effects.
         let is_change = self.engine.as_iterative().is_some();
         let beta: &[f64] = match vary == Vary::Modes || is_change {
             true => &self.beta,
@@ -116,9 +116,9 @@ impl Pirls {
         Ok(point)
     }
 
-    /// Goes to the point, or part of the way if that doesn't lower the penalized deviance. Returns
-    /// what the whole step would have gained according to the quadratic approximation, and the
-    /// share of it that was taken.
+    /// Moves to the point, or part of the way if that does not lower the penalized deviance.
+    /// Returns the decrease of a full step predicted by the quadratic approximation, and the step
+    /// length.
     ///
     /// # Errors
     /// `PirlsDiverged`.
@@ -139,7 +139,7 @@ impl Pirls {
         }
         match self.halve_towards(vary, &towards, &point.beta) {
             Some(length) => Ok((decrement, length)),
-            // What is left to gain is rounding error.
+            // The remaining decrease is rounding error.
             None if decrement <= self.tolerance.decrement * self.unit => {
                 self.response.eta.copy_from_slice(&self.eta);
                 self.response.update();
@@ -149,8 +149,7 @@ impl Pirls {
         }
     }
 
-    // Goes as far as the penalized deviance doesn't rise, the whole step or a half, a quarter, ...
-    // of it; returns that length.
+    // Halves the step until the penalized deviance does not rise; returns the step length.
     fn halve_towards(
         &mut self,
         vary: Vary,
@@ -173,8 +172,8 @@ impl Pirls {
         None
     }
 
-    // Sets `delta`, the step of the linear predictors to those of `point`; their part of the
-    // decrement, `sum_i w_i delta_i^2`, comes back.
+    // Sets `delta`, the step of the linear predictors to those of `point`; returns their part of
+    // the decrement, `sum_i w_i delta_i^2`.
     fn aim_at(&mut self, vary: Vary, point: &Solution) -> f64 {
         let beta = match vary {
             Vary::Jointly => &point.beta,
@@ -196,8 +195,8 @@ impl Pirls {
         decrements.iter().sum()
     }
 
-    // The penalized deviance after a step of this length, to which the response is moved; none if a
-    // linear predictor would get the wrong sign.
+    // The penalized deviance after a step of this length, for which the response is updated; `None`
+    // if a linear predictor gets the wrong sign.
     fn penalized_along(
         &mut self,
         towards: &[Vec<f64>],
