@@ -1,29 +1,30 @@
 #' Terms that could be dropped or added
 #'
-#' `drop1()` fits each model that has one fixed effect less, `add1()` each that has one more, and
-#' compare them by AIC. As of [extractAIC()][logLik.rlmm], fits by REML are compared by maximum
-#' likelihood. The models are fitted to the model frame of the fit, whatever has become of the data;
-#' for what `add1()` adds see [update()][update.rlmm].
+#' `drop1()` fits each model with one fixed-effects term less, `add1()` each model with one more,
+#' and both compare them by AIC. As in [extractAIC()][logLik.rlmm], REML fits are compared by
+#' maximum likelihood. The models are fitted to the stored model frame, even if the data have
+#' changed or are gone; for variables that `add1()` needs in addition see [update()][update.rlmm].
 #'
-#' @param object A fit.
-#' @param scope The fixed effects to try: a formula, in which `.` stands for those of the model, or
-#'   a character vector. For `drop1()` by default all that are part of no other.
+#' @param object A fitted model.
+#' @param scope The terms to drop or add: a formula, in which `.` stands for the fixed effects of
+#'   the model, or a character vector of term labels. By default `drop1()` tries all terms that are
+#'   contained in no other term.
 #' @param scale Not used; an argument of the generics.
-#' @param test `"Chisq"`: likelihood-ratio tests. Of `drop1()` only: `"F"`, the F test of each term
-#'   in the fit itself, which is lmerTest's table, without fitting again; `"user"`, what `sumFun`
-#'   computes.
-#' @param ddf For `test = "F"`, which it implies: how degrees of freedom are found, see
-#'   [summary()][summary.rlmm].
-#' @param k Weight of a parameter in the AIC.
-#' @param trace Print each model?
-#' @param sumFun For `test = "user"`: a function of the fit, `object`, and the smaller one,
-#'   `objectDrop`, and of further arguments (`scale`, `k` and `...` are handed on), that returns a
-#'   vector of numbers, whose names become the columns. Its attribute `"method"` is added to the
-#'   heading. As in lme4 it is called without `objectDrop` as well, for the names.
-#' @param ... Further arguments of `sumFun`; otherwise anything here is an error.
-#' @return A table of class `"anova"`. `drop1()` has lme4's columns `npar`, `AIC`, `LRT` and
-#'   `Pr(Chi)`, `add1()` those of its [default method][stats::add1]; `drop1(test = "F")` those of
-#'   [anova()][anova.rlmm].
+#' @param test `"Chisq"` for likelihood-ratio tests. `drop1()` also has `"F"`, the F test of each
+#'   term in the fit itself, as in lmerTest, without refitting; and `"user"`, the statistics that
+#'   `sumFun` computes.
+#' @param ddf The method for the denominator degrees of freedom of `test = "F"` (which it implies),
+#'   see [summary()][summary.rlmm].
+#' @param k The penalty for each parameter in the AIC.
+#' @param trace Whether to print each model.
+#' @param sumFun For `test = "user"`: a function with the arguments `object` (the fit), `objectDrop`
+#'   (the smaller fit) and any of `scale`, `k` and `...`, that returns a numeric vector, whose names
+#'   become column names. Its attribute `"method"` is added to the heading. As in lme4 it is also
+#'   called without `objectDrop`, to get the names.
+#' @param ... Further arguments of `sumFun`; for other tests any argument here is an error.
+#' @return A data frame of class `"anova"`. `drop1()` has the columns of lme4, `npar`, `AIC`, `LRT`
+#'   and `Pr(Chi)`; `add1()` those of its [default method][stats::add1]; and `drop1(test = "F")`
+#'   those of [anova()][anova.rlmm].
 #' @examples
 #' sleepstudy$odd <- sleepstudy$Days %% 2
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
@@ -31,7 +32,7 @@
 #' drop1(fit, test = "F")
 #' add1(fit, ~ . + odd + I(Days^2), test = "Chisq")
 #'
-#' # A test of one's own
+#' # A user-defined statistic
 #' change <- function(object, objectDrop, ...) {
 #'   if (missing(objectDrop)) return(c(change = NA))
 #'   c(change = as.numeric(logLik(object) - logLik(objectDrop)))
@@ -40,7 +41,7 @@
 #' @name add1.rlmm
 NULL
 
-# What R's own methods for generalized linear models call "Chisq", too.
+# Other names of "Chisq" in R's methods for generalized linear models.
 tests_elsewhere <- c(LRT = "\"Chisq\" is the likelihood-ratio test.")
 
 #' @rdname add1.rlmm
@@ -57,7 +58,7 @@ drop1.rlmm <- function(
   trace = FALSE,
   sumFun = NULL
 ) {
-  # Degrees of freedom are those of F tests.
+  # The argument `ddf` implies F tests.
   test <- if (missing(test) && !is.null(ddf)) "F" else test
   tests <- c("none", "Chisq", "F", "user")
   test <- one_of(test, tests, "test", elsewhere = tests_elsewhere)
@@ -76,7 +77,7 @@ drop1.rlmm <- function(
   structure(table, heading = table_heading("deletions", object))
 }
 
-# The columns of drop1(): lme4 calls the first `npar`; stats::step() asks for `Df`.
+# The column names of drop1(): `npar` as in lme4, except for stats::step(), which needs `Df`.
 deletion_names <- function() {
   df_name <- if (is_called_by(stats::step)) "Df" else "npar"
   c(df_name, "AIC", "LRT", "Pr(Chi)")
@@ -101,7 +102,7 @@ add1.rlmm <- function(
   structure(table, heading = table_heading("additions", object))
 }
 
-# The models with each term dropped or added beside that of the fit, by maximum likelihood.
+# Compares the fit with the models in which each term is dropped or added, by maximum likelihood.
 compare_by_ml <- function(fit, labels, sign, k, trace, is_tested) {
   by_ml <- ml_fit(fit)
   fits <- compared_fits(by_ml, labels, sign, trace)
@@ -113,7 +114,7 @@ is_called_by <- function(f) {
   any(vapply(seq_len(sys.nframe()), is_f, NA))
 }
 
-#' F tests of the terms, each as if it alone were dropped
+#' F tests of the terms, each dropped from the full model
 #' @noRd
 deletion_tests <- function(fit, labels, ddf) {
   ddf <- contest_ddf(fit, ddf, NULL)
@@ -127,12 +128,12 @@ deletion_tests <- function(fit, labels, ddf) {
   anova_table(rows, empty, table_heading(what, fit))
 }
 
-#' The combinations of coefficients that are zero in the model without a term
+#' The contrasts of coefficients that are zero in the model without a term
 #' @noRd
 deletion_contrasts <- function(fit, label) {
   columns <- columns_and_rest(fit, label)
   x <- columns$all
-  # Columns are taken on their own scales, so that the rank doesn't depend on units.
+  # Columns are scaled, so that the rank doesn't depend on units.
   unit <- pmax(sqrt(colSums(x^2)), .Machine$double.xmin)
   rest <- without_columns(x, columns$without)
   scaled <- rest / rep(unit, each = nrow(x))
@@ -142,7 +143,7 @@ deletion_contrasts <- function(fit, label) {
   t(directions * unit)
 }
 
-# The columns of the fixed effects, or a root of their products, with and without those of a term.
+# The columns of X, or a root of X'X, with and without those of a term.
 columns_and_rest <- function(fit, label) {
   if (is.null(fit$sums)) {
     all <- fixed_matrix(fit)
@@ -154,7 +155,7 @@ columns_and_rest <- function(fit, label) {
   list(all = all, without = without)
 }
 
-# What is left of columns beside others.
+# Residuals of columns from other columns.
 without_columns <- function(x, others) {
   if (ncol(others) > 0L) {
     qr.resid(qr(others), x)
@@ -163,7 +164,7 @@ without_columns <- function(x, others) {
   }
 }
 
-# The matrix of the fixed effects of the model without a term.
+# The matrix X of the model without a term.
 matrix_without_term <- function(fit, label) {
   smaller <- terms_without(stats::delete.response(fit$fixed$terms), label)
   contrasts <- fit$fixed$contrasts
@@ -182,7 +183,7 @@ terms_without <- function(terms, label) {
 
 ml_fit <- function(fit) if (isREML.rlmm(fit)) refitML.rlmm(fit) else fit
 
-#' The fits with each term dropped or added, named by the terms
+#' The refitted models with each term dropped or added, named by the terms
 #' @param sign "-" or "+".
 #' @noRd
 compared_fits <- function(fit, labels, sign, trace) {
@@ -223,7 +224,8 @@ check_same_rows <- function(fit, new, label) {
   )
 }
 
-#' A row for the fit and for each of the others: `Df`, `AIC` and, with a test, `LRT` and `Pr(>Chi)`
+#' A table with a row for the fit and for each other model: `Df`, `AIC` and, with a test, `LRT` and
+#' `Pr(>Chi)`
 #' @noRd
 comparison_table <- function(fit, others, k, is_tested) {
   found <- log_likelihoods(c(list(fit), others))
@@ -240,7 +242,7 @@ comparison_table <- function(fit, others, k, is_tested) {
   as_anova(table)
 }
 
-# Likelihood-ratio tests of the first model against each other one.
+# Likelihood-ratio tests of the first model against each of the others.
 deletion_chisq <- function(log_lik, df) {
   change <- log_lik[-1] - log_lik[1]
   lrt <- c(NA, 2 * abs(change))
@@ -260,7 +262,7 @@ table_heading <- function(what, fit, method = NULL) {
   )
 }
 
-#' What the user's function says of each smaller fit
+#' The table of the statistics that the user's function returns for each smaller fit
 #' @noRd
 user_table <- function(fit, others, sum_function, scale, k, ...) {
   none <- sum_function(fit, scale = scale, k = k, ...)
@@ -319,7 +321,7 @@ check_fixed_labels <- function(labels, known, arg) {
 }
 
 added_labels <- function(fit, scope) {
-  # A random-effects term would be taken for a fixed one.
+  # Bars are checked first, as a random-effects term would be read as a fixed one.
   if (rlang::is_formula(scope)) {
     scope <- added_terms(stats::formula(fit, fixed.only = TRUE), scope)
   }
@@ -335,8 +337,7 @@ added_labels <- function(fit, scope) {
   scope
 }
 
-# Random-effects terms may stand in a scope where the model has them: stats::step() makes a `.` of
-# them.
+# A scope may contain the random-effects terms of the model, into which stats::step() expands `.`.
 check_bars <- function(bars, fit) {
   own <- gsub("^\\(|\\)$", "", term_texts(fit))
   new <- setdiff(bars, own)

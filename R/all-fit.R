@@ -1,26 +1,25 @@
 #' Fit a model by all optimizers
 #'
-#' `allFit()` fits the model of a fit again by every optimizer, or by those named, and compares what
-#' they found. They should agree; where they don't, the lowest objective is the best estimate, and
-#' [certificate()] of each fit says which of them is an optimum.
+#' `allFit()` refits a model with every available optimizer, or with those named, and compares the
+#' results. They should agree; where they don't, the fit with the lowest objective is the best one,
+#' and the [certificate()] of each fit says whether it is an optimum.
 #'
-#' The optimizers run in parallel threads. They start where the fit started, not at its estimates:
-#' an optimizer that is put on the optimum proves little. Set `start_from_mle = TRUE` to do that all
-#' the same, as lme4 does by default.
+#' The optimizers run in parallel threads. They start from the starting values of the fit and not
+#' from its estimates, since an optimizer that starts at an optimum proves little. With
+#' `start_from_mle = TRUE` they start from the estimates, as lme4 does by default.
 #'
-#' @param object A fit.
-#' @param optimizers Names of optimizers, as in [rlmm_control()].
-#' @param start_from_mle Start from the estimates of the fit?
-#' @param verbose Say which optimizer is at work? They then run one after the other.
-#' @param ncpus Number of threads; by default that of [rlmm_control()].
+#' @param object A fitted model.
+#' @param optimizers The names of optimizers, as in [rlmm_control()].
+#' @param start_from_mle Whether to start from the estimates of the fit.
+#' @param verbose Whether to print the name of each optimizer; they then run one after the other.
+#' @param ncpus The number of threads; by default that of [rlmm_control()].
 #' @param ... Passed to methods; for fits of rlmm, not used.
-#' @return A list of class `"rlmm_allFit"`: a fit for each optimizer, or the error it ended with.
-#'   `as.data.frame()` has one row per optimizer, in which `optimum` numbers the distinct optima
-#'   from the lowest on: fits that end at an optimum, within 1e-4 of each other. More than one is a
-#'   sign of several local optima, each of which its certificate calls an optimum. `summary()` of it
-#'   has lme4's components: `which.OK`, `msgs` (the verdict on each fit that isn't an optimum),
-#'   `fixef`, `llik`, `sdcor`, `theta`, `times` (seconds) and `feval`, further `status` and
-#'   `verdict`.
+#' @return A list of class `"rlmm_allFit"` with a fit, or the error, for each optimizer.
+#'   `as.data.frame()` has a row for each optimizer; its column `optimum` numbers the distinct
+#'   optima by their objective, where fits that are optimal and within 1e-4 of each other count as
+#'   one. More than one is a sign of several local optima. `summary()` has the components of lme4:
+#'   `which.OK`, `msgs` (the verdict on each fit that isn't an optimum), `fixef`, `llik`, `sdcor`,
+#'   `theta`, `times` (seconds) and `feval`, and in addition `status` and `verdict`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' all <- allFit(fit, optimizers = c("newton", "LN_BOBYQA", "LD_LBFGS"))
@@ -90,7 +89,7 @@ fit_or_error <- function(est, control, fit, design) {
   structure(fit_like(fit, design, est, control), time = est$seconds)
 }
 
-#' Where the optimizers of allFit() start: where the fit started, or at its estimates
+#' The starting values of allFit(): those of the fit, or its estimates
 #'
 #' A generalized model starts with the fast stage, as its fit did, or from all of its estimates.
 #' @noRd
@@ -121,7 +120,7 @@ check_ncpus <- function(ncpus) {
   )
 }
 
-#' The optimizers that allFit() compares: of several variants of one method only the best known
+#' The default optimizers of allFit(), with the best-known one of several variants of a method
 #' @noRd
 default_optimizers <- function(fit) UseMethod("default_optimizers")
 
@@ -137,8 +136,7 @@ distinct_optimizers <- function() {
   optimizers[!startsWith(optimizers, "LD_TNEWTON_")]
 }
 
-# The estimates that each optimizer found, or the error it ended with. `verbose` asks to see them at
-# work one by one.
+# The estimates, or the error, of each optimizer. With `verbose` they run one by one.
 run_all <- function(spec, start, controls, verbose, threads, keep) {
   if (!verbose) {
     return(core_fit_all(spec, start, controls, threads, keep))
@@ -173,7 +171,7 @@ as.data.frame.rlmm_allFit <- function(
   )
 }
 
-# How each search went.
+# Statistics of each search.
 search_fields <- function(x) {
   verdict <- \(fit) fit$optsum$certificate$verdict %||% NA_character_
   data.frame(
@@ -184,8 +182,8 @@ search_fields <- function(x) {
   )
 }
 
-# The number of the optimum at which each fit ended, from the lowest on: a gap of more than 1e-4
-# lies between two optima. `NA` where the verdict is another one.
+# The number of the optimum of each fit, in the order of the objective: optima are distinct if they
+# are more than 1e-4 apart. `NA` for fits that are not optimal.
 distinct_optima <- function(objective, verdict) {
   is_optimum <- vapply(verdict, is_final, NA) & !is.na(objective)
   number <- rep(NA_integer_, length(objective))
@@ -196,7 +194,7 @@ distinct_optima <- function(objective, verdict) {
   number
 }
 
-# A value of each fit; `none` where there is an error in its place.
+# A value of each fit; `none` for an optimizer that failed.
 fit_field <- function(fits, get, none) {
   one <- \(fit) if (inherits(fit, "rlmm")) get(fit) else none
   vapply(unclass(fits), one, none, USE.NAMES = FALSE)
@@ -220,7 +218,7 @@ summary.rlmm_allFit <- function(object, ...) {
   structure(parts, class = "summary.rlmm_allFit")
 }
 
-# The estimates by each optimizer, in rows.
+# The estimates of each optimizer, in rows.
 fit_estimates <- function(fits) {
   list(
     fixef = row_per_fit(fits, nlme::fixef),
@@ -244,7 +242,7 @@ all_fit_message <- function(fit) {
   if (stopped_early(fit)) verdict_lines(certificate(fit))
 }
 
-# Standard deviations and correlations, under names like "sd_Days|Subject".
+# Standard deviations and correlations, with names such as "sd_Days|Subject".
 sdcor_values <- function(fit) {
   table <- as.data.frame(VarCorr.rlmm(fit))
   residual <- is.na(table$var1)
@@ -263,8 +261,8 @@ sdcor_values <- function(fit) {
 }
 
 #' @rdname allFit
-#' @param x What `allFit()` returned.
-#' @param digits Significant digits.
+#' @param x The result of `allFit()`.
+#' @param digits The number of significant digits.
 #' @export
 format.rlmm_allFit <- function(x, digits = 3, ...) {
   warn_of_dots(...)
@@ -297,7 +295,7 @@ lowest_line <- function(objectives) {
   paste("Lowest objective:", format(lowest, digits = 12))
 }
 
-# How far the optima are apart, if there are several.
+# The line about the distance between several optima.
 distinct_line <- function(table) {
   optima <- tapply(table$above_best, table$optimum, min)
   if (length(optima) < 2L) {
@@ -324,7 +322,7 @@ all_fit_rows <- function(table, digits) {
   columns_under_names(Filter(Negate(is.null), columns))
 }
 
-# Which optimum each search found, where there are several.
+# The number of the optimum that each search found, if there are several.
 optimum_column <- function(optimum) {
   if (max(optimum, 0L, na.rm = TRUE) > 1L) {
     ifelse(is.na(optimum), "", optimum)

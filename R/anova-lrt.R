@@ -1,5 +1,5 @@
-# Tests of the fixed terms of one fit by likelihood ratios: the models that a hypothesis compares
-# are fitted again, by maximum likelihood.
+# Likelihood-ratio tests of the fixed terms of one fit: the models with and without each hypothesis
+# are refitted by maximum likelihood.
 
 #' The table of likelihood-ratio tests of the terms
 #' @param type "I", "II" or "III": see `term_contrasts()`.
@@ -23,7 +23,7 @@ term_lrt <- function(fit, type) {
   anova_table(rows, empty, paste0("Type ", type, method))
 }
 
-#' The columns of X in the two models that the test of a term compares
+#' The columns of X in the larger and the smaller model of the test of a term
 #' @noRd
 compared_spaces <- function(fit, term, tested, type, L) {
   x <- free_matrix(fit)
@@ -50,7 +50,7 @@ lrt_row <- function(fit, larger, smaller) {
   chisq_table(max(0, chisq), ncol(larger) - ncol(smaller))
 }
 
-#' Twice the negative log-likelihood of the model with other columns of X
+#' The deviance (-2 log-likelihood) of the model with other columns of X
 #' @noRd
 ml_objective <- function(fit, x) UseMethod("ml_objective")
 

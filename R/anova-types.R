@@ -1,19 +1,19 @@
-# The hypotheses of types I, II and III about the fixed terms of a fit, as matrices of contrasts.
+# Hypotheses of types I, II and III about the fixed terms of a fit, as matrices of contrasts.
 
-#' One matrix of contrasts per fixed term
+#' One matrix of contrasts for each fixed term
 #'
-#' With X'X = T'DT, T upper triangular with a diagonal of ones, the rows of T that belong to a term
-#' are its hypothesis after all terms before it (type I). Type II takes it with the columns in the
-#' order: terms that don't contain this one, this one, those that contain it. Type III is
-#' Goodnight's (1978): of all estimable combinations of the term and of those that contain it, the
-#' ones that are orthogonal to what only these contain. With data in all cells these are the
-#' coefficients of the term when all factors are coded to sum to zero.
+#' With X'X = T'DT, T unit upper triangular, the rows of T that belong to a term are its type I
+#' hypothesis, adjusted for all terms before it. For type II the columns are first reordered: terms
+#' that don't contain this one, this one, and those that contain it. Type III is that of Goodnight
+#' (1978): the estimable functions of the term and of those that contain it which are orthogonal to
+#' the functions of the containing terms alone. With data in all cells these are the coefficients of
+#' the term under sum-to-zero coding of all factors.
 #'
-#' Matrices with the same row space are the same hypothesis and have the same F, but Satterthwaite's
-#' degrees of freedom of several rows depend a little on which of them it is. The rows are those of
-#' lmerTest, therefore: the coefficients themselves of a term that no other contains (type II), and
-#' of type III those that are ones and zeros in the coefficients of the term by treatment contrasts.
-#' @return A list of matrices, named by term; a column per coefficient of the fit.
+#' Matrices with the same row space define the same hypothesis with the same F statistic, but
+#' Satterthwaite's degrees of freedom for several rows depend slightly on the choice of rows. As in
+#' lmerTest they are, for type II, the coefficients themselves of a term that no other contains, and
+#' for type III, rows with ones and zeros in the coefficients of the term under treatment contrasts.
+#' @return A list of matrices named by term, with a column for each coefficient of the fit.
 #' @noRd
 term_contrasts <- function(fit, type) {
   x <- if (is.null(fit$sums)) stats::model.matrix(fit)
@@ -32,8 +32,7 @@ term_contrasts <- function(fit, type) {
   stats::setNames(made, fixed_labels(fit)[tested])
 }
 
-# R with R'R = X'X, of the matrix or of the sums. The products hold too few digits of columns that
-# are far from zero.
+# R with R'R = X'X, from X or from sums. X'X has too few digits if columns are far from zero.
 triangular_columns <- function(fit, x) {
   products <- if (is.null(x)) uncentred_products(fit$sums) else crossprod(x)
   unit <- sqrt(diag(products))
@@ -46,13 +45,13 @@ triangular_columns <- function(fit, x) {
   }
 }
 
-# The Cholesky factor of a matrix with ones on its diagonal; `NULL` where rounding shows in it.
+# The Cholesky factor of a matrix with a unit diagonal; `NULL` if it is too inaccurate.
 exact_root <- function(scaled) {
   root <- tryCatch(chol(scaled), error = \(cnd) NULL)
   if (!is.null(root) && min(diag(root)) > 1e-4) root
 }
 
-# The term that each column of X belongs to: 0 for the intercept.
+# The number of the term of each column of X, 0 for the intercept.
 column_terms_of <- function(fit) {
   fit$fixed$assign %||% attr(stats::model.matrix(fit), "assign")
 }
@@ -92,7 +91,8 @@ containing_terms <- function(fit, term, tested) {
   which(vapply(seq_len(max(term)), contains, NA))
 }
 
-#' Whether a term contains another: all its variables, the same covariates, and more factors
+#' Whether a term contains another one: it has all of its variables, the same covariates, and more
+#' factors
 #' @noRd
 contains_term <- function(fit, larger, smaller) {
   if (larger == smaller) {
@@ -109,9 +109,9 @@ contains_term <- function(fit, larger, smaller) {
 
 #' The hypotheses of type III
 #'
-#' Combinations of the coefficients of all indicators of all factors are estimable if they are
-#' combinations a'R of the rows of R, of the QR decomposition of these indicators; a'Q'X are the
-#' same ones in terms of the columns X. Where all coefficients can be told nothing is decomposed.
+#' A function of the coefficients of all indicators of all factors is estimable if it is a
+#' combination a'R of the rows of R in the QR decomposition of these indicators; in terms of the
+#' columns X it is a'Q'X. If all coefficients are estimable no decomposition is needed.
 #' @noRd
 marginal_contrasts <- function(fit, x, term, tested) {
   codings <- full_codings(fit)
@@ -137,10 +137,10 @@ marginal_contrasts <- function(fit, x, term, tested) {
   })
 }
 
-#' The contrasts of each category of the fixed part, a row for each level
+#' The contrast matrix of each category of the fixed part, with a row for each level
 #'
-#' `NULL` where hypotheses of type III depend on the data: columns were dropped, contrasts are
-#' fewer than they might be, or indicators stand for levels as no term without the factor is there.
+#' `NULL` if type III hypotheses depend on the data: columns were dropped, contrasts don't span all
+#' differences of levels, or indicators code a factor because a marginal term is missing.
 #' @noRd
 full_codings <- function(fit) {
   terms <- fit$fixed$terms
@@ -156,7 +156,7 @@ full_codings <- function(fit) {
   if (all(is_full)) codings
 }
 
-# The contrasts of one category as the fit has them.
+# The contrast matrix of one category in the fit.
 coding_of_levels <- function(category, fit) {
   levels <- fit$fixed$xlevels[[category]]
   each <- if (is.null(levels)) c(FALSE, TRUE) else factor(levels, levels)
@@ -168,11 +168,11 @@ coding_of_levels <- function(category, fit) {
   unname(coded[, -1L, drop = FALSE])
 }
 
-#' The hypothesis of a term of which all coefficients can be told
+#' The type III hypothesis of a term whose coefficients are all estimable
 #'
-#' By how much levels of its factors differ from the first one, on the average over the levels of
-#' all other factors, each counted once: of the columns of a term that contains this one the
-#' Kronecker product of differences and means of contrasts.
+#' It compares the levels of its factors with the first one, averaged with equal weights over the
+#' levels of all other factors: in the columns of a term that contains this one, it is the Kronecker
+#' product of differences and means of contrasts.
 #' @noRd
 balanced_contrasts <- function(fit, term, tested, codings) {
   terms <- fit$fixed$terms
@@ -200,14 +200,14 @@ balanced_contrasts <- function(fit, term, tested, codings) {
   without_rounding(rows)
 }
 
-# Whether a term of the fixed part has columns that depend on how a category is coded.
+# Whether a term of the fixed part has columns that depend on the coding of a category.
 has_category <- function(fit, term) {
   terms <- fit$fixed$terms
   variables <- term_variables(fixed_labels(fit)[term], terms)
   any(is_category_class(variable_classes(variables, terms)))
 }
 
-# How two codings of the factors depend on each other is the same for any origin of a covariate,
+# A frame for the relation between two codings, which doesn't depend on the origin of a covariate
 # unless columns are missing.
 frame_of_codings <- function(fit) {
   frame <- fit_frame(fit)
@@ -237,6 +237,7 @@ inform_empty_cells <- function(indicators) {
   }
 }
 
+#' A basis of the estimable functions of the coefficients of indicators
 #' @return A list: `rows`, R; `columns`, Q'X; and `term`, the term of each column of R.
 #' @noRd
 estimable_basis <- function(indicators, x) {
@@ -260,7 +261,9 @@ goodnight_rows <- function(basis, own, containing) {
   crossprod(about_both %*% orthogonal_to(overlap), basis$columns)
 }
 
-#' How the coefficients by treatment contrasts depend on those of the fit
+#' The linear map from the coefficients of the fit to those under treatment contrasts
+#' @return A list: `change`, the matrix of the map, and `term`, the term of each of its rows; `NULL`
+#'   if the two column spaces differ.
 #' @return A list: `change`, the matrix that takes the fit's coefficients to the others, and `term`,
 #'   the term of each of its rows; or `NULL` where the two spaces differ.
 #' @noRd
@@ -277,8 +280,8 @@ treatment_coding <- function(fit, frame, x) {
   )
 }
 
-#' The rows of a hypothesis that are ones and zeros in the term's own coefficients by treatment
-#' contrasts, where there are such
+#' The rows of a hypothesis transformed to ones and zeros in the term's own coefficients under
+#' treatment contrasts, if possible
 #' @noRd
 ones_by_treatment <- function(rows, treatment, tested) {
   if (is.null(treatment)) {
@@ -301,16 +304,15 @@ coded_as_fitted <- function(fit, frame) {
   stats::model.matrix(terms, frame, contrasts.arg = fit$fixed$contrasts)
 }
 
-# Zero where rounding made a small number of it: a coefficient that is held has
-# no part in the tests of others then.
+# Sets rounding errors to zero, so that held coefficients have no part in the tests of others.
 without_rounding <- function(rows) {
   size <- apply(abs(rows), 1L, max)
   rows[abs(rows) < 1e-10 * size] <- 0
   rows
 }
 
-#' The fixed model matrix with all factors coded in one way
-#' @param coding The contrasts of a factor, by the names of its levels.
+#' The model matrix X with the same type of coding for all factors
+#' @param coding A function of the levels of a factor that returns its contrasts.
 #' @noRd
 coded_by <- function(fit, frame, coding) {
   levels <- lapply(frame[names(fit$fixed$contrasts)], level_names)
@@ -327,15 +329,14 @@ all_indicators <- function(levels) {
   stats::contr.treatment(levels, contrasts = FALSE)
 }
 
-#' X'WX of the columns as they are, from sums of centred ones
+#' X'WX of the uncentred columns, from sums of centred ones
 #' @noRd
 uncentred_products <- function(sums) {
   recentre(sums, numeric(length(sums$shift)), sums$beta0)$xx
 }
 
-#' A model frame of the fixed part with all combinations of its factors, and numbers that have
-#' nothing to do with each other: how two codings of the factors depend on each other is the same in
-#' any data
+#' A model frame of the fixed part with all combinations of its factors and unrelated values of its
+#' covariates: the relation between two codings of the factors is the same in any data
 #' @noRd
 invented_frame <- function(fit) {
   if (length(fit$fixed$dropped) > 0L) {
@@ -352,7 +353,8 @@ invented_frame <- function(fit) {
   structure(frame, class = "data.frame", row.names = seq_len(n))
 }
 
-# All combinations of levels of the factors, and of truth values; `classes` are those of variables.
+# All combinations of levels of the factors and of logical values; `classes` are those of the
+# variables.
 all_combinations <- function(fit, classes) {
   levels <- lapply(rlang::set_names(names(classes)), \(name) {
     is_logical <- classes[name] == "logical"
@@ -365,7 +367,7 @@ all_combinations <- function(fit, classes) {
   expand.grid(levels[lengths(levels) > 0L], stringsAsFactors = TRUE)
 }
 
-# How many columns a variable has, by its class: "nmatrix.2" has two.
+# The number of columns of a variable, from its class: "nmatrix.2" has two.
 columns_of_class <- function(class) {
   columns <- as.integer(sub("^[a-z]*[.]?", "", class))
   if (is.na(columns)) 1L else columns
@@ -381,7 +383,7 @@ invented_numbers <- function(n, seed, class) {
 
 # Tables ------------------------------------------------------------------
 
-#' The table of one fit: F tests of a linear model, Wald's chi-squared tests of a generalized one
+#' The table of one fit: F tests for a linear model, Wald chi-squared tests for a generalized one
 #' @noRd
 term_tests <- function(fit, type, tests) UseMethod("term_tests")
 
@@ -408,7 +410,8 @@ term_tests.rlmm_glmm <- function(fit, type, tests) {
   with_hypotheses(table, contrasts, fit, type)
 }
 
-#' A table with what it tests, for `lmerTest::show_tests()`, and its type, for package parameters
+#' Adds the hypotheses to a table, for `lmerTest::show_tests()`, and its type, for package
+#' parameters
 #' @noRd
 with_hypotheses <- function(table, contrasts, fit, type) {
   term <- column_terms_of(fit)
@@ -450,7 +453,7 @@ anova_table <- function(tests, empty, heading) {
   as_anova(if (length(tests)) do.call(rbind, tests) else empty, heading)
 }
 
-# By the class of our own, before that of R, documents of knitr know the table.
+# The package's own class comes before "anova", for the knitr method.
 as_anova <- function(table, heading = NULL) {
   structure(
     table,

@@ -2,47 +2,48 @@
 
 #' Compare fits, or the terms of one fit
 #'
-#' With several fits of the same data: a table of likelihood-ratio tests, the models in the order of
-#' their number of parameters, each tested against the one above it. With one fit: a test of each
-#' fixed term, with p-values.
+#' With several fits to the same data, a table of likelihood-ratio tests, with models in the order
+#' of their number of parameters and each one tested against the one above it. With a single fit, a
+#' test of each fixed-effects term.
 #'
-#' Fits by REML are fitted again by maximum likelihood first (a message says so), because REML
-#' criteria of models with different fixed effects can't be compared. If the models differ only in
-#' their random effects, `refit = FALSE` compares the REML criteria.
+#' REML fits are first refitted by maximum likelihood, with a message, since REML criteria of models
+#' with different fixed effects can't be compared. If the models differ only in their random
+#' effects, `refit = FALSE` compares the REML criteria.
 #'
-#' A variance of zero is at the edge of what it can be: the p-value of a test for it is too large,
-#' about twice what it should be where one variance is tested. [ranova()] has p-values for that.
+#' A variance of zero is on the boundary of the parameter space, so that the p-value of a test for
+#' it is too large, by a factor of about two for a single variance. [ranova()] has p-values for this
+#' case.
 #'
-#' A model must be nested in the next larger one for a likelihood-ratio test. A message tells where
-#' it isn't, as far as the columns of X and Z show: a fixed effect, or a random effect of the same
-#' groups, that the larger model doesn't have.
+#' A likelihood-ratio test requires nested models. A message says where a model isn't nested in the
+#' next larger one, as far as the columns of X and Z show: the larger model lacks a fixed effect, or
+#' a random effect of the same grouping factor.
 #'
-#' @section Tests of one fit: `type = "III"`, the default as in lmerTest, tests each term as if all
-#' factors were coded to sum to zero; `"II"` tests it after all terms that don't contain it; `"I"`
-#' after those before it in the formula. Where combinations of factors have no data, a message names
-#' them, and type III is Goodnight's (1978), as in SAS and lmerTest. A factor that others are nested
-#' in (`f` in `f / g`) is tested on the average of these, as by SAS and emmeans; lmerTest compares
-#' their first levels. `poly(x, 2)` counts as a covariate, like `x` (lmerTest takes it for a factor
-#' in type II). Linear models have F tests with Satterthwaite's degrees of freedom (see
-#' [contest()]), generalized ones Wald's chi-squared tests. `ddf = "none"` (or lmerTest's `"lme4"`)
-#' gives lme4's table of sequential sums of squares, without p-values.
+#' @section Tests of one fit: `type = "III"`, the default as in lmerTest, tests each term under
+#' sum-to-zero coding of all factors; `"II"` tests it adjusted for all terms that don't contain it;
+#' `"I"` adjusted for the terms before it in the formula. If combinations of factors have no data, a
+#' message lists them, and type III is that of Goodnight (1978), as in SAS and lmerTest. A factor in
+#' which others are nested (`f` in `f / g`) is tested averaged over these, as in SAS and emmeans;
+#' lmerTest compares their first levels. `poly(x, 2)` counts as a covariate, like `x` (lmerTest
+#' treats it as a factor for type II). Linear models have F tests with Satterthwaite's degrees of
+#' freedom (see [contest()]), generalized ones Wald chi-squared tests. `ddf = "none"` (or `"lme4"`,
+#' as in lmerTest) gives lme4's table of sequential sums of squares, without p-values.
 #'
-#' @param object A fit.
-#' @param type Of one fit: `"I"`, `"II"` or `"III"`, or 1, 2, 3.
-#' @param ddf Of one linear fit: `"Satterthwaite"`, `"Kenward-Roger"`, `"none"` and others; see
-#'   [summary()][summary.rlmm].
-#' @param ... Further models of the same data: fits of this package, of lme4, or of `lm()`.
-#' @param refit Fit REML models again by maximum likelihood?
-#' @param test Of one fit: `"Wald"`, tests from the estimates and their covariance matrix (F tests
-#'   of linear models); or `"LRT"`, likelihood-ratio tests, for which the models that each
-#'   hypothesis compares are fitted by maximum likelihood.
-#' @param vcov,cluster Of one fit: tests with robust standard errors, `vcov = "CR2"` and so on, with
+#' @param object A fitted model.
+#' @param type For one fit: the type of hypothesis, `"I"`, `"II"` or `"III"`, or 1, 2, 3.
+#' @param ddf For one linear fit: the method for the denominator degrees of freedom,
+#'   `"Satterthwaite"`, `"Kenward-Roger"`, `"none"` and others; see [summary()][summary.rlmm].
+#' @param ... Further models of the same data: fits of this package, of lme4 or of `lm()`.
+#' @param refit Whether to refit REML models by maximum likelihood.
+#' @param test For one fit: `"Wald"`, tests from the estimates and their covariance matrix (F tests
+#'   for linear models); or `"LRT"`, likelihood-ratio tests, for which the models with and without
+#'   each hypothesis are fitted by maximum likelihood.
+#' @param vcov,cluster For one fit: tests with robust standard errors, such as `vcov = "CR2"`, and
 #'   their clusters; see [robust].
-#' @param model.names Names of the models, instead of the expressions in the call.
-#' @return A data frame of class `"anova"` with lme4's columns: for several fits `npar`, `AIC`,
-#'   `BIC`, `logLik`, `-2*log(L)`, `Chisq`, `Df`, `Pr(>Chisq)`; for one linear fit `Sum Sq`, `Mean
-#'   Sq`, `NumDF`, `DenDF`, `F value`, `Pr(>F)`, for one generalized fit `Chisq`, `Df`,
-#'   `Pr(>Chisq)`; with `ddf = "none"` lme4's `npar`, `Sum Sq`, `Mean Sq`, `F value`.
+#' @param model.names The names of the models; by default the expressions in the call.
+#' @return A data frame of class `"anova"` with the columns of lme4 or lmerTest: for several fits
+#'   `npar`, `AIC`, `BIC`, `logLik`, `-2*log(L)`, `Chisq`, `Df` and `Pr(>Chisq)`; for one linear fit
+#'   `Sum Sq`, `Mean Sq`, `NumDF`, `DenDF`, `F value` and `Pr(>F)`; for one generalized fit `Chisq`,
+#'   `Df` and `Pr(>Chisq)`; with `ddf = "none"`, `npar`, `Sum Sq`, `Mean Sq` and `F value`.
 #' @references
 #' Goodnight, J. H. (1978) Tests of hypotheses in fixed effects linear models. SAS Technical Report
 #' R-101.
@@ -88,7 +89,7 @@ anova.rlmm <- function(
   likelihood_ratio_tests(fits, labels)
 }
 
-# The tests of anova() of one fit; lm()'s and glm()'s methods ask for "F" or "Chisq".
+# The values of `test` for one fit; the methods for lm() and glm() have "F" and "Chisq".
 single_fit_test <- function(test) {
   if (identical(test, "F") || identical(test, "Chisq")) {
     abort_argument(
@@ -122,8 +123,8 @@ anova_of_one <- function(fit, type, ddf, vcov, cluster) {
   term_tests(fit, type, fixed_tests(fit, ddf, vcov, cluster))
 }
 
-# The names of the models, as the user wrote them; fits given in place, by do.call() for one, have
-# none.
+# The names of the models as the user wrote them; fits given as values, by do.call() for example,
+# have no names.
 expression_names <- function(exprs) {
   labels <- vapply(
     exprs,
@@ -170,7 +171,7 @@ likelihood_ratio_tests <- function(fits, labels) {
   as_anova(table, heading)
 }
 
-# Each model is tested against the one before it, which is smaller or as large.
+# Tests each model against the one before it, which has at most as many parameters.
 test_table <- function(fits) {
   found <- log_likelihoods(fits)
   deviance <- -2 * found$value
@@ -199,7 +200,8 @@ chisq_tests <- function(log_lik, npar) {
   )
 }
 
-# The standard errors of the log-likelihoods, where they are estimates; a warning where they matter.
+# The heading with standard errors of estimated log-likelihoods, and a warning if they are too
+# large.
 noise_heading <- function(fits) {
   error_of <- \(fit) attr(stats::logLik(fit), "se") %||% 0
   se <- vapply(fits, error_of, 0)
@@ -245,7 +247,7 @@ test_heading <- function(fits, labels, first) {
   )
 }
 
-#' The squares of the effects R beta, added up by term: each term after those before it
+#' Sequential sums of squares: the squared effects R beta, summed by term
 #' @noRd
 sums_of_squares <- function(fit) {
   free <- free_beta(fit)
@@ -308,7 +310,7 @@ abort_other_size <- function(labels, n) {
   )
 }
 
-# The response of a fit, or `NULL` where the fit doesn't hold its data.
+# The response of a fit; `NULL` if the fit doesn't hold its data.
 known_response <- function(fit) {
   if (inherits(fit, "rlmm") && is.null(fit$frame)) {
     return(NULL)

@@ -1,11 +1,11 @@
-# Which approximation to the likelihood of a generalized model, and how its dispersion is treated:
+# The approximation of the likelihood of a generalized model and the treatment of its dispersion:
 # the element `glmm` of the spec.
 
 dispersion_kinds <- c("profiled", "moment", "estimated")
 
 information_kinds <- c("expected", "observed")
 
-#' The arguments of rglmm() that say what is maximised, checked
+#' Checks the arguments of rglmm() that define the criterion
 #' @param nodes `nAGQ`.
 #' @return A list: `family`, `nodes`, `fast`, `dispersion`, `information`.
 #' @noRd
@@ -26,7 +26,7 @@ glmm_approximation <- function(family, nodes, fast, dispersion, information) {
   )
 }
 
-# A family object may say which information it takes by default.
+# The information; a family object may have its own default.
 read_information <- function(information, family) {
   name <- core_family(family)
   known <- family_row(name)$information %||% information_kinds
@@ -63,7 +63,8 @@ shape_settings <- function(approximation, spec) {
   list(shape = 1, shape_kind = approximation$dispersion)
 }
 
-# The family's parameter is known, or is estimated from where the response lets it start.
+# The settings of a family's parameter, which is known, or estimated from a start that depends on
+# the response.
 parameter_settings <- function(known, start, y) {
   if (is.na(known)) {
     list(shape = start(y), shape_kind = "estimated")
@@ -72,7 +73,7 @@ parameter_settings <- function(known, start, y) {
   }
 }
 
-# The number of arguments of the objective behind theta: beta, unless PIRLS finds it, and the
+# The number of arguments of the objective after theta: beta, unless PIRLS finds it, and the
 # logarithm of an estimated shape.
 glmm_arguments <- function(spec) {
   (if (spec$glmm$fast) 0 else count_columns(spec$x)) +
@@ -116,9 +117,9 @@ check_nodes <- function(nodes) {
   abort_nodes("`nAGQ` must be a whole number from 0 to 100.", x = it_is(nodes))
 }
 
-#' Check that the model suits quadrature
+#' Checks that the model suits quadrature
 #'
-#' Quadrature is over the effects of one level at a time, all nodes of one with all of another.
+#' Quadrature uses a product grid over the effects of each level.
 #' @noRd
 check_quadrature <- function(nodes, random) {
   if (nodes <= 1) {
@@ -135,7 +136,8 @@ check_quadrature <- function(nodes, random) {
   )
 }
 
-# What makes the model unfit for quadrature, if anything, and how many nodes it may have.
+# The reason why a model doesn't suit quadrature with so many nodes, and the allowed values of
+# `nAGQ`.
 quadrature_problem <- function(nodes, random) {
   groups <- unique(vapply(random, \(term) term$group, ""))
   unsuited <- unsuited_for_quadrature(groups, random)
@@ -146,7 +148,7 @@ quadrature_problem <- function(nodes, random) {
   if (nodes^effects > 1e6) too_many_nodes(effects, groups)
 }
 
-# What keeps a model from quadrature with any number of nodes; `NULL` if nothing does.
+# The reason why a model doesn't suit quadrature with any number of nodes; `NULL` if it does.
 unsuited_for_quadrature <- function(groups, random) {
   if (length(groups) > 1L) {
     return(sprintf(

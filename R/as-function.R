@@ -1,13 +1,14 @@
 #' The objective as a function of theta
 #'
-#' `as.function()` returns the function that the optimizer minimised: from theta, the relative
-#' covariance parameters in the order of `getME(fit, "theta")`, to the profiled deviance (-2
+#' Returns the objective that the optimizer minimized as a function of theta, the relative
+#' covariance parameters in the order of `getME(fit, "theta")`: the profiled deviance (-2
 #' log-likelihood) or, for a REML fit, the REML criterion. For a generalized model the argument is
-#' theta, then (unless `nAGQ = 0`) the fixed effects, and the value is -2 times the log-likelihood.
+#' theta followed (unless `nAGQ = 0`) by the fixed effects, and the value is -2 times the
+#' log-likelihood.
 #'
 #' @param x A fitted model.
 #' @param ... Ignored.
-#' @return A function of one numeric vector. It holds what it needs: it can be saved and sent to
+#' @return A function of one numeric vector. It contains all it needs and can be saved or sent to
 #'   other processes.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
@@ -20,7 +21,7 @@ as.function.rlmm <- function(x, ...) {
   objective_function(x)
 }
 
-#' The objective as a function of its arguments, which holds what it needs and not the fit
+#' The objective as a function of its arguments, without a reference to the fit
 #' @noRd
 objective_function <- function(fit) UseMethod("objective_function")
 
@@ -36,10 +37,10 @@ objective_function.rlmm_glmm <- function(fit) {
   glmm_function(fit_spec(fit), length(fit$parameters))
 }
 
-#' @param added What is added to the objective of the core, see [criterion_of_coding()].
+#' @param added A constant to add to the objective of the core, see [criterion_of_coding()].
 #' @noRd
 theta_function <- function(spec, n_theta, added = 0) {
-  # Unevaluated arguments would keep the fit alive.
+  # Promises of unevaluated arguments would keep the fit in memory.
   force(spec)
   force(n_theta)
   force(added)

@@ -1,28 +1,28 @@
-# From our fits to objects of lme4.
+# Converts fits to objects of lme4.
 
-#' lme4's object at our estimates, and ours at lme4's
+#' Convert to and from lme4's classes
 #'
-#' `as_merMod()` makes the object that `lme4::lmer()` or `lme4::glmer()` would have returned had it
-#' stopped at the estimates of this fit; nothing is fitted again. `as_rlmm()` goes the other way.
-#' Functions that only take lme4's class, such as `lmerTest::as_lmerModLmerTest()` and those of
-#' merTools, work on the result of `as_merMod()`.
+#' `as_merMod()` returns the object that `lme4::lmer()` or `lme4::glmer()` would return if it
+#' stopped at the estimates of the fit; nothing is refitted. `as_rlmm()` is the reverse. Functions
+#' that require lme4's class, such as `lmerTest::as_lmerModLmerTest()` and those of merTools, accept
+#' the result of `as_merMod()`.
 #'
-#' lme4 has no counterpart of a known residual standard deviation, of parameters that are held, of
-#' `cs()`, `ar1()` and other structures with correlations (lme4 2 has them, in other classes), nor
-#' of dispersions estimated by maximum likelihood: `as_merMod()` stops and says so. `diag()` terms
-#' are taken as `||` terms where their effects are numeric.
+#' lme4 has no counterpart of a known residual standard deviation, of held parameters, of `cs()`,
+#' `ar1()` and other structures with correlations (lme4 2 has them in other classes), or of
+#' dispersions estimated by maximum likelihood: for these `as_merMod()` raises an error. `diag()`
+#' terms become `||` terms if their effects are numeric.
 #'
-#' An offset that was given as an argument is in the object's formula if it is made of columns of
-#' the data: lme4 leaves the argument out of predictions for other data.
+#' An offset that was given as an argument becomes part of the object's formula if it consists of
+#' columns of the data, because lme4 ignores the argument in predictions for other data.
 #'
 #' The object of a negative binomial model has the family `MASS::negative.binomial()` at the
-#' estimated theta, as after `lme4::glmer.nb()`. `as_rlmm()` of it takes this theta as known.
-#'
-#' @param object,x A fit of [rlmm()] or [rglmm()] for `as_merMod()`, one of `lme4::lmer()` or
-#'   `lme4::glmer()` for `as_rlmm()`. Each also returns what is already of its own kind.
-#' @param ... Not used; anything here is an error.
-#' @return `as_merMod()`: an object of class `"lmerMod"` or `"glmerMod"`; `as_rlmm()`: of class
-#'   `"rlmm"`.
+#' estimated theta, as after `lme4::glmer.nb()`. `as_rlmm()` treats this theta as known.
+#' @param object,x For `as_merMod()`, a fit of [rlmm()] or [rglmm()]; for `as_rlmm()`, one of
+#'   `lme4::lmer()` or `lme4::glmer()`. Objects that already have the target class are returned as
+#'   they are.
+#' @param ... Not used; any argument here is an error.
+#' @return `as_merMod()`: an object of class `"lmerMod"` or `"glmerMod"`. `as_rlmm()`: an object of
+#'   class `"rlmm"`.
 #' @examplesIf requireNamespace("lme4", quietly = TRUE)
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' theirs <- as_merMod(fit)
@@ -40,10 +40,10 @@ as_merMod <- function(object, ...) {
   mermod_of(with_offset_in_formula(with_all_rows(object)))
 }
 
-#' lme4's object with an offset where the user wrote it, and the fitted data in its call
+#' An lme4 object with the offset where the user wrote it, and with the fitted data in its call
 #'
-#' MuMIn evaluates the call again without fixed effects: the model that it fits then has the offset
-#' of the call, but not one of the formula.
+#' MuMIn evaluates the call again without fixed effects, and then keeps an offset argument of the
+#' call, but not an `offset()` term of the formula.
 #' @noRd
 as_merMod_with_offset <- function(object) {
   check_convertible(object)
@@ -56,7 +56,7 @@ as_merMod_with_offset <- function(object) {
   made
 }
 
-#' lme4's object of one kind of fit
+#' The lme4 object for one class of fits
 #' @noRd
 mermod_of <- function(fit) UseMethod("mermod_of")
 
@@ -78,7 +78,7 @@ mermod_of.rlmm_lmm <- function(fit) {
 #' @export
 mermod_of.rlmm_glmm <- function(fit) {
   parts <- glmer_parts(fit)
-  # lme4's deviance function finds lme4's own functions from the frame that it is made in.
+  # The frame in which lme4's deviance function is made must give access to lme4's functions.
   first <- c(parts, nAGQ = 0L)
   deviance <- do.call(lme4::mkGlmerDevfun, first, envir = asNamespace("lme4"))
   at <- mermod_theta(fit)
@@ -87,7 +87,8 @@ mermod_of.rlmm_glmm <- function(fit) {
     frame$nAGQ <- 0L
     value <- at_settled_modes(deviance, at, frame$resp$offset)
   } else {
-    # The deviance at the fixed effects of lme4's first stage comes before that at given ones.
+    # The deviance function needs an evaluation in its first stage before that at given fixed
+    # effects.
     deviance(at)
     deviance <- lme4::updateGlmerDevfun(
       deviance,
@@ -96,7 +97,7 @@ mermod_of.rlmm_glmm <- function(fit) {
     )
     at <- c(at, fit$beta)
     value <- at_settled_modes(deviance, at, frame$baseOffset)
-    # The fixed effects have passed through the offset.
+    # The evaluation has put the fixed effects into the offset, which is reset.
     frame$resp$setOffset(frame$baseOffset)
   }
   made <- new_mermod(fit, deviance, parts, at, value)
@@ -110,10 +111,10 @@ mermod_of.rlmm_glmm <- function(fit) {
   with_derivatives(made, found)
 }
 
-#' lme4's deviance, from the modes that a first evaluation has found
+#' lme4's deviance, evaluated again at the modes of a first evaluation
 #'
-#' The factor of lme4 1 has the weights of the step before the last one, which makes 1e-4 of the
-#' log-likelihood where steps begin far from the modes.
+#' The factor in lme4 1 has the weights of the previous PIRLS step, which changes the log-likelihood
+#' by 1e-4 if the steps begin far from the modes.
 #' @noRd
 at_settled_modes <- function(deviance, at, offset) {
   deviance(at)
@@ -122,8 +123,8 @@ at_settled_modes <- function(deviance, at, offset) {
   deviance(at)
 }
 
-# lme4 profiles the dispersion itself (from 2.0 on), and leaves it at 1 where its steps fail:
-# everything else that its object says would be wrong.
+# Raises an error if lme4's dispersion differs: lme4 (from 2.0 on) profiles it itself, and leaves it
+# at 1 if its iteration fails.
 check_same_dispersion <- function(fit, made) {
   is_profiled <- "dispProfile" %in% names(made@devcomp$dims)
   ours <- sigma.rlmm(fit)
@@ -144,7 +145,7 @@ check_same_dispersion <- function(fit, made) {
   )
 }
 
-# lme4 before 2.0 has other conditional modes where a dispersion is profiled.
+# Raises an error if the fitted means differ, as for profiled dispersions in lme4 before 2.0.
 check_same_means <- function(fit, made) {
   apart <- max(abs(stats::fitted(made) - fitted.rlmm(fit)), na.rm = TRUE)
   if (apart <= 0.001 * max(abs(fit$fitted))) {
@@ -163,7 +164,7 @@ check_same_means <- function(fit, made) {
   )
 }
 
-# The model was checked, by the user's own choice of checks, when it was fitted.
+# Checks are disabled, as the model was checked when it was fitted.
 unchecked <- list(
   check.conv.singular = "ignore",
   check.nobs.vs.rankZ = "ignore",
@@ -181,15 +182,15 @@ glmer_parts <- function(fit) {
   parts
 }
 
-# Steps to the conditional modes, and of lme4 from 2.1 on to the dispersion, that go on until
-# nothing changes: by default lme4 ends the latter after 100, where sigma may be off by 1e-4.
+# A control under which lme4's iterations for the conditional modes and (from 2.1 on) for the
+# dispersion converge: by default the latter stops after 100 steps, with errors of 1e-4 in sigma.
 converged_control <- function() {
   steps <- list(tolPwrss = 1e-12, maxPhiIter = 10000L)
   steps[names(steps) %in% names(formals(lme4::glmerControl))]
 }
 
-# The names of the coefficients, the rows that were left out, and the terms are those of the fit,
-# whose frame lme4 may have been given for data.
+# Takes the names of coefficients, the omitted rows and the terms from the fit, as the data given to
+# lme4 may be its model frame.
 like_fitted <- function(parts, fit) {
   colnames(parts$X) <- names(fit$beta)
   names(parts$fr) <- sub("^offset\\(`(.*)`\\)$", "\\1", names(parts$fr))
@@ -204,12 +205,11 @@ like_fitted <- function(parts, fit) {
   parts
 }
 
-# A frame whose columns stand in the order of the variables of its terms, by which an offset is
-# found.
+# A frame with columns in the order of the variables of its terms, which locate an offset.
 columns_in_order <- function(frame, terms) {
   variables <- vapply(terms_variables(terms), deparse_one, "")
   names <- union(intersect(variables, names(frame)), names(frame))
-  # Other attributes stay.
+  # Other attributes are kept.
   frame[] <- as.list(frame)[names]
   names(frame) <- names
   frame
@@ -230,7 +230,7 @@ new_mermod <- function(fit, deviance, parts, at, value) {
     fr = parts$fr,
     mc = mermod_call(fit)
   )
-  # The optimizer is one of lme4's, for functions that fit the object again.
+  # The optimizer is named as in lme4, for functions that refit the object.
   optimizer <- if (isGLMM.rlmm(fit)) "bobyqa" else "nloptwrap"
   made@optinfo[c("optimizer", "control")] <- list(optimizer, list())
   made@optinfo$conv$lme4 <- list()
@@ -248,7 +248,7 @@ mermod_call <- function(fit) {
   call
 }
 
-# lme4 knows a negative binomial model by the family object of MASS, at a number theta.
+# The family object; lme4 needs that of MASS, with a given theta, for a negative binomial model.
 mermod_family <- function(fit) {
   if (is_negative_binomial(fit)) eval(family_call(fit)) else fit$family
 }
@@ -266,8 +266,8 @@ family_call <- function(fit) {
   call
 }
 
-# Derivatives of -2 log-likelihood: lme4 takes the covariance of the fixed effects of a generalized
-# model from them, and other packages look there for convergence.
+# Adds the derivatives of -2 log-likelihood, from which lme4 computes the covariance of the fixed
+# effects of a generalized model and other packages judge convergence.
 with_derivatives <- function(made, found) {
   if (!is.null(found$hessian)) {
     made@optinfo$derivs <- list(
@@ -278,7 +278,7 @@ with_derivatives <- function(made, found) {
   made
 }
 
-# In theta and beta, which are lme4's parameters: without a shape.
+# The derivatives in theta and beta, the parameters of lme4, without a shape.
 glmm_derivatives <- function(fit) {
   covariance <- if (has_hessian(fit)) hessian_covariance(fit)
   if (is.null(covariance)) {
@@ -291,7 +291,7 @@ glmm_derivatives <- function(fit) {
   )
 }
 
-#' The arguments that lme4's model functions share
+#' The arguments that are common to lme4's fitting functions
 #' @noRd
 mermod_arguments <- function(fit) {
   frame <- fit_frame(fit)
@@ -313,9 +313,9 @@ by_frame <- function(fit, frame) {
   )
 }
 
-# The rows of the data that were fitted: expressions such as `scale(x)` depend on the others too.
-# Rows with missing values are left out by lme4, which keeps attributes of columns that a subset
-# loses.
+# The rows of the data that were fitted, selected by `subset`, since expressions such as `scale(x)`
+# depend on the other rows too. lme4 drops rows with missing values itself, and a subset would lose
+# attributes of columns.
 by_rows <- function(fit, frame, data) {
   rows <- match(row.names(frame), row.names(data))
   is_subset <- length(rows) + length(fit$na_action) < nrow(data)
@@ -334,7 +334,7 @@ by_rows <- function(fit, frame, data) {
   )
 }
 
-#' A formula in which expressions that a data frame has as columns are the names of these
+#' Replaces expressions in a formula by the names of the data frame's columns that hold their values
 #' @noRd
 of_columns <- function(formula, columns) {
   if (is.call(formula) && deparse_one(formula) %in% columns) {
@@ -347,7 +347,7 @@ of_columns <- function(formula, columns) {
   formula
 }
 
-#' A formula in which names of columns are the expressions again
+#' Replaces names of columns in a formula by the expressions that they hold
 #' @noRd
 of_expressions <- function(formula, written) {
   if (is.name(formula)) {
@@ -403,7 +403,7 @@ is_diagonal_of_factor <- function(term) {
   is_diagonal(term$structure) && !is.null(term$xlevels)
 }
 
-# What is held, known or estimated otherwise than lme4 can.
+# The properties of a fit that lme4 doesn't support: held or known parameters and other estimators.
 unlike_lme4 <- function(fit) {
   if (isLMM.rlmm(fit) && fit$known_sigma) {
     return("Its residual standard deviation is known.")
@@ -419,7 +419,7 @@ unlike_lme4 <- function(fit) {
   }
 }
 
-#' The formula as lme4 reads it: without functions around bars, `diag()` terms as `||`
+#' The formula for lme4: without functions around bars, with `||` for `diag()` terms
 #' @noRd
 lme4_formula <- function(fit) {
   rewritten <- written_formula(fit)
@@ -434,8 +434,7 @@ lme4_formula <- function(fit) {
   rewritten
 }
 
-#' An expression without `||` where a name is no syntactic one: lme4, which writes such terms out as
-#' text, can't read them again
+#' Expands `||` terms with names that are not syntactic, which lme4 can't parse after deparsing
 #' @noRd
 without_odd_double_bars <- function(expression) {
   bars <- Filter(is_odd_double_bar, split_bars(expression)$bars)
@@ -449,11 +448,11 @@ is_odd_double_bar <- function(bar) {
 
 # Without structure ---------------------------------------------------------
 
-#' lme4's object for what depends on fixed effects, their covariance and predictions alone
+#' An lme4 object for functions that only use fixed effects, their covariance and predictions
 #'
-#' Where lme4 has no counterpart of a covariance structure, the object has the estimated covariance
-#' without the structure; it has more parameters than the fit. Strata of the residual variance are
-#' weights.
+#' If lme4 has no counterpart of a covariance structure, the object has the estimated covariance
+#' matrix as an unstructured one, with more parameters than the fit. Strata of the residual variance
+#' become weights.
 #' @noRd
 as_merMod_for_fixed <- function(object) {
   needs_more <- !is.null(object$sums) || is_unconvertible(object)
@@ -465,7 +464,8 @@ as_merMod_for_fixed <- function(object) {
   mermod_of(with_offset_in_formula(object))
 }
 
-# Fits with held parameters, a sigma, a dispersion or a diagonal structure that lme4 can't have.
+# Whether a fit has held parameters, a known sigma, a dispersion or a diagonal structure that lme4
+# can't represent.
 is_unconvertible <- function(fit) {
   structures <- vapply(fit$random, `[[`, "", "structure")
   has_lme4s <- has_lme4_counterpart(structures) | is_correlated(structures)
@@ -480,7 +480,7 @@ is_unconvertible <- function(fit) {
   fit$known_sigma
 }
 
-# Theta of the object, where a structure is left out the elements of the triangular factor.
+# Theta of the object; for a structure that is dropped, the elements of the triangular factor.
 mermod_theta <- function(fit) {
   if (!isTRUE(fit$unstructured)) {
     return(fit$theta)
@@ -504,7 +504,7 @@ lower_elements <- function(factor) {
   factor[lower.tri(factor, diag = TRUE)]
 }
 
-# A Hessian whose inverse has the covariance of the fixed effects for its block.
+# A Hessian whose inverse has the covariance of the fixed effects as its block.
 unstructured_derivatives <- function(fit) {
   n_theta <- length(mermod_theta(fit))
   n_beta <- length(fit$beta)

@@ -1,4 +1,4 @@
-# From lme4's objects to fits of ours.
+# Converts lme4's objects to fits of this package.
 
 #' @rdname as_merMod
 #' @export
@@ -28,8 +28,8 @@ as_rlmm <- function(x, ...) {
   made
 }
 
-# Effects of a factor have the contrasts that R's option had when it was fitted, which lme4 doesn't
-# keep for the random ones.
+# Raises an error if the likelihoods differ, for example because lme4 doesn't store the contrasts of
+# random effects, which came from R's option when the model was fitted.
 check_same_likelihood <- function(fit, x) {
   values <- c(logLik.rlmm(fit), stats::logLik(x))
   tolerance <- 1e-3 * (1 + 1e-3 * abs(values[2L]))
@@ -69,8 +69,8 @@ rlmm_arguments <- function(x) {
   own
 }
 
-# All rows of the data, on which expressions such as `scale(x)` depend; `NULL` if they can't be
-# found, or have been changed since.
+# The data with all rows, on which expressions such as `scale(x)` depend; `NULL` if they can't be
+# found or have changed.
 fitted_data <- function(x, frame) {
   formula <- stats::formula(x)
   data <- eval_or_null(stats::getCall(x)$data, NULL, environment(formula))
@@ -93,7 +93,7 @@ glmm_at <- function(x, arguments) {
   new_glmm_fit(design, est, NULL, design$control)
 }
 
-# How lme4 approximates the likelihood of a generalized fit.
+# The arguments of rglmm() that match lme4's approximation of the likelihood.
 glmer_likelihood <- function(x) {
   is_old <- utils::packageVersion("lme4") < "2.0"
   glmm_approximation(
@@ -105,7 +105,7 @@ glmer_likelihood <- function(x) {
   )
 }
 
-# What the core says of the estimates of another program.
+# The results of the core at the estimates of another program.
 estimates_of <- function(x, design, fast) {
   theta <- as.double(lme4::getME(x, "theta"))
   beta <- as.double(lme4::fixef(x))
@@ -117,7 +117,7 @@ estimates_of <- function(x, design, fast) {
   est
 }
 
-# The control of a search with nothing to search.
+# A control that holds all parameters.
 stay_at <- function(design, theta) {
   held <- held_theta(design$control, design$random, design$spec$sigma)
   control <- core_control(design$control, 0L, design, held)

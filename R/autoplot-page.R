@@ -1,4 +1,4 @@
-# The pictures of a diagnosis by ggplot2: one plot with a panel for each.
+# The plots of a diagnosis by ggplot2: one plot with a panel for each.
 
 #' @rdname autoplot.rlmm
 #' @rawNamespace S3method(ggplot2::autoplot, rlmm_diagnosis)
@@ -12,7 +12,7 @@ autoplot.rlmm_diagnosis <- function(object, ...) {
     points_layer(nrow(points)) +
     smooth_layer(panel_rows(panels, "lines", names)) +
     page_labels(points) +
-    # Room for labels above the points.
+    # The upper expansion leaves room for labels above the points.
     ggplot2::scale_y_continuous(expand = ggplot2::expansion(c(0.05, 0.12))) +
     ggplot2::facet_wrap("panel", scales = "free", labeller = wrapped) +
     ggplot2::labs(x = NULL, y = NULL)
@@ -109,7 +109,7 @@ last_panel <- function(x) {
   new_panel("Root of frequencies, expected as a line", points, expected)
 }
 
-#' A part of all panels below each other, with the name of the panel
+#' One component of all panels, stacked, with the name of the panel
 #' @noRd
 panel_rows <- function(panels, part, names) {
   parts <- lapply(panels, \(panel) {

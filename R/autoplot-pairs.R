@@ -1,6 +1,6 @@
 # Contours of the likelihood of two parameters at a time, by ggplot2.
 
-#' Contours for each pair of parameters, in their own units, below the diagonal
+#' Contours for each pair of parameters, on their own scales, below the diagonal
 #' @noRd
 pairs_ggplot <- function(profile, levels, which) {
   shown <- pair_parameters(profile, which)
@@ -15,7 +15,7 @@ pairs_ggplot <- function(profile, levels, which) {
     ggplot2::labs(x = NULL, y = NULL)
 }
 
-# Traces are grey, contours blue.
+# Layers of grey profile traces and blue contours.
 pair_layers <- function(data) {
   is_trace <- is.na(data$level)
   list(
@@ -44,7 +44,7 @@ pairs_of_curves <- function(profile, levels, shown) {
   data
 }
 
-#' The contours of two parameters, and their profiles, as rows of a table
+#' The contours and profile traces of two parameters, as rows of a table
 #' @noRd
 pair_curves <- function(right, up, levels) {
   place <- place_in_units(right, up)
@@ -58,7 +58,7 @@ pair_curves <- function(right, up, levels) {
   cbind(rows, right = right$name, up = up$name)
 }
 
-# Nothing where the contour isn't closed within the profiles.
+# The points of a contour; none if it isn't closed within the profiles.
 contour_rows <- function(right, up, level, place) {
   found <- zeta_contour(right, up, sqrt(stats::qchisq(level, 2)))
   if (!is.null(found)) {

@@ -1,4 +1,4 @@
-# Pictures by ggplot2 of coefficients, replicates and power.
+# Plots of coefficients, bootstrap replicates and power by ggplot2.
 
 shrinkage_ggplot <- function(shrinkage) {
   ends <- shrinkage_ends(shrinkage)
@@ -30,7 +30,8 @@ shrinkage_scales <- function() {
   )
 }
 
-# Where the arrows of a shrinkage plot begin, without the model, and end.
+# The start (within-group estimate) and the end (conditional mode) of the arrows of a shrinkage
+# plot.
 shrinkage_ends <- function(shrinkage) {
   data.frame(
     x = shrinkage$alone[, 1L],
@@ -76,8 +77,9 @@ autoplot.coef.rlmm <- function(object, level = 0.95, group = NULL, ...) {
   coefficient_ggplot(data)
 }
 
-#' Coefficients in rows, in the order of the first of them
-#' @param data Columns `term`, `grp`, `estimate`, and perhaps `lwr` and `upr`.
+#' Plots coefficients by group, with groups ordered by the first coefficient
+#' @param data A data frame with the columns `term`, `grp`, `estimate` and optionally `lwr` and
+#'   `upr`.
 #' @noRd
 coefficient_ggplot <- function(data) {
   data$term <- factor(data$term, unique(data$term))
@@ -96,7 +98,7 @@ coefficient_panels <- function(data, levels) {
     level_places(levels)
 }
 
-# Intervals of so many levels that they touch are paler.
+# Intervals are paler if there are so many levels that they touch.
 interval_layer <- function(n_levels) {
   ggplot2::geom_segment(
     ggplot2::aes(x = .data$lwr, xend = .data$upr, yend = .data$place),
@@ -218,7 +220,7 @@ autoplot.rlmm_power <- function(object, ...) {
     ggplot2::labs(x = power_axis(object), y = "Power")
 }
 
-# The power at each size, with its interval.
+# Layers of the power at each size, with its interval.
 power_layers <- function() {
   list(
     ggplot2::geom_segment(

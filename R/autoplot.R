@@ -1,25 +1,25 @@
-# The pictures of plot() by ggplot2, where it is installed.
+# The plots of plot() by ggplot2, if it is installed.
 
 #' Plots by ggplot2
 #'
-#' Methods of ggplot2's `autoplot()` draw what `plot()` draws by lattice, as objects to which
-#' layers, scales and themes can be added. For pictures of one's own see [fortify.rlmm()].
+#' Methods of ggplot2's `autoplot()` draw the plots of `plot()` as ggplot2 objects, to which layers,
+#' scales and themes can be added. To build other plots see [fortify.rlmm()].
 #'
-#' | object | picture |
+#' | object | plot |
 #' |---|---|
 #' | fit, `type = "residuals"` | scaled residuals against fitted values |
 #' | fit, `type = "qq"` | normal quantiles of these residuals |
-#' | fit, `type = "spread"` | their size against fitted values |
-#' | fit, `type = "groups"` | predictions over the data, group by group: see [plot_by_group()] |
-#' | fit, `type = "shrinkage"` | how far groups are drawn in: see [plot_shrinkage()] |
+#' | fit, `type = "spread"` | absolute scaled residuals against fitted values |
+#' | fit, `type = "groups"` | data and predictions, group by group: see [plot_by_group()] |
+#' | fit, `type = "shrinkage"` | shrinkage of the groups' effects: see [plot_shrinkage()] |
 #' | `ranef(fit)` | random effects with intervals |
-#' | `coef(fit)` | coefficients by group; with intervals those of `coef(fit, se = TRUE)` |
-#' | `lmList()` | coefficients of each group alone, with limits |
+#' | `coef(fit)` | coefficients by group, with intervals for `coef(fit, se = TRUE)` |
+#' | `lmList()` | coefficients of separate fits, with confidence limits |
 #' | `bootstrap(fit)`, `type = "density"` or `"ridges"` | densities of the replicates |
-#' | `profile(fit)`, `type = "zeta"` | profiles, with the limits of several levels |
+#' | `profile(fit)`, `type = "zeta"` | profile zeta, with confidence limits at several levels |
 #' | `profile(fit)`, `type = "density"` | densities |
 #' | `profile(fit)`, `type = "pairs"` | contours of the likelihood: [splom()][splom.profile.rlmm] |
-#' | `diagnose(fit)` | the page of pictures of [plot()][plot.rlmm_diagnosis], a panel each |
+#' | `diagnose(fit)` | the plots of [plot()][plot.rlmm_diagnosis], a panel for each |
 #' | `influence(fit, groups)` | Cook's distances |
 #' | `allFit(fit)` | estimates of each optimizer |
 #' | `opt_summary(fit)` | the objective at each evaluation |
@@ -27,14 +27,14 @@
 #'
 #' The residuals of a generalized model are quantile residuals.
 #'
-#' @param object What is drawn.
-#' @param type Which picture; see the table.
-#' @param level Probability of the intervals.
-#' @param group,x Names of a grouping factor, and of the covariate on the x axis.
+#' @param object An object of the table below.
+#' @param type The type of plot, see the table.
+#' @param level The confidence level of the intervals.
+#' @param group,x The names of a grouping factor and of the covariate on the x axis.
 #' @param max_groups The largest number of groups drawn.
-#' @param n The number of cases that are labelled.
-#' @param levels Levels of the contours.
-#' @param parm Names or numbers of parameters; of pairs the first six by default.
+#' @param n The number of cases to label.
+#' @param levels The confidence levels of the contours.
+#' @param parm The names or numbers of parameters; for pairs, by default the first six.
 #' @param ... Not used.
 #' @return An object of class `"ggplot"`.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -107,7 +107,7 @@ smooth_layer <- function(smooth) {
   }
 }
 
-#' The smooth line of a scatter plot, where there are enough distinct values
+#' The smooth line of a scatter plot, if there are enough distinct values
 #' @noRd
 smooth_line <- function(data) {
   if (nrow(data) < 20L || length(unique(data$x)) < 6L) {
@@ -129,7 +129,7 @@ quantile_ggplot <- function(values, ylab) {
     ggplot2::labs(x = "Standard normal quantiles", y = ylab)
 }
 
-# The values in order, beside the quantiles that normal ones would have.
+# The sorted values with normal quantiles.
 quantile_pairs <- function(values) {
   values <- sort(values[is.finite(values)])
   data.frame(
@@ -160,7 +160,7 @@ level_axis <- function(levels) {
   }
 }
 
-# The curves with and without the random effects, below each other.
+# Stacks the curves with and without the random effects.
 curves_by_effects <- function(lines) {
   data.frame(
     x = rep(lines$x, 2L),
@@ -197,8 +197,7 @@ autoplot.ranef.rlmm <- function(object, level = 0.95, group = NULL, ...) {
   effects_ggplot(effect_intervals(tables, level), most)
 }
 
-# Effects with intervals, a panel for each factor and effect.
-# `most` is the largest number of levels.
+# Plots effects with intervals, in a panel for each factor and effect.
 effects_ggplot <- function(data, most) {
   ggplot2::ggplot(data, ggplot2::aes(.data$condval, .data$place)) +
     ggplot2::geom_vline(xintercept = 0, colour = plot_grey) +
@@ -221,7 +220,7 @@ effect_intervals <- function(tables, level) {
   data
 }
 
-#' The effects with the place of each level, in the order of the first effect
+#' The effects with the rank of each level in the order of the first effect
 #' @noRd
 ranked_effects <- function(table) {
   table$place <- as.numeric(table$grp)
@@ -231,7 +230,7 @@ ranked_effects <- function(table) {
   table
 }
 
-#' The names of the levels on the axis, of one factor and where there is room
+#' The axis with names of levels, if there is a single factor and enough room
 #' @noRd
 level_scale <- function(data, most) {
   if (most > 60L || length(unique(data$grpvar)) > 1L) {
@@ -269,7 +268,7 @@ autoplot.profile.rlmm <- function(
   )
 }
 
-# A panel for each parameter, with its curve.
+# Adds a panel with the curve of each parameter.
 with_curves <- function(picture, scales) {
   picture +
     ggplot2::geom_line(colour = plot_blue, na.rm = TRUE) +
@@ -284,7 +283,7 @@ density_areas <- function(profile) {
     ggplot2::labs(y = "Density")
 }
 
-# The limits of intervals of 50, 80, 90, 95 and 99 percent.
+# The zeta values of intervals of 50, 80, 90, 95 and 99 percent.
 zeta_levels <- function(profile) {
   data <- profile_curves(profile)
   limits <- stats::qnorm(c(0.25, 0.1, 0.05, 0.025, 0.005))
@@ -324,7 +323,7 @@ label_layer <- function() {
   )
 }
 
-# Only the `n` largest distances have labels.
+# Labels for the `n` largest distances.
 labelled_distances <- function(distance, n) {
   shown <- rank(-distance, ties.method = "first") <= n
   data.frame(
@@ -350,7 +349,7 @@ autoplot.rlmm_allFit <- function(object, ...) {
     ggplot2::labs(x = "Estimate", y = NULL)
 }
 
-# Red crosses for the fits that aren't the best.
+# The scales that mark fits other than the best by red crosses.
 best_scales <- function() {
   colours <- c(`TRUE` = plot_blue, `FALSE` = plot_red)
   shapes <- c(`TRUE` = 16, `FALSE` = 4)
@@ -360,7 +359,7 @@ best_scales <- function() {
   )
 }
 
-#' Points that are not drawn, but hold the least range of each panel open
+#' Invisible points that give each panel a minimum range
 #' @noRd
 all_fit_ranges <- function(data) {
   parts <- lapply(split(data, data$parameter), \(part) {
@@ -387,5 +386,5 @@ autoplot.rlmm_optsum <- function(object, ...) {
     ggplot2::labs(x = "Evaluation", y = "Objective above the lowest")
 }
 
-# The pronoun of ggplot2's data, which aes() reads.
+# Declares the pronoun `.data` of aes() for R CMD check.
 utils::globalVariables(".data")

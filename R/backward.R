@@ -1,26 +1,27 @@
 #' Backward elimination
 #'
-#' First the random effects, then the fixed ones are left out one by one, that with the largest
-#' p-value first, as long as it is above a limit, as by lmerTest's `step()`. (`step()` of R itself
-#' goes by AIC, and takes our fits as they are.)
+#' Removes random effects, and then fixed effects, one at a time, the one with the largest p-value
+#' first, until all p-values are below a limit, like lmerTest's `step()`. (R's own `step()`, which
+#' uses the AIC, also accepts fits of this package.)
 #'
-#' Random effects are tested as by [ranova()], by their naive p-values as in lmerTest, and terms are
-#' reduced effect by effect; the last term stays. Fixed effects are tested as by `drop1(test =
-#' "F")`, those of a generalized model by likelihood-ratio tests, and stay as long as an interaction
-#' contains them. Each model is fitted to the rows of the first one.
+#' Random effects are tested as by [ranova()] with the naive p-values of lmerTest. Terms are reduced
+#' one effect at a time, and the last random-effects term is kept. Fixed effects are tested as by
+#' `drop1(test = "F")`, in generalized models by likelihood-ratio tests, and are kept as long as an
+#' interaction contains them. Each model is fitted to the rows of the first one.
 #'
-#' P-values after a selection aren't what they say: the estimates that are left are too large, and
-#' their intervals too narrow.
+#' P-values after model selection are not valid: the remaining estimates are biased away from zero
+#' and their intervals are too narrow.
 #'
-#' @param object A fit.
-#' @param ddf For the F tests: how degrees of freedom are found, see [summary()][summary.rlmm].
-#' @param alpha.random,alpha.fixed The limits.
-#' @param reduce.random,reduce.fixed Look for random or fixed effects to leave out?
-#' @param keep Fixed effects that stay, as a character vector.
+#' @param object A fitted model.
+#' @param ddf The method for the denominator degrees of freedom of F tests, see
+#'   [summary()][summary.rlmm].
+#' @param alpha.random,alpha.fixed The largest p-values of effects that are kept.
+#' @param reduce.random,reduce.fixed Whether to remove random or fixed effects.
+#' @param keep The labels of fixed-effects terms that are always kept.
 #' @param ... Not used.
 #' @return A list of class `"rlmm_backward"`: `random` and `fixed`, tables with a column
-#'   `Eliminated`, the step at which an effect was left out (0: it stays), and `model`, the last
-#'   fit, which lmerTest's `get_model()` returns, too.
+#'   `Eliminated` (the step at which an effect was removed; 0 if it was kept), and `model`, the last
+#'   fit, which lmerTest's `get_model()` also returns.
 #' @examples
 #' sleepstudy$odd <- sleepstudy$Days %% 2
 #' fit <- rlmm(Reaction ~ Days + odd + (Days + odd | Subject), sleepstudy)
@@ -60,7 +61,7 @@ backward.rlmm <- function(
   structure(found, class = "rlmm_backward")
 }
 
-# The p-value above which effects are left out: none is above one.
+# The p-value above which effects are removed; one keeps all of them.
 elimination_limit <- function(alpha, reduce, part) {
   check_level_of_test(alpha, paste0("alpha.", part))
   check_flag(reduce, paste0("reduce.", part))
@@ -104,7 +105,7 @@ eliminate_random <- function(fit, alpha) {
   }
 }
 
-# The fits with one random effect less, and their table, with the fit in the first row.
+# The fits with one random effect less, and their table, with the current fit in the first row.
 random_step <- function(fit) {
   reductions <- random_reductions(fit, TRUE)
   fits <- lapply(reductions, \(reduction) reduced_fit(fit, reduction))
@@ -113,20 +114,20 @@ random_step <- function(fit) {
   list(fits = fits, table = table)
 }
 
-# The p-values of reductions, missing for the last term, which stays.
+# The p-values of the reductions; missing for the last term, which is kept.
 reduction_p <- function(table, fits) {
   is_last <- vapply(fits, \(smaller) all(held_terms(smaller)), NA)
   ifelse(is_last, NA, table[["Pr(>Chisq)"]])
 }
 
-# The place of the largest p-value, if it is above the limit.
+# The position of the largest p-value, if it is above the limit.
 weakest_effect <- function(p, alpha) {
   worst <- which.max(p)
   if (length(worst) > 0L && p[worst] > alpha) worst
 }
 
-#' The table of the path: what was left out, by steps, and what stays
-#' @param gone The rows of what was left out; of random effects after that of the first model.
+#' The table of the eliminated effects, by steps, followed by those that are kept
+#' @param gone The rows of eliminated effects; for random effects, after that of the first model.
 #' @noRd
 path_table <- function(gone, left, is_random, note = NULL) {
   first <- if (is_random) NA
@@ -175,7 +176,7 @@ without_fixed <- function(fit, label) {
   )
 }
 
-#' A test of each of the terms, the p-value in the last column
+#' Tests of the terms, with the p-value in the last column
 #' @noRd
 fixed_deletions <- function(fit, labels, ddf) UseMethod("fixed_deletions")
 

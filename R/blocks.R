@@ -1,8 +1,9 @@
-# The blocks that the fit is computed from, as sparse matrices: A, the cross-products of [Z_1 ...
-# Z_k, Xy], and L, the Cholesky factor of A after Lambda: the lower triangles, by grouping factor
-# (terms that share one are amalgamated).
+# The blocked cross-products A of [Z_1 ... Z_k, X, y] and the Cholesky factor L of A after Lambda,
+# as sparse matrices: their lower triangles by grouping factor (terms with the same grouping factor
+# form one block).
 
-#' @return A list of the blocks of the lower triangle, row by row; the block of rows i and columns j
+#' The blocks of A
+#' @return A list of the blocks of the lower triangle, row by row; the block of row i and column j
 #'   is named "i,j".
 #' @noRd
 product_blocks <- function(fit) {
@@ -24,7 +25,7 @@ factor_blocks <- function(fit) {
   block_list(names(columns), block_of)
 }
 
-#' The factor of the random effects: L_blocks without the rows of X and y, as one matrix
+#' The factor of the random effects as one matrix: L without the rows of X and y
 #' @noRd
 random_factor <- function(fit) {
   scaled <- do.call(cbind, unname(scaled_columns(weighted_columns(fit), fit)))
@@ -38,8 +39,8 @@ scaled_columns <- function(columns, fit) {
   Map(`%*%`, columns[-length(columns)], core_lambdas(fit))
 }
 
-# The lower Cholesky factor of the cross-products, of which those of the first q columns, the random
-# effects, are penalized.
+# The lower Cholesky factor of the cross-products, with a penalty of one for the first q columns,
+# the random effects.
 penalized_factor <- function(columns, q) {
   penalty <- as.double(seq_len(ncol(columns)) <= q)
   penalized <- Matrix::crossprod(columns) + Matrix::Diagonal(x = penalty)
@@ -80,9 +81,9 @@ core_lambdas <- function(fit) {
   })
 }
 
-#' W^1/2 Z of each core term, then W^1/2 [X y] (the offset taken off y)
+#' W^1/2 Z of each core term, then W^1/2 [X y] (with the offset subtracted from y)
 #'
-#' In a generalized model y and W are the working response and weights of the last iteration.
+#' In a generalized model y and W are the working response and weights of the last PIRLS iteration.
 #' @noRd
 weighted_columns <- function(fit) {
   abort_if_large(fit, "The blocks of the cross-products", "aren't")
@@ -102,7 +103,8 @@ weighted_fixed <- function(fit, spec, root) {
   Matrix::Matrix(xy, sparse = FALSE, doDiag = FALSE)
 }
 
-# The observed information of a single observation may be negative.
+# Raises an error about negative weights: the observed information of one observation may be
+# negative.
 check_root_weights <- function(fit) {
   if (all(working_weights(fit) >= 0)) {
     return(invisible())
@@ -117,7 +119,8 @@ check_root_weights <- function(fit) {
   )
 }
 
-#' The response of the linear model that the fit is, or of its last iteration, without the offset
+#' The response of a linear model, or the working response of the last PIRLS iteration, minus the
+#' offset
 #' @noRd
 working_response <- function(fit) UseMethod("working_response")
 

@@ -1,45 +1,46 @@
-# lme4's bootstrap of any statistic: responses are simulated here, and fitted by R, one after the
-# other or in other processes.
+# bootMer(): the bootstrap of any statistic with lme4's interface. Responses are simulated in this
+# process and refitted by R, one after the other or in other processes.
 
 #' Bootstrap of any statistic, as in lme4
 #'
-#' Simulates responses, refits the model to each of them and applies a function to each fit:
-#' `lme4::bootMer()`'s interface, for our fits and (handed on) lme4's. For estimates themselves
-#' [bootstrap()] is much faster.
+#' Simulates responses, refits the model to each of them and applies a function to each fit, with
+#' the interface of `lme4::bootMer()`. Fits of lme4 are passed on to lme4. For the parameters of the
+#' model [bootstrap()] is much faster.
 #'
-#' The responses are simulated first, by R's random number generator, so that equal seeds give equal
-#' results wherever the fits are made; a function that draws random numbers itself is another
-#' matter. With `type = "semiparametric"` and `use.u = TRUE` the residuals of a linear model are
-#' drawn with replacement from those of the fit (over the roots of the weights, if there are any),
-#' and added to the fitted values.
+#' All responses are simulated first, by R's random number generator, so that the same seed gives
+#' the same results wherever the models are fitted (unless `FUN` itself draws random numbers). With
+#' `type = "semiparametric"` and `use.u = TRUE`, the residuals of a linear model are resampled with
+#' replacement and added to the fitted values; with weights, they are multiplied by the square root
+#' of their own weight and divided by that of the row they are added to.
 #'
-#' A replicate for which the fit or the function fails has missing values; a warning counts them.
+#' A replicate for which the fit or the function fails has missing values; a warning reports their
+#' number.
 #'
-#' @param x A fit.
+#' @param x A fitted model.
 #' @param FUN A function of a fit that returns numbers.
-#' @param nsim Number of replicates.
+#' @param nsim The number of replicates.
 #' @param seed A seed for [set.seed()], or `NULL`.
-#' @param use.u Hold the random effects at their conditional modes?
-#' @param re.form Random effects to hold, as in [simulate()][simulate.rlmm]; `use.u` is the same in
-#'   short.
+#' @param use.u Whether to hold the random effects at their conditional modes.
+#' @param re.form The random effects to hold, as in [simulate()][simulate.rlmm]; `use.u = TRUE`
+#'   holds all of them.
 #' @param type `"parametric"` or `"semiparametric"`.
-#' @param verbose Print the statistics of each replicate?
-#' @param .progress How many replicates are done is told, as by [bootstrap()], to package progressr
-#'   where that is loaded (by futures, too), and otherwise shown on a bar of package cli in an
-#'   interactive session, where the fits are made one after the other. `"none"`: to nobody;
-#'   `"txt"`: on a bar of R's own.
-#' @param PBargs Arguments of R's own bar, for [utils::txtProgressBar()].
-#' @param parallel Where the fits are made: `"no"`: here; `"multicore"`: in forked processes (not on
-#'   Windows); `"snow"`: on the cluster `cl`; `"future"`: as `future::plan()` says, by package
-#'   future.apply.
-#' @param ncpus Number of processes.
-#' @param cl A cluster made by package parallel; by default one of `ncpus` processes, for this call.
-#' @param ... Passed to methods. Of fits of rlmm, lme4's `call.env` has no effect: a fit holds what
-#'   its replicates need.
-#' @return A list of class `"boot"`, for `boot::boot.ci()` and the like: `t0` (the statistics of the
-#'   fit), `t` (a row for each replicate), `R`, `data`, `seed`, `statistic`, `sim`, `call`.
-#'   Attributes `bootFail` and `boot.fail.msgs` tell of failures. `confint()` and `as.data.frame()`
-#'   have methods.
+#' @param verbose Whether to print the statistics of each replicate.
+#' @param .progress By default progress is reported as by [bootstrap()]: to package progressr if it
+#'   is loaded (also from futures), otherwise on a bar of package cli in an interactive session
+#'   without parallel processes. `"none"`: no progress. `"txt"`: a text bar of R.
+#' @param PBargs Arguments of the text bar, for [utils::txtProgressBar()].
+#' @param parallel Where the models are fitted: `"no"`, in this process; `"multicore"`, in forked
+#'   processes (not on Windows); `"snow"`, on the cluster `cl`; `"future"`, as set by
+#'   `future::plan()`, by package future.apply.
+#' @param ncpus The number of processes.
+#' @param cl A cluster made by package parallel; by default one with `ncpus` processes for this
+#'   call.
+#' @param ... Passed to methods. For fits of rlmm, `call.env` of lme4 has no effect, as a fit
+#'   contains all that its replicates need.
+#' @return A list of class `"boot"`, for `boot::boot.ci()` and similar functions: `t0` (the
+#'   statistics of the fit), `t` (a row for each replicate), `R`, `data`, `seed`, `statistic`, `sim`
+#'   and `call`. The attributes `bootFail` and `boot.fail.msgs` describe failures. There are methods
+#'   of `confint()` and `as.data.frame()`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' repeatability <- function(m) {
@@ -109,7 +110,7 @@ bootMer.rlmm <- function(
   )
 }
 
-# The function that bootMer() applies to each fit, which may be given by its name.
+# The function that bootMer() applies to each fit, possibly given by its name.
 statistic_function <- function(given) {
   if (is.function(given)) {
     return(given)
@@ -150,7 +151,7 @@ boot_responses <- function(fit, nsim, seed, re_form, type) {
   })
 }
 
-#' The function that makes one replicate: its statistics, or the condition that there are none
+#' The function that computes one replicate: its statistics, or the condition of a failure
 #' @noRd
 replicate_of <- function(fit, FUN, n, verbose) {
   force(fit)
@@ -171,7 +172,7 @@ replicate_of <- function(fit, FUN, n, verbose) {
   }
 }
 
-# Prints the statistics of a replicate, or why there are none.
+# Prints the statistics of a replicate, or the reason of its failure.
 show_value <- function(value) {
   text <- if (is.numeric(value)) {
     format(value, digits = 5L)
@@ -181,7 +182,7 @@ show_value <- function(value) {
   cat(paste(text, collapse = " "), "\n")
 }
 
-#' How progress is told: the arguments of R's own bar, or whether another is to be shown
+#' How progress is reported: the arguments of R's text bar, or whether to show another bar
 #' @noRd
 boot_progress <- function(progress, bar_arguments, control) {
   if (is.null(progress)) {
@@ -235,7 +236,7 @@ apply_on_cluster <- function(y, one, ncpus, cl) {
   parallel::parLapply(cl, y, one)
 }
 
-# In whichever process a replicate is made, progressr hears of it here.
+# Replicates in other processes report to progressr in this one.
 apply_by_futures <- function(y, one, show) {
   need_package("future.apply", "bootMer(parallel = \"future\")")
   step <- progressr_step(length(y), show)

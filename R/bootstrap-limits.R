@@ -1,4 +1,4 @@
-# Limits of what a bootstrap drew.
+# Confidence limits from bootstrap replicates.
 
 interval_types <- c("percentile", "basic", "normal", "shortest")
 
@@ -32,8 +32,8 @@ limits_of_drawn <- function(drawn, level, type) {
   limits
 }
 
-#' The replicates of variances and covariances, named as they are in
-#' `as.data.frame(VarCorr(fit))`, and of the fixed effects
+#' The replicates of variances and covariances, named as in `as.data.frame(VarCorr(fit))`, and of
+#' the fixed effects
 #' @noRd
 drawn_covariances <- function(object, parm) {
   values <- cbind(bootstrap_covariances(object), object$beta)
@@ -42,7 +42,7 @@ drawn_covariances <- function(object, parm) {
   select_drawn(values, estimate, parm, ncol(object$beta))
 }
 
-# Standard deviations and correlations as variances and covariances.
+# Converts standard deviations and correlations to variances and covariances.
 bootstrap_covariances <- function(x) {
   values <- bootstrap_variances(x)
   labels <- colnames(values)
@@ -61,8 +61,7 @@ covariance_labels <- function(labels) {
   sub("^cor_", "cov_", sub("^sd_", "var_", labels))
 }
 
-# The product of the two standard deviations that belong to a correlation, named
-# "cor_b.a|g".
+# The product of the two standard deviations of a correlation, named "cor_b.a|g".
 sds_of_correlation <- function(label, values) {
   sds <- grep("^sd_", colnames(values), value = TRUE)
   sds <- sds[label_group(sds) == label_group(label)]
@@ -74,15 +73,15 @@ sds_of_correlation <- function(label, values) {
   first * second
 }
 
-# The parts of labels such as "sd_a|g" and "cor_b.a|g": the grouping factor, and the effect or the
-# pair of effects.
+# The parts of labels such as "sd_a|g" and "cor_b.a|g": the grouping factor, and the effect or pair
+# of effects.
 label_group <- function(label) sub("^.*[|]", "", label)
 
 label_effect <- function(label) {
   sub("^(sd|cor)_(.*)[|][^|]*$", "\\2", label)
 }
 
-#' Limits from replicates, a row for each column of `values`
+#' Limits from replicates, with a row for each column of `values`
 #' @noRd
 bootstrap_limits <- function(values, estimate, level, type) {
   limits <- vapply(
@@ -116,13 +115,13 @@ interval_of <- function(values, estimate, level, type) {
   )
 }
 
-# Symmetric around the estimate less the bias.
+# A normal interval, symmetric around the bias-corrected estimate.
 normal_interval <- function(values, estimate, tails) {
   bias <- mean(values) - estimate
   estimate - bias + stats::qnorm(tails) * stats::sd(values)
 }
 
-# The shortest of the intervals between two values that contain the share `level` of them.
+# The shortest interval that contains the fraction `level` of the values.
 shortest_interval <- function(sorted, level) {
   n <- length(sorted)
   inside <- min(ceiling(level * n), n)

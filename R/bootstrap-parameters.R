@@ -1,5 +1,5 @@
-# The parameters of a bootstrap: what a replicate holds as standard deviations, correlations and
-# fixed effects, and which replicates are singular or separated.
+# The parameters of bootstrap replicates: standard deviations, correlations and fixed effects, and
+# whether a replicate is singular or separated.
 
 #' @rdname summary.rlmm_bootstrap
 #' @export
@@ -13,7 +13,7 @@ as.matrix.rlmm_bootstrap <- function(x, signames = TRUE, ...) {
   all
 }
 
-# lme4's names of the variance parameters, and those of the fixed effects.
+# The names of the variance parameters, as in lme4, and of the fixed effects.
 bootstrap_labels <- function(x) {
   variances <- bootstrap_variances(x)
   labels <- stats::setNames(nm = colnames(variances))
@@ -49,12 +49,13 @@ bootstrap_variances <- function(x) {
   cbind(do.call(cbind, terms), scale_columns(x))
 }
 
-# The number by which Lambda is multiplied in each replicate.
+# The standard deviation that scales Lambda in each replicate.
 effects_scale <- function(x) {
   if (isFALSE(x$fit$relative)) 1 else x$sigma
 }
 
-# Sigma of a linear model; of a generalized one the dispersion's root, or the other parameter.
+# Sigma for a linear model; for a generalized one the square root of the dispersion, or another
+# shape.
 scale_columns <- function(x) {
   fit <- x$fit
   if (has_scale(fit) && !fit$known_sigma) {
@@ -64,7 +65,7 @@ scale_columns <- function(x) {
   }
 }
 
-#' The estimates of the fit that the replicates are compared with
+#' The estimates of the fit, for comparison with the replicates
 #' @noRd
 bootstrap_estimates <- function(x) as.matrix(estimates_as_replicate(x))[1L, ]
 
@@ -78,7 +79,7 @@ estimates_as_replicate <- function(x) {
   x
 }
 
-#' Which replicates are singular, by the rule of isSingular()
+#' Whether each replicate is singular, by the rule of isSingular()
 #' @noRd
 is_singular_replicate <- function(x, tol = 1e-4) {
   fit <- x$fit
@@ -88,8 +89,8 @@ is_singular_replicate <- function(x, tol = 1e-4) {
   !is.na(found) & found
 }
 
-#' Which replicates have a fixed effect that tends to infinity, by the rule of `separated_effects()`
-#' for covariates that aren't far from zero
+#' Whether each replicate has a fixed effect that tends to infinity, by the rule of
+#' `separated_effects()` for covariates near zero
 #' @noRd
 is_separated_replicate <- function(x) {
   if (!can_separate(x$fit) || ncol(x$beta) == 0L) {
@@ -97,13 +98,13 @@ is_separated_replicate <- function(x) {
   }
   size <- largest_contributions(x)
   is_uncertain <- abs(x$beta) < 0.05 * x$std_error
-  # Beside a covariate far from zero the intercept is large and uncertain anyway.
+  # With a covariate far from zero the intercept is always large and uncertain.
   is_uncertain[, colnames(x$beta) == "(Intercept)"] <- FALSE
   found <- rowSums((size > 3 & is_uncertain) | size > 1e3) > 0
   !is.na(found) & found
 }
 
-# The most that each fixed effect of each replicate moves the linear predictor.
+# The largest contribution of each fixed effect to the linear predictor, for each replicate.
 largest_contributions <- function(x) {
   fit <- x$fit
   columns <- abs(column_matrix(fixed_columns(fit), nrow(fit$frame)))
@@ -113,7 +114,7 @@ largest_contributions <- function(x) {
   sweep(abs(x$beta), 2L, largest, "*")
 }
 
-#' The replicates of the parameters that are drawn
+#' The replicates of the selected parameters
 #' @return A list: `values` (a matrix with a column for each parameter), and `estimate`.
 #' @noRd
 drawn_parameters <- function(x, parm, signames = FALSE) {
@@ -122,7 +123,7 @@ drawn_parameters <- function(x, parm, signames = FALSE) {
   select_drawn(values, estimate, parm, ncol(x$beta))
 }
 
-# Variance parameters stand before the fixed effects.
+# Selects parameters; variance parameters come before the fixed effects.
 select_drawn <- function(values, estimate, parm, n_fixed) {
   n_variance <- ncol(values) - n_fixed
   wanted <- select_parameters(parm, colnames(values), n_variance)

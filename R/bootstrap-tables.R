@@ -1,41 +1,41 @@
-# What is read off a bootstrap: its summary and its tables.
+# The summary and the tables of a bootstrap.
 
 #' Tables and intervals of a bootstrap
 #'
-#' `summary()` compares the replicates with the estimates: their bias, standard error and interval.
-#' `confint()` makes intervals of them. `as.data.frame()` has the replicates themselves, one value a
-#' row or (`wide = TRUE`) one replicate a row. `plot()` and lattice's `densityplot()` draw their
-#' densities, with the estimates.
+#' `summary()` compares the replicates with the estimates: bias, standard error and interval of each
+#' parameter. `confint()` computes intervals. `as.data.frame()` returns the replicates themselves,
+#' with a row for each value or (`wide = TRUE`) for each replicate. `plot()` and lattice's
+#' `densityplot()` draw their densities together with the estimates.
 #'
 #' The parameters are the standard deviations and correlations of the random effects, the residual
-#' standard deviation (of a generalized model its other parameter, if it is estimated), and the
-#' fixed effects, as in [confint.rlmm()]. A correlation with an effect that has no variance is
-#' missing, and left out.
+#' standard deviation (for a generalized model an estimated dispersion or shape), and the fixed
+#' effects, as in [confint.rlmm()]. A correlation of an effect with zero variance is missing and
+#' left out of statistics.
 #'
-#' Intervals of type `"percentile"` lie between two quantiles of the replicates, `"basic"` ones are
-#' these reflected at the estimate, `"normal"` ones are symmetric around the estimate less the bias.
-#' `"shortest"` ones are the shortest that contain a share of `level` of the replicates
-#' (MixedModels.jl's `shortestcovint()`); they suit variances near zero.
+#' Intervals of type `"percentile"` are quantiles of the replicates, `"basic"` ones are these
+#' reflected about the estimate, and `"normal"` ones are symmetric around the bias-corrected
+#' estimate. `"shortest"` ones are the shortest intervals that contain a fraction `level` of the
+#' replicates (`shortestcovint()` in MixedModels.jl), which suit variances near zero.
 #'
-#' @param object,x What [bootstrap()] returned.
+#' @param object,x The result of [bootstrap()].
 #' @param parm,level,signames See [confint.rlmm()].
-#' @param type `"percentile"`, `"basic"`, `"normal"` or `"shortest"`; lme4's `"perc"` and `"norm"`
-#'   are understood. Of `plot()`: `"density"`, a panel for each parameter, or `"ridges"`, all of
-#'   them above each other, on the scale of their standard deviations.
-#' @param scale `"sdcor"`: standard deviations and correlations, or `"vcov"`: variances and
+#' @param type For intervals: `"percentile"`, `"basic"`, `"normal"` or `"shortest"`; `"perc"` and
+#'   `"norm"` as in lme4 are accepted. For `plot()`: `"density"`, a panel for each parameter, or
+#'   `"ridges"`, all parameters above each other, scaled by their standard deviations.
+#' @param scale `"sdcor"` for standard deviations and correlations, or `"vcov"` for variances and
 #'   covariances.
-#' @param digits Significant digits.
-#' @param what Which values: `"all"` parameters; `"coef"`: the fixed effects with their standard
-#'   errors, z values and p-values, a row each; or any of `"beta"`, `"sd"`, `"cor"`, `"sigma"`,
-#'   `"shape"`, `"theta"`, `"objective"`.
-#' @param wide One row for each replicate, with a column for each parameter?
+#' @param digits The number of significant digits.
+#' @param what The values to return: `"all"` parameters; `"coef"`, the fixed effects with their
+#'   standard errors, z values and p-values, with a row for each; or any of `"beta"`, `"sd"`,
+#'   `"cor"`, `"sigma"`, `"shape"`, `"theta"`, `"objective"`.
+#' @param wide Whether to return a row for each replicate and a column for each parameter.
 #' @param row.names,optional Not used.
-#' @param data Not used: lattice's generics have it.
+#' @param data Not used; an argument of lattice's generics.
 #' @param ... Passed to lattice; otherwise not used.
 #' @return `summary()`: a data frame of class `"summary.rlmm_bootstrap"` with a row for each
 #'   parameter. `confint()`: a matrix of limits. `as.data.frame()`: a data frame with the columns
-#'   `replicate`, `type`, `group`, `name` and `value`. `as.matrix()`: a row for each replicate, a
-#'   column for each parameter. `plot()`: an object of class `"trellis"`.
+#'   `replicate`, `type`, `group`, `name` and `value`. `as.matrix()`: a matrix with a row for each
+#'   replicate and a column for each parameter. `plot()`: an object of class `"trellis"`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' b <- bootstrap(fit, n = 200, seed = 1)
@@ -56,7 +56,7 @@ summary.rlmm_bootstrap <- function(object, level = 0.95, ...) {
   )
 }
 
-# The replicates compared with the estimates: a row for each parameter.
+# Compares the replicates with the estimates, with a row for each parameter.
 replicate_statistics <- function(values, estimate, level) {
   mean <- colMeans(values, na.rm = TRUE)
   limits <- bootstrap_limits(values, estimate, level, "percentile")
@@ -84,7 +84,7 @@ format.summary.rlmm_bootstrap <- function(
   c(attr(x, "header"), "", format_table(table))
 }
 
-# The columns as texts; that of the counts only where replicates are missing.
+# The formatted columns; counts are only shown if replicates are missing.
 format_statistics <- function(x, digits) {
   statistics <- x[c("estimate", "bias", "std.error", "lower", "upper")]
   columns <- lapply(statistics, format, digits = digits)
@@ -113,7 +113,7 @@ print.rlmm_bootstrap <- function(
   invisible(x)
 }
 
-#' What stands above the numbers of a bootstrap
+#' The heading of a printed bootstrap
 #' @noRd
 bootstrap_header <- function(object) {
   problems <- replicate_problems(object)
@@ -136,7 +136,7 @@ bootstrap_title <- function(object) {
   paste(kind, "bootstrap of a", model)
 }
 
-# How many replicates have which problem, where any have it.
+# The numbers of replicates with each problem, if there are any.
 replicate_problems <- function(object) {
   is_failed <- !is.na(object$error)
   is_doubtful <- !is_failed & !object$verdict %in% final_verdicts
@@ -220,7 +220,7 @@ check_what <- function(what) {
   )
 }
 
-# Fixed effects with their z values and p-values, as MixedModels.jl's `coefpvalues` has them.
+# Fixed effects with z values and p-values, as `coefpvalues` in MixedModels.jl.
 replicate_coefficients <- function(x) {
   n <- nrow(x$beta)
   z <- x$beta / x$std_error

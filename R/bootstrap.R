@@ -1,40 +1,41 @@
-# The parametric bootstrap in threads: replicates of a fit, drawn and fitted by the core.
+# The parametric bootstrap: replicates of a fit are simulated and refitted by the core in threads.
 
 #' Parametric bootstrap
 #'
-#' Draws new responses from a fit, fits the model to each of them, and keeps the estimates. All of
-#' it runs in parallel threads; `options(rlmm.threads = )` or `rlmm_control(threads = )` say in how
-#' many.
+#' Simulates responses from a fit, refits the model to each of them, and keeps the estimates. The
+#' computations run in parallel threads, whose number `options(rlmm.threads = )` or
+#' `rlmm_control(threads = )` set.
 #'
-#' Each replicate has a stream of random numbers of its own, which depends on the seed and on the
-#' number of the replicate alone. So equal seeds give equal results, for any number of threads, and
-#' `update(b, n = )` goes on where a bootstrap ended, or was interrupted ([last_rlmm()] returns what
-#' was done): it then has the replicates that one of that size would have had.
+#' Each replicate has its own stream of random numbers, which depends on the seed and the number of
+#' the replicate only. The same seed therefore gives the same results for any number of threads, and
+#' `update(b, n = )` continues a finished or interrupted bootstrap ([last_rlmm()] returns the
+#' completed part) with the replicates that a larger one would have had.
 #'
-#' The random effects of a replicate are drawn anew, as by [simulate()][simulate.rlmm]; `use.u =
-#' TRUE` holds them at their conditional modes. A search starts at the estimates of the fit, unless
-#' these are singular. Parameters that are held stay held.
+#' The random effects of each replicate are simulated, as by [simulate()][simulate.rlmm]; `use.u =
+#' TRUE` holds them at their conditional modes. The optimizer starts at the estimates of the fit,
+#' unless these are singular. Held parameters stay held.
 #'
-#' A replicate that can't be fitted is counted as failed, and has missing estimates, which all
-#' statistics leave out. Replicates whose fit is singular (see [is_singular()]) are counted and
-#' kept: without them standard deviations would be biased.
+#' A replicate whose fit fails is counted and has missing estimates, which all statistics leave out.
+#' Singular replicates (see [is_singular()]) are counted and kept: omitting them would bias standard
+#' deviations.
 #'
-#' @param object A fit.
-#' @param n Number of replicates, in all.
-#' @param seed A whole number, or `NULL`: one is drawn from R's random number generator.
-#' @param use.u Hold the random effects at their conditional modes?
-#' @param type `"parametric"`, or `"semiparametric"`, with `use.u = TRUE`: the residuals of a linear
-#'   model are drawn with replacement from those of the fit (over the roots of the weights, if there
-#'   are any) and added to the fitted values.
-#' @param progress Show how many replicates have been done? By default in an interactive session,
-#'   on a bar of package cli. Where package progressr is loaded it is told instead, and shows what
-#'   its handlers are for, unless `progress = FALSE`.
+#' @param object A fitted model.
+#' @param n The total number of replicates.
+#' @param seed A whole number; by default it is drawn from R's random number generator.
+#' @param use.u Whether to hold the random effects at their conditional modes.
+#' @param type `"parametric"`, or with `use.u = TRUE` also `"semiparametric"`: the residuals of a
+#'   linear model are resampled with replacement and added to the fitted values; with weights, they
+#'   are multiplied by the square root of their own weight and divided by that of the row they are
+#'   added to.
+#' @param progress Whether to show progress, by default in an interactive session, on a bar of
+#'   package cli. If package progressr is loaded, progress is reported to its handlers instead,
+#'   unless `progress = FALSE`.
 #' @param ... Passed to methods; for fits of rlmm, not used.
 #' @return A list of class `"rlmm_bootstrap"`: `beta`, `std_error` (of the fixed effects, at the
-#'   theta of the replicate) and `theta`, matrices with a row for each replicate; `sigma`, `shape`
-#'   (of a generalized model: its dispersion or other parameter), `objective`, `verdict` (what
-#'   [certificate()] says), `error` (`NA`, or why the fit failed), `replicate` and `seed` (from
-#'   which it is drawn again); and `fit`. It survives [saveRDS()].
+#'   theta of the replicate) and `theta`, matrices with a row for each replicate; the vectors
+#'   `sigma`, `shape` (the dispersion or other shape of a generalized model), `objective`, `verdict`
+#'   (of the [certificate()]), `error` (`NA`, or the reason why the fit failed) and `replicate` (the
+#'   number of each); `seed`; and `fit`. It can be saved by [saveRDS()].
 #' @seealso [summary.rlmm_bootstrap()] for tables and intervals, [bootMer()][bootMer.rlmm] for other
 #'   statistics.
 #' @examples
@@ -77,7 +78,8 @@ bootstrap.rlmm <- function(
   whole_bootstrap(new_bootstrap(drawn, object, seed, how), n)
 }
 
-# The replicates have the coefficients of the core.
+# Gives a message about coefficients that depend on contrasts of large factors and have no
+# replicates.
 tell_without_replicates <- function(fit) {
   moved <- coding_dependent_coefficients(fit)
   if (length(moved) == 0L) {
@@ -97,7 +99,7 @@ tell_without_replicates <- function(fit) {
   )
 }
 
-# How replicates are to be drawn, in the form of `drawing()`.
+# Checks how replicates are to be simulated, and returns it in the form of `drawing()`.
 check_drawing <- function(fit, use_u, type) {
   check_flag(use_u, "use.u")
   type <- one_of(type, bootstrap_types, "type")
@@ -125,10 +127,10 @@ update.rlmm_bootstrap <- function(object, n, progress = NULL, ...) {
   whole_bootstrap(c(object, added), n)
 }
 
-#' A bootstrap, if it has all of its replicates
+#' A bootstrap with all of its replicates
 #'
-#' Otherwise the user interrupted it, and whatever waits for it ends as well.
-#' @param n How many there are to be, at least.
+#' If the user interrupted it, functions that depend on it are ended as well.
+#' @param n The smallest number of replicates.
 #' @noRd
 whole_bootstrap <- function(b, n) {
   if (length(b$replicate) < n) {
@@ -138,7 +140,7 @@ whole_bootstrap <- function(b, n) {
   b
 }
 
-# The number of replicates that there are to be in all.
+# Checks the total number of replicates.
 check_total <- function(object, n) {
   if (missing(n)) {
     abort_argument(
@@ -151,7 +153,7 @@ check_total <- function(object, n) {
 }
 
 
-# The numbers of the replicates of a seed that are left to draw for `n` in all.
+# The numbers of the replicates that are missing for `n` in total.
 replicates_to_come <- function(object, n, seed) {
   own <- object$replicate[object$seed == seed]
   n_others <- length(object$replicate) - length(own)
@@ -160,7 +162,7 @@ replicates_to_come <- function(object, n, seed) {
 
 bootstrap_types <- c("parametric", "semiparametric")
 
-# How the replicates of a bootstrap were drawn.
+# How the replicates of a bootstrap were simulated.
 drawing <- function(x) {
   list(
     use.u = x$use.u,
@@ -168,9 +170,9 @@ drawing <- function(x) {
   )
 }
 
-#' Fits some replicates; those that the user didn't wait for are left out
-#' @param how A list: `use.u`, are the random effects held; `resampled`, are
-#'   residuals drawn from those of the fit?
+#' Simulates and fits replicates; those after an interrupt are left out
+#' @param how A list: `use.u`, whether random effects are held; `resampled`, whether residuals are
+#'   resampled.
 #' @noRd
 run_bootstrap <- function(fit, replicates, seed, how, progress = NULL) {
   UseMethod("run_bootstrap")
@@ -192,7 +194,7 @@ run_bootstrap.rlmm <- function(fit, replicates, seed, how, progress = NULL) {
   finished_replicates(found, replicates)
 }
 
-# What was found of the replicates whose fits came to their end, in rows.
+# The results of the replicates whose fits were completed, in rows.
 finished_replicates <- function(found, replicates) {
   is_whole <- whole_fits(found)
   rows <- \(values) {
@@ -220,7 +222,7 @@ bootstrap_plan <- function(fit, replicates, seed, use_u) {
   )
 }
 
-# The parameter of the family that responses are drawn with.
+# The shape parameter of the family with which responses are simulated.
 drawn_shape <- function(fit) {
   glmm <- fit$glmm
   if (is.null(glmm) || is_dispersed(glmm$family)) {
@@ -255,7 +257,7 @@ new_bootstrap <- function(drawn, fit, seed, how) {
   )
 }
 
-# Columns of the coefficients that are held stand between those of the others.
+# Inserts the columns of held coefficients.
 all_coefficients <- function(values, held, is_free) {
   all <- matrix(
     held,
@@ -344,16 +346,16 @@ abort_drawn_twice <- function(n) {
 
 #' The responses of a bootstrap's replicates
 #'
-#' Draws the responses of some replicates again, such as those that failed: `refit(b$fit, y)` is the
-#' fit of one.
+#' Simulates the responses of replicates again, for example of those that failed: `refit(b$fit, y)`
+#' is then the fit of one replicate.
 #'
-#' @param object What [bootstrap()] returned.
-#' @param nsim Not used: the replicates are those of `which`.
+#' @param object The result of [bootstrap()].
+#' @param nsim Not used; `which` selects the replicates.
 #' @param seed Not used.
-#' @param which Which replicates: their places in `object`, all by default.
+#' @param which The positions of the replicates in `object`; by default all of them.
 #' @param ... Not used.
-#' @return A data frame with a column for each replicate; of a binomial model, with the proportions
-#'   of successes.
+#' @return A data frame with a column for each replicate; for a binomial model with proportions of
+#'   successes.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' b <- bootstrap(fit, n = 10, seed = 1)
@@ -399,8 +401,8 @@ replicate_response.rlmm <- function(fit, replicate, seed, object) {
 
 # Arguments ------------------------------------------------------------------
 
-#' Whether one fit can be repeated by the core alone: it holds its data, and estimates no residual
-#' variances by stratum
+#' Raises an error unless the core can refit the model: the fit must hold its data and have no
+#' residual variances by stratum
 #' @noRd
 check_repeatable <- function(fit, what, instead) {
   frame <- fit_frame(fit)
@@ -416,7 +418,7 @@ check_repeatable <- function(fit, what, instead) {
   )
 }
 
-#' A positive whole number
+#' Checks positions of replicates
 #' @noRd
 check_places <- function(which, n) {
   if (is.logical(which) && length(which) == n) {

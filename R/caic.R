@@ -1,32 +1,32 @@
 #' Conditional AIC
 #'
-#' The AIC of predictions for the groups of the data, where the random effects are what the model is
-#' about: `-2 log f(y | b) + 2 df`, with the density given the modes of the random effects and the
-#' effective degrees of freedom. (That of [AIC()] is about groups that are new.)
+#' The AIC for predictions in the groups of the data, where the random effects are of interest: `-2
+#' log f(y | b) + 2 df`, with the density given the modes of the random effects and the effective
+#' degrees of freedom. ([AIC()] is about new groups.)
 #'
 #' The degrees of freedom are the sum of the derivatives of the fitted values in their observations,
-#' and one for sigma, if it is estimated. At fixed theta the sum is the trace of the hat matrix,
+#' plus one for an estimated sigma. At fixed theta the sum is the trace of the hat matrix,
 #' `sum(hatvalues(fit))` (Vaida and Blanchard 2005): `theta = "known"`. With `theta = "estimated"`,
-#' the default, theta moves with each observation as well, of which the exact derivatives take
-#' account (Greven and Kneib 2010): with the trace alone a model with a random effect that isn't
-#' there would always win. Variances of zero, and what is held, count as known.
+#' the default, the exact derivatives account for the dependence of theta on the observations
+#' (Greven and Kneib 2010); the trace alone would always favour a model with a superfluous random
+#' effect. Variances of zero and held parameters count as known.
 #'
-#' For a generalized model the trace is that of the working linear model, and one is added for a
-#' dispersion or another shape that is estimated. Poisson and binomial models have their degrees of
-#' freedom with `theta = "estimated"` from fits to the data with one count more or less in a row,
-#' as a difference takes the place of the derivative: `y_i` times the change of the logarithm of the
-#' fitted mean when `y_i` is one less, summed up, has no bias for Poisson models, whatever is
-#' estimated (Lian 2012), and its like for binomial ones only that of the fitted probabilities
-#' (Saefken et al. 2014). That takes a fit for each row, two minutes for the 7,584 answers of
-#' `lme4::VerbAgg`; `theta = "known"` takes none, and is the only one for other families and for
-#' weighted Poisson models.
+#' For a generalized model the trace is that of the working linear model, and one is added for an
+#' estimated dispersion or shape. For Poisson and binomial models with `theta = "estimated"`, the
+#' degrees of freedom come from refits to data in which one count is changed by one, as a difference
+#' replaces the derivative. For Poisson models the sum over rows of `y_i` times the change of the
+#' log fitted mean when `y_i` is reduced by one is unbiased, whatever is estimated (Lian 2012); the
+#' corresponding sum for binomial models is unbiased for given fitted probabilities only (Saefken et
+#' al. 2014). This takes a refit for each row, two minutes for the 7,584 answers of `lme4::VerbAgg`.
+#' `theta = "known"` needs no refits, and is the only choice for other families and for weighted
+#' Poisson models.
 #'
-#' @param object A fit.
+#' @param object A fitted model.
 #' @param theta `"estimated"` or `"known"`; see Details.
-#' @param x What `cAIC()` returned.
-#' @param digits Significant digits.
+#' @param x The result of `cAIC()`.
+#' @param digits The number of significant digits.
 #' @param ... Not used.
-#' @return A list of class `"rlmm_caic"`, with the names of package cAIC4: `loglikelihood`
+#' @return A list of class `"rlmm_caic"` with the components of package cAIC4: `loglikelihood`
 #'   (conditional), `df` and `caic`.
 #' @references
 #' Greven, S. and Kneib, T. (2010) On the behaviour of marginal and conditional AIC in linear mixed
@@ -79,7 +79,7 @@ cAIC.rlmm <- function(object, theta = c("estimated", "known"), ...) {
   )
 }
 
-# One, if sigma or the family's other parameter is estimated.
+# One if sigma, a dispersion or a shape is estimated.
 n_scale_parameters <- function(fit) {
   has_sigma <- has_scale(fit) && !fit$known_sigma
   as.integer(has_sigma || estimates_parameter(fit$glmm))
@@ -106,7 +106,7 @@ print.rlmm_caic <- function(
   invisible(x)
 }
 
-#' The degrees of freedom of the fitted values, with theta estimated
+#' The degrees of freedom of the fitted values with theta estimated
 #' @noRd
 fitted_freedom <- function(fit) UseMethod("fitted_freedom")
 
@@ -115,8 +115,8 @@ fitted_freedom.rlmm_lmm <- function(fit) {
   sum(fit_leverage(fit)) + theta_freedom(fit)
 }
 
-#' The sum of the covariances of each response and its natural parameter as fitted, estimated from
-#' fits to other responses
+#' The sum of the covariances of each response with its fitted natural parameter, estimated from
+#' refits to changed responses
 #' @noRd
 #' @export
 fitted_freedom.rlmm_glmm <- function(fit) {
@@ -142,7 +142,7 @@ fitted_freedom.rlmm_glmm <- function(fit) {
   sum(parts)
 }
 
-# The part of a row; that other responses have singular fits isn't told.
+# The contribution of one row; messages about singular refits are suppressed.
 covariance_part <- function(fit, estimate, row, counts, trials) {
   suppressMessages(
     estimate(fit, row, counts, trials),
@@ -150,7 +150,7 @@ covariance_part <- function(fit, estimate, row, counts, trials) {
   )
 }
 
-# `NULL`: there is none for this family, nor for counts that aren't whole.
+# The estimator of the covariance of a row; `NULL` for other families and counts that aren't whole.
 covariance_estimate <- function(fit) {
   response <- fit_response(fit)
   weights <- response$weights %||% 1
@@ -191,7 +191,7 @@ binomial_covariance <- function(fit, row, counts, trials) {
   m * mean * (1 - mean) * (lower + upper)
 }
 
-# The fitted mean of a row whose count is another.
+# The fitted mean of a row after a change of its count.
 refitted_mean <- function(fit, row, counts, trials, by) {
   counts[row] <- counts[row] + by
   is_two_columns <- is.matrix(fit$frame[[1L]])
@@ -203,11 +203,12 @@ refitted_mean <- function(fit, row, counts, trials, by) {
   refit.rlmm(fit, response)$fitted[row]
 }
 
-#' What is added to the degrees of freedom of a linear model as theta is estimated
+#' The additional degrees of freedom of a linear model for the estimation of theta
 #'
-#' The fitted values are y - W^-1 P y, where P = V^-1 - V^-1X Phi X'V^-1 has the derivatives P_k =
-#' -P V_k P in theta; theta has the derivatives -H^-1 D in y, with H and D those of the objective's
-#' gradient. The trace of the product is the sum of H^-1_kl (W^-1 P_k y)' D_l.
+#' The fitted values are y - W^-1 P y, with P = V^-1 - V^-1 X Phi X'V^-1 and derivatives P_k = -P
+#' V_k P in theta. The derivatives of theta in y are -H^-1 D, with H and D the derivatives of the
+#' objective's gradient in theta and y. The trace of the product is the sum of H^-1_kl (W^-1 P_k y)'
+#' D_l.
 #' @noRd
 theta_freedom <- function(fit) {
   known <- c(held_index(fit), fit_held(fit)$absolute, boundary_theta(fit))
@@ -222,20 +223,20 @@ theta_freedom <- function(fit) {
   sum(inverse_hessian(fit, free) * products)
 }
 
-# The inverse of the criterion's second derivatives by the free elements of theta.
+# The inverse of the criterion's Hessian in the free elements of theta.
 inverse_hessian <- function(fit, free) {
   hessian <- core_derivatives(fit_spec(fit), fit$theta, exact = TRUE)$hessian
   inverse_curvature(hessian[free, free, drop = FALSE])$matrix
 }
 
-# M'W^-1 S; rows of weight zero have no part in it.
+# M'W^-1 S, without rows of weight zero.
 weighted_cross <- function(moved, slopes, weights) {
   used <- weights > 0
   by_weight <- moved[used, , drop = FALSE] / weights[used]
   crossprod(by_weight, slopes[used, , drop = FALSE])
 }
 
-# The derivatives of the criterion's gradient in the free elements of theta, in each response.
+# The derivatives in each response of the criterion's gradient in the free elements of theta.
 criterion_slopes <- function(fit, e, moved, free) {
   if (fit$known_sigma) {
     return(2 * moved / fit$sigma^2)
@@ -247,7 +248,7 @@ criterion_slopes <- function(fit, e, moved, free) {
   2 * df * (moved / r2 - e %*% t(quadratic) / r2^2)
 }
 
-#' V_k e for each element of theta: columns
+#' V_k e, with a column for each element of theta
 #' @noRd
 theta_directions <- function(fit, e) {
   found <- core_covariances(fit$random, fit$theta)

@@ -1,4 +1,4 @@
-# What the rows, the fixed effects and the terms of a fit are called.
+# The names of the rows, the fixed effects and the terms of a fit.
 
 #' @rdname model-parts
 #' @importFrom stats case.names

@@ -1,76 +1,78 @@
 #' Is the fit an optimum?
 #'
-#' Every fit carries a certificate: whether its parameters minimize the objective, judged by exact
-#' derivatives there and not by how the optimizer went. `certificate()` shows it.
+#' Every fit has a certificate: whether its parameters minimize the objective, judged by exact
+#' derivatives at the estimates and not by the convergence code of the optimizer. `certificate()`
+#' returns it.
 #'
 #' @details
 #' The verdict is one of:
 #'
-#' * **optimal**: neither a Newton step nor more variance for any combination of effects lowers the
-#'   objective (-2 log-likelihood, or the REML criterion) by 1e-6 or more (by 1e-4 where it was
+#' * **optimal**: neither a Newton step nor more variance of any combination of effects lowers the
+#'   objective (-2 log-likelihood, or the REML criterion) by 1e-6 or more (by 1e-4 if it was
 #'   computed by the iterative engine, see [rlmm_control()]). A fit may be optimal
-#'   *and* singular, when the best covariance matrix of a term has less than full rank; the term,
-#'   its rank and the direction are told.
-#' * **not_converged**: a Newton step should still lower the objective by the predicted decrease.
-#'   The optimizer stopped early.
-#' * **false_boundary**: the gradient in theta vanishes only because the covariance of a term is
-#'   singular there; more variance in the direction given lowers the objective.
-#' * **saddle**: the gradient vanishes, but the objective falls on both sides in some direction.
-#' * **unbounded**: nothing of interest is left to gain, but the optimum is a limit: the residual
-#'   variance tends to zero beside that of the terms named. On the scale of the response the
-#'   variances of these are as good as reached; relative to the residual variance, as in theta, they
-#'   have no bound. (Of a generalized model: variances tend to infinity.)
-#' * **unidentified**: an optimum, but not the only one. The data can't tell the variances of the
-#'   terms named from each other, or from that of the residuals.
-#' * **rounded**: an optimum as far as can be told. The variances of the terms named are so large
-#'   beside the residual variance that rounding errors of the objective exceed 1e-4: points around
-#'   it can't be told from it, and the order of the rows may change the estimates. This is so where
-#'   the residual variance nearly vanishes, or where the effects of a covariate that is far from
-#'   zero must be independent of the intercept's, as in `(0 + x | g)` and `(x || g)`: centre it.
-#' * **imprecise**: of a fit by the iterative engine (see [rlmm_control()]), whose slopes are
-#'   estimates: they are zero as far as these tell, but the objective may be above its minimum by
+#'   *and* singular, if the best covariance matrix of a term doesn't have full rank; the term, its
+#'   rank and the direction are then shown.
+#' * **not_converged**: a Newton step is predicted to lower the objective. The optimizer stopped
+#'   early.
+#' * **false_boundary**: the gradient in theta is zero only because the covariance of a term is
+#'   singular; more variance in the given direction lowers the objective.
+#' * **saddle**: the gradient is zero, but the Hessian has a negative eigenvalue.
+#' * **unbounded**: the objective can't be lowered noticeably, but its minimum is a limit: the
+#'   residual variance tends to zero relative to the variances of the terms named. Their variances
+#'   on the scale of the response have converged; relative to the residual variance, as in theta,
+#'   they have no upper bound. (In a generalized model the variances themselves tend to infinity.)
+#' * **unidentified**: an optimum, but not the only one. The data don't identify the variances of
+#'   the terms named separately from each other, or from the residual variance.
+#' * **rounded**: an optimum within rounding error. The variances of the terms named are so large
+#'   relative to the residual variance that rounding errors of the objective exceed 1e-4: points
+#'   nearby can't be distinguished from it, and the order of the rows may change the estimates. This
+#'   happens if the residual variance nearly vanishes, or if the effects of a covariate far from
+#'   zero are modelled as independent of the intercept's, as in `(0 + x | g)` and `(x || g)`: centre
+#'   the covariate.
+#' * **imprecise**: for a fit by the iterative engine (see [rlmm_control()]), whose gradient is
+#'   estimated: it is zero within its standard error, but the objective may exceed its minimum by
 #'   1e-4 or more.
 #'
-#' A certificate is local: it can't see a lower optimum elsewhere. Several optima are common where
-#' the data say little of the covariances (a term has few levels for its parameters, or there are
-#' few rows for each random effect), and for structures with a correlation parameter and several
-#' standard deviations (`cs()`, `ar1(hom = FALSE)`). There [rlmm()] and [rglmm()] go on from their
-#' default start at other scales and correlations and without some effects. Where the data say very
-#' little both also search from random starts, always the same ones: [rlmm()] up to 40 rows, 150
-#' with such structures, until fewer than one start in 200 is expected to lead to an optimum that
-#' hasn't been found (Boender and Rinnooy Kan, 1987), [rglmm()] up to 300 rows and one start in 50;
-#' or until further searches would take long. Neither looks elsewhere where every standard deviation
-#' is two standard errors from zero.
-#' Another `start`, or [allFit()], may still find a lower optimum. A search from a given `start`, by
-#' another optimizer, or with the iterative engine tries no other one: its certificate says so.
+#' A certificate is local and doesn't exclude a lower optimum elsewhere. Several optima are common
+#' if the data have little information about the covariances (a term has few levels for its
+#' parameters, or there are few rows for each random effect), and for structures with a correlation
+#' parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`). In these cases [rlmm()]
+#' and [rglmm()] continue from starting values at other scales and correlations and without some
+#' effects. With very little information they also search from random starts, always the same ones:
+#' [rlmm()] with up to 40 rows, 150 for such structures, until fewer than one start in 200 is
+#' expected to lead to an optimum that hasn't been found (Boender and Rinnooy Kan, 1987), [rglmm()]
+#' with up to 300 rows until fewer than one in 50 is; or until further searches would take long.
+#' Neither searches further if every standard deviation is at least two standard errors from zero.
+#' Another `start`, or [allFit()], may still find a lower optimum. A fit with a given `start`, with
+#' another optimizer, or with the iterative engine tries no further starts, which its certificate
+#' says.
 #'
 #' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an
-#' optimum has `G` without negative eigenvalues. `lambda_min` is the smallest, with each column of
-#' the model matrix in units of its root mean square. Where the covariance has full rank, `G` is
-#' zero at an optimum. Of columns that nearly depend on each other, such as a year and the
-#' intercept, the part that is independent of those before it is taken, for `lambda_min`,
-#' `gradient_norm` and `curvatures`: that is where the optimizer works, too.
+#' optimum has no negative eigenvalue of `G`, and `G` is zero if the covariance has full rank.
+#' `lambda_min` is the smallest eigenvalue, with each column of the model matrix scaled by its root
+#' mean square. Nearly collinear columns, such as a year and the intercept, are replaced by their
+#' residuals from the columns before them in `lambda_min`, `gradient_norm` and `curvatures`, as in
+#' the optimizer.
 #'
-#' For a generalized model the parameters are theta, the fixed effects and an estimated shape
-#' together; the Hessian comes from differences of exact gradients, and the gain of more variance is
-#' measured, by evaluating the objective there. As this Hessian costs as much as the fit,
-#' `certificate()` computes it when it is called; the fit itself is judged by the one that the
-#' optimizer has learnt, unless that leaves a doubt.
+#' For a generalized model the parameters are theta, the fixed effects and an estimated shape; the
+#' Hessian is computed from differences of exact gradients, and the gain of more variance by
+#' evaluating the objective there. As this Hessian costs as much as the fit, it is computed by
+#' `certificate()`; the fit itself is judged by the quasi-Newton Hessian of the optimizer, unless
+#' that is inconclusive.
 #'
 #' @references Boender, C. G. E. and Rinnooy Kan, A. H. G. (1987) Bayesian stopping rules for
 #'   multistart global optimization methods. *Mathematical Programming* 37, 59-80.
 #'   \doi{10.1007/BF02591684}
-#' @param object A fit.
-#' @return A list of class `"rlmm_certificate"`: `verdict`, `predicted_decrease`, `gradient_norm`
-#'   (largest element of the gradient in theta, each in units of its column of Z), `curvatures`
-#'   (eigenvalues of the Hessian in theta, likewise), `hessian` (`"exact"`; `"average"` where the
-#'   exact one would cost too much; `"differences"`), `suspects` (the terms without a bound,
-#'   those that can't be identified, or those that make rounding errors large), `noise` (only of the
-#'   iterative engine: see [rlmm_control()]), `status` of the optimizer, `linear` (is it a linear
-#'   model?), `starts` (`"several"`, or `"one"`, where no other start was tried: one was given, or
-#'   another optimizer, or the engine is the iterative one),
-#'   `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each
-#'   term the combination of effects that belongs to `lambda_min`).
+#' @param object A fitted model.
+#' @return A list of class `"rlmm_certificate"`: `verdict`; `predicted_decrease` of the objective;
+#'   `gradient_norm` (the largest element of the gradient in theta, scaled by the columns of Z);
+#'   `curvatures` (the eigenvalues of the Hessian in theta, likewise scaled); `hessian` (`"exact"`,
+#'   `"average"` if the exact one would be too expensive, or `"differences"`); `suspects` (the terms
+#'   whose variances are unbounded, unidentified or cause large rounding errors); `noise` (for the
+#'   iterative engine only, see [rlmm_control()]); `status` of the optimizer; `linear` (whether the
+#'   model is linear); `starts` (`"several"`, or `"one"` if no other start was tried); `terms` (a
+#'   data frame with the columns `term`, `rank`, `size`, `lambda_min`, `gain`); and `directions`
+#'   (for each term the combination of effects that belongs to `lambda_min`).
 #' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
 #' @examples
 #' certificate(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy))
@@ -92,15 +94,15 @@ certificate <- function(object) {
   )
 }
 
-# From the default start the optimizers of this package go on from others where several optima are
-# common; from a given one they don't, nor do others.
+# Whether several starts were tried: from the default start, the optimizers of this package continue
+# with others if several optima are common; NLopt's optimizers, or a given start, don't.
 starts_searched <- function(fit) {
   is_own <- fit$optsum$optimizer %in% c("newton", "bfgs")
   is_default <- is.null(fit$call$start) && is_own && !is_iterative(fit)
   if (is_default) "several" else "one"
 }
 
-# What the certificate says of each term, by its name.
+# The certificate with a row for each term, by its name.
 with_terms <- function(found, random) {
   singular <- found$singularity
   parts <- lapply(random, certificate_part, random, found$parts)
@@ -126,7 +128,7 @@ certificate_table <- function(singular, parts) {
   )
 }
 
-#' What the core found about a user's term
+#' The results of the core for one term of the formula
 #'
 #' Terms that share a core term are its parts, in the order of their columns.
 #' @noRd
@@ -147,9 +149,9 @@ part_number <- function(term, random) {
   sum(first <= term$core_cols[1])
 }
 
-#' The certificate of a fit, by the exact Hessian where the data are at hand
+#' The certificate of a fit, from the exact Hessian if the fit has its data
 #'
-#' A generalized model is judged by a quasi-Newton Hessian when it is fitted, as the true one costs
+#' During the fit, a generalized model is judged by a quasi-Newton Hessian, as the exact one costs
 #' as much as the fit.
 #' @noRd
 full_certificate <- function(fit) UseMethod("full_certificate")
@@ -161,7 +163,7 @@ full_certificate.rlmm_lmm <- function(fit) fit$optsum$certificate
 full_certificate.rlmm_glmm <- function(fit) {
   found <- fit$optsum$certificate
   is_own <- identical(found$hessian %||% "quasi-newton", "quasi-newton")
-  # Random vectors hide what the exact Hessian would add.
+  # With the iterative engine, noise exceeds what the exact Hessian would add.
   if (is.null(fit$frame) || !is_own || !is.null(found$noise)) {
     return(found)
   }
@@ -183,8 +185,8 @@ abort_no_certificate <- function() {
 }
 
 #' @rdname certificate
-#' @param x What `certificate()` returned.
-#' @param digits Significant digits.
+#' @param x The result of `certificate()`.
+#' @param digits The number of significant digits.
 #' @param ... Not used.
 #' @export
 format.rlmm_certificate <- function(x, digits = 3, ...) {
@@ -258,7 +260,7 @@ curvature_phrase <- function(curvatures, kind, digits) {
   )
 }
 
-# How many curvatures have each sign: "2 positive, 1 flat".
+# The numbers of curvatures of each sign: "2 positive, 1 flat".
 sign_counts <- function(curvatures) {
   limit <- 1e-7 * max(abs(curvatures))
   counts <- c(
@@ -270,7 +272,7 @@ sign_counts <- function(curvatures) {
   paste(counts, names(counts), collapse = ", ")
 }
 
-#' The verdict in words; the first line says it all
+#' The verdict in words, with a summary in the first line
 #' @noRd
 verdict_lines <- function(x) {
   switch(
@@ -362,7 +364,7 @@ is_one_variance <- function(x) {
   sum(x$terms$size[x$terms$term %in% x$suspects]) == 1
 }
 
-# Whether a verdict says that nothing is gained by another step.
+# Whether the verdict is that no further step lowers the objective.
 is_final <- function(verdict) {
   !is.null(verdict) && verdict %in% final_verdicts
 }
@@ -372,7 +374,7 @@ optimum_lines <- function(x) {
   if (!any(singular$singular)) {
     return(sprintf(
       "Optimal: no small change of the covariances lowers the objective by %s or more.",
-      # What random vectors leave of doubt hides smaller gains.
+      # The noise of random vectors hides smaller gains.
       if (is.null(x$noise)) "1e-6" else "1e-4"
     ))
   }
@@ -382,8 +384,8 @@ optimum_lines <- function(x) {
   )
 }
 
-# The words for the combination of effects along which more variance helps; none for a single
-# effect.
+# The combination of effects for which more variance lowers the objective, in words; empty for a
+# single effect.
 way_out_phrase <- function(direction) {
   if (length(direction) == 1) {
     return("")
@@ -402,7 +404,7 @@ is_early <- function(status) {
   status %in% c("MAXEVAL_REACHED", "MAXTIME_REACHED", "FORCED_STOP", "FAILURE")
 }
 
-#' The verdict in one line, for the record of the optimization
+#' The verdict in one line, for the optimization summary
 #' @noRd
 verdict_phrase <- function(certificate) {
   switch(

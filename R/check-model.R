@@ -1,4 +1,4 @@
-# Checks of the model against the data.
+# Checks whether the data suffice for the model.
 
 check_model <- function(spec, random, fixed, checks) {
   check_response(spec$y, fixed, checks$response_not_const)
@@ -22,7 +22,8 @@ check_terms <- function(random, n, checks, spec) {
   }
 }
 
-# Whether a residual variance is estimated, from which those of the random effects must be told.
+# Whether a residual variance is estimated, which must be identified besides those of random
+# effects.
 has_residual <- function(spec) {
   if (is.null(spec$glmm)) {
     is.null(spec$sigma)
@@ -31,7 +32,7 @@ has_residual <- function(spec) {
   }
 }
 
-# Rows may stand for several equal ones.
+# The number of observations; rows may have counts.
 count_spec_rows <- function(spec) {
   if (is.null(spec$counts)) length(spec$y) else sum(spec$counts)
 }
@@ -71,10 +72,10 @@ check_counts <- function(n, p, sigma) {
   )
 }
 
-#' Check whether the data can tell a term's effects from each other and from the residuals
+#' Checks whether the variances of a term's effects and the residual variance are identified
 #'
-#' With a known sigma one observation per level is enough; so is one per effect where they share a
-#' correlation.
+#' With a known sigma one observation for each level suffices; so does one for each effect if the
+#' effects share a correlation.
 #' @noRd
 check_term <- function(term, n, checks, known_sigma) {
   levels <- length(term$levels)
@@ -94,7 +95,7 @@ check_replication <- function(term, n, checks) {
   if (levels >= n) {
     signal_many_levels(term, n, checks$nobs_vs_nlev)
   }
-  # For one effect per level this is the check of the number of levels.
+  # With one effect for each level this equals the check of the number of levels.
   if (effects >= n && effects > levels && !has_rho(term$structure)) {
     signal_many_effects(term, effects, n, checks$nobs_vs_nre)
   }
@@ -169,7 +170,7 @@ signal_many_effects <- function(term, effects, n, policy) {
   )
 }
 
-# The rank of Z is at most its number of columns, and costly: it is only computed where asked for.
+# The rank of Z, which is expensive, is only computed if the check is requested.
 check_rank_z <- function(spec, policy) {
   n <- length(spec$y)
   z <- do.call(cbind, lapply(spec$terms, sparse_z))
@@ -208,8 +209,8 @@ sparse_z <- function(core_term) {
   )
 }
 
-# Check the scales of covariates by lme4's rule: their standard deviations (not those of indicators)
-# must not be more than a factor of 1000 apart, or from 1.
+# Checks the scales of covariates by lme4's rule: the standard deviations (except those of
+# indicators) must not differ by more than a factor of 1000 from each other or from 1.
 check_scale <- function(x, policy) {
   is_indicator <- apply(x, 2L, \(column) all(column %in% c(0, 1)))
   covariates <- x[, !is_indicator, drop = FALSE]
@@ -224,7 +225,7 @@ check_scale <- function(x, policy) {
   signal_scale(sd[is_extreme], scale_policy(policy))
 }
 
-# lme4 can rescale the columns, too; here only the message of such a policy is meant.
+# The policy without lme4's rescaling of columns, which isn't done here.
 scale_policy <- function(policy) {
   switch(
     policy,

@@ -8,12 +8,12 @@ is_whole_number <- function(x) {
   is_number(x) && is.finite(x) && x == round(x)
 }
 
-# Some rows of a matrix, or elements of a vector.
+# Selects rows of a matrix or elements of a vector.
 chosen_rows <- function(x, at) {
   if (is.matrix(x)) x[at, , drop = FALSE] else x[at]
 }
 
-# A matrix without the rounding errors that make it asymmetric.
+# The symmetric part of a matrix, which removes asymmetric rounding errors.
 symmetric_part <- function(x) (x + t(x)) / 2
 
 # The number of rows of a data frame, faster than by nrow(), which dispatches.
@@ -27,11 +27,11 @@ check_flag <- function(x, arg, hint = NULL) {
   abort_argument(problem, x = it_is(x), i = hint, arg = arg)
 }
 
-#' One of the allowed values, which may be abbreviated
-#' @param most How many of them a message lists.
-#' @param value What the user gave; the default of an argument is all of `allowed`, which means the
+#' Matches a value, possibly abbreviated, to the allowed ones
+#' @param most The largest number of allowed values in a message.
+#' @param value The user's value. The default of an argument is all of `allowed`, which selects the
 #'   first.
-#' @param elsewhere What stands here for values of other programs, by value.
+#' @param elsewhere The equivalents of values of other programs, named by these.
 #' @noRd
 one_of <- function(value, allowed, arg, most = 10L, elsewhere = NULL) {
   if (identical(value, allowed)) {
@@ -56,8 +56,7 @@ abort_choice <- function(value, allowed, arg, most, elsewhere = NULL) {
   abort_argument(problem, x = it_is(value), hint, arg = arg)
 }
 
-# The allowed value that has other capitals, or whose initials were given, "wald", "KR"; or the
-# nearest one.
+# The hint for a value with other capitals ("wald"), initials ("KR"), or a similar spelling.
 choice_hint <- function(value, allowed) {
   if (!is.character(value) || length(value) != 1L) {
     return(NULL)
@@ -69,12 +68,11 @@ choice_hint <- function(value, allowed) {
   if (sum(meant) == 1L) {
     return(c(i = paste0("Did you mean ", in_quotes(allowed[meant]), "?")))
   }
-  # Codes such as "CR3" are all alike.
+  # Short codes such as "CR3" are all similar.
   if (nchar(value) > 3L) did_you_mean(value, allowed, in_quotes)
 }
 
-#' One of the allowed values, which may be abbreviated and have capitals: lmerTest writes
-#' "Kenward-Roger"
+#' Matches a value, possibly abbreviated, ignoring case: lmerTest writes "Kenward-Roger"
 #' @noRd
 one_of_words <- function(value, allowed, arg) {
   is_word <- is.character(value) && length(value) == 1L
@@ -101,7 +99,7 @@ check_sigma <- function(sigma) {
   abort_argument(problem, x = it_is(sigma), arg = "sigma")
 }
 
-#' Check a standard deviation or a tolerance
+#' Checks a standard deviation or a tolerance
 #' @noRd
 check_nonnegative <- function(x, arg) {
   if (is_number(x) && is.finite(x) && x >= 0) {
@@ -128,7 +126,7 @@ check_verbose <- function(verbose) {
   abort_argument(problem, x = it_is(verbose), arg = "verbose")
 }
 
-#' Check a number of replicates
+#' Checks a number of replicates
 #' @noRd
 check_replicates <- function(n, arg) {
   is_count <- is_whole_number(n) && n >= 1
@@ -151,10 +149,10 @@ abort_control <- function(problem, found, hint = NULL, arg) {
   )
 }
 
-#' Refuse values of a variable
-#' @param bad Which of its values, or cells of a matrix.
-#' @param what What those are, such as "infinite".
-#' @param frame The model frame, if its rows aren't those of the data any more.
+#' Raises an error about values of a variable
+#' @param bad Whether each of its values, or cells of a matrix, is invalid.
+#' @param what The description of these values, such as "infinite".
+#' @param frame The model frame, if its rows are no longer those of the data.
 #' @noRd
 abort_if_any <- function(bad, name, what, frame = NULL) {
   if (is.matrix(bad)) {
@@ -208,5 +206,5 @@ variable_label <- function(name) {
 
 variable_labels <- function(names) vapply(names, variable_label, "")
 
-# The row names, which are the rows of the data as the user counts them (or has named them).
+# The row names, which are the numbers or names of the rows in the user's data.
 original_rows <- function(frame) attr(frame, "row.names")

@@ -39,7 +39,7 @@ is_table <- function(data) {
   is.data.frame(data) || (is.list(data) && !is.object(data) && has_names)
 }
 
-# Tables of other systems look like lists or environments, and hold no columns that R could use.
+# Whether data are a table of another system, which may look like a list or an environment.
 is_remote_table <- function(data) {
   inherits(
     data,
@@ -57,8 +57,8 @@ is_remote_table <- function(data) {
   )
 }
 
-#' Refuses data that aren't in R's memory
-#' @param instead A hint on what takes tables and readers where they are.
+#' Raises an error about data outside R's memory
+#' @param instead A hint about functions that accept tables and readers.
 #' @noRd
 check_in_memory <- function(data, instead) {
   if (is_summed_up(data)) {
@@ -83,7 +83,7 @@ abort_remote_table <- function(data, instead = NULL) {
   )
 }
 
-# What a copy of a table in R's memory needs; `NULL` where its rows can't be counted.
+# The memory for a copy of a table; `NULL` if its rows can't be counted.
 memory_of_copy <- function(table) {
   tryCatch(
     {
@@ -121,8 +121,8 @@ check_family <- function(family) {
   )
 }
 
-#' Check theta to start from
-#' @return Numbers in the order of the model's theta, or `NULL`.
+#' Checks the starting value of theta
+#' @return A numeric vector in the order of the model's theta, or `NULL`.
 #' @noRd
 check_start <- function(start, random) {
   if (is.null(start)) {
@@ -142,7 +142,7 @@ check_start <- function(start, random) {
   as.double(start)
 }
 
-# The element `theta` of a list given as `start`, which must hold nothing else.
+# The element `theta` of a list given as `start`, which must have no other elements.
 start_element <- function(start) {
   unknown <- setdiff(names(start), "theta")
   if (length(unknown) == 0L && !is.null(start$theta)) {

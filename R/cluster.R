@@ -1,9 +1,9 @@
-# The clusters of a robust covariance matrix: factors with a value for each row of the fit.
+# Clusters for robust covariance matrices: factors with a value for each row of the fit.
 
-#' Read the argument `cluster`
-#' @param cluster A one-sided formula, names of variables, a vector or factor, or a list of such;
-#'   `NULL` for the grouping factors of the model that are nested in no other.
-#' @return A named list of factors, a value for each row of the fit.
+#' Evaluates the argument `cluster`
+#' @param cluster A one-sided formula, names of variables, a vector or factor, or a list of these;
+#'   by default the grouping factors of the model that are nested in no other one.
+#' @return A named list of factors with a value for each row of the fit.
 #' @noRd
 read_clusters <- function(fit, cluster = NULL) {
   found <- if (is.null(cluster)) {
@@ -20,7 +20,7 @@ read_clusters <- function(fit, cluster = NULL) {
   Map(check_cluster, found, names(found))
 }
 
-#' The grouping factors that are nested in no other
+#' The grouping factors that are nested in no other one
 #' @noRd
 outer_groups <- function(fit) {
   groups <- lapply(grouping_factors(fit), plain_factor)
@@ -65,7 +65,8 @@ formula_clusters <- function(fit, formula) {
   named_clusters(fit, labels, environment(formula))
 }
 
-#' @param labels Variables, or several joined by ":".
+#' Clusters from names
+#' @param labels Names of variables, or several names joined by ":".
 #' @noRd
 named_clusters <- function(fit, labels, env = environment(fit$formula)) {
   known <- c(names(fit$frame), names(original_data(fit)))
@@ -85,7 +86,7 @@ named_cluster <- function(fit, name, known, env) {
   fitted_cluster(values, fit, plain_name(name))
 }
 
-#' A variable, from the frame of the fit, its grouping factors, or the data it was made from
+#' A variable, from the frame of the fit, its grouping factors, or the original data
 #' @noRd
 cluster_variable <- function(fit, expr, env) {
   name <- deparse_one(expr)
@@ -110,7 +111,7 @@ name_clusters <- function(cluster) {
   rlang::set_names(as.list(cluster), names)
 }
 
-#' A vector as a factor for the rows of the fit
+#' Converts a vector to a factor for the rows of the fit
 #' @noRd
 fitted_cluster <- function(x, fit, name = "cluster") {
   check_cluster_values(x, fit, name)
@@ -122,7 +123,7 @@ fitted_cluster <- function(x, fit, name = "cluster") {
   factor(labels, unique(labels))
 }
 
-# A value for each row of the fit, or of its data.
+# Checks that there is a value for each row of the fit or of its data.
 check_cluster_values <- function(x, fit, name) {
   if (!is.atomic(x) || !is.null(dim(x))) {
     abort_cluster("%s", it_is(x))
@@ -188,8 +189,8 @@ abort_no_cluster <- function(name, known) {
   )
 }
 
-#' Refuse clusters without a type of robust standard errors
-#' @param arg The argument that would have the type.
+#' Raises an error about clusters without a type of robust standard errors
+#' @param arg The name of the argument for the type.
 #' @noRd
 abort_cluster_alone <- function(arg) {
   abort_argument(

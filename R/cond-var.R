@@ -1,24 +1,23 @@
 #' Conditional variances of the random effects
 #'
-#' The covariance matrices of the random effects given the observed data, at the estimated
+#' The conditional covariance matrices of the random effects given the data, at the estimated
 #' parameters: the diagonal blocks of `sigma^2 Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'`.
 #'
-#' For a generalized model W holds the working weights at the modes: the variances are those of the
-#' normal distribution with the mode and the curvature of the conditional density.
+#' For a generalized model W contains the working weights at the conditional modes: the variances
+#' are those of the normal approximation to the conditional density.
 #'
-#' @param object A fit.
-#' @param scaled Multiply by the residual variance?
-#' @param joint Join the terms of a grouping factor? `(1 | g) + (0 + x | g)` then has one array,
-#'   with the covariances of the effects of both terms.
-#' @param x What `condVar()` returned.
+#' @param object A fitted model.
+#' @param scaled Whether to multiply by the residual variance.
+#' @param joint Whether to combine the terms with the same grouping factor: `(1 | g) + (0 + x | g)`
+#'   then has one array with the covariances of the effects of both terms.
+#' @param x The result of `condVar()`.
 #' @param ... Not used.
-#' @return `condVar()`: a list with one k x k x l array for each random-effects term (k effects for
-#'   each of l levels), in the order of [VarCorr()][VarCorr.rlmm], or with `joint` for each grouping
-#'   factor.
-#'   `as.data.frame()`: a row for each variance (`var2` is `NA`) and covariance of each level, with
-#'   the columns `grpvar`, `grp`, `var1`, `var2`, `vcov`, and `sdcor` (the standard deviation, or
-#'   the correlation), as of `as.data.frame(VarCorr(fit))`.
-#' @seealso [raneftables()] for tables with a row per level.
+#' @return `condVar()`: a list with a k x k x l array for each random-effects term (k effects for
+#'   each of l levels) in the order of [VarCorr()][VarCorr.rlmm], or with `joint = TRUE` for each
+#'   grouping factor. `as.data.frame()`: a data frame with a row for each variance (`var2` is `NA`)
+#'   and covariance of each level and the columns `grpvar`, `grp`, `var1`, `var2`, `vcov` and
+#'   `sdcor` (the standard deviation or the correlation), as for `as.data.frame(VarCorr(fit))`.
+#' @seealso [raneftables()] for tables with a row for each level.
 #' @examples
 #' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
 #' condVar(fit)$Batch[1, 1, ]
@@ -36,7 +35,7 @@ condVar.rlmm <- function(object, scaled = TRUE, joint = FALSE, ...) {
   structure(stats::setNames(arrays, names), class = "condVar.rlmm")
 }
 
-# The covariance matrices of a term's conditional modes, a matrix for each level.
+# The conditional covariance matrices of a term's random effects, with a matrix for each level.
 conditional_covariances <- function(term, variances) {
   own <- term$core_cols
   out <- variances[[term$core_term]][own, own, , drop = FALSE]
@@ -44,7 +43,7 @@ conditional_covariances <- function(term, variances) {
   out
 }
 
-# The terms of each grouping factor as one, which the core has as one.
+# The terms of each grouping factor combined, as in the core.
 joined_terms <- function(fit) {
   groups <- term_groups(fit)
   lapply(unique(groups), \(group) {
@@ -67,7 +66,7 @@ as.data.frame.condVar.rlmm <- function(x, ...) {
   out
 }
 
-# The variances, then the covariances, of each level of one term.
+# The variances and then the covariances of each level of one term.
 covariance_table <- function(name, covariances) {
   effects <- dimnames(covariances)[[1L]]
   levels <- dimnames(covariances)[[3L]]
@@ -87,14 +86,15 @@ covariance_table <- function(name, covariances) {
   )
 }
 
-# Elements of each level's covariance matrix, a column for each pair of effects.
+# Elements of each level's covariance matrix, with a column for each pair of effects.
 cell_values <- function(covariances, first, second) {
   cell <- \(row, column) covariances[row, column, ]
   values <- mapply(cell, first, second)
   matrix(values, dim(covariances)[3L])
 }
 
-# Columns of variances, then of covariances of the effects `first` and `second`.
+# Converts columns of variances and covariances of the effects `first` and `second` to standard
+# deviations and correlations.
 as_sds_and_correlations <- function(values, first, second) {
   is_variance <- first == second
   sd <- sqrt(values[, is_variance, drop = FALSE])
@@ -103,7 +103,7 @@ as_sds_and_correlations <- function(values, first, second) {
   values / size
 }
 
-# Rows and columns of the variances of k effects, then of their covariances.
+# The rows and columns of the variances of k effects, followed by those of their covariances.
 variances_then_covariances <- function(k) {
   lower <- which(lower.tri(diag(k)), arr.ind = TRUE)
   diagonal <- cbind(seq_len(k), seq_len(k))

@@ -1,91 +1,97 @@
-#' What fits say: messages, warnings and errors
+#' Messages, warnings and errors
 #'
-#' A message tells something about a result that is what it should be; a warning, that a number
-#' can't be trusted as it stands; an error, that there is no answer. Each names the term, the
-#' variable or the argument that it is about, and has a class of its own, before the common ones
-#' `rlmm_message`, `rlmm_warning` and `rlmm_error`.
-#'
+#' A message informs about a valid result; a warning says that a result can't be relied on as it
+#' stands; an error, that there is no result. Each names the term, the variable or the argument
+#' concerned, and has a class of its own besides the common ones `rlmm_message`, `rlmm_warning` and
+#' `rlmm_error`.
 #' @section After a fit:
 #' * `rlmm_message_singular`: A variance is estimated as zero, a correlation as 1 or -1, or a
-#'   combination of effects doesn't vary: the estimates are an optimum all the same. [is_singular()]
-#'   says which; leave the effect out, or keep it.
+#'   combination of effects as constant; the estimates are an optimum nevertheless. [is_singular()]
+#'   shows which. The effect may be dropped or kept.
 #' * `rlmm_message_limit`: A limit of evaluations or time was reached, at an optimum.
 #' * `rlmm_warning_convergence`: The estimates aren't an optimum, or aren't known to be one.
-#'   [certificate()] says what is left to gain; raise the limit that was reached ([rlmm_control()]),
+#'   [certificate()] shows the predicted decrease; raise the limit that was reached
+#'   ([rlmm_control()]),
 #'   scale covariates, or try [allFit()].
 #' * `rlmm_warning_separation`: An effect of a generalized model has no finite estimate: all
-#'   responses of a cell are alike. Its standard error means nothing; see [rglmm()].
-#' * `rlmm_warning_saturation`: The random effects are so large that they put most probabilities at
-#'   0 or 1, where Laplace's approximation is poor and may have several maxima. Take fewer effects,
+#'   responses of a cell are equal. Its standard error is meaningless; see [rglmm()].
+#' * `rlmm_warning_saturation`: The random effects are so large that most probabilities are close to
+#'   0 or 1, where the Laplace approximation is poor and may have several maxima. Use fewer effects,
 #'   or compare with quadrature; see `vignette("convergence", "rlmm")`.
-#' * `rlmm_warning_exact_fit`: The model reproduces the response: is that computed from the
+#' * `rlmm_warning_exact_fit`: The model fits the response exactly: is the response computed from
+#'   the
 #'   covariates?
-#' * `rlmm_warning_hessian`: The standard errors of a generalized model are those at fixed theta, as
+#' * `rlmm_warning_hessian`: The standard errors of a generalized model are conditional on theta, as
 #'   the Hessian isn't positive definite.
-#' * `rlmm_message_interrupted`: The fit was interrupted; [last_rlmm()] has what was found.
+#' * `rlmm_message_interrupted`: The fit was interrupted; [last_rlmm()] returns the best fit so far.
 #' * `rlmm_message_poisson`: The counts of [rglmm_nb()] show no overdispersion: fit a Poisson model.
 #'
 #' @section About the data and the formula:
-#' * `rlmm_message_nan`: Rows or values are left out because of `NaN`, which a computation has made.
-#' * `rlmm_message_text`: A text column that holds numbers or dates is a factor, with a level for
+#' * `rlmm_message_nan`: Rows or values are left out because of `NaN`, the result of a computation.
+#' * `rlmm_message_text`: A text column with numbers or dates becomes a factor with a level for
 #'   each.
-#' * `rlmm_message_bare_bar`: Without parentheses a bar takes all of the formula's right side;
-#'   `y ~ x + (1 | g)` has a fixed effect.
-#' * `rlmm_message_contrasts`: A factor's contrasts have rows for levels that don't occur, and
+#' * `rlmm_message_bare_bar`: Without parentheses the effects of a bar are the whole right side;
+#'   `y ~ x + (1 | g)` has a fixed effect of `x`.
+#' * `rlmm_message_contrasts`: The contrasts of a factor have rows for levels that don't occur, and
 #'   aren't used.
-#' * `rlmm_message_levels`: Of a response with several levels the first is a failure, the others are
-#'   successes.
-#' * `rlmm_message_columns`: The columns of the fixed effects take more than 1 GB, or long.
+#' * `rlmm_message_levels`: The first of several levels of a response is failure, the others are
+#'   success.
+#' * `rlmm_message_columns`: The columns of X need more than 1 GiB, or a long time.
 #' * `rlmm_message_endless`: A function that reads data has returned the same rows 100 times.
-#' * `rlmm_message_order`: In which order a structure such as [ar1()][covariance_structures] takes
-#'   levels that are numbers.
+#' * `rlmm_message_order`: The order in which a structure such as [ar1()][covariance_structures]
+#'   takes
+#'   numeric levels.
 #' * `rlmm_message_family`, `rlmm_message_control`, `rlmm_message_without_effect`,
 #'   `rlmm_message_held`: Arguments, or parts of lme4's control, that have no effect.
 #' * `rlmm_warning_counts`, `rlmm_warning_successes`: Counts or numbers of successes that aren't
 #'   whole.
-#' * `rlmm_message_changed_data`, `rlmm_warning_changed_data`: The data of an update aren't those of
+#' * `rlmm_message_changed_data`, `rlmm_warning_changed_data`: The data of an update differ from
+#'   those of
 #'   the fit.
-#' * `rlmm_warning_not_removed`: The formula of an update takes off what the model doesn't have.
+#' * `rlmm_warning_not_removed`: The formula of an update removes a term that the model doesn't
+#'   have.
 #'
-#' @section From what is computed of a fit:
-#' * `rlmm_message_refit`: [anova()][anova.rlmm] compares fits by maximum likelihood, and has fitted
-#'   again.
-#' * `rlmm_message_not_nested`, `rlmm_warning_noise`: Models that no test compares: not nested, or
-#'   with log-likelihoods that are too noisy.
-#' * `rlmm_message_empty_cells`: Tests of type III depend on which cells are empty.
-#' * `rlmm_message_ddf`: With a covariance matrix of one's own degrees of freedom are
+#' @section From methods for fits:
+#' * `rlmm_message_refit`: [anova()][anova.rlmm] has refitted REML fits by maximum likelihood.
+#' * `rlmm_message_not_nested`, `rlmm_warning_noise`: Models that a test can't compare: not nested,
+#'   or with log-likelihoods whose standard errors are too large.
+#' * `rlmm_message_empty_cells`: Type III tests depend on which cells are empty.
+#' * `rlmm_message_ddf`: With a user-supplied covariance matrix, degrees of freedom are
 #'   Satterthwaite's.
-#' * `rlmm_message_wald`, `rlmm_warning_profile`: [confint()][confint.rlmm]: no profile, so Wald
-#'   limits; or a profile that found a better fit.
-#' * `rlmm_message_bootstrap`: Coefficients that have no replicates.
-#' * `rlmm_warning_bootstrap`, `rlmm_warning_power`: Replicates that failed.
-#' * `rlmm_warning_influence`, `rlmm_warning_lmlist`: Groups without which, or in which alone, a
-#'   model can't be fitted.
-#' * `rlmm_warning_inestimable`, `rlmm_warning_marginal`: Predictions about which the data say
-#'   nothing, or whose mean over the groups doesn't exist.
-#' * `rlmm_warning_simulate`: Responses that can't be drawn, as the family has no such mean.
+#' * `rlmm_message_wald`, `rlmm_warning_profile`: [confint()][confint.rlmm] has no profile and
+#'   computes Wald
+#'   limits; or the profile found a better fit.
+#' * `rlmm_message_bootstrap`: Some coefficients have no replicates.
+#' * `rlmm_warning_bootstrap`, `rlmm_warning_power`: Some replicates failed.
+#' * `rlmm_warning_influence`, `rlmm_warning_lmlist`: The model can't be fitted without some groups,
+#'   or
+#'   within some groups.
+#' * `rlmm_warning_inestimable`, `rlmm_warning_marginal`: Predictions that are not estimable, or
+#'   whose
+#'   mean over the groups doesn't exist.
+#' * `rlmm_warning_simulate`: Responses that can't be simulated, as the family has no such mean.
 #' * `rlmm_warning_negative_variance`: Too few clusters for [robust] standard errors by several
 #'   factors.
-#' * `rlmm_warning_as_rlmm`: [as_rlmm()] couldn't make the same model.
+#' * `rlmm_warning_as_rlmm`: [as_rlmm()] couldn't reproduce the model.
 #' * `rlmm_warning_unused_argument`, `rlmm_warning_deprecated`: Arguments that a method doesn't
 #'   have, and old names.
 #' * `rlmm_message_all_fit`, `rlmm_message_trace`: Progress of [allFit()] and of searches among
 #'   models.
 #'
-#' Errors are named after what is wrong: `rlmm_error_variable`, `rlmm_error_new_levels`,
+#' Errors are named after their cause: `rlmm_error_variable`, `rlmm_error_new_levels`,
 #' `rlmm_error_too_large` (for the memory), `rlmm_error_not_available` and others.
 #'
 #' @name rlmm_conditions
-#' @seealso [diagnose()], which looks at a fit on one page; [certificate()], [is_singular()].
+#' @seealso [diagnose()] for the diagnostics of a fit on one page; [certificate()], [is_singular()].
 #' @examples
-#' # A singular fit, without being told in a loop.
+#' # A singular fit without the message, as in a loop.
 #' fit <- withCallingHandlers(
 #'   rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2),
 #'   rlmm_message_singular = \(told) tryInvokeRestart("muffleMessage")
 #' )
 #' isSingular(fit)
 #'
-#' # What is wrong with a call, as a value.
+#' # The error of a call as a value.
 #' wrong <- tryCatch(
 #'   rlmm(Reaction ~ Days + (Days | Subjct), sleepstudy),
 #'   rlmm_error = identity

@@ -1,6 +1,6 @@
-# Conditions: every error, warning and message of the package is made here, each with a class of its
-# own before the common one. The text is plain (no markup), so that a level called "{x}" is only a
-# level.
+# Conditions: every error, warning and message of the package is raised here, with a class of its
+# own before the common one. The text has no markup, so that a level called "{x}" is printed as it
+# is.
 
 abort_rlmm <- function(message, class, ..., call = NULL, parent = NULL) {
   call <- call %||% user_frame()
@@ -13,9 +13,10 @@ abort_rlmm <- function(message, class, ..., call = NULL, parent = NULL) {
   )
 }
 
-#' Refuse the value of an argument of a user's function
-#' @param problem What the argument must be.
-#' @param x,i,hint What was found, and hints: `i` is text, `hint` text with the names of its marks.
+#' Raises an error about the value of an argument of an exported function
+#' @param problem A sentence that says what the argument must be.
+#' @param x,i,hint The value that was found, and hints: `i` is text, `hint` text named by bullet
+#'   types.
 #' @param ... Fields of the condition.
 #' @noRd
 abort_argument <- function(
@@ -39,8 +40,8 @@ warn_rlmm <- function(message, class, ...) {
   rlang::warn(message, class = c(class, "rlmm_warning"), ...)
 }
 
-# Give a message as rlang::inform() does, in a tenth of its time: a message about a singular fit
-# shouldn't cost more than the fit.
+# Gives a message as rlang::inform() does, in a tenth of its time: a message about a singular fit
+# should not take longer than the fit.
 inform_rlmm <- function(message, class, ...) {
   cnd <- structure(
     class = c(class, "rlmm_message", "rlang_message", "message", "condition"),
@@ -66,8 +67,8 @@ conditionMessage.rlmm_message <- function(c) {
   paste0(mark, c$message, collapse = "\n")
 }
 
-#' Raise what a check found as its policy says
-#' @param name The check, in snake case: classes are `rlmm_error_<name>`, and so on.
+#' Raises the condition of a check according to its policy
+#' @param name The name of the check in snake case: classes are `rlmm_error_<name>`, and so on.
 #' @noRd
 signal <- function(policy, message, name, ...) {
   switch(
@@ -80,8 +81,7 @@ signal <- function(policy, message, name, ...) {
   invisible()
 }
 
-# The frame of the package's outermost function in the call stack: the one the user called and
-# knows.
+# The frame of the package's outermost function in the call stack, which is the one the user called.
 user_frame <- function() {
   home <- environment(user_frame)
   for (i in seq_len(sys.nframe())) {
@@ -92,7 +92,7 @@ user_frame <- function() {
   NULL
 }
 
-#' Raise an error that came back from Rust as data
+#' Raises an error that Rust returned as data
 #' @param err A list of class `rlmm_core_error`: `kind`, `message` and the fields of that kind.
 #' @noRd
 abort_core <- function(err, call = NULL) {
@@ -115,7 +115,7 @@ core_error_text <- function(err) {
   text(err)
 }
 
-# The text for an error of the core that no call of the user's should lead to.
+# The text of an internal error of the core, which no user's call should cause.
 fault_text <- function(err) {
   c(
     "The numerical core reports an error that is a fault of rlmm.",
@@ -124,7 +124,7 @@ fault_text <- function(err) {
   )
 }
 
-# What each kind of error of the core is in the user's words, from the fields that come with it.
+# The texts of the core's errors in the user's terms, from their fields.
 core_error_texts <- list(
   not_positive_definite = \(err) {
     c(
@@ -275,7 +275,7 @@ core_error_texts <- list(
   }
 )
 
-# Slopes of a covariate far from zero beside fixed effects of the same levels.
+# The text about slopes of a covariate far from zero beside fixed effects of the same levels.
 origin_beside_levels <- function(err) {
   covariate <- if (is.null(err$name)) "the covariate" else tick(err$name)
   c(
@@ -294,7 +294,7 @@ origin_beside_levels <- function(err) {
   )
 }
 
-#' How much memory a model needs, and how much there is, or how much the user allows
+#' The text about the memory that a model needs and that is available or allowed
 #' @noRd
 memory_text <- function(gib, free, limit = Inf) {
   needs <- sprintf(
@@ -304,7 +304,7 @@ memory_text <- function(gib, free, limit = Inf) {
   if (is.null(free) || is.na(free)) {
     return(needs)
   }
-  # The core has the limit as a whole number of bytes.
+  # The core rounds the limit to whole bytes.
   is_limit <- free >= limit - 2^-30
   room <- if (is_limit) "`memory_limit` allows %s." else "%s are left."
   paste(needs, sprintf(room, gib_text(free)))
@@ -353,7 +353,7 @@ format_numbers <- function(x) {
 
 # Wording -------------------------------------------------------------------
 
-# Join words as "a, b, and c"; of more than `max`, name the first ones and the number of the others.
+# Joins words as "a, b, and c"; above `max` words, the first ones and the number of the others.
 enumerate <- function(x, max = 5L, last = "and") {
   if (length(x) > max) {
     others <- format_count(length(x) - max)
@@ -427,23 +427,23 @@ with_article <- function(type) {
   paste(if (type == "integer") "an" else "a", type)
 }
 
-# Say what was found where an argument must be something else: "It is a list."
+# The sentence about the type that was found: "It is a list."
 it_is <- function(x) paste0("It is ", describe_type(x), ".")
 
-# Say what is known where a name isn't: "They are `a`, `b` and `c`."
+# The sentence about known names: "They are `a`, `b` and `c`."
 they_are <- function(known) {
   paste0("They are ", enumerate(known, max = 10L), ".")
 }
 
-# The candidate nearest to `x`, or nothing: for "Did you mean ...?". Names with no letter in common
-# are no mistakes for each other, however short.
+# The candidate nearest to `x` in spelling, or none, for "Did you mean ...?". Names without common
+# letters never match, however short they are.
 nearest <- function(x, candidates) {
   candidates <- candidates[nzchar(candidates)]
   if (length(candidates) == 0L) {
     return(NULL)
   }
   distance <- utils::adist(x, candidates, ignore.case = TRUE)[1, ]
-  # Letters in another order are one mistake.
+  # Permuted letters count as one mistake.
   is_same <- sorted_letters(candidates) == sorted_letters(x)
   distance[is_same] <- pmin(distance[is_same], 1)
   distance[distance >= pmax(nchar(x), nchar(candidates))] <- Inf

@@ -1,54 +1,55 @@
 #' Confidence limits
 #'
-#' By default from the [profile][profile.rlmm] of the likelihood, as in lme4; with `method = "Wald"`
-#' from standard errors, in no time; with `method = "boot"` from a parametric [bootstrap()]. Fits
-#' that can't be profiled (a generalized model with a dispersion or by `nAGQ = 0`, a fit without its
-#' data) have Wald limits by default, and a message says so.
+#' Confidence limits of the parameters: by default from the [profile][profile.rlmm] of the
+#' likelihood, as in lme4; with `method = "Wald"` from standard errors, which takes no time; with
+#' `method = "boot"` from a parametric [bootstrap()]. Fits without a profile (a generalized model
+#' with a dispersion or with `nAGQ = 0`, a fit without its data) have Wald limits by default, with a
+#' message.
 #'
 #' Wald limits of the fixed effects are the estimate plus and minus a normal quantile times the
-#' standard error. For standard deviations the same on the log scale, for correlations on that of
-#' Fisher's z, so that the limits never leave the range of the parameter; the standard errors are
-#' those of [variance_vcov()].
+#' standard error. For standard deviations they are computed on the log scale and for correlations
+#' on the scale of Fisher's z, so that they never leave the range of the parameter; the standard
+#' errors are those of [variance_vcov()].
 #'
-#' The rows are lme4's: `.sig01`, `.sig02`, ... for the standard deviations and correlations of each
-#' term (the lower triangle, column by column), `.sigma`, then the fixed effects; since lme4 2.0 a
-#' term's standard deviations stand before its correlations there. lme4's Wald method
-#' has `NA` for the variance parameters, because symmetric limits of variances can't be trusted.
-#' Here only those of singular terms are `NA`, and those of generalized fits without a likelihood of
-#' all parameters (`nAGQ = 0`, `dispersion = "moment"`). Limits on these scales are better, but
-#' approximate when a variance is near zero or there are few levels. A parameter that is held (see
-#' [rlmm_control()]) has its value as both limits; a known `sigma` has no row. Where a term is held
-#' in part its other parameters have Wald limits, with a message.
+#' The rows are those of lme4: `.sig01`, `.sig02`, ... for the standard deviations and correlations
+#' of each term (the lower triangle, column by column), `.sigma`, and the fixed effects; since lme4
+#' 2.0 its rows have the standard deviations of a term before its correlations. lme4's Wald method
+#' returns `NA` for the variance parameters, since symmetric limits of variances are unreliable.
+#' Here only limits of singular terms are `NA`, and those of generalized fits without a likelihood
+#' in all parameters (`nAGQ = 0`, `dispersion = "moment"`). Limits on the transformed scales are
+#' better, but still approximate if a variance is near zero or there are few levels. A held
+#' parameter (see [rlmm_control()]) has its value as both limits; a known `sigma` has no row. If a
+#' term is partly held, its other parameters have Wald limits, with a message.
 #'
-#' The limits of the fixed effects are lme4's: by a normal quantile. With few levels they are too
-#' narrow; those of `coef(summary(fit), conf.int = TRUE)` take the t distribution with the degrees
-#' of freedom of the summary.
+#' As in lme4, limits of the fixed effects use a normal quantile. With few levels they are too
+#' narrow; those of `coef(summary(fit), conf.int = TRUE)` use the t distribution with the degrees of
+#' freedom of the summary.
 #'
-#' @param object A fit.
-#' @param parm Names or numbers of the parameters; `"beta_"` for all fixed effects, `"theta_"` for
-#'   all variance parameters. All, by default, but for the levels of fixed factors with many levels
-#'   (see [rlmm()]), which have Wald limits where they are named.
-#' @param level Confidence level.
-#' @param method `"profile"`, `"Wald"`, or `"boot"`.
-#' @param signames,oldNames lme4's new and old name of one argument: call the variance parameters
-#'   `.sig01` and so on? If `FALSE`: `"sd_Days|Subject"`, as lme4 does.
-#' @param nsim,seed Number of replicates of the bootstrap, and its seed (see [bootstrap()]).
-#' @param boot.type The type of a bootstrap's interval: lme4's `"perc"`, `"basic"` or `"norm"`, or
+#' @param object A fitted model.
+#' @param parm The names or numbers of the parameters; `"beta_"` for all fixed effects, `"theta_"`
+#'   for all variance parameters. By default all parameters except the levels of fixed factors with
+#'   many levels (see [rlmm()]), which have Wald limits if they are named.
+#' @param level The confidence level.
+#' @param method The method: `"profile"`, `"Wald"` or `"boot"`.
+#' @param signames,oldNames Whether to name the variance parameters `.sig01` and so on; if `FALSE`,
+#'   names are like `"sd_Days|Subject"`. Both are names of the same argument in lme4.
+#' @param nsim,seed The number of bootstrap replicates and the seed, see [bootstrap()].
+#' @param boot.type The type of bootstrap intervals: `"perc"`, `"basic"` or `"norm"` as in lme4, or
 #'   `"shortest"`; see [summary.rlmm_bootstrap()].
-#' @param boot.scale Of a bootstrap: `"sdcor"`, standard deviations and correlations, or `"vcov"`,
-#'   variances and covariances.
-#' @param prof.scale Of profiles: `"sdcor"`, standard deviations and correlations, or `"varcov"`,
-#'   variances and covariances, as of [profile()][profile.rlmm].
-#' @param FUN A function of a fit that returns numbers: the bootstrap is then one of these, by
-#'   [bootMer()][bootMer.rlmm].
-#' @param quiet Leave out the message that there are no profiles?
-#' @param ddf Limits of the fixed effects only, by a t distribution: `"Satterthwaite"`,
-#'   `"Kenward-Roger"` and others, see [summary()][summary.rlmm].
-#' @param vcov,cluster Limits of the fixed effects only, from robust standard errors, `vcov =
-#'   "CR2"` and so on, with their clusters; see [robust]. Or a covariance matrix of the fixed
+#' @param boot.scale The scale of bootstrap intervals: `"sdcor"`, standard deviations and
+#'   correlations, or `"vcov"`, variances and covariances.
+#' @param prof.scale The scale of profiles: `"sdcor"`, standard deviations and correlations, or
+#'   `"varcov"`, variances and covariances, as for [profile()][profile.rlmm].
+#' @param FUN A function of a fit that returns a numeric vector, whose bootstrap intervals are
+#'   computed by [bootMer()][bootMer.rlmm].
+#' @param quiet Whether to suppress the message that there are no profiles.
+#' @param ddf Returns limits of the fixed effects only, from a t distribution with degrees of
+#'   freedom by `"Satterthwaite"`, `"Kenward-Roger"` and others, see [summary()][summary.rlmm].
+#' @param vcov,cluster Returns limits of the fixed effects only, from robust standard errors, such
+#'   as `vcov = "CR2"`, with their clusters, see [robust]; or from a covariance matrix of the fixed
 #'   effects, or a function of the fit that returns one.
 #' @param ... Not used.
-#' @return A matrix with a row per parameter and columns for the lower and the upper limit.
+#' @return A matrix with a row for each parameter and columns for the lower and the upper limit.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' confint(fit)
@@ -109,13 +110,13 @@ confint.rlmm <- function(
   )
 }
 
-# The arguments of confint() that one method has and others don't.
+# The arguments of confint() that only one method has.
 interval_arguments <- list(
   profile = "prof.scale",
   boot = c("nsim", "seed", "boot.type", "boot.scale", "FUN")
 )
 
-# Tells of arguments of another method than the one whose limits are computed.
+# Gives a message about arguments of other methods than the one in use.
 tell_unused_intervals <- function(given, used) {
   unused <- setdiff(
     intersect(given, c("method", unlist(interval_arguments))),
@@ -149,7 +150,7 @@ boot_confint <- function(drawn, parm, level, type, signames, scale) {
   )
 }
 
-#' The method that was asked for; by default the profile, where there is one
+#' The requested method, by default the profile if there is one
 #' @noRd
 interval_method <- function(fit, method, quiet) {
   if (!is.null(method)) {
@@ -168,7 +169,7 @@ interval_method <- function(fit, method, quiet) {
   "Wald"
 }
 
-#' Limits of the fixed effects by a t distribution and other standard errors than the model's
+#' Limits of the fixed effects from a t distribution and given standard errors
 #' @noRd
 t_confint <- function(fit, parm, level, vcov, cluster, ddf) {
   tests <- fixed_tests(fit, choose_ddf(fit, ddf, vcov), vcov, cluster)
@@ -200,7 +201,7 @@ profile_confint <- function(fit, parm, level, signames) {
   limits
 }
 
-# The limits of what is held are its value.
+# Both limits of a held parameter are its value.
 held_limits <- function(values, level) {
   limits <- cbind(values, values)
   dimnames(limits) <- list(names(values), limit_names(level))
@@ -225,7 +226,7 @@ coded_limits <- function(fit, coded, level) {
 
 # Levels of large factors ---------------------------------------------------------
 
-# The levels, or slopes, of large factors with coefficients of their own among some names.
+# The names that are levels, or slopes, of large factors with a coefficient.
 levels_among <- function(parm, fit) {
   large <- fit$fixed$large
   is_coded <- seq_along(large$names) %in%
@@ -249,8 +250,8 @@ inform_of_levels <- function(levels) {
   }
 }
 
-#' Limits of parameters, Wald's of levels of large factors among them
-#' @param limits_of A function that makes those of the others.
+#' Limits of parameters, including Wald limits of levels of large factors
+#' @param limits_of A function that computes the limits of the other parameters.
 #' @noRd
 beside_levels <- function(fit, parm, level, signames, limits_of) {
   asked <- levels_among(parm, fit)
@@ -267,7 +268,7 @@ beside_levels <- function(fit, parm, level, signames, limits_of) {
   rbind(limits_of(fit, others, level, signames), limits)
 }
 
-# Limits of variances and covariances, if these are asked for.
+# Limits of variances and covariances, if requested.
 scaled_confint <- function(fit, parm, level, signames, prof.scale) {
   prof.scale <- one_of(prof.scale, c("sdcor", "varcov"), "prof.scale")
   if (prof.scale == "sdcor") {
@@ -283,14 +284,14 @@ scaled_confint <- function(fit, parm, level, signames, prof.scale) {
 }
 
 limits_by_profile <- function(problem, free, level) {
-  # Further than the limits, in steps that a spline bridges to 1e-4.
+  # The profile extends beyond the limits, in steps that a spline interpolates to 1e-4.
   far <- 1.4 * stats::qnorm((1 + level) / 2)
   made <- profile_of(problem, free, far, 1 / 6, level = level)
   confint.profile.rlmm(made, level = level)[free, ]
 }
 
-# Limits of the variance parameters of terms in which something is held: one that doesn't depend on
-# held values only has no profile, but standard errors.
+# Limits of the variance parameters of terms with held elements: a parameter that doesn't depend on
+# held values alone has no profile, but a standard error.
 tied_limits <- function(problem, tied, level, signames) {
   limits <- variance_limits(problem$fit, level, signames)[tied, , drop = FALSE]
   varies <- limits[, 2L] > limits[, 1L]
@@ -336,7 +337,7 @@ variance_limits <- function(object, level, old_names) {
   limits
 }
 
-# The limits are symmetric on the scales on which the estimates are nearly normal.
+# Limits that are symmetric on the scales on which the estimates are nearly normal.
 scaled_limits <- function(estimate, std_error, is_cor, level) {
   slope <- ifelse(is_cor, 1 - estimate^2, estimate)
   z <- estimate
@@ -348,8 +349,8 @@ scaled_limits <- function(estimate, std_error, is_cor, level) {
   limits
 }
 
-# The least value that the correlation of each variance parameter can have, for all terms: -1, but
-# above it in `cs()`.
+# The lower bound of the correlation of each variance parameter, for all terms: -1, but higher in
+# `cs()`.
 lowest_correlations <- function(object) {
   unlist(lapply(object$random, \(term) {
     rows <- nrow(covariance_cells(term))
@@ -361,7 +362,7 @@ lowest_correlations <- function(object) {
   }))
 }
 
-#' Standard deviations and correlations, sigma if it is estimated, and their standard errors
+#' Standard deviations, correlations and an estimated sigma, with their standard errors
 #'
 #' A linear fit without its data has no standard errors of its variance parameters.
 #' @noRd

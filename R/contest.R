@@ -2,41 +2,42 @@
 
 #' Tests of linear combinations of the fixed effects
 #'
-#' `contest()` tests the hypothesis that `L` times the fixed effects is `rhs`: jointly by an F test,
-#' or each row by a t test. `contestMD()` and `contest1D()` are the two kinds on their own. The
-#' names, arguments and tables are lmerTest's.
+#' `contest()` tests the hypothesis that `L` times the fixed effects equals `rhs`: jointly by an F
+#' test, or each row by a t test. `contestMD()` and `contest1D()` are these two tests separately.
+#' The names, arguments and tables are those of lmerTest.
 #'
-#' The F test of q independent rows rotates them until they are uncorrelated, takes Satterthwaite's
-#' degrees of freedom of each, nu_m, and those of their mean square from the expected value of a sum
-#' of q F variables, E = sum(nu_m / (nu_m - 2)), as 2 E / (E - q) (Fai and Cornelius 1996).
-#' Dependent rows are counted once. For a generalized model the tests are Wald's, with infinite
-#' degrees of freedom.
+#' The F test of q linearly independent rows rotates them until their estimates are uncorrelated,
+#' computes Satterthwaite's degrees of freedom nu_m of each, and derives those of their mean square
+#' from the expectation of a sum of q F variables, E = sum(nu_m / (nu_m - 2)), as 2 E / (E - q) (Fai
+#' and Cornelius 1996). Dependent rows are counted once. For a generalized model the tests are Wald
+#' tests with infinite denominator degrees of freedom.
 #'
-#' With `ddf = "Kenward-Roger"` the statistic takes the adjusted covariance matrix and is multiplied
-#' by a factor near one, which the table's `F value` includes and its sums of squares don't, as in
-#' lmerTest.
+#' With `ddf = "Kenward-Roger"` the statistic uses the adjusted covariance matrix and a scaling
+#' factor near one. As in lmerTest, the factor is included in `F value` but not in the sums of
+#' squares.
 #'
-#' @param model A fit.
-#' @param L A vector or a matrix with a column per fixed effect; or a list of such for `contest()`,
-#'   which tests each of them. Where the names are those of fixed effects, as in `c(Days = 1)`, they
-#'   may have any order, and those that are missing are zero.
-#' @param joint One F test of all rows, instead of a t test for each?
-#' @param rhs What `L` times the fixed effects is under the hypothesis: one number, or one for each
-#'   row.
-#' @param ddf Degrees of freedom of the denominator: `"Satterthwaite"`, `"Kenward-Roger"`,
-#'   `"asymptotic"` for infinite ones, and others; see [summary()][summary.rlmm].
-#' @param vcov,cluster Robust standard errors: `vcov = "CR2"` and so on, with their clusters; see
-#'   [robust]. Or a covariance matrix of the fixed effects, or a function of the fit that returns
-#'   one.
-#' @param confint Return confidence limits too?
-#' @param level Their level.
-#' @param collect Bind the tables of a list of hypotheses, or of the rows of `L`, into one? If
-#'   `FALSE`: a list of tables.
-#' @param check_estimability Has `L` a column for each column of the model matrix, also for those
-#'   that were dropped? Combinations that the data say nothing about then have `NA`.
+#' @param model A fitted model.
+#' @param L A vector, or a matrix with a column for each fixed effect; for `contest()` also a list
+#'   of these, each of which is tested. If its names are those of fixed effects, as in `c(Days =
+#'   1)`, they may be in any order, and missing ones are zero.
+#' @param joint Whether to test all rows jointly by an F test (`TRUE`) or each by a t test.
+#' @param rhs The value of `L` times the fixed effects under the hypothesis: one number, or one for
+#'   each row.
+#' @param ddf The method for the denominator degrees of freedom: `"Satterthwaite"`,
+#'   `"Kenward-Roger"`, `"asymptotic"` (infinite) and others; see [summary()][summary.rlmm].
+#' @param vcov,cluster A type of robust standard errors, such as `vcov = "CR2"`, and their clusters,
+#'   see [robust]; or a covariance matrix of the fixed effects, or a function of the fit that
+#'   returns one.
+#' @param confint Whether to include confidence limits.
+#' @param level The confidence level.
+#' @param collect Whether to combine the tables of a list of hypotheses, or of the rows of `L`, into
+#'   one table instead of a list.
+#' @param check_estimability Whether `L` has a column for each column of the model matrix, including
+#'   dropped ones. Contrasts that are not estimable are then `NA`.
 #' @param ... Not used.
-#' @return A data frame. `contestMD()`: `Sum Sq`, `Mean Sq`, `NumDF`, `DenDF`, `F value`, `Pr(>F)`;
-#'   `contest1D()`: `Estimate`, `Std. Error`, `df`, `t value`, `lower`, `upper`, `Pr(>|t|)`.
+#' @return A data frame with the columns `Sum Sq`, `Mean Sq`, `NumDF`, `DenDF`, `F value` and
+#'   `Pr(>F)` (`contestMD()`), or `Estimate`, `Std. Error`, `df`, `t value`, `lower`, `upper` and
+#'   `Pr(>|t|)` (`contest1D()`).
 #' @references
 #' Fai, A. H.-T. and Cornelius, P. L. (1996) Approximate F-tests of multiple degree of freedom
 #' hypotheses in generalized least squares analyses of unbalanced split-plot experiments. Journal of
@@ -73,7 +74,7 @@ contest1D.default <- function(model, L, ...) {
   to_lmertest("contest1D", model, L, ...)
 }
 
-#' The function of lmerTest for a fit that isn't ours
+#' Calls lmerTest's function for a fit of another package
 #' @noRd
 to_lmertest <- function(generic, model, ...) {
   if (!inherits(model, "merMod") || !isNamespaceLoaded("lmerTest")) {
@@ -125,8 +126,7 @@ contest.rlmm <- function(
   collected(found, collect, joint)
 }
 
-#' Tables as one, or as a list: of hypotheses, or of the rows of a table of t
-#' tests
+#' Combines tables, or returns them as a list: of hypotheses, or of the rows of a table of t tests
 #' @noRd
 collected <- function(found, collect, joint) {
   is_table <- is.data.frame(found)
@@ -215,7 +215,7 @@ contest_ddf <- function(fit, ddf, vcov) {
   ddf
 }
 
-#' Combinations of the fixed effects as a matrix, a row each
+#' Contrasts of the fixed effects as a matrix, with a row for each
 #' @noRd
 contrast_matrix <- function(L, fit, labels = names(fit$beta)) {
   L <- in_order_of(as_contrasts(L), labels)
@@ -255,9 +255,8 @@ abort_contrast_length <- function(n, labels) {
   )
 }
 
-#' Combinations of all columns of the model matrix as those of the kept ones;
-#' missing where a dropped column isn't the combination of these that it is in
-#' the data
+#' Contrasts of all columns of the model matrix in terms of the kept ones; `NA` for contrasts that
+#' are not estimable
 #' @noRd
 estimable_contrasts <- function(L, fit) {
   labels <- full_column_names(fit)
@@ -272,9 +271,9 @@ estimable_contrasts <- function(L, fit) {
   kept
 }
 
-#' Columns with the names of coefficients in the order of these, those that are missing zero
+#' Puts named columns in the order of the coefficients, with zeros for missing ones
 #'
-#' Where no name is that of a coefficient, as of a data frame made of numbers, names mean nothing.
+#' If no name is that of a coefficient, as for a data frame of unnamed numbers, names are ignored.
 #' @noRd
 in_order_of <- function(L, names) {
   given <- colnames(L)
@@ -299,8 +298,8 @@ abort_contrast_names <- function(wrong, names) {
   )
 }
 
-# Names of as many columns as there are coefficients, or names made of numbers,
-# as `as.data.frame()` makes them, aren't meant as names of coefficients.
+# Whether the names aren't meant to be coefficients: generated names with numbers, as from
+# `as.data.frame()`, or names of as many columns as there are coefficients.
 has_other_names <- function(given, names) {
   is_numbered <- all(grepl("^[VX]?[0-9]*$", given))
   !any(given %in% names) && (length(given) == length(names) || is_numbered)
@@ -329,8 +328,8 @@ abort_contrast <- function(problem, found, hint = NULL) {
 
 # Tests -------------------------------------------------------------------
 
-#' A t test of each row of `L`, as a table
-#' @param tests What `fixed_tests()` returns.
+#' The table of t tests of the rows of `L`
+#' @param tests The result of `fixed_tests()`.
 #' @noRd
 t_table <- function(fit, L, rhs, tests, confint, level) {
   check_confidence(level)
@@ -370,8 +369,8 @@ row_t_tests <- function(fit, L, rhs, tests) {
 }
 
 
-#' The joint F test of the rows of `L`, as a table of one row
-#' @param at The same for all tests of a table.
+#' The table, with one row, of the joint F test of the rows of `L`
+#' @param at Quantities that all tests of a table share.
 #' @noRd
 f_test <- function(
   fit,
@@ -396,10 +395,10 @@ f_test <- function(
   )
 }
 
-#' The rows of a hypothesis whose estimates aren't correlated, by the model
+#' The rows of a hypothesis, rotated so that their estimates are uncorrelated
 #'
-#' A robust matrix of few clusters has a smaller rank than the hypothesis.
-#' @param root Of [independent_tests()], of whose coefficients the rows are then.
+#' A robust covariance matrix with few clusters may have a smaller rank than the hypothesis.
+#' @param root The root from [independent_tests()]; the rows then refer to its coefficients.
 #' @noRd
 independent_rows <- function(L, rhs, tests, root = NULL) {
   if (nrow(L) == 0L || anyNA(L)) {
@@ -421,8 +420,8 @@ combination_errors <- function(fit, L, covariance) {
   sqrt(colSums(backsolve(root, t(L), transpose = TRUE)^2))
 }
 
-#' @param scale By which the F statistic is to be multiplied, but not the sums of squares, as in
-#'   lmerTest.
+#' @param scale The factor of the F statistic, which, as in lmerTest, is not applied to the sums of
+#'   squares.
 #' @noRd
 f_table <- function(f, q, df, sigma, scale = rep(1, length(f))) {
   data.frame(

@@ -1,16 +1,16 @@
-# What a fit becomes without some of its rows: at fixed theta from the hat matrix, or on the model
-# frame that is left.
+# Estimates after deletion of rows: at fixed theta from the hat matrix, or from a refit to the
+# remaining rows.
 
-#' The fit without each set of rows, at its theta
+#' The estimates without each set of rows, at fixed theta
 #'
-#' With V = W^-1 + Z Lambda Lambda' Z', leaving out rows I changes X'V^-1X by F' A^-1 F and X'V^-1y
-#' by F' A^-1 s. Here F = (V^-1X)_I, A = (V^-1)_II, and s = V^-1(y - X beta)_I are the weighted
+#' With V = W^-1 + Z Lambda Lambda' Z', deleting the rows I reduces X'V^-1X by F' A^-1 F and X'V^-1y
+#' by F' A^-1 s, where F = (V^-1X)_I, A = (V^-1)_II, and s = (V^-1(y - X beta))_I are the weighted
 #' residuals of the conditional fit. For a generalized model these are quantities of the working
 #' linear model.
 #' @param sets A list of row numbers.
-#' @return A list with an element for each set: `beta` (the free ones), `information` (X'V^-1X, not
-#'   scaled), `pwrss`, `leverage` (trace of the block of the hat matrix); missing values where the
-#'   rows that are left don't identify the fixed effects.
+#' @return A list with an element for each set: `beta` (free coefficients), `information` (X'V^-1X,
+#'   unscaled), `pwrss` and `leverage` (the trace of the block of the hat matrix); missing values if
+#'   the remaining rows don't identify the fixed effects.
 #' @noRd
 deleted_estimates <- function(fit, sets) {
   model <- deletion_model(fit)
@@ -22,8 +22,8 @@ deleted_estimates <- function(fit, sets) {
   lapply(sets, \(rows) without_rows_of(model, block, rows))
 }
 
-#' What is the same for all sets: a row per observation of F (`fixed`) and s (`score`), the weights,
-#' X'V^-1X, and the free coefficients
+#' Quantities that all sets share: F (`fixed`) and s (`score`) with a row for each observation, the
+#' weights, X'V^-1X, and the free coefficients
 #' @noRd
 deletion_model <- function(fit) {
   weights <- working_weights(fit)
@@ -74,12 +74,12 @@ scores_by_row.rlmm_glmm <- function(fit) {
   }
   weights <- observed$weights %||% 1
   scores <- weights * slope * fit$family$mu.eta(fit$eta)
-  # Random effects that aren't relative to sigma have the dispersion in their weights.
+  # If the random effects aren't relative to sigma, the weights include the dispersion.
   if (isFALSE(fit$relative)) scores / fit$sigma^2 else scores
 }
 
 without_rows_of <- function(model, block, rows) {
-  # A row of weight zero has no part in the fit.
+  # Rows of weight zero don't contribute to the fit.
   rows <- rows[model$weights[rows] != 0]
   fixed <- model$fixed[rows, , drop = FALSE]
   w <- model$weights[rows]
@@ -99,7 +99,8 @@ inverse_of_rows <- function(w, block) {
   diag(w, length(w)) - w * t(w * block)
 }
 
-# The estimates without the products of some rows, or nothing if these determine a coefficient.
+# The estimates after subtracting the products of some rows; `NULL` if these rows alone identify a
+# coefficient.
 less_products <- function(model, cross) {
   if (is.null(cross)) {
     return(NULL)
@@ -132,14 +133,14 @@ weighted_products <- function(a, b) {
   tryCatch(crossprod(b, solve(a, b)), error = \(cnd) NULL)
 }
 
-#' By how much beta falls: what is left of X'V^-1X, divided into `right`, F'A^-1 s
-#' @return `NULL` where nothing is left in some direction.
+#' The change of beta: the remaining information (X'V^-1X) is solved for `right`, F'A^-1 s
+#' @return The change; `NULL` if the remaining information is singular.
 #' @noRd
 change_of_beta <- function(left, full, right) {
   if (length(right) == 0L) {
     return(numeric())
   }
-  # In units in which the full matrix has a diagonal of ones, a pivot of 1e-10 is a rounding error.
+  # After scaling the full matrix to a unit diagonal, a pivot of 1e-10 is a rounding error.
   scale <- 1 / sqrt(diag(full))
   root <- safe_chol(left * outer(scale, scale))
   if (is.null(root) || min(diag(root)) < 1e-5) {
@@ -149,7 +150,7 @@ change_of_beta <- function(left, full, right) {
   drop(scale * backsolve(root, inner))
 }
 
-#' The trace of W^-1 (V^-1 - V^-1X (X'V^-1X)^-1 X'V^-1)_II: the number of rows less their leverage
+#' The trace of W^-1 (V^-1 - V^-1X (X'V^-1X)^-1 X'V^-1)_II: the number of rows minus their leverage
 #' @noRd
 full_trace <- function(inverse, fixed, information, w) {
   if (length(information) == 0L) {
@@ -177,10 +178,10 @@ undetermined <- function(model) {
 
 # The random part ---------------------------------------------------------
 
-#' A function of row numbers: their block of Z Lambda K^-1 Lambda' Z', not scaled
+#' A function of row numbers that returns their block of Z Lambda K^-1 Lambda' Z', unscaled
 #'
-#' With one grouping factor the conditional covariance of the random effects is that of each level;
-#' with several, a dense matrix of all of them as long as that has a reasonable size.
+#' With one grouping factor it uses the conditional covariance of each level; with several, a dense
+#' matrix of all random effects if its size is reasonable.
 #' @noRd
 random_block <- function(fit) {
   terms <- fit_terms(fit)
@@ -197,7 +198,7 @@ random_block <- function(fit) {
   }
 }
 
-#' The blocks of single rows: what the fixed part leaves of their leverage
+#' The blocks of single rows: their leverage minus that of the fixed part
 #' @noRd
 block_of_single_rows <- function(fit, model) {
   w <- model$weights
@@ -225,10 +226,11 @@ block_by_level <- function(term, arrays) {
   }
 }
 
-# So many random effects have a covariance matrix of 300 megabytes.
+# The covariance matrix of this number of random effects takes 300 megabytes.
 max_dense_modes <- 6000L
 
-#' A function of the numbers of random effects: their covariance Lambda K^-1 Lambda', not scaled
+#' A function of the numbers of random effects that returns their covariance Lambda K^-1 Lambda',
+#' unscaled
 #' @noRd
 mode_covariance <- function(fit, max_dense = max_dense_modes) {
   l <- sparse_factor(fit)$l
@@ -246,7 +248,7 @@ mode_covariance <- function(fit, max_dense = max_dense_modes) {
 
 # Without rows, by the core -----------------------------------------------
 
-#' The fit with the frame that is left, at the estimates of all rows
+#' The fit with the frame of the remaining rows, at the estimates of all rows
 #' @noRd
 left_fit <- function(fit, rows) {
   fit$frame <- fit_frame(fit)[-rows, , drop = FALSE]
@@ -258,8 +260,8 @@ left_fit <- function(fit, rows) {
   fit
 }
 
-#' The estimates at a theta that is one Newton step from that of the fit, on the rows that are left
-#' @return What [core_estimates()] returns; `NULL` if the rows don't identify the fixed effects.
+#' The estimates on the remaining rows, at a theta one Newton step from that of the fit
+#' @return The result of [core_estimates()]; `NULL` if the rows don't identify the fixed effects.
 #' @noRd
 newton_estimates <- function(fit, rows) {
   left <- left_fit(fit, rows)
@@ -282,8 +284,7 @@ newton_theta <- function(fit, at) {
   replace(fit$theta, free, fit$theta[free] - step)
 }
 
-#' A Newton step, without the directions in which the objective is flat, and downhill where it is
-#' curved the other way
+#' A Newton step that omits flat directions and goes downhill in directions of negative curvature
 #' @noRd
 newton_step <- function(gradient, hessian) {
   if (length(gradient) == 0L) {
@@ -297,7 +298,7 @@ newton_step <- function(gradient, hessian) {
   drop(vectors %*% along)
 }
 
-#' The end of the longest of some steps that lowers the objective
+#' The end of the longest fraction of a step that lowers the objective
 #' @noRd
 lower_of <- function(spec, from, to) {
   shares <- 2^-(0:5)

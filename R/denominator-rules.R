@@ -1,7 +1,7 @@
-# Denominator degrees of freedom that follow from the design alone, by rules of analysis of
-# variance.
+# Denominator degrees of freedom from the design alone: the inner-outer rule of nlme and the
+# containment rule of SAS.
 
-#' Degrees of freedom of each coefficient by one of the rules
+#' The degrees of freedom of each coefficient by one of the rules
 #' @noRd
 rule_df <- function(fit, rule) {
   df <- switch(
@@ -10,24 +10,24 @@ rule_df <- function(fit, rule) {
     `between-within` = between_within_df(fit),
     containment = containment_df(fit)
   )
-  # None are left where effects of rows account for all observations.
+  # There are no degrees of freedom if an effect of each row accounts for all observations.
   df[!free_beta(fit) | df <= 0] <- NA
   df
 }
 
 rows_left <- function(fit) nobs.rlmm(fit) - n_coefficients(fit)
 
-# The term of each coefficient; 0 is the intercept.
+# The number of the term of each coefficient, 0 for the intercept.
 coefficient_terms <- function(fit) attr(stats::model.matrix(fit), "assign")
 
 # Between and within -------------------------------------------------------------
 
 #' The inner-outer rule of nlme
 #'
-#' A term is estimated at the coarsest of the nested grouping factors within whose levels it doesn't
-#' change, otherwise at that of the observations. With m_i groups at level i and p_i coefficients
-#' estimated there (the intercept counts as m_0), level i has m_i - m_(i-1) - p_i degrees of
-#' freedom. The intercept itself has those of the observations.
+#' A term is estimated at the coarsest of the nested grouping factors within whose levels it is
+#' constant, or else at the level of the observations. With m_i groups at level i and p_i
+#' coefficients estimated there (the intercept counts as m_0), level i has m_i - m_(i-1) - p_i
+#' degrees of freedom. The intercept has those of the observations.
 #' @noRd
 between_within_df <- function(fit) {
   groups <- nested_groups(fit)
@@ -41,8 +41,8 @@ between_within_df <- function(fit) {
   unname(df[level])
 }
 
-#' The level at which each coefficient is estimated: that of its term; the last one is that of the
-#' observations
+#' The level at which each coefficient, that is its term, is estimated; the last level is that of
+#' the observations
 #' @noRd
 coefficient_levels <- function(x, term, groups) {
   last <- length(groups) + 1L
@@ -87,10 +87,11 @@ abort_crossed <- function(names) {
 
 #' The containment rule of SAS
 #'
-#' A random effect contains a fixed term that has all of the term's variables, and besides only
-#' factors: `Subject:Days`, the slopes of `(Days | Subject)`, contains `Days`. A term has the least
-#' of what the effects that contain it add to the rank of [X Z], each after those with fewer
-#' columns; without any, what is left: n less that rank.
+#' A random effect contains a fixed term if it has all variables of the term and in addition only
+#' factors: `Subject:Days`, the slopes of `(Days | Subject)`, contains `Days`. A term has the
+#' smallest of the contributions to the rank of [X Z] of the effects that contain it, each added
+#' after effects with fewer columns; a term without such effects has the residual degrees of
+#' freedom, n minus that rank.
 #' @noRd
 containment_df <- function(fit) {
   effects <- random_effects(fit)
@@ -132,7 +133,7 @@ involved_variables <- function(terms, label) {
   rownames(table)[table[, label] > 0]
 }
 
-#' The effects of all terms: the variables of each, which of them are factors, and the columns of Z
+#' The random effects of all terms: their variables, which of them are factors, and the columns of Z
 #' @noRd
 random_effects <- function(fit) {
   new <- new_data(fit, NULL)
@@ -142,7 +143,7 @@ random_effects <- function(fit) {
   found[order(size)]
 }
 
-# The effects of a term, with the variables and factors that each varies with and its rows of Z'.
+# The effects of a term, with the variables and factors of each and its rows of Z'.
 effects_of_term <- function(term, new) {
   z <- effects_matrix(term, new)
   owner <- effect_owners(term, new)
@@ -159,7 +160,7 @@ effects_of_term <- function(term, new) {
   })
 }
 
-#' Which effect each column of a term belongs to: the number of its label, 0 for the intercept
+#' The number of the effect label of each column of a term, 0 for the intercept
 #' @noRd
 effect_owners <- function(term, new) {
   if (identical(term$columns, "(Intercept)")) {
@@ -184,8 +185,8 @@ effect_variables <- function(term, label) {
   list(variables = variables, factors = variables[is_factor])
 }
 
-#' What each effect adds to the rank of X and the effects before it
-#' @return A list: `added`, and what is `left` of the observations.
+#' The contribution of each effect to the rank of X and the effects before it
+#' @return A list: `added`, the contributions, and `left`, the residual degrees of freedom.
 #' @noRd
 added_ranks <- function(fit, effects, limit = 5000) {
   zt <- lapply(effects, `[[`, "zt")
@@ -205,7 +206,7 @@ used_columns <- function(fit, zt) {
   all[working_weights(fit) > 0, , drop = FALSE]
 }
 
-# The ranks of the first columns, as many as `numbers` say. Each column is taken to have length one.
+# The ranks of the first `numbers` columns, each scaled to length one.
 leading_ranks <- function(columns, numbers) {
   products <- as.matrix(Matrix::crossprod(columns))
   unit <- 1 / sqrt(pmax(diag(products), .Machine$double.xmin))

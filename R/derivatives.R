@@ -1,11 +1,11 @@
-# Derivatives of the objective in (theta, sigma), beta profiled out (ML) or integrated out (REML),
-# and how theta and sigma map to the variances: the ground of score(), hessian(), variance_vcov()
-# and Satterthwaite's degrees of freedom.
+# Derivatives of the objective in (theta, sigma), with beta profiled out (ML) or integrated out
+# (REML), and the map from theta and sigma to variances, for score(), hessian(), variance_vcov() and
+# Satterthwaite's degrees of freedom.
 
 #' Gradient and Hessian of the objective in (theta, sigma)
 #' @param contrasts,independent See `core_with_sigma()`.
-#' @return A list: `gradient`, `hessian` (both without sigma if it is known), `curvature`, `g`
-#'   (derivative in the Omega of each core term), `slopes`, `theta`, `roots`.
+#' @return A list: `gradient` and `hessian` (without sigma if it is known), `curvature`, `g` (the
+#'   derivatives in the Omega of each core term), `slopes`, `theta` and `roots`.
 #' @noRd
 joint_derivatives <- function(
   spec,
@@ -23,13 +23,14 @@ joint_derivatives <- function(
   found
 }
 
-#' The fit in terms of independent effects, where its second derivatives `found` are those in theirs
+#' The fit in the parameters of orthogonalized effects, if the second derivatives `found` refer to
+#' these
 #'
-#' Where columns of Z nearly depend on each other, rounding errors of second derivatives grow with
-#' the fourth power of a covariate's mean over its standard deviation: for a year hardly a digit is
-#' left. The core takes them in other columns then (coordinates/basis.rs).
-#' @return The fit with another `theta`; `given`, the fit it was made of; and, in the terms
-#'   concerned, `scale`, and `root`, by which Lambda is to be multiplied.
+#' If columns of Z are nearly collinear, rounding errors of second derivatives grow with the fourth
+#' power of a covariate's mean over its standard deviation, and for a year hardly a digit is left.
+#' The core then differentiates in orthogonalized columns (coordinates/basis.rs).
+#' @return The fit with the new `theta`; `given`, the original fit; and in each affected term
+#'   `scale` and `root`, by which Lambda is multiplied.
 #' @noRd
 in_independent_effects <- function(fit, found) {
   if (length(found$roots) == 0L) {
@@ -50,8 +51,8 @@ is_term_of_root <- function(term, root) {
   term$core_term == root$term && term$core_cols[1L] == root$first
 }
 
-#' The theta of the fit's own effects, from that of independent ones
-#' @param there What [in_independent_effects()] returns.
+#' The theta of the fit's own effects, from that of orthogonalized ones
+#' @param there The result of [in_independent_effects()].
 #' @noRd
 given_theta <- function(there, theta) {
   lambdas <- lambda_blocks(there$random, theta)
@@ -63,16 +64,15 @@ given_theta <- function(there, theta) {
   theta
 }
 
-# The lower triangular factor, its diagonal not negative, of the same covariance as a square factor:
-# that is turned from the right. No product is made, which would lose digits where a covariate is
-# far from zero.
+# The lower triangular factor, with a nonnegative diagonal, of the covariance of a square factor, by
+# an LQ decomposition: a product would lose digits if a covariate is far from zero.
 triangular <- function(factor) {
   turned <- t(qr.R(qr(t(factor), tol = 0)))
   signs <- ifelse(diag(turned) < 0, -1, 1)
   t(t(turned) * signs)
 }
 
-#' Derivative of theta in the theta of independent effects
+#' The derivative of theta in the theta of orthogonalized effects
 #' @noRd
 theta_jacobian <- function(there) {
   step <- 2^-17
@@ -98,11 +98,12 @@ cell_names <- function(term, roles, prefix) {
   paste0(start, label, "|", term$group)
 }
 
-#' Covariances of the random effects and the variance of the residuals, with their Jacobian in
-#' (theta, sigma)
-#' @param scale `"variance"`: of covariances; `"sd"`: of standard deviations and correlations;
-#'   `"profile"`: of covariances relative to that of the residuals.
-#' @return A list: `value` (named), `jacobian` (a row per value; columns theta, sigma).
+#' Covariances of the random effects and the residual variance, with their Jacobian in (theta,
+#' sigma)
+#' @param scale `"variance"` for covariances; `"sd"` for standard deviations and correlations;
+#'   `"profile"` for covariances relative to the residual variance.
+#' @return A list: `value`, a named vector, and `jacobian`, with a row for each value and the
+#'   columns theta and sigma.
 #' @noRd
 variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
   maps <- term_maps(fit, scale, theta, sigma)
@@ -117,7 +118,7 @@ variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
   map
 }
 
-# Sigma depends on no element of theta.
+# Appends the row of sigma, which doesn't depend on theta.
 with_sigma_row <- function(map, of_sigma) {
   n_theta <- ncol(map$jacobian) - 1L
   row <- c(numeric(n_theta), of_sigma$slope)
@@ -142,7 +143,7 @@ term_maps <- function(fit, scale, theta, sigma) {
   Map(map_of, fit$random, roles, term_covariances(fit$random, theta))
 }
 
-# Sigma or its square, with the derivative by sigma.
+# Sigma or its square, with the derivative in sigma.
 sigma_map <- function(scale, sigma) {
   if (scale == "sd") {
     list(value = c(sigma = sigma), slope = 1)
@@ -154,7 +155,7 @@ sigma_map <- function(scale, sigma) {
   }
 }
 
-# The Jacobians of all terms, each in its part of theta and in sigma, below each other.
+# Stacks the Jacobians of all terms, each in its part of theta and in sigma.
 joined_jacobians <- function(maps, random, n_theta) {
   rows <- lapply(maps, `[[`, "jacobian")
   place <- \(jacobian, term) {
@@ -167,8 +168,8 @@ joined_jacobians <- function(maps, random, n_theta) {
   do.call(rbind, c(list(none), unname(blocks)))
 }
 
-#' The part of one term in `variance_map()`: columns of the Jacobian are the term's theta and sigma
-#' @param found What `term_covariances()` returns of the term.
+#' The rows of one term in `variance_map()`; columns of the Jacobian are the term's theta and sigma
+#' @param found The result of `term_covariances()` for the term.
 #' @noRd
 term_map <- function(term, roles, found, scale, theta, sigma) {
   unit <- if (scale == "profile") 1 else sigma
@@ -183,7 +184,7 @@ term_map <- function(term, roles, found, scale, theta, sigma) {
   map
 }
 
-# How the names of variances and covariances on a scale begin.
+# The prefixes of the names of variances and covariances on a scale.
 scale_prefixes <- function(scale) {
   if (scale == "sd") {
     c("sd_", "cor_")
@@ -192,7 +193,7 @@ scale_prefixes <- function(scale) {
   }
 }
 
-# The place of elements in a covariance matrix that is taken as a vector.
+# The positions of elements in a vectorized covariance matrix.
 cell_index <- function(roles, k) {
   (roles$col - 1L) * k + roles$row
 }
@@ -208,7 +209,7 @@ cell_map <- function(roles, found, unit, scale) {
   )
 }
 
-# Standard deviations over sigma, and correlations, are parameters.
+# The map of a structure whose parameters are standard deviations over sigma and correlations.
 scale_map <- function(roles, theta, sigma) {
   is_scale <- roles$role != "correlation"
   in_theta <- diag(ifelse(is_scale, sigma, 1), length(theta))
@@ -219,8 +220,8 @@ scale_map <- function(roles, theta, sigma) {
   )
 }
 
-# From covariances v to standard deviations and correlations: d sd_r = d v_rr / (2 sd_r); d cor_rs =
-# d v_rs / (sd_r sd_s) - cor_rs (d v_rr / (2 v_rr) + d v_ss / (2 v_ss)).
+# The map from covariances v to standard deviations and correlations: d sd_r = d v_rr / (2 sd_r) and
+# d cor_rs = d v_rs / (sd_r sd_s) - cor_rs (d v_rr / (2 v_rr) + d v_ss / (2 v_ss)).
 sd_map <- function(roles, found, sigma) {
   sd <- sqrt(diag(found$omega))
   relative <- relative_slopes(found$jacobian, sd^2)
@@ -236,14 +237,14 @@ sd_map <- function(roles, found, sigma) {
   map
 }
 
-# d sd / sd of each standard deviation: d v / (2 v).
+# The relative derivatives of standard deviations, d sd / sd = d v / (2 v).
 relative_slopes <- function(jacobian, variance) {
   k <- length(variance)
   diagonal <- seq(1L, k^2, k + 1L)
   jacobian[diagonal, , drop = FALSE] / (2 * variance)
 }
 
-# The correlation of each pair of roles, with its derivatives by theta.
+# The correlation of each pair of effects, with its derivatives in theta.
 correlation_map <- function(roles, found, sd, relative) {
   cells <- cell_index(roles, length(sd))
   size <- sd[roles$row] * sd[roles$col]

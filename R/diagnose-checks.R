@@ -1,6 +1,6 @@
-# The checks of a diagnosis, a finding for each.
+# The checks of a diagnosis, each of which returns findings.
 
-# Each check is a function of the facts that gives findings, or `NULL` where it has nothing to say.
+# Each check is a function of the facts that returns findings, or `NULL`.
 diagnostic_checks <- list(
   Convergence = \(facts) convergence_finding(facts$fit),
   Singularity = \(facts) singularity_finding(facts$fit),
@@ -105,7 +105,7 @@ residuals_finding <- function(r) {
   )
 }
 
-# Skewness and excess kurtosis.
+# The skewness and excess kurtosis of a sample.
 shape_of_sample <- function(z) {
   centred <- (z - mean(z)) / stats::sd(z)
   list(
@@ -124,7 +124,7 @@ spread_finding <- function(r, fit) {
   }
   size <- abs(r[ok])
   rho <- stats::cor(size, fit$fitted[ok], method = "spearman")
-  # Beyond four standard errors of a correlation of zero, and not negligible.
+  # The correlation is marked above four standard errors under independence, if it isn't negligible.
   is_odd <- abs(rho) > max(0.1, 4 / sqrt(sum(ok)))
   text <- "Size of the residuals and fitted values: rank correlation %.2f."
   finding(look_if(is_odd), sprintf(text, rho))
@@ -163,7 +163,7 @@ leverage_finding <- function(leverage, fit) {
   if (is.null(leverage)) {
     return(NULL)
   }
-  # In a balanced design many are equal but for rounding.
+  # In a balanced design many leverages are equal up to rounding.
   at <- which(leverage >= max(leverage) - 1e-8)[1L]
   text <- "%.1f effective parameters; the largest leverage is %.2f, of row %s."
   finding(
@@ -185,7 +185,7 @@ influence_finding <- function(influence) {
   do.call(rbind, unname(findings))
 }
 
-# The level of a grouping factor that counts most.
+# The most influential level of a grouping factor.
 group_finding <- function(infl, group) {
   distance <- cooks.distance.influence.rlmm(infl)
   lost <- sum(is.na(distance))
@@ -226,7 +226,7 @@ collinearity_finding <- function(fit) {
   )
 }
 
-#' Overdispersion of counts and proportions whose family has no parameter for it
+#' The overdispersion of counts and proportions for families without a dispersion parameter
 #' @noRd
 dispersion_finding <- function(fit) {
   has_none <- isGLMM.rlmm(fit) && !has_scale(fit) && !estimates_shape(fit$glmm)
@@ -271,7 +271,7 @@ zeros_finding <- function(fit) {
   )
 }
 
-#' The number of zeros, with its mean and standard deviation given the random effects
+#' The number of zeros, with its expectation and standard deviation given the random effects
 #' @noRd
 zero_counts <- function(fit) {
   p <- count_probability(fit, 0)
@@ -282,7 +282,7 @@ zero_counts <- function(fit) {
   )
 }
 
-#' The probability of a count, of each observation
+#' The probability of a count for each observation
 #' @noRd
 count_probability <- function(fit, count) {
   row <- family_row(fit$glmm$family)
@@ -300,7 +300,7 @@ count_probability <- function(fit, count) {
   up_to(count) - up_to(count - 1)
 }
 
-#' A line of the page, or several
+#' One or several lines of the page
 #' @noRd
 finding <- function(mark, text) data.frame(mark = mark, finding = text)
 

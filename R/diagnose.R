@@ -1,38 +1,38 @@
-# One page of what a reviewer asks of a fit.
+# diagnose(): the diagnostics of a fit on one page.
 
 #' Diagnosis of a fit
 #'
-#' What a reviewer would ask of a fit, on one page: is it an optimum, is it singular, how many
-#' levels are there, do residuals and random effects look normal, which rows and groups count most,
-#' are the fixed effects entangled, and, for counts, is there overdispersion, and are there as many
-#' zeros as the model expects? `plot()` of it draws the page of pictures that goes with it.
+#' The diagnostics that a reviewer would ask for, on one page: convergence, singularity, the numbers
+#' of levels, normality of residuals and random effects, influential rows and groups, collinearity
+#' of the fixed effects, and for counts overdispersion and the number of zeros. `plot()` of the
+#' result draws the plots that go with it.
 #'
 #' @details
-#' A line is marked `ok`, `look` (worth a look, before one believes the model) or `bad` (results
-#' aren't those of the model). A line's words say what was measured:
+#' Each line is marked `ok`, `look` (should be looked at before the model is relied on) or `bad`
+#' (results are invalid), and says what was measured:
 #'
-#' * Residuals: for linear models scaled residuals, for generalized ones quantile residuals (see
-#'   [residuals.rlmm()]), both given the random effects. Skewness beyond 1, or excess kurtosis
-#'   beyond 2, is worth a look, as is a residual of more than 4.5.
-#' * Spread: Spearman's correlation of their size with the fitted values.
-#' * Random effects: Shapiro and Wilk's test of the conditional modes of each effect. Modes are
-#'   shrunk, and by different amounts where groups differ in size: a small p-value is an occasion to
-#'   look at the picture, no more.
-#' * Influence: leverage of rows, and Cook's distance without each level at fixed theta (see
-#'   [influence.rlmm()]), for grouping factors of up to 3,000 levels.
+#' * Residuals: scaled residuals of linear models, and quantile residuals of generalized ones (see
+#'   [residuals.rlmm()]), both given the random effects. Skewness beyond 1, excess kurtosis beyond 2
+#'   and residuals beyond 4.5 are marked `look`.
+#' * Spread: Spearman's correlation of the absolute residuals with the fitted values.
+#' * Random effects: the Shapiro-Wilk test of the conditional modes of each effect. Modes are
+#'   shrunk, and by different amounts if groups differ in size, so that a small p-value is only a
+#'   reason to look at the plot.
+#' * Influence: the leverage of rows, and Cook's distance of deleting each level at fixed theta (see
+#'   [influence.rlmm()]), for grouping factors with up to 3,000 levels.
 #' * Overdispersion, for families without a dispersion: the sum of squared Pearson residuals over
 #'   the residual degrees of freedom.
-#' * Rows: a fit of sums ([rlmm_sums()]) has none, and what is computed from them is left out.
-#' * Zeros: their number, and the mean and standard deviation of it that the model expects given its
-#'   random effects.
+#' * Rows: a fit of sums ([rlmm_sums()]) has no rows, and checks that need them are left out.
+#' * Zeros: the number of zeros, and its expectation and standard deviation under the model given
+#'   the random effects.
 #'
-#' glmmTMB has a function of this name for its own fits: given one of those, ours hands on to it.
+#' glmmTMB has a function with this name; for a fit of glmmTMB, that function is called.
 #'
-#' @param object A fit.
+#' @param object A fitted model.
 #' @param ... Not used.
-#' @return A list of class `"rlmm_diagnosis"`: `checks`, a data frame with columns `check`, `mark`
-#'   and `finding`; `residuals`, `modes` (a list of standardized conditional modes), `influence` (a
-#'   list of what [influence.rlmm()] returned, by grouping factor), and `fit`.
+#' @return A list of class `"rlmm_diagnosis"`: `checks`, a data frame with the columns `check`,
+#'   `mark` and `finding`; `residuals`; `modes`, a list of standardized conditional modes;
+#'   `influence`, a list of results of [influence.rlmm()] by grouping factor; and `fit`.
 #' @seealso [certificate()], [is_singular()], [influence.rlmm()], [variance_inflation()],
 #'   [plot.rlmm()]; [preview()] before fitting.
 #' @examples
@@ -74,7 +74,7 @@ facts_of_rows <- function(fit) {
   )
 }
 
-# What each check found, in rows; a check may find several things, or none.
+# The findings of all checks in rows; a check may have several findings or none.
 finding_table <- function(facts) {
   checks <- lapply(diagnostic_checks, \(check) check(facts))
   checks <- checks[lengths(checks) > 0L]
@@ -84,7 +84,7 @@ finding_table <- function(facts) {
   )
 }
 
-#' Scaled residuals of a linear model, quantile residuals of a generalized one
+#' Scaled residuals of a linear model, or quantile residuals of a generalized one
 #' @noRd
 diagnostic_residuals <- function(fit) {
   r <- if (isGLMM.rlmm(fit)) {
@@ -95,7 +95,7 @@ diagnostic_residuals <- function(fit) {
   row_named(fit, r)
 }
 
-#' Conditional modes of each effect that varies, over their standard deviation
+#' The conditional modes of each effect with positive variance, divided by their standard deviation
 #' @noRd
 standardized_modes <- function(fit) {
   by_term <- Map(modes_by_effect, fit$b, component_names(fit))
@@ -111,7 +111,7 @@ modes_by_effect <- function(b, name) {
   stats::setNames(columns, paste0(name, ": ", colnames(b)))
 }
 
-# Grouping factors with more levels than this aren't asked for influential ones.
+# The largest number of levels for which influential levels are computed.
 max_diagnosed_levels <- 3000L
 
 influence_by_factor <- function(fit) {
@@ -128,7 +128,7 @@ influence_by_factor <- function(fit) {
 # Printing ----------------------------------------------------------------
 
 #' @rdname diagnose
-#' @param x What `diagnose()` returned.
+#' @param x The result of `diagnose()`.
 #' @export
 format.rlmm_diagnosis <- function(x, ...) {
   warn_of_dots(...)
@@ -141,7 +141,7 @@ format.rlmm_diagnosis <- function(x, ...) {
   )
 }
 
-# Marks and checks stand in a margin of 22 columns, the findings are wrapped beside them.
+# Marks and checks are in a margin of 22 columns, with findings wrapped next to them.
 finding_lines <- function(table) {
   label <- ifelse(duplicated(table$check), "", table$check)
   mark <- formatC(table$mark, width = -6)

@@ -1,15 +1,15 @@
-# Arguments that a function doesn't have: nobody's dots swallow them.
+# Errors, warnings and hints about arguments that a function doesn't have, so that no argument in
+# the dots is silently ignored.
 #
-# At most one of the arguments that begin alike stands before the dots of a function: where R finds
-# two that an abbreviation may mean, it stops before the function is called, and names neither.
-# Arguments after the dots have to be written out, and are suggested here to who didn't.
+# Of several arguments whose names begin alike, at most one comes before the dots of a function:
+# otherwise R itself would reject an abbreviation as ambiguous, without naming the candidates.
+# Arguments after the dots have to be written in full; an abbreviation gets a hint here.
 
-#' Refuse what stands in a method's dots
+#' Raises an error about arguments in a method's dots
 #'
-#' A method calls it itself, as `refuse_dots(...)`: the name and the arguments in the message are
-#' those of the caller.
-#' @param lme4_only Names of arguments of lme4's that ask for nothing that could be done here: they
-#'   are told of.
+#' A method calls it as `refuse_dots(...)`; the message has the name and arguments of the caller.
+#' @param lme4_only Names of lme4's arguments that have no meaning here, which give a message
+#'   instead.
 #' @noRd
 refuse_dots <- function(..., lme4_only = NULL) {
   if (...length() == 0L) {
@@ -29,10 +29,10 @@ refuse_dots <- function(..., lme4_only = NULL) {
   )
 }
 
-#' Refuse what stands among the further fits of a method's dots and is none
+#' Raises an error about elements of a method's dots that are not fits
 #'
-#' Whatever has a class may have a `logLik()`, too: `logLik()` itself says where it hasn't.
-#' @param known The method's other arguments.
+#' Any object with a class may have a `logLik()` method; `logLik()` itself raises the error if not.
+#' @param known The names of the method's other arguments.
 #' @noRd
 refuse_no_fits <- function(..., known = character()) {
   is_plain <- !vapply(list(...), is.object, NA)
@@ -52,10 +52,10 @@ inform_without_effect <- function(names) {
   )
 }
 
-#' Warn of what stands in a method's dots, where R's own methods let anything through
+#' Warns about arguments in a method's dots, for methods where R's own accept anything
 #'
-#' The beginning of an argument's name isn't let through: who wrote it means that argument.
-#' @param also Names that the method understands besides its arguments.
+#' An abbreviated name of an argument after the dots is an error, as that argument is meant.
+#' @param also Further names that the method accepts.
 #' @noRd
 warn_of_dots <- function(..., also = character()) {
   names <- if (...length() > 0L) dots_names(...)
@@ -82,7 +82,7 @@ warn_of_dots <- function(..., also = character()) {
   )
 }
 
-# Arguments that `data.frame()` hands on to every column's method.
+# Arguments that `data.frame()` passes to the method of every column.
 data_frame_arguments <- c(
   "row.names",
   "optional",
@@ -101,14 +101,13 @@ dots_names <- function(...) {
   names
 }
 
-# The arguments of a method that a user may mean, without the first, which nobody means by another
-# name.
+# The arguments of a method that a user may mean; the first one is never meant by another name.
 known_arguments <- function(method) {
   setdiff(names(formals(method))[-1L], "...")
 }
 
-#' The name of the generic that a method's frame belongs to, or of the method that was called by its
-#' own name; `NULL` where it was called by none
+#' The name of the generic of a method's frame, or of the method if it was called by its own name;
+#' `NULL` if the function has no name
 #' @noRd
 method_name <- function(frame, call) {
   generic <- get0(".Generic", envir = frame, inherits = FALSE)
@@ -141,7 +140,7 @@ level_hint <- paste(
   "`predict(fit, re.form = NA)` has the fixed effects alone."
 )
 
-# What arguments of methods of other packages are called here.
+# The names in this package of arguments that methods of other packages have.
 method_arguments_elsewhere <- c(
   re_formula = "re.form",
   ReForm = "re.form",
@@ -167,10 +166,10 @@ abort_unknown_argument <- function(fun, name, hint = NULL) {
 
 # The fitting functions -----------------------------------------------------
 
-#' Refuse arguments that the fitting function doesn't have
+#' Raises an error about arguments that the fitting function doesn't have
 #'
-#' An argument of another program is answered in the form that it has here.
-#' @param fitter,known The function's name, and the names of the arguments that it has.
+#' The message for an argument of another package shows its equivalent here.
+#' @param fitter,known The name of the function and the names of its arguments.
 #' @noRd
 check_dots <- function(..., fitter, known) {
   if (...length() == 0L) {
@@ -193,7 +192,7 @@ check_dots <- function(..., fitter, known) {
   )
 }
 
-#' What an argument of another program is called here
+#' The hint for an argument of another package
 #' @param expr The expression that was given.
 #' @noRd
 foreign_hint <- function(name, expr, fitter) {
@@ -263,7 +262,7 @@ foreign_hint <- function(name, expr, fitter) {
   if (!is.null(hint)) c(i = hint)
 }
 
-# An argument of rlmm_control() that was given to the fitting function.
+# The hint for an argument of rlmm_control() that was given to the fitting function.
 control_argument_hint <- function(name, expr) {
   if (name %in% names(formals(rlmm_control))) {
     sprintf(
@@ -282,7 +281,7 @@ link_argument_hint <- function(expr) {
   )
 }
 
-# A formula written with an equals sign.
+# The hint for a formula with an equals sign in place of the tilde.
 sides_hint <- function(name, expr) {
   if (nzchar(name) && is.call(expr) && "|" %in% all.names(expr)) {
     sprintf("A formula has a tilde: `%s ~ %s`.", name, short_deparse(expr))
@@ -303,7 +302,7 @@ dispersion_hint <- function(expr, fitter) {
   )
 }
 
-# The term of a formula that nlme's `random = ~ x | g` asks for.
+# The hint for `random = ~ x | g` of nlme: the equivalent term of the formula.
 random_hint <- function(expr) {
   is_bar_formula <- call_name(expr) == "~" &&
     length(expr) == 2L &&

@@ -2,14 +2,14 @@
 
 #' Indicator columns of a factor
 #'
-#' In a formula, `dummy(f, "a")` is one column: 1 where `f` is "a", else 0. So `(0 + dummy(f, "a") |
-#' g)` gives random effects to one level of `f` only.
+#' In a formula, `dummy(f, "a")` is a single column that is 1 where `f` is "a" and otherwise 0. `(0
+#' + dummy(f, "a") | g)`, for example, has random effects of one level of `f` only.
 #'
-#' @param f A factor, or what [factor()] makes one of.
-#' @param levelsToKeep Levels that get a column; by default all but the first.
-#' @param levels The levels of `f`; on new data those of the fit.
+#' @param f A factor, or a vector that [factor()] converts to one.
+#' @param levelsToKeep The levels that get a column; by default all except the first.
+#' @param levels The levels of `f`; in new data those of the fit.
 #' @param ... Not used.
-#' @return A matrix with a row for each element of `f` and a column for each level kept.
+#' @return A matrix with a row for each element of `f` and a column for each of these levels.
 #' @examples
 #' dummy(factor(c("a", "b", "c", "a")), "a")
 #' @export
@@ -47,13 +47,13 @@ makepredictcall.rlmm_dummy <- function(var, call) {
   call
 }
 
-#' The environment in which a formula is evaluated: the formula's own, with rlmm's `dummy()`
+#' The environment in which a formula is evaluated: its own, with rlmm's `dummy()`
 #' @noRd
 formula_env <- function(formula) {
   env_with_dummy(environment(formula), all.names(formula))
 }
 
-# An environment with `dummy()`, where it is among the names to be evaluated there.
+# An environment with `dummy()` if it is among the names to be evaluated.
 env_with_dummy <- function(env, names) {
   if (!"dummy" %in% names) {
     return(env)

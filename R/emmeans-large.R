@@ -1,11 +1,11 @@
-# Estimated marginal means beside fixed factors with many levels. Their levels are no columns of a
-# grid, unless they are asked for: the mean of the coefficients of each factor, and of its slopes,
-# stands for them, as one coefficient more.
+# Estimated marginal means in models with large factors. Unless a factor's levels are requested,
+# they are no columns of the reference grid: the mean of the coefficients of each factor, and of its
+# slopes, is one additional coefficient.
 
-#' What [emmeans::emm_basis()] wants of a fit with large factors
+#' The basis for [emmeans::emm_basis()] of a fit with large factors, averaged over their levels
 #' @param x The columns of the grid.
-#' @param ddf How degrees of freedom are found.
-#' @param notes What emmeans tells beside its tables.
+#' @param ddf The method for degrees of freedom.
+#' @param notes The notes that emmeans prints below its tables.
 #' @noRd
 large_basis <- function(fit, x, grid, ddf, notes) {
   check_level_mean(fit, colnames(x))
@@ -23,7 +23,7 @@ large_basis <- function(fit, x, grid, ddf, notes) {
   )
 }
 
-# The values of slopes' covariates in each row of a grid; otherwise ones.
+# The values of the covariate of slopes in each row of a grid; ones for a factor itself.
 grid_values <- function(own, grid, fit) {
   if (!is_slope(own)) {
     return(rep(1, nrow(grid)))
@@ -34,7 +34,7 @@ grid_values <- function(own, grid, fit) {
   slope_values(values, own$columns, own$codes)
 }
 
-# The mean of all levels is known if each has a coefficient.
+# The mean over all levels is estimable only if each level has a coefficient.
 check_level_mean <- function(fit, columns) {
   large <- fit$fixed$large
   has_all <- sum(!large$is_column) == length(level_bases(large))
@@ -54,15 +54,15 @@ with_level_note <- function(misc, fit, factors = fit$fixed$large$factors) {
   misc
 }
 
-#' The mean of the coefficients of each factor's levels, all levels among them
+#' The mean of the coefficients of each factor, over all of its levels
 #' @noRd
 level_means <- function(fit) {
   large <- fit$fixed$large
   drop(means_by_factor(fit$levels, large$factors, level_weights(large)))
 }
 
-#' The covariance of the coefficients and the mean of the levels, and degrees of freedom
-#' @return A list: `covariance`, and `df`, a function of a combination of these.
+#' The covariance of the coefficients and the means of levels, and degrees of freedom
+#' @return A list: `covariance`, and `df`, a function of a contrast of these.
 #' @noRd
 level_mean_tests <- function(fit, ddf) {
   large <- fit$fixed$large
@@ -72,10 +72,10 @@ level_mean_tests <- function(fit, ddf) {
   tests_beside_levels(fit, ddf, level_mean_covariance(fit), means)
 }
 
-#' The tests of coefficients and of what stands for the levels beside them
-#' @param covariance_at Their covariance over sigma^2, as a function of theta.
-#' @param sums A function of a matrix with a row for each level, which makes one with a row for each
-#'   of what stands for them.
+#' The tests of coefficients and of functions of the levels
+#' @param covariance_at The covariance of both over sigma^2, as a function of theta.
+#' @param sums A function that maps a matrix with a row for each level to one with a row for each
+#'   function of the levels.
 #' @return See [level_mean_tests()].
 #' @noRd
 tests_beside_levels <- function(fit, ddf, covariance_at, sums) {
@@ -90,8 +90,8 @@ tests_beside_levels <- function(fit, ddf, covariance_at, sums) {
   list(covariance = covariance, df = df)
 }
 
-# A combination of the other coefficients, in a row. A combination of none has the degrees of
-# freedom of all.
+# The part of a contrast in the other coefficients, as a row. If it is zero, the degrees of freedom
+# of all coefficients are used.
 coefficients_of <- function(k, p) {
   own <- k[seq_len(p)]
   if (all(own == 0)) {
@@ -102,10 +102,10 @@ coefficients_of <- function(k, p) {
 
 # The levels themselves -----------------------------------------------------------
 
-# So many levels have a row and a column in a covariance matrix at most.
+# The largest number of levels with rows and columns in a covariance matrix.
 most_levels_of_grid <- 2000L
 
-#' The large factors whose variables a call of emmeans that is under way names
+#' The large factors whose variables are named in the current call of emmeans
 #' @return Their numbers.
 #' @noRd
 asked_factors <- function(fit) {
@@ -114,7 +114,7 @@ asked_factors <- function(fit) {
   which(vapply(fit$fixed$large$factors, is_asked, NA))
 }
 
-# The variables that the argument `specs` of emmeans' functions names, if a frame has one.
+# The variables in the argument `specs` of a function of emmeans, if a frame has that argument.
 specs_of_call <- function(frame) {
   specs <- get0("specs", frame, inherits = FALSE)
   named <- \(x) if (rlang::is_formula(x)) all.vars(x) else as.character(x)
@@ -125,7 +125,7 @@ specs_of_call <- function(frame) {
   }
 }
 
-#' What emmeans is told where the levels are asked for and too many; `NULL` otherwise
+#' The message for emmeans if the requested levels are too many; otherwise `NULL`
 #' @noRd
 refused_levels <- function(fit) {
   large <- fit$fixed$large
@@ -148,8 +148,8 @@ refused_levels <- function(fit) {
   )
 }
 
-#' The terms of the ordinary part and of some large factors, and the covariates of all slopes, which
-#' a grid needs the values of
+#' The terms of the ordinary part and of the requested large factors, and the covariates of all
+#' slopes, whose values a grid needs
 #' @noRd
 terms_with <- function(fit, asked) {
   terms <- stats::terms(fit)
@@ -176,15 +176,15 @@ slope_labels <- function(own) {
   vapply(covariates, deparse1, "", backtick = TRUE)
 }
 
-#' The large factors that are among some terms
+#' The large factors that are in some terms
 #' @return Their numbers.
 #' @noRd
 asked_of_terms <- function(fit, terms) {
   which(each_large(fit$fixed$large, "label") %in% attr(terms, "term.labels"))
 }
 
-#' What [emmeans::emm_basis()] wants where the levels of some large factors are rows of the grid
-#' @param asked Their numbers; the others are averaged over.
+#' The basis for [emmeans::emm_basis()] if the levels of some large factors are rows of the grid
+#' @param asked The numbers of these factors; the basis is averaged over the others.
 #' @noRd
 level_basis <- function(fit, x, grid, asked, ddf, notes) {
   check_level_mean(fit, colnames(x))

@@ -1,4 +1,4 @@
-# What package emmeans asks of a model: its data, and the fixed part at a grid of the predictors.
+# Methods for package emmeans: the data of a model, and its fixed part at a grid of the predictors.
 
 #' @rawNamespace S3method(emmeans::recover_data, rlmm)
 recover_data.rlmm <- function(object, ...) {
@@ -20,8 +20,7 @@ recover_data.rlmm <- function(object, ...) {
   )
 }
 
-# The terms of a grid's variables: the levels of a large factor are none of its rows, unless they
-# are asked for.
+# The terms of a grid's variables, without large factors unless these are requested.
 grid_terms <- function(fit) {
   if (has_large(fit)) {
     terms_with(fit, asked_factors(fit))
@@ -30,8 +29,8 @@ grid_terms <- function(fit) {
   }
 }
 
-# The prior weights, trials of a binomial response among them, by which emmeans weights its cells;
-# `NULL` if all are one.
+# The prior weights, including binomial trials, with which emmeans weights cells; `NULL` if all are
+# one.
 cell_weights <- function(fit) {
   if (!is.null(fit$sums)) {
     return(NULL)
@@ -40,10 +39,10 @@ cell_weights <- function(fit) {
   if (any(weights != 1)) weights
 }
 
-#' @param mode Degrees of freedom: see [summary.rlmm()]; `lmer.df` is what emmeans calls it for
-#'   lme4's fits, also in `emm_options()`.
-#' @param vcov. A covariance matrix of the fixed effects, a function of the fit that makes one, or a
-#'   robust type.
+#' @param mode The method for degrees of freedom, see [summary.rlmm()]; emmeans has `lmer.df` for
+#'   fits of lme4, also in `emm_options()`.
+#' @param vcov. A covariance matrix of the fixed effects, a function of the fit that returns one, or
+#'   a type of robust standard errors.
 #' @noRd
 #' @rawNamespace S3method(emmeans::emm_basis, rlmm)
 emm_basis.rlmm <- function(
@@ -62,7 +61,7 @@ emm_basis.rlmm <- function(
   own <- if (is.null(own)) trms else stats::delete.response(own)
   x <- grid_matrix(object, own, xlev, grid)
   is_kept <- colnames(x) %in% names(object$beta)
-  # ggeffects asks all models that it doesn't know for "link": normal limits.
+  # ggeffects passes "link" for models of unknown classes, which means normal limits.
   argument <- if (missing(mode)) "lmer.df" else "mode"
   mode <- if (identical(mode, "link")) "asymptotic" else mode
   ddf <- mean_ddf(object, mode, argument)
@@ -81,7 +80,7 @@ emm_basis.rlmm <- function(
     bhat = unname(object$beta[colnames(x)]),
     nbasis = inestimable(object, is_kept, x),
     V = tests$covariance,
-    # emmeans takes the function out of its environment.
+    # emmeans resets the environment of this function.
     dffun = \(k, dfargs) dfargs$df(k),
     dfargs = list(df = df_of_kept(tests, is_kept)),
     misc = with_note(emm_notes(object, tests$ddf), tests$note)
@@ -91,11 +90,11 @@ emm_basis.rlmm <- function(
   if (is.null(root)) basis else independent_basis(basis, root)
 }
 
-#' A basis in combinations of coefficients that are uncorrelated
+#' A basis in uncorrelated combinations of the coefficients
 #'
-#' Where a covariate is far from zero, x' V x is the difference of numbers so large that they are
-#' known to no digit of it: |R^-T x|^2 is a sum of squares.
-#' @param root What [root_of_precision()] returns.
+#' If a covariate is far from zero, x'Vx is the difference of numbers so large that no digit of it
+#' is correct; |R^-T x|^2 is a sum of squares.
+#' @param root The result of [root_of_precision()].
 #' @noRd
 independent_basis <- function(basis, root) {
   df <- basis$dfargs$df
@@ -111,7 +110,8 @@ with_note <- function(misc, note) {
   misc
 }
 
-#' The method of a mode of emmeans, which for generalized models passes over those of linear ones
+#' The method for degrees of freedom of a mode of emmeans; generalized models ignore those of linear
+#' ones
 #' @noRd
 mean_ddf <- function(fit, mode, arg) UseMethod("mean_ddf")
 
@@ -126,8 +126,8 @@ mean_ddf.rlmm_glmm <- function(fit, mode, arg) {
   if (is_of_linear) "asymptotic" else choose_ddf(fit, mode, arg = arg)
 }
 
-# The tests, for Kenward and Roger's method those of the fit by REML: emmeans and pbkrtest take that
-# too where a fit of lme4's is by maximum likelihood.
+# The tests; for the Kenward-Roger method those of the REML fit, which emmeans and pbkrtest also use
+# for ML fits of lme4.
 mean_tests <- function(fit, ddf, vcov) {
   if (ddf != "kenward-roger") {
     return(fixed_tests(fit, ddf, vcov))
@@ -152,7 +152,7 @@ tell_given_covariance <- function() {
   )
 }
 
-# What `vcov.` says, with a function's further arguments; emmeans' own aren't among them.
+# The covariance matrix of `vcov.`; a function gets the further arguments, without emmeans' own.
 covariance_asked <- function(vcov., ...) {
   if (!is.function(vcov.)) {
     return(vcov.)
@@ -188,8 +188,7 @@ grid_matrix <- function(fit, terms, levels, grid) {
   stats::model.matrix(terms, frame, contrasts.arg = fit$fixed$contrasts)
 }
 
-# The function for degrees of freedom of a combination of all coefficients, or of those that were
-# kept.
+# The function for degrees of freedom of a contrast of all coefficients, or of the kept ones.
 df_of_kept <- function(tests, is_kept) {
   function(k) {
     kept <- if (length(k) == length(is_kept)) {
@@ -201,7 +200,7 @@ df_of_kept <- function(tests, is_kept) {
   }
 }
 
-#' The degrees of freedom that the user has chosen by `emmeans::emm_options()`, if any
+#' The method for degrees of freedom in `emmeans::emm_options()`, if any
 #' @noRd
 emm_ddf <- function(fit) UseMethod("emm_ddf")
 
@@ -211,15 +210,15 @@ emm_ddf.rlmm_lmm <- function(fit) getOption("emmeans")$lmer.df
 #' @export
 emm_ddf.rlmm_glmm <- function(fit) NULL
 
-#' A basis of the combinations of the coefficients that the data say nothing of
+#' A basis of the null space of X, for emmeans' test of estimability
 #'
-#' emmeans takes for zero what is small beside a row of the grid. Beside a date or another covariate
-#' far from zero that would be an empty cell too: the basis is as much longer as such rows are, but
-#' for what rounding errors take.
+#' emmeans treats as zero what is small relative to a row of the grid. With a date or another
+#' covariate far from zero, an empty cell would be treated as zero too: the basis is lengthened by
+#' the norm of such rows, up to rounding errors.
 #' @param x The columns of the grid.
 #' @noRd
 inestimable <- function(object, is_kept, x) {
-  # A matrix of `NA` is emmeans's sign that every combination can be estimated.
+  # For emmeans, a matrix of `NA` means that every contrast is estimable.
   if (all(is_kept)) {
     return(matrix(NA))
   }
@@ -235,8 +234,8 @@ null_combinations <- function(object, is_kept, columns) {
   null_space(x[, columns, drop = FALSE], sum(is_kept))
 }
 
-# What null_combinations() returns of a fit without rows, by what [column_combinations()] tells: a
-# dropped column less the combination of kept ones that it is, where all have their origins off.
+# The result of null_combinations() for a fit without rows, from [column_combinations()]: a dropped
+# column minus the combination of kept ones that equals it, with the origins of all subtracted.
 null_of_combinations <- function(found, columns) {
   is_kept <- found$is_kept
   basis <- matrix(0, length(is_kept), sum(!is_kept))
@@ -248,7 +247,7 @@ null_of_combinations <- function(found, columns) {
   qr.Q(qr(basis[match(columns, found$names), , drop = FALSE]))
 }
 
-# An orthonormal basis of what a matrix of this rank takes to zero, with its columns scaled alike.
+# An orthonormal basis of the null space of a matrix of given rank, after scaling its columns.
 null_space <- function(x, rank) {
   unit <- sqrt(colSums(x^2))
   unit[unit == 0] <- 1
@@ -257,7 +256,7 @@ null_space <- function(x, rank) {
   qr.Q(qr(directions[, is_null, drop = FALSE] / unit))
 }
 
-#' What emmeans tells beside its tables: the link, or how degrees of freedom are found
+#' The notes that emmeans prints below its tables: the link, or the method for degrees of freedom
 #' @noRd
 emm_notes <- function(fit, ddf) UseMethod("emm_notes")
 

@@ -1,12 +1,13 @@
-# Words on the engine that a linear model is computed with, chosen before anything is summed up.
+# Messages about the engine of a model, which is chosen before any cross-products are computed.
 
-#' Tells which engine a model will be computed with
+#' Prints which engine a model will be computed with
 #' @noRd
 tell_engine <- function(spec, control) {
   cat("Engine: ", engine_phrase(core_engine(spec, control)), "\n", sep = "")
 }
 
-#' @param engine What [core_engine()] returns.
+#' A description of an engine
+#' @param engine The result of [core_engine()].
 #' @noRd
 engine_phrase <- function(engine) {
   if (engine$elements == 0) {

@@ -1,9 +1,9 @@
-# Predictions that the data say nothing about, where columns of X were dropped.
+# Estimability of predictions if columns of X were dropped.
 
 rank_policies <- c("warnif", "simple", "NA", "NAwarn")
 
-#' Predictions of the fixed part, with those that can't be estimated treated as asked for
-#' @param rankdeficient One of [rank_policies], as of `predict.lm()`.
+#' Predictions of the fixed part, with inestimable ones treated according to `rankdeficient`
+#' @param rankdeficient One of [rank_policies], as in `predict.lm()`.
 #' @noRd
 judge_estimable <- function(eta, fit, new, rankdeficient) {
   if (length(fit$fixed$dropped) == 0L || rankdeficient == "simple") {
@@ -20,8 +20,8 @@ judge_estimable <- function(eta, fit, new, rankdeficient) {
   if (is_na) replace(eta, bad, NA) else eta
 }
 
-#' Rows whose dropped columns aren't the combination of the kept ones that they are in the fit's
-#' data
+#' Whether the linear predictor of each row is inestimable: a dropped column isn't the combination
+#' of the kept ones that it is in the data of the fit
 #' @noRd
 inestimable_rows <- function(fit, new) {
   if (new$stored) {
@@ -40,13 +40,13 @@ inestimable_rows <- function(fit, new) {
   ))
 }
 
-#' How the dropped columns of X depend on the kept ones
+#' The linear dependence of the dropped columns of X on the kept ones
 #'
-#' A fit that holds no rows, or has large factors, has it in its field `fixed$combinations`, if
+#' A fit without rows, or with large factors, stores it in its field `fixed$combinations`, if
 #' columns were dropped.
-#' @return A list: `names` of the ordinary columns; `origins`, what is taken off the columns;
-#'   `is_kept`; `weights`, a column for each dropped one. Beside large factors it is that of
-#'   [combinations_beside_levels()].
+#' @return A list: `names` of the ordinary columns; `origins`, which are subtracted from the
+#'   columns; `is_kept`; and `weights`, the coefficients of the kept columns, with a column for each
+#'   dropped one. With large factors, the result of [combinations_beside_levels()].
 #' @noRd
 column_combinations <- function(fit) {
   if (has_large(fit)) {
@@ -68,19 +68,19 @@ ordinary_columns_of <- function(fit, new, origins) {
   sweep(x, 2L, origins)
 }
 
-# All columns of X in the rows that count.
+# All columns of X in the rows in use.
 full_fixed_matrix <- function(fit) {
   counted_matrix(full_fixed_columns(fit), fit_frame(fit))
 }
 
-# The weights of the kept columns in each of the others.
+# The coefficients of the kept columns in each dropped one.
 combinations <- function(x, is_kept) {
   kept <- qr(x[, is_kept, drop = FALSE], tol = 1e-12)
   qr.coef(kept, x[, !is_kept, drop = FALSE])
 }
 
-# Whether a row has a dropped column that isn't the combination of the kept ones. All matrices may
-# be sparse, and stay so.
+# Whether a row has a dropped column that differs from the combination of the kept ones. Sparse
+# matrices stay sparse.
 is_off <- function(kept, dropped, weights) {
   gap <- abs(dropped - kept %*% weights)
   size <- abs(dropped) + abs(kept) %*% abs(weights)

@@ -1,13 +1,13 @@
-# A fit's design with other numbers of groups or rows: what a study of another size would have.
+# Designs of studies of another size: the design of a fit with other numbers of groups or rows.
 
-#' The fit, as a model to simulate from, with another number of levels or rows
+#' A fit with another number of levels or rows, as a model to simulate from
 #'
-#' The levels of a grouping factor are copied, with their rows, one after the other, or some of them
-#' are kept; factors that are nested in it are copied too, those crossed with it are not. Either way
-#' the factors that are constant within levels, such as treatments, keep their proportions. Fewer
-#' rows are the first of each level of the first grouping factor.
+#' The levels of a grouping factor are copied with their rows, in turn, or some of them are kept;
+#' factors nested in it are copied too, crossed ones are not. Factors that are constant within
+#' levels, such as treatments, keep their proportions in both cases. Fewer rows are the first ones
+#' of each level of the first grouping factor.
 #' @param along The name of a grouping variable, or `"rows"`: all rows of the data are repeated.
-#' @param n Its number of levels, or of rows.
+#' @param n The new number of levels or rows.
 #' @noRd
 extended_fit <- function(fit, along, n) {
   frame <- fit_frame(fit)
@@ -29,7 +29,7 @@ rows_again <- function(frame, rows) {
   extended
 }
 
-# All rows again and again, or the first rows of each level.
+# Repeats all rows, or keeps the first rows of each level.
 repeated_rows <- function(fit, frame, n) {
   all <- seq_len(nrow(frame))
   if (n >= nrow(frame)) {
@@ -40,9 +40,9 @@ repeated_rows <- function(fit, frame, n) {
   sort(order(rank)[seq_len(n)])
 }
 
-#' The levels of a factor in an order whose beginnings have the proportions of the whole
+#' The levels of a factor in an order whose initial parts have the proportions of the whole
 #'
-#' Levels are alike if the factors of the fixed part are constant in both, and equal.
+#' Levels are of the same kind if the factors of the fixed part are constant in both and equal.
 #' @noRd
 balanced_order <- function(fit, frame, along) {
   group <- factor(frame[[along]])
@@ -55,7 +55,7 @@ balanced_order <- function(fit, frame, along) {
   order((rank - 0.5) / size)
 }
 
-# The fixed factors that have one level in each level of the group.
+# The kinds of levels, from the fixed factors that are constant within each level of the group.
 level_kinds <- function(fit, frame, along, group) {
   names <- all.vars(stats::delete.response(fit$fixed$terms))
   factors <- setdiff(intersect(names, names(frame)), along)
@@ -68,8 +68,8 @@ is_constant_kind <- function(x, group) {
   is_discrete && nrow(unique(data.frame(x, group))) == nlevels(group)
 }
 
-# The rows of the first n levels in this order, counted on through copies of all levels, and the
-# copy that each row belongs to.
+# The rows of the first n levels in this order, continued through copies of all levels, and the
+# number of the copy of each row.
 copied_levels <- function(group, n, order) {
   group <- factor(group)
   rows_of <- split(seq_along(group), group)
@@ -82,7 +82,7 @@ copied_levels <- function(group, n, order) {
   )
 }
 
-# Levels of another copy have its number behind their names.
+# The labels of levels in copies have the number of the copy appended.
 copied_factor <- function(x, copies) {
   labels <- as.character(x)[copies$rows]
   is_copy <- copies$copy > 0L
@@ -91,7 +91,7 @@ copied_factor <- function(x, copies) {
   factor(labels, unique(labels))
 }
 
-#' The grouping variables each of whose levels occurs within one level of another, and this itself
+#' A grouping variable and those nested in it
 #' @noRd
 nested_variables <- function(fit, along) {
   frame <- fit_frame(fit)
@@ -105,12 +105,12 @@ nested_variables <- function(fit, along) {
     },
     NA
   )
-  # A variable that is a covariate too, with an effect of each level, stays what it is.
+  # A variable that also has fixed effects of its levels is not copied.
   fixed <- all.vars(stats::delete.response(fit$fixed$terms))
   union(along, setdiff(variables[is_nested], fixed))
 }
 
-#' A fit with another frame: its levels, and what depends on the number of rows
+#' A fit with another frame, with its levels and fields that depend on the number of rows
 #' @noRd
 with_frame <- function(fit, frame) {
   fit$frame <- frame
@@ -137,7 +137,7 @@ zero_effects <- function(term) {
 
 # Arguments -----------------------------------------------------------------
 
-#' Check what a design is to be extended by
+#' Checks the argument `extend`
 #' @return A list: `along` and `n`; `NULL` for the design as it is.
 #' @noRd
 check_extend <- function(extend, fit) {

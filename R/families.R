@@ -1,21 +1,21 @@
-# The families that rglmm() fits, one row each. What is computed from their densities is in the
-# core, whose names they have; what a user reads or simulates comes from here.
+# The families of rglmm(), with one row for each. The core, which uses the same names, computes with
+# their densities; what a user reads or simulates is defined here. The elements of a row are:
 #
-# * `label`: the family in a message, if not its name with parentheses.
-# * `range`: the row of `response_ranges` in which the response must lie.
-# * `whole`: what must be whole numbers: "successes", "counts" or nothing.
-# * `shape`: `NULL`, or a list: `name` of the shape, `words` for it, `dispersion` (does it divide
-#   the log-likelihood?). Unless it is a dispersion also `start` (of the response), `make` (the
-#   family object at a shape and a link), `no_overdispersion` (at which shapes and mean response a
-#   Poisson model fits as well, and what the shape tends to; `NULL` where none does) and `read` (the
-#   shape that a family object holds elsewhere than in its element `name`).
-# * `information`: those that the Laplace approximation can have, the default first; `NULL`: all.
-# * `draw`: responses with means `mu`; of a binomial, proportions. `mu` and `weights` run along rows
-#   first; `dispersion` is that of each observation.
-# * `slope`: the derivative of the log-density in the mean, where it isn't (y - mu) over the
-#   variance.
-# * `probability`: that of a response up to y (`lower`), or above.
-# * `density`: the logarithm of the density of a response.
+# * `label`: the name of the family in messages; by default its name with parentheses.
+# * `range`: the row of `response_ranges` with the possible values of the response.
+# * `whole`: the values that must be integers: "successes", "counts" or none.
+# * `shape`: `NULL`, or a list: `name` of the shape, `words` for it, and `dispersion`, whether it
+#   divides the log-likelihood. Unless it is a dispersion also `start`, a function of the response;
+#   `make`, the family object for a shape and a link; `no_overdispersion`, the shapes and mean
+#   responses at which a Poisson model fits as well, and the limit of the shape (`NULL` if none);
+#   and `read`, the shape of a family object that isn't in its element `name`.
+# * `information`: the possible types of information for the Laplace approximation, the default
+#   first; `NULL` for both.
+# * `draw`: simulates responses with means `mu`, for a binomial proportions. `mu` and `weights` vary
+#   along rows first; `dispersion` is that of each observation.
+# * `slope`: the derivative of the log-density in the mean, if it isn't (y - mu) over the variance.
+# * `probability`: the probability of a response up to y (`lower`) or above.
+# * `density`: the log-density of a response.
 
 response_ranges <- list(
   real = list(
@@ -213,7 +213,7 @@ families <- list(
 #' @noRd
 family_row <- function(name) families[[name]]
 
-#' The families that a user names, without `MASS::negative.binomial()`
+#' The families that a user can name, without `MASS::negative.binomial()`
 #' @noRd
 named_families <- function() {
   c(setdiff(names(families), "negative.binomial"), "nbinom2")
@@ -223,17 +223,17 @@ family_label <- function(name) {
   family_row(name)$label %||% paste0("`", name, "()`")
 }
 
-#' Whether the response of a family, by its name in the core, is a proportion of trials
+#' Whether the response of a family, given by its name in the core, is a proportion of trials
 #' @noRd
 has_trials <- function(name) identical(family_row(name)$whole, "successes")
 
-#' Whether a family, by its name in the core, has a dispersion
+#' Whether a family, given by its name in the core, has a dispersion
 #' @noRd
 is_dispersed <- function(name) isTRUE(family_row(name)$shape$dispersion)
 
 # Start values --------------------------------------------------------------
 
-#' Theta from the variance of the response, as if all means were equal
+#' The starting value of theta from the variance of the response, as if all means were equal
 #' @noRd
 start_theta <- function(y) {
   excess <- stats::var(y) - mean(y)
@@ -244,7 +244,8 @@ start_theta <- function(y) {
   }
 }
 
-#' Phi of nbinom1 from the variance of the response, as if all means were equal
+#' The starting value of phi of nbinom1 from the variance of the response, as if all means were
+#' equal
 #' @noRd
 start_phi <- function(y) {
   phi <- stats::var(y) / mean(y) - 1
@@ -264,19 +265,19 @@ draw_binomial <- function(mu, weights) {
   drawn
 }
 
-#' The inverse Gaussian with variance dispersion mu^3: a root of a quadratic in a chi-squared
-#' number, or mu^2 over it (Michael, Schucany and Haas, 1976)
+#' Simulates the inverse Gaussian distribution with variance dispersion mu^3: x is a root of a
+#' quadratic equation in a chi-squared variable, or mu^2 / x (Michael, Schucany and Haas, 1976)
 #' @noRd
 draw_inverse_gaussian <- function(mu, dispersion) {
   v <- dispersion * mu * stats::rnorm(length(mu))^2
-  # The root is mu times 1 + v/2 - sqrt(v + v^2/4), written without its cancellation.
+  # The root is mu (1 + v/2 - sqrt(v + v^2/4)), written without cancellation.
   root <- mu / (1 + v / 2 + sqrt(v + v^2 / 4))
   is_small <- stats::runif(length(mu)) <= mu / (mu + root)
   ifelse(is_small, root, mu^2 / root)
 }
 
-#' The distribution function of the inverse Gaussian: two tails of the normal one, the second times
-#' exp(2 / (dispersion mu)), which is taken in logarithms as it may overflow
+#' The distribution function of the inverse Gaussian: the sum of two normal tail probabilities, the
+#' second times exp(2 / (dispersion mu)), which is computed on the log scale as it may overflow
 #' @noRd
 inverse_gaussian_probability <- function(y, mu, dispersion, lower) {
   root <- sqrt(1 / (dispersion * y))
@@ -290,23 +291,22 @@ inverse_gaussian_probability <- function(y, mu, dispersion, lower) {
 
 #' Negative binomial family with a variance that is linear in the mean
 #'
-#' For [rglmm()]: the variance of a response with mean mu is `mu (1 + phi)`, as in glmmTMB's family
-#' of this name. Phi is estimated by maximum likelihood, together with the other parameters. For the
-#' variance `mu + mu^2 / theta` see [nbinom2()].
+#' A family for [rglmm()] in which the variance of a response with mean mu is `mu (1 + phi)`, as in
+#' the family of this name in glmmTMB. Phi is estimated by maximum likelihood together with the
+#' other parameters. For the variance `mu + mu^2 / theta` see [nbinom2()].
 #'
-#' The Laplace approximation takes the observed information, as glmmTMB does, so that the
-#' log-likelihoods of both agree: `information = "observed"` is the default and the only choice, as
-#' no closed form is known for the expected information of this family. There is no choice of the
-#' `dispersion` either: phi isn't a dispersion, by which the log-likelihood is divided, but a
-#' parameter of the distribution. `sigma()` is therefore 1, as for other families without a
-#' dispersion (glmmTMB's `sigma()` is phi); `family(fit)$phi` is phi, and `summary(fit)$shape` has
-#' its standard error.
+#' The Laplace approximation uses the observed information, as in glmmTMB, so that log-likelihoods
+#' agree: `information = "observed"` is the default and the only choice, since the expected
+#' information of this family has no known closed form. The argument `dispersion` has no effect
+#' either: phi doesn't divide the log-likelihood, but is a parameter of the distribution. Therefore
+#' `sigma()` is 1, as for other families without a dispersion (in glmmTMB `sigma()` is phi);
+#' `family(fit)$phi` is phi, and `summary(fit)$shape` includes its standard error.
 #'
-#' Without overdispersion phi tends to zero, and the model to the Poisson model; the fit says so.
+#' Without overdispersion phi tends to zero and the model to the Poisson model; a message says so.
 #'
-#' @param link `"log"`, `"sqrt"` or `"identity"`.
-#' @return A family object, with the element `phi`: `NA`, or the estimate where it comes from a fit.
-#'   A family with a known phi holds it there.
+#' @param link The link: `"log"`, `"sqrt"` or `"identity"`.
+#' @return A family object with the element `phi`, the estimate if the object comes from a fit and
+#'   otherwise `NA`. A number in this element is a known phi.
 #' @examples
 #' fit <- rglmm(TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD), grouseticks, family = nbinom1())
 #' fit
@@ -320,15 +320,15 @@ nbinom1 <- function(link = "log") {
 
 #' Negative binomial family with a variance that is quadratic in the mean
 #'
-#' For [rglmm()]: the variance of a response with mean mu is `mu + mu^2 / theta`, and theta is
-#' estimated by maximum likelihood, together with the other parameters. It is the model of
-#' [rglmm_nb()] with glmmTMB's likelihood: the Laplace approximation takes the observed information
-#' by default, where [rglmm_nb()], as `lme4::glmer.nb()`, takes the expected one. `sigma()` is 1
-#' (glmmTMB's is theta); `family(fit)$theta` is theta.
+#' A family for [rglmm()] in which the variance of a response with mean mu is `mu + mu^2 / theta`.
+#' Theta is estimated by maximum likelihood together with the other parameters. The model is that of
+#' [rglmm_nb()] with the likelihood of glmmTMB: by default the Laplace approximation uses the
+#' observed information, while [rglmm_nb()], like `lme4::glmer.nb()`, uses the expected one.
+#' `sigma()` is 1 (in glmmTMB it is theta); `family(fit)$theta` is theta.
 #'
 #' @inheritParams nbinom1
-#' @return A family object, with the element `theta`: `NA`, or the estimate where it comes from a
-#'   fit.
+#' @return A family object with the element `theta`, the estimate if the object comes from a fit and
+#'   otherwise `NA`.
 #' @seealso [nbinom1()] for a variance that is linear in the mean; `MASS::negative.binomial()` for a
 #'   known theta.
 #' @examples
@@ -351,8 +351,8 @@ nbinom1_family <- function(phi, link) {
   count_family("nbinom1", link, functions, list(phi = phi))
 }
 
-#' The negative binomial family with variance mu + mu^2 / theta, as MASS names it
-#' @param theta `NA`: to be estimated.
+#' The negative binomial family with variance mu + mu^2 / theta, named as in MASS
+#' @param theta A known theta; `NA` if it is to be estimated.
 #' @noRd
 nb_family <- function(theta = NA_real_, link = "log") {
   shown <- if (is.na(theta)) {
@@ -382,8 +382,8 @@ count_family <- function(name, link, functions, shape) {
   )
 }
 
-# The elements of a family object for which the shape must be known; `theta` is the size of
-# rnbinom() at a mean.
+# The elements of a family object that depend on the shape; `theta` is the size of rnbinom() at a
+# mean.
 count_functions <- function(variance, theta) {
   log_density <- \(y, mu) {
     stats::dnbinom(
@@ -406,7 +406,7 @@ count_functions <- function(variance, theta) {
   )
 }
 
-# Where glm() starts from counts.
+# The expression `initialize` of the family, for counts in glm().
 count_start <- expression({
   n <- rep(1, nobs)
   mustart <- y + (y == 0) / 6

@@ -1,7 +1,7 @@
-# Families: what the user gives as `family`, and what the core calls it.
+# Families: converts the argument `family` to a family object and to its name in the core.
 
-#' An R family object, from one, a function that makes one, or its name
-#' @param call The call that the argument `family` stands in.
+#' A family object, from one, from a function that returns one, or from its name
+#' @param call The call with the argument `family`.
 #' @noRd
 read_family <- function(family, env, call = NULL) {
   family <- tryCatch(family, error = \(cnd) {
@@ -19,7 +19,7 @@ read_family <- function(family, env, call = NULL) {
   family
 }
 
-# A name stands for a function, a function for what it returns.
+# Evaluates the name of a function, or a function.
 family_object <- function(family, env) {
   if (is.character(family) && length(family) == 1L && !is.na(family)) {
     family <- find_family(family, env)
@@ -30,7 +30,7 @@ family_object <- function(family, env) {
   tryCatch(family(), error = \(cnd) NULL) %||% family
 }
 
-# glmmTMB's object of this name has no functions of a known theta.
+# Replaces glmmTMB's object of the same name, which has no functions of a known theta.
 own_family <- function(family) {
   if (family$family == "nbinom2") nbinom2(family$link) else family
 }
@@ -51,7 +51,7 @@ check_known_family <- function(family) {
   }
 }
 
-# A name means the function that makes a family: `"beta"` isn't R's function `beta()`.
+# The function of a name that returns a family: `"beta"` isn't R's function `beta()`.
 find_family <- function(name, env) {
   found <- get0(name, envir = env, mode = "function") %||%
     get0(name, envir = asNamespace("stats"), mode = "function") %||%
@@ -85,7 +85,7 @@ core_family <- function(family) {
 #' @noRd
 has_dispersion <- function(family) is_dispersed(core_family(family))
 
-#' The known shape of a family object; `NA`: it is to be estimated
+#' The known shape of a family object; `NA` if it is to be estimated
 #' @noRd
 family_shape <- function(family) {
   shape <- family_row(core_family(family))$shape
@@ -103,7 +103,7 @@ has_parameter <- function(family) {
   !is.null(shape) && !shape$dispersion
 }
 
-#' The shape of a family object to draw from
+#' The shape of a family object for simulation
 #' @noRd
 known_shape <- function(family) {
   shape <- family_shape(family)
@@ -136,8 +136,8 @@ abort_no_family <- function() {
   )
 }
 
-#' @param written The expression; a symbol that isn't found may be a name without its quotes, or a
-#'   family function of a package that isn't attached.
+#' @param written The expression of the argument; an unknown symbol may be a name without quotes, or
+#'   a family function of a package that isn't attached.
 #' @noRd
 abort_family_value <- function(cnd, written, env) {
   named <- if (is.call(written)) written[[1L]] else written
@@ -173,8 +173,8 @@ abort_family <- function(found, name = NULL) {
   )
 }
 
-#' What a name that isn't one of a family here may have meant: a link, another name, or a family of
-#' another package
+#' The hint for a name that isn't one of a family here: it may be a link, a name in another package,
+#' or a family of another package
 #' @noRd
 family_hint <- function(name) {
   plain <- gsub("[^a-z0-9]", "", tolower(name))
@@ -201,7 +201,7 @@ family_hint <- function(name) {
   did_you_mean(name, c(named_families(), "bernoulli"))
 }
 
-# A link that only the binomial has in common use tells the family that was meant.
+# The hint for a link that is commonly used with the binomial only.
 link_hint <- function(name) {
   is_binomial <- name %in% c("logit", "probit", "cloglog", "cauchit")
   hint <- if (is_binomial) {
@@ -212,7 +212,7 @@ link_hint <- function(name) {
   c(i = sprintf(hint, in_quotes(name)))
 }
 
-# Names that other programs give to the families here, without capitals and punctuation.
+# Names of the families in other programs, in lower case and without punctuation.
 family_aliases <- c(
   bernoulli = "binomial",
   binary = "binomial",

@@ -1,10 +1,10 @@
-# The stored frame of a fit as the data of another fit: its columns are variables as the formula
-# used them, under the names of their expressions.
+# The stored model frame of a fit as data for another fit: its columns are evaluated variables,
+# named by their expressions.
 
-#' Mark a data frame as the columns of a fit
-#' @param terms The terms of the fit's frame: how each variable is evaluated in new data.
-#' @param atoms What [group_expression()] returned for each atom of a grouping factor, named by the
-#'   atoms.
+#' Marks a data frame as evaluated columns of a fit
+#' @param terms The terms of the fit's frame, with the `predvars` of each variable.
+#' @param atoms A list of results of [group_expression()] for the atoms of grouping factors, named
+#'   by the atoms.
 #' @noRd
 as_fitted_data <- function(data, terms, atoms) {
   structure(data, fitted_terms = terms, fitted_atoms = atoms)
@@ -12,10 +12,10 @@ as_fitted_data <- function(data, terms, atoms) {
 
 is_fitted_data <- function(data) !is.null(attr(data, "fitted_terms"))
 
-#' The model frame of variables that a fit has evaluated already, and of others that are made of its
+#' The model frame of variables that a fit has evaluated already, and of others computed from its
 #' columns
 #'
-#' A basis that depends on the data, such as `poly()`, stays what it was.
+#' A basis that depends on the data, such as `poly()`, keeps its parameters.
 #' @noRd
 frame_from_fit <- function(terms, data, extras) {
   variables <- as.list(attr(terms, "variables"))[-1L]
@@ -31,7 +31,7 @@ frame_from_fit <- function(terms, data, extras) {
   )
 }
 
-# The terms with what predict() and others ask of the variables.
+# The terms with the attributes that predict() and others need.
 terms_of_columns <- function(terms, columns, expressions) {
   call <- c(quote(list), unname(expressions))
   attr(terms, "predvars") <- as.call(call)
@@ -39,7 +39,7 @@ terms_of_columns <- function(terms, columns, expressions) {
   terms
 }
 
-# Weights and such, named as in a model frame.
+# Weights and other extra variables, named as in a model frame.
 as_frame_extras <- function(extras) {
   if (length(extras) > 0L) {
     names(extras) <- paste0("(", names(extras), ")")
@@ -47,7 +47,7 @@ as_frame_extras <- function(extras) {
   extras
 }
 
-#' One variable: its values, and its expression for new data
+#' One variable: its values and its expression for new data
 #' @noRd
 fitted_variable <- function(variable, data, env) {
   name <- deparse_one(variable)
@@ -65,7 +65,7 @@ fitted_variable <- function(variable, data, env) {
   )
 }
 
-# How the terms of a fit make a variable, if they have it.
+# The expression of a variable in the `predvars` of a fit's terms, if it is among them.
 known_predvar <- function(name, terms) {
   at <- match(name, variable_names(terms))
   if (!is.na(at)) attr(terms, "predvars")[[at + 1L]]

@@ -1,6 +1,6 @@
-# The arguments beside a formula that make a frame again from all rows of the data.
+# Arguments that reproduce a model frame from all rows of the data: subset, weights and offset.
 
-# The subset, weights and offset of a frame, for all rows of the data that it was made of.
+# The subset, weights and offset of a frame, for all rows of its data.
 extras_of <- function(frame, data) {
   rows <- if (!is.null(data)) match(row.names(frame), row.names(data))
   spread <- function(values) {
@@ -17,7 +17,7 @@ extras_of <- function(frame, data) {
   lapply(drop_null(extras), rlang::new_quosure, env = baseenv())
 }
 
-# Which rows weren't left out by `subset`; `NULL` if all are there.
+# The rows that `subset` kept; `NULL` if it kept all.
 subset_of <- function(frame, data) {
   left_out <- names(stats::na.action(frame))
   is_in <- row.names(data) %in% c(row.names(frame), left_out)
@@ -29,10 +29,10 @@ na_action_of <- function(frame) {
   if (is_padded) stats::na.exclude else stats::na.omit
 }
 
-#' A fit whose offset is in the formula, not an argument
+#' Moves the offset argument of a fit into its formula
 #'
-#' lme4 leaves the argument out of predictions for other data. Where the offset isn't made of
-#' columns of the data it stays an argument.
+#' lme4 ignores the argument in predictions for other data. An offset that isn't made of columns of
+#' the data stays an argument.
 #' @noRd
 with_offset_in_formula <- function(fit) {
   expr <- fit$call$offset
@@ -54,7 +54,7 @@ with_offset_in_formula <- function(fit) {
   fit
 }
 
-# The fields of a fit that another formula for the same model changes.
+# Changes the fields of a fit that depend on how the formula of the same model is written.
 frame_with_formula <- function(fit, formula, data) {
   env <- environment(formula)
   parsed <- parse_formula(formula, data)

@@ -1,8 +1,8 @@
-# The covariance matrix of the fixed effects as the model has it.
+# The covariance matrix of the fixed effects under the model.
 
 standard_errors <- function(fit) sqrt(diag(fixed_covariance(fit)))
 
-#' Covariance of the fixed effects, those of the contrasts of large factors
+#' The covariance matrix of the fixed effects under the user's contrasts of large factors
 #' @inheritParams core_covariance
 #' @noRd
 fixed_covariance <- function(
@@ -21,11 +21,11 @@ fixed_covariance <- function(
   covariance_in_coding(fit, covariance, sigma, by_hessian)
 }
 
-#' The variances over sigma^2 of combinations of the coefficients at fixed theta
+#' The variances over sigma^2 of contrasts of the coefficients at fixed theta
 #'
-#' Sums of squares, as |R^-T c|^2 has digits where c'Vc is a difference of large numbers: beside a
-#' covariate far from zero.
-#' @param contrasts A matrix with a column for each of them.
+#' They are computed as the sums of squares |R^-T c|^2, which keep their digits if c'Vc is a
+#' difference of large numbers, as with a covariate far from zero.
+#' @param contrasts A matrix with a column for each contrast.
 #' @noRd
 unscaled_variances <- function(fit, contrasts) {
   free <- free_beta(fit)
@@ -36,9 +36,9 @@ unscaled_variances <- function(fit, contrasts) {
   colSums(backsolve(fit$rx, own, transpose = TRUE)^2)
 }
 
-#' R_X over sigma, where a covariate is so far from zero that combinations of the coefficients have
-#' to be told by it, not by their covariance; `NULL` elsewhere, and of other covariances
-#' @param covariance That of the coefficients.
+#' R_X over sigma, if a covariate is so far from zero that variances of contrasts must be computed
+#' from it instead of the covariance matrix; otherwise, and for other covariances, `NULL`
+#' @param covariance The covariance matrix of the coefficients.
 #' @noRd
 root_of_precision <- function(fit, covariance) {
   is_own <- isLMM.rlmm(fit) &&

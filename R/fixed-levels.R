@@ -1,28 +1,28 @@
-# What there is to tell of a fixed factor whose levels are no columns of X.
+# Estimates and tests of the levels of large factors, which are no columns of X.
 
 #' Coefficients of fixed factors with many levels
 #'
-#' A factor of the fixed part with so many levels that its dummy columns would cost more than they
-#' are worth (see [rlmm()]) has no rows in the tables of [summary()][summary.rlmm] and no columns in
-#' `vcov()`. `fixef()` has its coefficients among the others; `fixed_levels()` has them with their
-#' standard errors, one row for each level.
+#' A factor of the fixed part with so many levels that they are not columns of X (see [rlmm()]) has
+#' no rows in the tables of [summary()][summary.rlmm] and `vcov()`. `fixef()` includes its
+#' coefficients; `fixed_levels()` returns them with their standard errors, with a row for each
+#' level.
 #'
-#' The standard errors are those that `vcov()` would have: of the differences from the base, or with
-#' sum and other contrasts of the differences from the mean that the intercept is (which has all
-#' levels, the last too, where `fixef()` has the coefficients of the contrasts), at the estimated
-#' theta. They take a solve for each of the other coefficients, and the diagonal of the inverse of
-#' the system; by the iterative engine a solve for each level, and four digits or more. Those of a
-#' generalized model take into account that theta is estimated, as `vcov()` does: given all other
-#' parameters the levels have the variances of the working linear model.
+#' The standard errors are those that `vcov()` would have: of the differences from the base level,
+#' or, for sum and other contrasts, of the differences from the mean that the intercept is. (In the
+#' latter case all levels are listed, while `fixef()` has the coefficients of the contrasts.) They
+#' are conditional on theta and take one solve for each of the other coefficients and the diagonal
+#' of the inverse of the system; with the iterative engine they take one solve for each level, and
+#' have at least four correct digits. In a generalized model they account for the estimation of
+#' theta, as `vcov()` does: given all other parameters, the levels have the variances of the working
+#' linear model.
 #'
-#' @param object A fit of [rlmm()] or [rglmm()] with such a factor, or two.
-#' @return A data frame with the columns `level`, `estimate`, `std.error`, and `statistic`, the
-#'   ratio of the two. The base has an estimate of zero; a level that was dropped, as it depends on
-#'   columns before it, has `NA`. With two such factors, or slopes by level, the first column is
-#'   `factor`.
+#' @param object A fit of [rlmm()] or [rglmm()] with one or two such factors.
+#' @return A data frame with the columns `level`, `estimate`, `std.error` and `statistic`, the ratio
+#'   of the two. The base level has the estimate zero; a level that is aliased with columns before
+#'   it has `NA`. With two such factors, or slopes by level, the first column is `factor`.
 #' @seealso `fixef()`, and [anova()][anova.rlmm] for a test of the factor as a whole.
 #' @examples
-#' # By default 24 levels are columns of X, which summary() shows
+#' # By default a factor with 24 levels has columns of X, which summary() shows
 #' old <- options(rlmm.large_factor = 20)
 #' fit <- rlmm(diameter ~ plate + (1 | sample), Penicillin)
 #' fit
@@ -88,10 +88,10 @@ level_errors <- function(fit) {
   sqrt(variances)
 }
 
-#' Variances of what each level of a coded factor differs from the mean by
-#' @param spread What [conditional_level_covariances()] returns.
-#' @param moves What [level_moves()] returns.
-#' @param system What [normal_equations()] returns.
+#' The variances of the deviations of each level of a coded factor from its mean
+#' @param spread The result of [conditional_level_covariances()].
+#' @param moves The result of [level_moves()].
+#' @param system The result of [normal_equations()].
 #' @noRd
 coded_level_variances <- function(fit, own, spread, moves, system) {
   large <- fit$fixed$large
@@ -105,7 +105,7 @@ coded_level_variances <- function(fit, own, spread, moves, system) {
     z
   )
   shift <- spread$shift[at, , drop = FALSE]
-  # The levels move with the coefficients by their shift, which the solution holds too.
+  # The solution includes the change of the levels with the coefficients, which is subtracted.
   moved <- drop(shift %*% solved$beta)
   within <- solved_levels(solved$b, large)[at] - moved
   variance <- spread$variance[at] - 2 * within + sum(weights * within)
@@ -115,8 +115,8 @@ coded_level_variances <- function(fit, own, spread, moves, system) {
   replace(found, weights == 1, NA)
 }
 
-#' F tests of the terms of a fit with large factors: those of the other terms beside them, and their
-#' own
+#' F tests of the terms of a fit with large factors: of the other terms, adjusted for the factors,
+#' and of the factors
 #' @noRd
 large_tests <- function(fit, type, tests) {
   check_large_type(fit, type, tests$ddf)
@@ -146,17 +146,16 @@ large_tests <- function(fit, type, tests) {
   as_anova(table, heading)
 }
 
-# The large factors, and terms of slopes, that have coefficients left.
+# The large factors, and terms of slopes, with at least one coefficient.
 tested_labels <- function(fit) {
   large <- fit$fixed$large
   has_left <- \(own) any(large$is_column[own$at])
   unique(vapply(Filter(has_left, large$factors), `[[`, "", "label"))
 }
 
-#' The terms that slopes by level contain, of whose hypotheses they are a part
+#' The labels of terms that slopes by level contain, whose hypotheses involve the slopes
 #'
-#' A covariate alone has a test beside its own slopes, see [test_of_covariate()].
-#' @return Their labels.
+#' A covariate that is only in its own slopes has a test, see [test_of_covariate()].
 #' @noRd
 untested_terms <- function(fit) {
   labels <- fixed_labels(fit)
@@ -180,8 +179,9 @@ note_of_untested <- function(untested) {
   }
 }
 
-# What a factor explains beside all others is its hypothesis of type II, which may not be that of
-# type III. The other terms have both alike, but for those with interactions.
+# The type of the test of a large factor: adjusted for all other effects, it is a type II
+# hypothesis, which may differ from type III. For the other terms both are the same unless there are
+# interactions.
 tested_type <- function(fit, type) {
   is_same <- is.null(not_type_three(fit)) || has_interactions(fit)
   if (type == "III" && !is_same) "II" else type
@@ -199,7 +199,8 @@ type_note <- function(fit, type, tested, labels) {
   paste0("(", names, ": type II, ", why, ")")
 }
 
-#' Where the hypotheses of types II and III about large factors differ; `NULL` where they are one
+#' The note that the type II and III hypotheses about large factors differ; `NULL` if they are the
+#' same
 #' @noRd
 not_type_three <- function(fit) {
   if (length(setdiff(fit$fixed$dropped, "(Intercept)")) > 0L) {
@@ -209,18 +210,19 @@ not_type_three <- function(fit) {
   }
 }
 
-# Whether a factor beside the first large one is part of the formula.
+# Whether the formula has a factor other than the first large one.
 has_other_category <- function(fit) {
   classes <- attr(fit$fixed$ordinary, "dataClasses")[-1L]
   n_blocks(fit$fixed$large) > 1L || any(is_category_class(classes))
 }
 
-# Whether some of the terms beside the large factors are interactions.
+# Whether some of the terms other than large factors are interactions.
 has_interactions <- function(fit) {
   any(attr(fit$fixed$ordinary, "order") > 1L)
 }
 
-#' @param labels Of the large factors and slopes that are tested.
+#' The heading of the table of tests
+#' @param labels The labels of the large factors and slopes that are tested.
 #' @noRd
 large_heading <- function(fit, type, tests, labels) {
   UseMethod("large_heading")
@@ -242,7 +244,7 @@ large_heading.rlmm_glmm <- function(fit, type, tests, labels) {
 }
 
 #' The row of a large factor, or of its slopes, in a table of tests
-#' @param label Of its term.
+#' @param label The label of its term.
 #' @noRd
 test_of_levels <- function(fit, label) UseMethod("test_of_levels")
 
@@ -252,8 +254,8 @@ test_of_levels.rlmm_lmm <- function(fit, label) {
   f_table(own$f, own$num_df, own$den_df, fit$sigma)
 }
 
-#' Wald's test in the working model: what the other effects don't explain of the levels'
-#' coefficients, taken for a response
+#' The Wald test in the working model: the levels' contribution to the working response is regressed
+#' on the other effects
 #' @noRd
 #' @export
 test_of_levels.rlmm_glmm <- function(fit, label) {
@@ -274,13 +276,14 @@ test_of_levels.rlmm_glmm <- function(fit, label) {
   chisq_table(left / unit, count_coefficients(large, of_term))
 }
 
-# Number of coefficients of some factors.
+# The number of coefficients of some factors.
 count_coefficients <- function(large, factors) {
   count <- \(own) sum(large$is_column[own$at])
   sum(vapply(factors, count, 1L))
 }
 
-# What the levels of a large factor explain beside all other effects, at the same theta.
+# The sum of squares of the levels of a large factor, adjusted for all other effects, at fixed
+# theta.
 level_test <- function(fit, label) {
   of_term <- factors_of_label(fit$fixed$large, label)
   spec <- fit_spec(fit)
@@ -295,7 +298,7 @@ level_test <- function(fit, label) {
   )
 }
 
-# The rows that all effects leave, or `NA` where they leave none.
+# The residual degrees of freedom, or `NA` if there are none.
 df_left <- function(fit) {
   effects <- sum(n_columns(fit) * n_levels(fit))
   left <- nobs.rlmm(fit) - n_coefficients(fit) - effects
@@ -316,8 +319,8 @@ check_large_type <- function(fit, type, ddf) {
   }
 }
 
-# Whether columns depend on the levels or on each other. Levels alone depend on those of another
-# factor where the two have several connected parts, which other columns don't notice.
+# Whether columns are aliased with levels or with each other. Levels that are aliased with those of
+# another factor, because of several connected components, don't affect other columns.
 has_lost_columns <- function(fit) {
   large <- fit$fixed$large
   dropped <- setdiff(fit$fixed$dropped, c(large$names, "(Intercept)"))

@@ -1,4 +1,4 @@
-# The table of the fixed effects, and their correlations, for print() and summary().
+# The table of the fixed effects and their correlations, for print() and summary().
 
 format_fixed_effects <- function(table, digits, signif.stars) {
   if (nrow(table) == 0) {
@@ -18,7 +18,7 @@ format_fixed_effects <- function(table, digits, signif.stars) {
   c("Fixed effects:", lines)
 }
 
-#' The name that lme4 gives to an estimate over its standard error
+#' The column name of the ratio of an estimate to its standard error, as in lme4
 #' @noRd
 ratio_name <- function(fit) UseMethod("ratio_name")
 
@@ -29,8 +29,8 @@ ratio_name.rlmm_lmm <- function(fit) "t value"
 ratio_name.rlmm_glmm <- function(fit) "z value"
 
 #' The table of the fixed effects
-#' @param tests What `fixed_tests()` returns.
-#' @param df Degrees of freedom of each coefficient.
+#' @param tests The result of `fixed_tests()`.
+#' @param df The degrees of freedom of each coefficient.
 #' @noRd
 fixed_effects_table <- function(
   fit,
@@ -43,7 +43,7 @@ fixed_effects_table <- function(
   cbind(table, test_columns(fit, ratio, tests$ddf, df))
 }
 
-# The ratio to the standard error, with its p-value where there is a distribution.
+# The ratio to the standard error, with its p-value if it has a reference distribution.
 test_columns <- function(fit, ratio, ddf, df) {
   switch(
     ddf,
@@ -63,8 +63,8 @@ z_tests <- function(ratio) {
   cbind(`z value` = ratio, `Pr(>|z|)` = p)
 }
 
-# The lines of the correlations of the fixed effects. `show` is `NA` where there are so many that
-# they are only mentioned.
+# The lines of the correlations of the fixed effects. `show` is `NA` if there are so many that they
+# are only mentioned.
 correlation_lines <- function(covariance, show, symbolic) {
   p <- nrow(covariance)
   if (is.na(show)) {
@@ -86,7 +86,7 @@ correlation_lines <- function(covariance, show, symbolic) {
   }
 }
 
-#' The lower triangle of the correlations of the fixed effects, under abbreviated names
+#' The lower triangle of the correlations of the fixed effects, with abbreviated names
 #' @noRd
 format_correlations <- function(covariance, symbolic) {
   correlation <- correlation_matrix(covariance)

@@ -1,13 +1,14 @@
-# How the fixed effects are tested: the covariance matrix of the estimates, and degrees of freedom
-# by each of the methods.
+# Tests of the fixed effects: the covariance matrix of the estimates and the degrees of freedom by
+# each method.
 
-#' @param vcov What the user gave as `vcov`.
+#' The method for degrees of freedom
+#' @param vcov The user's argument `vcov`.
 #' @noRd
 choose_ddf <- function(fit, ddf = NULL, vcov = NULL, arg = "ddf") {
   if (is.null(ddf)) {
     return(if (is.null(vcov)) default_ddf(fit) else robust_ddf(fit, vcov))
   }
-  # lmerTest's word for none.
+  # lmerTest has "lme4" for no degrees of freedom.
   if (identical(ddf, "lme4")) {
     return("none")
   }
@@ -40,8 +41,8 @@ ddf_methods <- c(
   "none"
 )
 
-#' How tests are made by default: Satterthwaite's degrees of freedom are for linear models, and take
-#' derivatives, which need the data
+#' The default method: Satterthwaite's degrees of freedom for linear models with data, as they need
+#' derivatives
 #' @noRd
 default_ddf <- function(fit) UseMethod("default_ddf")
 
@@ -53,7 +54,7 @@ default_ddf.rlmm_lmm <- function(fit) {
 #' @export
 default_ddf.rlmm_glmm <- function(fit) "asymptotic"
 
-#' The method's name as a heading has it
+#' The name of the method in headings
 #' @noRd
 ddf_label <- function(ddf) {
   switch(
@@ -67,14 +68,13 @@ ddf_label <- function(ddf) {
   )
 }
 
-#' With a matrix that the user gives tests are those of a normal distribution, unless they ask for
-#' something else.
+#' The default method with a user-supplied covariance matrix, which is asymptotic
 #' @noRd
 robust_ddf <- function(fit, vcov) {
   if (is.character(vcov) && isLMM.rlmm(fit)) "satterthwaite" else "asymptotic"
 }
 
-#' The line of a summary whose tests aren't the usual ones
+#' The line in a summary about tests other than the default
 #' @noRd
 ddf_note <- function(ddf) {
   if (!ddf %in% c("satterthwaite", "asymptotic", "none")) {
@@ -82,14 +82,14 @@ ddf_note <- function(ddf) {
   }
 }
 
-#' What tests of a fit's coefficients are made of
-#' @param ddf What `choose_ddf()` returns.
-#' @param vcov,cluster What the user gave: a robust type and its clusters, a matrix, or a function
-#'   of the fit; or `NULL`.
-#' @return A list: `ddf`; `covariance` of the estimates; `row_df`, a function: the degrees of
-#'   freedom of each row of a matrix of contrasts; `joint`, a function of uncorrelated rows and of
-#'   what they differ by from the hypothesis: the F statistic `f`, its `scale` and `df`; and `note`,
-#'   a line for the summary.
+#' The components of tests of a fit's coefficients
+#' @param ddf The result of `choose_ddf()`.
+#' @param vcov,cluster The user's arguments: a type of robust standard errors and its clusters, a
+#'   matrix, a function of the fit, or `NULL`.
+#' @return A list: `ddf`; `covariance` of the estimates; `row_df`, a function that returns the
+#'   degrees of freedom of each row of a matrix of contrasts; `joint`, a function of uncorrelated
+#'   rows and their differences from the hypothesis, which returns the F statistic `f`, its `scale`
+#'   and `df`; and `note`, a line for the summary.
 #' @noRd
 fixed_tests <- function(fit, ddf, vcov = NULL, cluster = NULL) {
   if (!is.null(vcov)) {
@@ -114,7 +114,7 @@ design_df <- function(fit, ddf) {
   rule_df(fit, ddf)
 }
 
-#' Tests with another covariance matrix than that of the model
+#' Tests with a covariance matrix other than that of the model
 #' @noRd
 given_tests <- function(fit, ddf, vcov, cluster) {
   if (ddf == "kenward-roger") {
@@ -151,13 +151,13 @@ robust_tests <- function(fit, ddf, type, cluster) {
   c(tests, list(note = robust_note(found)))
 }
 
-# Tests by a robust covariance, with degrees of freedom that are its own.
+# Tests with a robust covariance matrix and its own degrees of freedom.
 sandwich_tests <- function(found) {
   scaled_tests("satterthwaite", found, robust_df, robust_scale)
 }
 
-# Tests by a covariance that was found, with functions for the degrees of freedom of one row and for
-# the scale and the degrees of freedom of several.
+# Tests with a given covariance matrix and functions for the degrees of freedom of one row, and for
+# the scale and the degrees of freedom of several rows.
 scaled_tests <- function(ddf, found, row_df, scale) {
   list(
     ddf = ddf,
@@ -170,19 +170,19 @@ scaled_tests <- function(ddf, found, row_df, scale) {
   )
 }
 
-#' A covariance matrix that the user gives, or a function of the fit that makes it
+#' The covariance matrix from a user's matrix or function of the fit
 #' @noRd
 given_covariance <- function(fit, vcov) {
   covariance <- if (is.function(vcov)) vcov(fit) else vcov
   names <- names(fit$beta)
   check_covariance(covariance, length(names))
-  # A class such as clubSandwich's would follow the matrix about.
+  # Classes, such as those of clubSandwich, are dropped.
   values <- as.double(as.matrix(covariance))
   matrix(values, length(names), dimnames = list(names, names))
 }
 
 check_covariance <- function(covariance, p) {
-  # The matrices of clubSandwich have its classes alone.
+  # Matrices of clubSandwich don't inherit from "matrix".
   is_matrix <- is.matrix(covariance) || inherits(covariance, "Matrix")
   if (is_matrix && all(dim(covariance) == p)) {
     return(invisible())
@@ -204,8 +204,8 @@ satterthwaite_tests <- function(fit, covariance) {
   wald_tests("satterthwaite", covariance, row_df, joint_df)
 }
 
-#' Tests by a covariance, with functions for the degrees of freedom of each row and, from these, of
-#' all
+#' Tests with a covariance matrix and functions for the degrees of freedom of each row and, from
+#' these, of all rows
 #' @noRd
 wald_tests <- function(ddf, covariance, row_df, joint_df) {
   list(
@@ -221,8 +221,8 @@ wald_tests <- function(ddf, covariance, row_df, joint_df) {
   )
 }
 
-#' Coefficients and tests of those that are uncorrelated, where a covariate is far from zero
-#' @return A list: `beta`, `tests`, and `root`, what [root_of_precision()] returns.
+#' Uncorrelated combinations of the coefficients and their tests, for covariates far from zero
+#' @return A list: `beta`, `tests`, and `root`, the result of [root_of_precision()].
 #' @noRd
 independent_tests <- function(fit, tests) {
   root <- if (!is.null(tests$joint_df)) {
@@ -245,7 +245,7 @@ kenward_roger_tests <- function(fit) {
   scaled_tests("kenward-roger", found, kenward_roger_df, kenward_roger_scale)
 }
 
-# A combination of coefficients has the least of their degrees of freedom.
+# Tests by a rule, under which a contrast has the smallest degrees of freedom of its coefficients.
 rule_tests <- function(ddf, covariance, df) {
   row_df <- \(L) {
     of_row <- \(i) least_involved(L[i, ], df)
@@ -264,7 +264,7 @@ least_involved <- function(combination, df) {
   }
 }
 
-# `NA` where the covariance matrix has too small a rank for a test of all rows.
+# The Wald F statistic; `NA` if the rank of the covariance matrix is too small for all rows.
 wald_f <- function(L, difference, covariance) {
   spread <- L %*% covariance %*% t(L)
   if (covariance_rank(spread) < nrow(L)) {
@@ -273,14 +273,14 @@ wald_f <- function(L, difference, covariance) {
   sum(difference * solve(spread, difference)) / nrow(L)
 }
 
-#' Degrees of freedom of the mean of squared t variables with those of `df`
+#' The degrees of freedom of the mean of squared t variables with degrees of freedom `df`
 #' @noRd
 joint_df <- function(df) {
   q <- length(df)
   if (anyNA(df)) {
     return(NA_real_)
   }
-  # The limit of the formula where all are the same.
+  # If all are equal, the limit of the formula is this value.
   is_same <- all(is.infinite(df)) || diff(range(df)) < 1e-8
   if (q == 1L || is_same) {
     return(mean(df))

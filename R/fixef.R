@@ -1,23 +1,23 @@
-#' Fixed effects, and coefficients per group
+#' Fixed effects and coefficients by group
 #'
-#' `fixef()` returns the estimates of the fixed effects, beta. `coef()` returns, as in lme4, the sum
-#' of fixed and random effects for each level of each grouping factor; with `se = TRUE` standard
-#' errors come along, and limits where `as.data.frame()` puts all in one table.
+#' `fixef()` returns the estimates of the fixed effects, beta. `coef()` returns, as in lme4, the
+#' sums of fixed and random effects for each level of each grouping factor, with `se = TRUE` also
+#' their standard errors; `as.data.frame()` of the result combines all in one table, with confidence
+#' limits.
 #'
-#' Standard errors are those of the error of the sum, from the joint covariance of beta and b at the
-#' estimated theta, as of [predict.rlmm()]. A coefficient without a random effect has that of beta.
-#'
-#' @param object A fit.
-#' @param add.dropped Include the coefficients of columns that were dropped because they depend
-#'   linearly on others, as `NA`?
-#' @param se Attach standard errors, as attribute `"std.error"`: a list of the same form? A fit that
-#'   doesn't hold its data can't.
-#' @param x What `coef()` returned.
-#' @param level The confidence level of limits, which are those of the normal distribution.
+#' Standard errors are those of the prediction error of the sum, from the joint covariance of beta
+#' and b at the estimated theta, as in [predict.rlmm()]. A coefficient without a random effect has
+#' the standard error of beta.
+#' @param object A fitted model.
+#' @param add.dropped Whether to include the coefficients of aliased columns, as `NA`.
+#' @param se Whether to attach standard errors as the attribute `"std.error"`, a list of the same
+#'   form. This needs a fit with its data.
+#' @param x The result of `coef()`.
+#' @param level The confidence level of normal limits.
 #' @param ... Not used.
-#' @return `fixef()`: a named vector. `coef()`: a list of data frames, one per grouping factor, one
-#'   row per level. `as.data.frame()`: a data frame with the columns `grpvar`, `term`, `grp`,
-#'   `estimate`, and, with standard errors, `std.error`, `lwr` and `upr`.
+#' @return `fixef()`: a named vector. `coef()`: a list of data frames, one for each grouping factor,
+#'   with a row for each level. `as.data.frame()`: a data frame with the columns `grpvar`, `term`,
+#'   `grp`, `estimate` and, with standard errors, `std.error`, `lwr` and `upr`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' fixef(fit)
@@ -39,7 +39,7 @@ fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
   stats::setNames(object$beta[all_names], all_names)
 }
 
-# All fixed effects, those of the levels of large factors too, in the order of the formula.
+# All fixed effects, including those of levels of large factors, in the order of the formula.
 all_coefficients_of <- function(fit, add.dropped) {
   names <- fit$fixed$columns %||% full_column_names(fit)
   parts <- list(stats::setNames(fit$beta[names], names))
@@ -56,8 +56,8 @@ all_coefficients_of <- function(fit, add.dropped) {
   if (add.dropped) all else all[!is.na(all)]
 }
 
-# The coefficients of the slopes that a term is, or of its factor: columns of variables that stand
-# before the factor in the term change faster than its levels do.
+# The coefficients of the factor or slopes of a term: columns of variables before the factor in the
+# term vary faster than its levels.
 coefficients_of_term <- function(fit, of_term) {
   coefficients <- lapply(of_term, level_coefficients, fit = fit)
   all <- unlist(coefficients)
@@ -68,7 +68,7 @@ coefficients_of_term <- function(fit, of_term) {
   all[position]
 }
 
-# The coefficients of one large factor's levels but of its base, or of its contrasts, with names.
+# The named coefficients of one large factor: of its levels except the base, or of its contrasts.
 level_coefficients <- function(fit, own) {
   large <- fit$fixed$large
   if (!is.null(own$coding)) {
@@ -79,7 +79,7 @@ level_coefficients <- function(fit, own) {
   stats::setNames(fit$levels[at], large$names[at])
 }
 
-#' Names of all columns of the model matrix, kept and dropped, in the formula's order.
+#' The names of all columns of the model matrix, kept and dropped, in the order of the formula
 #' @noRd
 full_column_names <- function(fit) {
   if (length(fit$fixed$dropped) == 0) {
@@ -96,7 +96,7 @@ coef.rlmm <- function(object, se = FALSE, ...) {
   check_flag(se, "se")
   beta <- object$beta
   effects <- lapply(ranef(object, condVar = FALSE), name_as, names(beta))
-  # As in lme4, effects of any factor that have no fixed counterpart come first.
+  # As in lme4, random effects without a fixed counterpart come first.
   only_random <- setdiff(unlist(lapply(effects, names)), names(beta))
   centre <- c(zeros_named(only_random), beta)
   structure(
@@ -110,7 +110,7 @@ zeros_named <- function(names) {
   stats::setNames(numeric(length(names)), names)
 }
 
-#' Standard errors of coefficients by group, in the form of `coef()`
+#' The standard errors of coefficients by group, in the form of `coef()`
 #' @noRd
 coefficient_errors <- function(fit, names) {
   parts <- prediction_parts(fit, fit$random)
@@ -126,7 +126,7 @@ coefficient_errors <- function(fit, names) {
 }
 
 
-# One coefficient at each level of a factor, as rows of predictions.
+# One coefficient at each level of a factor, as prediction rows.
 coefficient_rows <- function(fit, group, name, n) {
   x <- matrix(0, n, length(fit$beta))
   x[, names(fit$beta) == name] <- 1
@@ -144,7 +144,7 @@ coefficient_rows <- function(fit, group, name, n) {
   )
 }
 
-# The effects of a term that have a coefficient's name, once for each level.
+# The effects of a term with the name of a coefficient, once for each level.
 level_effects <- function(i, term, name, n) {
   named <- which(sorted_factors(term$columns) == sorted_factors(name))
   list(
@@ -156,8 +156,7 @@ level_effects <- function(i, term, name, n) {
   )
 }
 
-#' The columns under the names of the fixed effects that they vary: `b:a` is the same product as
-#' `a:b`
+#' Renames columns of random effects to their fixed effects: `b:a` is the same product as `a:b`
 #' @noRd
 name_as <- function(effects, fixed) {
   own <- names(effects)
@@ -167,7 +166,8 @@ name_as <- function(effects, fixed) {
   effects
 }
 
-# Terms that share a grouping factor may share an effect: `(1 | g) + (x | g)`.
+# Adds the fixed effects; terms with the same grouping factor may share an effect: `(1 | g) + (x |
+# g)`.
 add_centre <- function(effects, centre) {
   out <- lapply(names(centre), \(name) {
     own <- unclass(effects)[names(effects) == name]
@@ -176,7 +176,7 @@ add_centre <- function(effects, centre) {
   as_table(stats::setNames(out, names(centre)), rownames(effects))
 }
 
-#' A data frame with these columns and row names, both taken literally.
+#' A data frame with the given columns and row names, without changing names
 #' @noRd
 as_table <- function(columns, row_names) {
   structure(columns, row.names = row_names, class = "data.frame")
@@ -216,7 +216,7 @@ as.data.frame.coef.rlmm <- function(x, ..., level = 0.95) {
   out
 }
 
-# Tables of groups as one, with a row per level and column.
+# Stacks tables of groups, with a row for each level and column.
 stack_tables <- function(tables) {
   parts <- Map(table_rows, names(tables), tables)
   out <- do.call(rbind, unname(parts))

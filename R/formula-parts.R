@@ -1,14 +1,15 @@
 #' Formula and terms
 #'
-#' The formula of a fit and its terms, whole or of the fixed part or the random effects alone.
+#' The formula and the terms of a fit, of the whole model or of its fixed or random part.
 #'
 #' @param x A fitted model.
-#' @param fixed.only,random.only Only the fixed part, or only the random effects?
+#' @param fixed.only,random.only Whether to return only the fixed part, or only the random effects.
 #' @param ... Ignored.
-#' @return `formula()`: the formula as it was written, with a `.` spelled out; with `random.only`,
-#'   one term for each grouping factor. `terms()`: a terms object. That of the random effects or of
-#'   the whole model adds up their effects and grouping factors, without bars. As lme4's, that of
-#'   the whole model has the attributes `predvars.fixed`, `predvars.random` and `varnames.fixed`.
+#' @return `formula()`: the formula as it was written, with `.` expanded; with `random.only`, with
+#'   one term for each grouping factor. `terms()`: a terms object. For the random effects or the
+#'   whole model it has their effects and grouping factors as summands, without bars. As in lme4,
+#'   the terms of the whole model have the attributes `predvars.fixed`, `predvars.random` and
+#'   `varnames.fixed`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' formula(fit)
@@ -19,7 +20,7 @@
 #' @importFrom stats formula
 #' @export
 formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
-  # stats::as.formula() hands on an environment, for what has none.
+  # stats::as.formula() passes an environment.
   warn_of_dots(..., also = "env")
   check_one_part(fixed.only, random.only)
   if (fixed.only) {
@@ -32,7 +33,7 @@ formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
   if ("." %in% all.vars(written)) expanded_formula(x) else written
 }
 
-# The formula with what `.` stood for.
+# The formula with `.` expanded.
 expanded_formula <- function(fit) {
   fixed <- stats::formula(fit$fixed$terms)[[3]]
   rebuild_formula(fit, sum_of(c(fixed, random_bars(fit))))
@@ -58,8 +59,7 @@ random_terms <- function(fit) {
   stats::terms(rebuild_formula(fit, sum_of(summands)))
 }
 
-#' The terms object of fixed part and random effects, and what the model frame knows of its
-#' variables
+#' The terms object of the fixed part and random effects, with the attributes of the model frame
 #' @noRd
 all_terms <- function(fit) {
   fixed <- fit$fixed$terms
@@ -84,7 +84,7 @@ terms_as_written <- function(fit) {
   terms
 }
 
-#' The variables of the fixed effects as they were used, weights and offset
+#' The evaluated variables of the fixed effects, weights and offset
 #' @noRd
 fixed_frame <- function(fit) {
   frame <- fit_frame(fit)
@@ -95,8 +95,8 @@ fixed_frame <- function(fit) {
   frame
 }
 
-#' Variables as the model frame makes them from new data: `poly()`, for example, with its
-#' coefficients
+#' The expressions with which the model frame evaluates variables in new data: `poly()`, for
+#' example, with its coefficients
 #' @noRd
 frame_variables <- function(frame, variables) {
   terms <- attr(frame, "terms")
@@ -109,7 +109,7 @@ frame_variables <- function(frame, variables) {
   variables
 }
 
-#' A terms object with its right side as a sum in which what is fixed and random stands once
+#' A terms object whose right side has each summand once, also if it is fixed and random
 #' @noRd
 without_repeats <- function(terms) {
   variables <- as.list(attr(terms, "variables"))[-1]
@@ -148,10 +148,10 @@ sum_of <- function(summands) {
   Reduce(\(left, right) call("+", left, right), summands)
 }
 
-#' The formula as the user wrote it, with its dots
+#' The formula as the user wrote it, with `.`
 #'
-#' stats::step() puts the terms of the fixed part in the place of the formula: the random part is
-#' that of the fit then.
+#' stats::step() replaces the formula by the terms of the fixed part; the random part is then that
+#' of the fit.
 #' @noRd
 written_formula <- function(fit) {
   if (!inherits(fit$formula, "terms")) {
@@ -162,7 +162,7 @@ written_formula <- function(fit) {
   rebuild_formula(fit, sum_of(c(fixed, bars)))
 }
 
-#' One bar in parentheses for each of the user's terms and grouping factors, in the formula's order
+#' One bar in parentheses for each term and grouping factor, in the order of the formula
 #' @noRd
 random_bars <- function(fit) {
   bars <- parse_formula(written_formula(fit), fit$frame)$bars
@@ -175,8 +175,7 @@ written_bar <- function(group, bar) {
   structured_call(bar$structure, term, bar$called)
 }
 
-# The text of a grouping, with the backticks that names of variables may need and the group's name
-# doesn't show.
+# The text of a grouping, with backticks where names of variables need them.
 group_text <- function(group) {
   paste(
     vapply(
@@ -191,8 +190,8 @@ group_text <- function(group) {
   )
 }
 
-#' The left sides of the bars, and their right sides as interactions
-#' @param atoms The variables of a grouping, in the order wanted, as a function of it.
+#' The left sides of the bars, with their right sides as interactions
+#' @param atoms A function that returns the variables of a grouping in the wanted order.
 #' @noRd
 random_summands <- function(fit, atoms) {
   bars <- parse_formula(written_formula(fit), fit$frame)$bars
@@ -209,7 +208,7 @@ interaction_of <- function(atoms) {
 
 # Terms of a fit, written again ----------------------------------------------
 
-#' A term of a fit as an expression that a formula may hold
+#' A term of a fit as an expression for a formula
 #' @noRd
 term_call <- function(term, fit) {
   bar <- call("|", effects_expression(term), written_group(fit, term))
@@ -231,15 +230,14 @@ sum_of_labels <- function(labels, has_intercept) {
 }
 
 
-# The grouping of a term, as its formula has it.
+# The grouping of a term as in its formula.
 written_group <- function(fit, term) {
   atoms <- lapply(term$group_vars, variable_call, known = names(fit$frame))
   Reduce(\(a, b) call(":", a, b), atoms)
 }
 
-#' The expression that a text stands for: that of a variable whose name holds
-#' blanks or operators is its name
-#' @param known Names of variables.
+#' The expression of a text: a variable whose name has blanks or operators is a name
+#' @param known The names of variables.
 #' @noRd
 variable_call <- function(text, known) {
   parsed <- tryCatch(str2lang(text), error = \(cnd) as.name(text))

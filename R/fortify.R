@@ -1,14 +1,14 @@
 #' The data of a fit with its fitted values and residuals
 #'
-#' `ggplot2::fortify()` for a fit, and thereby `ggplot(fit, aes(...))`: the columns of lme4's method
-#' and some more.
+#' The method of `ggplot2::fortify()` for fits, which `ggplot(fit, aes(...))` uses, with the columns
+#' of lme4's method and some more.
 #'
-#' @param model A fit.
-#' @param data A data frame with a row for each observation; default: the variables of the model.
+#' @param model A fitted model.
+#' @param data A data frame with a row for each observation; by default the variables of the model.
 #' @param ... Not used.
 #' @return The data frame `data` with the columns `.fitted` and `.resid` (see [fitted.rlmm()]),
-#'   `.scresid` (residuals over their standard deviation), `.fixed` (the prediction of the fixed
-#'   effects alone), `.hat` and `.cooksd` (see [hatvalues.rlmm()]).
+#'   `.scresid` (residuals divided by their standard deviation), `.fixed` (predictions from the
+#'   fixed effects alone), `.hat` and `.cooksd` (see [hatvalues.rlmm()]).
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' head(ggplot2::fortify(fit))
@@ -16,7 +16,7 @@
 fortify.rlmm <- function(model, data = model.frame.rlmm(model), ...) {
   refuse_dots(...)
   data <- rows_in_fit(model, data)
-  # Rows that were left out have no place in the model frame.
+  # Omitted rows are not in the model frame.
   model["na_action"] <- list(NULL)
   new <- list(
     .fitted = fitted.rlmm(model),

@@ -1,4 +1,4 @@
-#' The memory that is left, in bytes: what Linux says, elsewhere 8 GiB
+#' The available memory in bytes, as reported by the system; otherwise 8 GiB
 #' @noRd
 free_memory <- function() {
   free <- core_free_memory()

@@ -1,6 +1,6 @@
-# Weights that count rows, and rows that count.
+# Frequency weights, and rows with counts.
 
-# The column of a frame that says how many equal rows each of its rows stands for.
+# The name of the column of a frame with the frequency of each row.
 counts_name <- "(counts)"
 
 frame_counts <- function(frame) frame[[counts_name]]
@@ -9,9 +9,9 @@ weight_types <- c("precision", "frequency")
 
 read_weights_type <- function(type) one_of(type, weight_types, "weights_type")
 
-#' The frame with each row as often as its weight says, without weights
+#' The frame with each row repeated by its weight, without weights
 #'
-#' What is computed of the fit is then what it is for the repeated rows.
+#' All results of the fit are then those for the repeated rows.
 #' @noRd
 repeat_rows <- function(frame) {
   weights <- frame[["(weights)"]]
@@ -29,7 +29,7 @@ repeat_rows <- function(frame) {
   repeated
 }
 
-# Rows that count themselves needn't be repeated.
+# Multiplies the counts of a frame by weights, instead of repeating rows.
 multiplied_counts <- function(frame, weights) {
   frame[[counts_name]] <- frame[[counts_name]] * weights
   kept <- setdiff(names(frame), "(weights)")

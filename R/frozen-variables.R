@@ -1,9 +1,9 @@
-# Variables in new data: what an expression takes from the data as a whole is that of the fit.
+# Variables in new data: summaries inside an expression, such as a mean, are those of the fit.
 
-#' A model frame whose variables are made of new data with what the fit's data gave
+#' A model frame whose `predvars` evaluate new data with the summaries of the fit's data
 #'
-#' R's own model frames keep the coefficients of a basis, as those of `poly(x, 2)`, but not what
-#' stands inside a call: the mean in `I(x - mean(x))`, or the centre in `ns(scale(x), 3)`.
+#' R's model frames keep the parameters of a basis, such as those of `poly(x, 2)`, but not of
+#' summaries inside a call: the mean in `I(x - mean(x))`, or the centre in `ns(scale(x), 3)`.
 #' @noRd
 with_frozen_variables <- function(frame, data) {
   terms <- attr(frame, "terms")
@@ -28,7 +28,7 @@ has_inner_call <- function(expr) {
   any(vapply(arguments, is_evaluated_call, NA))
 }
 
-# Calls whose arguments aren't values of the data.
+# Whether the arguments of a call are evaluated as values of the data.
 is_evaluated_call <- function(expr) {
   quoted <- c("$", "[[", "@", "::", ":::", "~", "function")
   is.call(expr) && !call_name(expr) %in% quoted
@@ -40,7 +40,7 @@ frozen_variable <- function(expr, value, data, env) {
   predict_call(value, frozen)
 }
 
-# scale() of a basis still has the class of the basis, whose method isn't meant.
+# scale() of a basis has the class of the basis, whose method must not be used.
 predict_call <- function(value, call) {
   if (structure_name(call) == "scale") {
     value <- unclass(value)
@@ -48,8 +48,7 @@ predict_call <- function(value, call) {
   stats::makepredictcall(value, call)
 }
 
-#' An expression with the bases, and the summaries of the data, that stand inside as they are in
-#' the fit
+#' An expression with the bases and summaries inside it fixed to those of the fit
 #' @param n The number of rows.
 #' @noRd
 with_frozen_bases <- function(expr, n, data, env) {
@@ -68,7 +67,7 @@ frozen_argument <- function(argument, n, data, env, outer) {
   }
   frozen <- with_frozen_bases(argument, n, data, env)
   made <- predict_call(value, frozen)
-  # With coefficients of its own poly() doesn't take a matrix of one column.
+  # poly() with `coefs` doesn't accept a matrix with one column.
   is_column <- is.matrix(value) && ncol(value) == 1L
   if (is_column && structure_name(outer) == "poly") call("c", made) else made
 }

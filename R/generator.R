@@ -1,8 +1,8 @@
-# The state of R's random number generator around draws with a seed.
+# Saves and restores the state of R's random number generator around simulations with a seed.
 
-#' Draws with a seed, after which the generator is as it was before; without a seed, with the
-#' generator as it is
-#' @param draw A function of the generator's state at the start.
+#' Simulates with a seed and then restores the generator; without a seed, uses the generator as it
+#' is
+#' @param draw A function of the state of the generator at the start.
 #' @noRd
 with_seed <- function(seed, draw) {
   state <- start_generator(seed)
@@ -12,8 +12,8 @@ with_seed <- function(seed, draw) {
   draw(state$start)
 }
 
-#' Sets the seed, if one is given.
-#' @return The state `before` the seed was set, and at the `start` of the draws.
+#' Sets the seed, if one is given
+#' @return A list: the state `before` the seed was set, and at the `start` of the simulation.
 #' @noRd
 start_generator <- function(seed) {
   if (!exists(".Random.seed", envir = globalenv(), inherits = FALSE)) {

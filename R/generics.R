@@ -1,22 +1,22 @@
-# lme4's generics under lme4's names. Objects that aren't ours are handed on to lme4 when it is
-# loaded, and our methods are registered on lme4's generics too (`S3method(lme4::...)` in
-# NAMESPACE), so that with both packages attached, in either order, either package's function works
-# on both packages' fits.
+# Generics with the names of lme4's. Objects of other classes are passed on to lme4 if it is loaded,
+# and our methods are also registered for lme4's generics (`S3method(lme4::...)` in NAMESPACE): with
+# both packages attached, in either order, the functions of either package work on the fits of both.
 
 #' Generics shared with lme4
 #'
-#' These functions have lme4's names and meaning. Called with a fit of another package they call
-#' lme4's function of the same name (if lme4 is loaded), so it doesn't matter which of the two
-#' packages was attached last.
+#' These functions have the names and meaning of those in lme4. For a fit of another package they
+#' call the function of the same name in lme4 (if it is loaded), so that the order in which both
+#' packages are attached doesn't matter.
 #'
-#' `REMLcrit()` is an ordinary function in lme4. If lme4 was attached after rlmm and R is older than
-#' 4.3, write `rlmm::REMLcrit(fit)`.
+#' In lme4 `REMLcrit()` is not generic. If lme4 was attached after rlmm and R is older than 4.3, use
+#' `rlmm::REMLcrit(fit)`.
 #'
 #' @param object,x A fitted model.
-#' @param name The name of a part; see [getME.rlmm()].
+#' @param name The name of a component, see [getME.rlmm()].
 #' @param ... Passed to methods.
-#' @return What the method returns; `isREML()`, `isLMM()`, `isGLMM()`, `isNLMM()` and `isSingular()`
-#'   return `TRUE` or `FALSE`, `ngrps()` the named number of levels of each grouping factor.
+#' @return The result of the method. `isREML()`, `isLMM()`, `isGLMM()`, `isNLMM()` and
+#'   `isSingular()` return `TRUE` or `FALSE`, and `ngrps()` a named vector with the number of levels
+#'   of each grouping factor.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' isREML(fit)
@@ -113,10 +113,10 @@ refitML.default <- function(x, ...) hand_on("refitML", x, ...)
 #' @export
 condVar.default <- function(object, ...) abort_no_method("condVar", object)
 
-#' Calls lme4's function for an object that isn't ours
+#' Calls lme4's function for an object of another class
 #'
-#' lme4's function is called only if it has a method for the object: without one, dispatch might
-#' come back to our default method, and never end.
+#' The function is only called if it has a method for the object: otherwise dispatch might return to
+#' our default method in an infinite recursion.
 #' @noRd
 hand_on <- function(generic, object, ...) {
   if (!isNamespaceLoaded("lme4") || !has_lme4_method(generic, object)) {
@@ -156,7 +156,7 @@ abort_no_method <- function(generic, object) {
 
 # Which kind of model -----------------------------------------------------
 
-# Without fixed effects the two criteria are the same, and lme4 calls it maximum likelihood.
+# Without fixed effects both criteria are the same, and lme4 reports maximum likelihood.
 #' @export
 #' @rawNamespace S3method(lme4::isREML, rlmm)
 isREML.rlmm <- function(x, ...) {

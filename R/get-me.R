@@ -1,7 +1,7 @@
 #' Parts of a fit
 #'
-#' Returns the named part of a fit. Every name that lme4's `getME()` answers to is understood, with
-#' lme4's meaning and shape; further names are the properties that MixedModels.jl gives a model.
+#' Extracts a component of a fit by its name. All names of lme4's `getME()` are available, with the
+#' same meaning and shape, and in addition the properties of models in MixedModels.jl.
 #'
 #' Matrices: `X`, `Z`, `Zt`, `Ztlist` (Z' by term and effect), `mmList` (model matrices of the
 #' terms), `Lambda`, `Lambdat`, `Lind` (index into theta of the stored elements of `Lambdat`),
@@ -16,7 +16,7 @@
 #' factor), `Gp`, `Tp`, `REML` (0, or p for a REML fit), `is_REML`, `dims`.
 #'
 #' Others from lme4: `flist`, `cnms`, `devcomp`, `devfun`, `glmer.nb.theta`; `methTitle`, what was
-#' fitted and how, in the words of its `methTitle()`.
+#' fitted and how, as its `methTitle()` says.
 #'
 #' From MixedModels.jl: `formula`, `reterms`, `feterm`, `sqrtwts`, `wt` (prior weights; like
 #' `sqrtwts` of no length if there are none), `parmap` (where each theta stands in Lambda),
@@ -37,10 +37,10 @@
 #' last iteration) and `LMM` (parts of the linear mixed model of the last iteration, its `y` the
 #' working response; of a linear fit the fit itself).
 #'
-#' @param object A fit.
-#' @param name One name, several (a list is returned), or `"ALL"`.
+#' @param object A fitted model.
+#' @param name A name, several names, or `"ALL"` for all components.
 #' @param ... Not used.
-#' @return The part; for several names a named list.
+#' @return The component; for several names a named list.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' getME(fit, "theta")
@@ -62,7 +62,7 @@ getME.rlmm <- function(object, name, ...) {
   if (length(name) == 1) parts[[1]] else parts
 }
 
-# The whole names of parts, which may be given in short.
+# Completes abbreviated names of components.
 known_parts <- function(name) {
   known <- names(fit_parts)
   name <- whole_names(name, known)
@@ -73,8 +73,8 @@ known_parts <- function(name) {
   name
 }
 
-#' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3
-#' on that can be answered, so that it works on our fits when lme4 was attached last.
+#' Answers the access to the slot `devcomp` by lme4's REMLcrit(), which is not generic; from R 4.3
+#' on it then works on our fits if lme4 was attached last
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method("@", rlmm)
 #' @noRd
 `@.rlmm` <- function(object, name) {
@@ -91,13 +91,13 @@ known_parts <- function(name) {
   )
 }
 
-# lme4's names may be shortened; other packages do.
+# Completes names: those of lme4 may be abbreviated, as other packages do.
 whole_names <- function(name, known) {
   at <- pmatch(name, known, duplicates.ok = TRUE)
   ifelse(is.na(at), name, known[at])
 }
 
-# All parts that a fit of this kind has.
+# All components that a fit of this kind has.
 all_parts <- function(object) {
   parts <- lapply(fit_parts, \(part) {
     tryCatch(list(part(object)), rlmm_error_not_available = \(cnd) NULL)
@@ -124,7 +124,7 @@ abort_unknown_part <- function(name, known) {
   )
 }
 
-# The parts by name, each a function of the fit.
+# The components by name, each a function of the fit.
 fit_parts <- list(
   # lme4: matrices
   X = \(fit) stats::model.matrix(fit),
@@ -259,7 +259,7 @@ fit_parts <- list(
   LMM = \(fit) working_model(fit)
 )
 
-#' Prior weights, or, as in MixedModels.jl, no number at all
+#' Prior weights; as in MixedModels.jl a vector of length zero if there are none
 #' @noRd
 prior_weights <- function(fit) as.double(fit_response(fit)$weights)
 
@@ -268,7 +268,7 @@ condition_number <- function(x) {
   max(d) / min(d)
 }
 
-# What GLM.jl keeps of the response.
+# The components of the response in GLM.jl.
 response_parts <- function(fit) {
   list(
     y = model_response(fit),
@@ -282,7 +282,7 @@ response_parts <- function(fit) {
   )
 }
 
-#' The linear mixed model that a fit is, or whose penalized least squares was its last iteration
+#' The linear mixed model itself, or the working model of the last PIRLS iteration
 #' @noRd
 working_model <- function(fit) UseMethod("working_model")
 
@@ -309,7 +309,7 @@ re_labels <- function(fit) {
 
 effects_per_term <- function(fit) n_columns(fit) * n_levels(fit)
 
-# The random effects of all terms as one long vector, in the order of Z's columns.
+# The random effects of all terms as one vector, in the order of the columns of Z.
 stack_modes <- function(modes) unlist(lapply(modes, t), use.names = FALSE)
 
 zt_by_effect <- function(fit) {
@@ -325,8 +325,8 @@ zt_by_effect <- function(fit) {
   unlist(unname(blocks), recursive = FALSE)
 }
 
-#' Lambda = T S with T unit lower triangular and S diagonal, both in one matrix; T isn't defined
-#' below a zero of S.
+#' Lambda = T S with T unit lower triangular and S diagonal, both in one matrix; T is undefined
+#' below a zero of S
 #' @noRd
 template_st <- function(template) {
   scale <- diag(template)
@@ -430,7 +430,7 @@ sigma_rho <- function(component) {
   )
 }
 
-# Lambda's block of all terms of a grouping factor together.
+# The joint block of Lambda for all terms of a grouping factor.
 joint_lambda <- function(fit) {
   templates <- lambda_templates(fit)
   groups <- term_groups(fit)

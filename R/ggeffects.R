@@ -1,10 +1,10 @@
-# What package ggeffects asks of a model: predictions at a grid of the predictors.
+# Methods for package ggeffects: predictions at a grid of the predictors.
 
-#' Predictions for ggeffects, by lme4's object
+#' Predictions for ggeffects, from an lme4 object
 #'
-#' ggeffects' grid holds the first level of each grouping factor. For the classes that it knows it
-#' puts zero in their place, an unknown level, and says beneath the predictions that they are those
-#' of the population. It says so from a grid of its own, in the frame that calls this method.
+#' The grid of ggeffects has the first level of each grouping factor. For known classes ggeffects
+#' replaces it by zero, an unknown level, and notes below the predictions that they are for the
+#' population; it takes that from a grid in the frame that calls this method.
 #' @noRd
 #' @rawNamespace S3method(ggeffects::get_predictions, rlmm)
 get_predictions.rlmm <- function(
@@ -29,7 +29,7 @@ get_predictions.rlmm <- function(
   )
 }
 
-# The variables of the grouping factors that have no fixed effect.
+# The variables of grouping factors that have no fixed effect.
 random_only <- function(fit) {
   groups <- lapply(fit$random, `[[`, "group_vars")
   setdiff(unlist(groups), all.vars(stats::formula(fit, fixed.only = TRUE)))

@@ -1,8 +1,8 @@
-# The fit of a generalized model: the fields of a linear one, and `family`, `glmm`, `parameters`,
-# `relative`, `separated`, `saturated`, `eta` and `working_weights`; without its data the
-# `covariance` of the estimates.
+# Constructs the fit of a generalized model: the fields of a linear one, and `family`, `glmm`,
+# `parameters`, `relative`, `separated`, `saturated`, `eta` and `working_weights`; without its data
+# also the `covariance` of the estimates.
 
-#' @param design,est See [new_fit()]; `est` is what [core_glmm_fit()] returns.
+#' @param design,est See [new_fit()]; `est` is the result of [core_glmm_fit()].
 #' @noRd
 new_glmm_fit <- function(design, est, call, control) {
   unit <- effects_unit(design, est)
@@ -34,7 +34,7 @@ new_glmm_fit <- function(design, est, call, control) {
   structure(without_empty(fit), class = c("rlmm_glmm", "rlmm"))
 }
 
-# The settings of the approximation, with the shape that was found.
+# The settings of the approximation, with the estimated shape.
 fitted_glmm <- function(glmm, est) {
   if (estimates_shape(glmm)) {
     glmm$shape <- est$shape
@@ -42,7 +42,7 @@ fitted_glmm <- function(glmm, est) {
   glmm
 }
 
-# Root mean square of each column of Z, in units of the linear predictor's scale.
+# The root mean square of each column of Z, in units of the linear predictor's scale.
 column_sizes <- function(core_term, unit, counts = NULL) {
   z <- column_matrix(core_term$z, length(core_term$refs))
   squares <- if (is.null(counts)) {
@@ -53,10 +53,11 @@ column_sizes <- function(core_term, unit, counts = NULL) {
   sqrt(squares) * unit
 }
 
-#' One over the standard deviation that a response lends to the linear predictor
+#' The reciprocal of the standard deviation of a working response
 #'
-#' With a dispersion the linear predictor may have the units of the response: what is a small
-#' variance is told by the working weights, as in a linear model by the residual one.
+#' With a dispersion the linear predictor may have the units of the response; whether a variance is
+#' small is then judged relative to the working weights, as in a linear model relative to the
+#' residual variance.
 #' @noRd
 effects_unit <- function(design, est) {
   if (est$relative || !has_dispersion(design$family)) {
@@ -67,7 +68,7 @@ effects_unit <- function(design, est) {
   if (is.finite(weight) && weight > 0) sqrt(weight) else 1
 }
 
-# The family object of a fit: with its estimated shape, unless that is a dispersion.
+# The family object of a fit, with its estimated shape unless that is a dispersion.
 fitted_family <- function(glmm, family) {
   if (!estimates_parameter(glmm)) {
     return(family)
@@ -75,7 +76,7 @@ fitted_family <- function(glmm, family) {
   family_row(glmm$family)$shape$make(glmm$shape, glmm$link)
 }
 
-#' The family as it was given: without the shape that the fit has estimated, with its information
+#' The family as given by the user, without the estimated shape and with its information
 #' @noRd
 unfitted_family <- function(fit) {
   if (!estimates_parameter(fit$glmm)) {
@@ -87,9 +88,9 @@ unfitted_family <- function(fit) {
   family
 }
 
-# Whether the data may be unable to tell the variances of terms from each other, which second
-# derivatives show: two terms of a grouping factor have an effect in common, or one has an intercept
-# and the other an effect of each level of a factor.
+# Whether the variances of terms may not be identified separately, which second derivatives show:
+# two terms of a grouping factor share an effect, or one has an intercept and the other an effect of
+# each level of a factor.
 is_doubtful <- function(fit) {
   groups <- vapply(fit$random, `[[`, "", "group")
   if (!anyDuplicated(groups) || !is.null(fit$optsum$certificate$noise)) {
@@ -100,9 +101,9 @@ is_doubtful <- function(fit) {
   any(vapply(split(columns, groups), is_repeated, NA))
 }
 
-# An effect of the levels that is a term of its own, and one of the freely varying effects of
-# another term: part of its variance may be that of the other one. The objective has no slope and no
-# curvature along that, but for rounding errors of differences, which may hide it.
+# Marks a fit as unidentified if an effect is a term of its own and also among the unstructured
+# effects of another term, so that their variances are not identified separately. The objective is
+# flat along the exchange of variance, but rounding errors of differences may hide that.
 with_repeated_effects <- function(fit) {
   which <- unlist(lapply(fit$random, repeated_theta, fit))
   if (
@@ -114,7 +115,7 @@ with_repeated_effects <- function(fit) {
   fit
 }
 
-# The elements of theta of a term of one effect, and of a term that has it too.
+# The elements of theta of a term with one effect and of another term with the same effect.
 repeated_theta <- function(term, fit) {
   other <- if (length(term$columns) == 1L) {
     Find(\(other) repeats_effect(other, term), fit$random)
@@ -127,14 +128,14 @@ repeated_theta <- function(term, fit) {
   if (unlist(smallest) >= singular_tolerance) theta
 }
 
-# Whether the effect of a term is one of several of another one.
+# Whether the effect of a term is one of several effects of another term.
 repeats_effect <- function(other, term) {
   other$group == term$group &&
     length(other$columns) > 1L &&
     term$columns %in% free_effects(other)
 }
 
-# Effects of which a term may have any variance beside those of the others.
+# The effects of a term whose variance is free given those of the others.
 free_effects <- function(term) {
   switch(
     term$structure,
@@ -143,7 +144,7 @@ free_effects <- function(term) {
   )
 }
 
-# Add to a fit what takes second derivatives, while there are data.
+# Adds the fields that need second derivatives, while the data are available.
 with_judgement <- function(fit, spec) {
   judged <- core_glmm_certificate(spec, fit$parameters, held_index(fit))
   judged$certificate$noise <- fit$optsum$certificate$noise
@@ -153,11 +154,10 @@ with_judgement <- function(fit, spec) {
   fit
 }
 
-#' Covariance of the estimates that aren't held: theta (a correlation by its angle), beta,
-#' log(shape)
+#' The covariance of the free estimates: theta (a correlation by its angle), beta, log(shape)
 #'
-#' `NULL` if the Hessian has a negative eigenvalue. Computing it costs nearly as much as the fit: a
-#' method that needs it more than once works on `with_covariance(fit)`.
+#' `NULL` if the Hessian has a negative eigenvalue. As it costs nearly as much as the fit, a method
+#' that needs it more than once works on `with_covariance(fit)`.
 #' @noRd
 hessian_covariance <- function(fit) {
   if ("covariance" %in% names(fit)) {
@@ -166,8 +166,7 @@ hessian_covariance <- function(fit) {
   core_glmm_covariance(fit_spec(fit), fit$parameters, held_index(fit))
 }
 
-#' The fit with the covariance of its estimates in the field `covariance`, where something is
-#' computed from it
+#' The fit with the covariance of its estimates in the field `covariance`, if it will be needed
 #' @noRd
 with_covariance <- function(fit) {
   if (needs_hessian(fit)) {
@@ -176,8 +175,8 @@ with_covariance <- function(fit) {
   fit
 }
 
-#' Whether something that is printed is computed from the covariance of the estimates: standard
-#' errors of the fixed effects, unless they are separated, and of an estimated shape
+#' Whether printed results need the covariance of the estimates: standard errors of the fixed
+#' effects, unless they are separated, and of an estimated shape
 #' @noRd
 needs_hessian <- function(fit) UseMethod("needs_hessian")
 
@@ -203,7 +202,7 @@ hessian_fixed_covariance <- function(fit) {
   out
 }
 
-#' An estimated theta of the negative binomial, or dispersion: the estimate and its standard error
+#' An estimated shape (theta of the negative binomial, or dispersion) and its standard error
 #' @return `NULL` if no shape is estimated.
 #' @noRd
 shape_estimate <- function(fit) UseMethod("shape_estimate")
@@ -222,7 +221,7 @@ shape_estimate.rlmm_glmm <- function(fit) {
   } else {
     covariance[nrow(covariance), nrow(covariance)]
   }
-  # The parameter is the logarithm of the shape.
+  # The parameter of the objective is the logarithm of the shape.
   c(
     estimate = fit$glmm$shape,
     std_error = fit$glmm$shape * sqrt(variance)

@@ -1,8 +1,10 @@
-# The response of a generalized model: what the user gives, as means `y` of `weights` trials.
+# The response of a generalized model: converts the user's response to means `y` of `weights`
+# trials.
 
-#' @param values The response as it stands in the model frame.
+#' Converts the response
+#' @param values The response in the model frame.
 #' @param weights Prior weights, or `NULL`.
-#' @return A list: `y`, and `weights` (`NULL`: all are one).
+#' @return A list: `y`, and `weights` (`NULL` if all are one).
 #' @noRd
 glmm_response <- function(values, weights, family, name) {
   weights <- if (!is.null(weights)) as.double(weights)
@@ -38,7 +40,7 @@ binomial_response <- function(values, weights, name) {
   )
 }
 
-# Proportions, and numbers of trials, from columns of successes and failures.
+# Proportions and numbers of trials from columns of successes and failures.
 counted_response <- function(counts, weights) {
   trials <- as.double(rowSums(counts))
   y <- ifelse(trials == 0, 0, as.double(counts[, 1L]) / trials)
@@ -52,7 +54,8 @@ glmm_numbers <- function(values, family, name) {
   as.double(values)
 }
 
-#' Tell of a factor with more than two levels: all but the first are taken together
+#' Gives a message about a factor with more than two levels, of which all but the first are
+#' successes
 #' @noRd
 tell_levels <- function(values, name) {
   if (!is.factor(values) || nlevels(values) <= 2L) {
@@ -85,10 +88,9 @@ tell_levels <- function(values, name) {
 
 # Checks --------------------------------------------------------------------
 
-#' Check that the values of the response can occur in the family
+#' Checks that the values of the response are possible for the family
 #'
-#' Values that cannot occur are errors; successes that are not whole numbers are a warning, as in
-#' glm().
+#' Impossible values are errors; successes that are not integers are a warning, as in glm().
 #' @noRd
 check_glmm_response <- function(response, values, family, name, rows) {
   kind <- core_family(family)
@@ -132,10 +134,10 @@ not_whole <- function(n, name) {
   sprintf("%s of %s %s not.", plural(n, "value"), tick(name), verb)
 }
 
-#' Warn of counts that aren't whole numbers
+#' Warns about counts that aren't integers
 #' @noRd
 check_whole_counts <- function(y, name) {
-  # Counts may be as far from whole numbers as dpois() lets them be.
+  # The tolerance is that of dpois().
   difference <- abs(y - round(y))
   off <- difference > 1e-7 * pmax(1, y)
   if (!any(off)) {
@@ -165,8 +167,7 @@ abort_response_range <- function(name, values, rows, family, is_counts) {
   )
 }
 
-# What values outside of zero to one may be: one of two numbers for a failure and a success, or
-# counts.
+# The hint for values outside of [0, 1]: two numbers for failure and success, or counts.
 trials_hint <- function(name, values) {
   codes <- sort(unique(as.double(values)))
   is_grade <- length(codes) > 2L && length(codes) <= 10L
@@ -200,7 +201,7 @@ wrong_values_phrase <- function(name, rows, wrong) {
   )
 }
 
-# The words for what a response must be, and for what it is otherwise.
+# The words for the possible values of a response and for violations.
 response_range <- function(kind, is_counts) {
   response_ranges[[if (is_counts) "nonnegative" else family_row(kind)$range]]
 }
@@ -226,7 +227,7 @@ abort_glmm_response <- function(name, values, family) {
   )
 }
 
-# Text for failures and successes.
+# The hint for a text response with failures and successes.
 text_factor_hint <- function(name, values, family) {
   if (is.character(values) && has_trials(core_family(family))) {
     sprintf("Write `factor(%s)`: its first level is a failure.", name)

@@ -1,4 +1,4 @@
-# Standard errors of the variance parameters of a generalized model, and the derivatives of its
+# Standard errors of the variance parameters of a generalized model, and derivatives of its
 # log-likelihood.
 
 #' @export
@@ -24,8 +24,8 @@ variance_vcov.rlmm_glmm <- function(
   )
 }
 
-#' Why a generalized fit has no covariance of its variance parameters
-#' @return `NULL` if it has one; otherwise text.
+#' The reason why a generalized fit has no covariance of its variance parameters
+#' @return Text; `NULL` if it has one.
 #' @noRd
 no_variance_errors <- function(fit) {
   if (fit$glmm$fast) {
@@ -50,8 +50,8 @@ abort_no_variance_errors <- function(reason) {
   )
 }
 
-# The covariance of theta and the logarithm of the shape; 0 of what is held, and of a shape that
-# isn't estimated.
+# The covariance of theta and the logarithm of the shape, with zeros for held elements and a shape
+# that isn't estimated.
 glmm_variance_covariance <- function(fit) {
   n <- length(fit$theta)
   out <- matrix(0, n + 1L, n + 1L)
@@ -69,8 +69,8 @@ glmm_variance_covariance <- function(fit) {
   out
 }
 
-# The Jacobian of the parameters on a scale in theta and the logarithm of the shape, and the rows
-# that have no standard error.
+# The Jacobian of variance parameters on a scale in theta and the logarithm of the shape, and the
+# rows without a standard error.
 glmm_variance_map <- function(fit, scale) {
   map <- effects_variance_map(fit, scale)
   if (!has_scale(fit)) {
@@ -83,7 +83,7 @@ glmm_variance_map <- function(fit, scale) {
   map
 }
 
-# The row of sigma or its square: their derivative by the logarithm of the shape.
+# The row of sigma or its square, with their derivative in the logarithm of the shape.
 sigma_row <- function(fit, scale) {
   is_variance <- scale == "variance"
   slope <- if (is_variance) fit$sigma^2 else fit$sigma / 2
@@ -92,7 +92,7 @@ sigma_row <- function(fit, scale) {
   row
 }
 
-# The part of `glmm_variance_map()` that the random effects have.
+# The rows of the random effects in `glmm_variance_map()`.
 effects_variance_map <- function(fit, scale) {
   if (scale == "theta") {
     return(theta_map(fit))
@@ -102,7 +102,7 @@ effects_variance_map <- function(fit, scale) {
   rows <- seq_len(nrow(in_theta) - 1L)
   jacobian <- cbind(in_theta[rows, free, drop = FALSE], 0)
   lost <- singular_rows(fit)
-  # The derivative of a singular term may not exist.
+  # The derivatives of a singular term may not exist.
   jacobian[lost, ] <- 0
   list(jacobian = jacobian, lost = lost)
 }
@@ -168,7 +168,7 @@ hessian.rlmm_glmm <- function(
   -(columns + t(columns)) / 4
 }
 
-# The derivatives of a function's values by each element of `at`, a column each.
+# The derivatives of a function in each element of `at`, with a column for each.
 central_differences <- function(f, at, steps) {
   columns <- lapply(seq_along(at), \(j) {
     shift <- replace(0 * at, j, steps[j])
@@ -178,7 +178,7 @@ central_differences <- function(f, at, steps) {
   unname(do.call(cbind, columns))
 }
 
-# Steps of central differences: of fixed effects a hundredth of a standard error.
+# The steps of central differences, for fixed effects a hundredth of a standard error.
 difference_steps <- function(fit, parameters) {
   steps <- 1e-3 * pmax(abs(parameters), 0.1)
   n <- length(fit$theta)

@@ -1,12 +1,12 @@
-# Grouping by an expression: the same expression must give the same levels on other data.
+# Grouping by an expression, which must give the same levels in new data.
 
-#' An expression for a grouping, fit for other data
+#' The expression of a grouping, for use with new data
 #'
-#' What an atom takes from the data as a whole, or from the environment, is put in as a value: the
-#' breaks of `cut(x, 4)`, the mean in `x > mean(x)`, and the levels of the `a` in `as.integer(a)`
-#' are those of the fit.
-#' @return A list: `expr`, and `row_wise`, `FALSE` if it still gives a row another level in other
-#'   company.
+#' Summaries of the data and values from the environment are inserted as constants: the breaks of
+#' `cut(x, 4)`, the mean in `x > mean(x)`, and the levels of `a` in `as.integer(a)` are those of the
+#' fit.
+#' @return A list: `expr`, and `row_wise`, `FALSE` if the level of a row still depends on other
+#'   rows.
 #' @noRd
 group_expression <- function(atoms, data, env) {
   if (length(atoms) == 1L && is.symbol(atoms[[1L]])) {
@@ -37,17 +37,17 @@ freeze_atom <- function(atom, data, env) {
   )
 }
 
-#' Put in as values what an expression takes from the data as a whole
+#' Replaces summaries of the data in an expression by constants
 #'
-#' Arguments that don't have one value per row are constants of the fit.
-#' @param n Number of rows.
+#' Arguments that don't have one value for each row are constants of the fit.
+#' @param n The number of rows.
 #' @noRd
 freeze <- function(expr, n, data, env) {
   if (call_name(expr) %in% c("$", "@", "::", ":::", "~", "function")) {
     return(expr)
   }
   for (i in seq_along(expr)[-1L]) {
-    # An argument may be empty.
+    # An argument of a call may be empty.
     if (is.language(expr[[i]]) && !rlang::is_missing(expr[[i]])) {
       expr[[i]] <- freeze_argument(expr[[i]], n, data, env)
     }
@@ -70,8 +70,8 @@ eval_or_null <- function(expr, data, env) {
   tryCatch(eval(expr, data, env), error = \(cnd) NULL)
 }
 
-# A factor with the levels of the fit: other data may hold fewer, or text. Levels that the fit
-# didn't see come after its own.
+# A factor with the levels of the fit, since new data may have fewer levels, or text. New levels
+# come after those of the fit.
 freeze_levels <- function(name, value) {
   if (anyNA(levels(value))) {
     return(name)
@@ -84,7 +84,7 @@ freeze_levels <- function(name, value) {
   )
 }
 
-#' Whether a row by itself gets the level that it has among all: ten rows are tried
+#' Whether a single row gets the same level as among all rows, tested for ten rows
 #' @noRd
 is_row_wise <- function(expr, value, data, env) {
   n <- NROW(value)
@@ -104,7 +104,7 @@ level_of_row <- function(expr, variables, row, n, env) {
   as.character(eval_or_null(expr, alone, env))
 }
 
-# One row of a variable; a constant stays as it is.
+# One row of a variable; a constant is unchanged.
 row_of <- function(x, row, n) {
   if (NROW(x) != n) {
     x
@@ -120,7 +120,7 @@ is_cut <- function(expr) {
   identical(name, quote(cut)) || identical(name, quote(base::cut))
 }
 
-# Put the breaks into a call of `cut()`, which places a given number of them by the range of its x.
+# Inserts the breaks into a call of `cut()` with a number of breaks, which depend on the range of x.
 freeze_cut <- function(expr, data, env) {
   matched <- match.call(cut.default, expr)
   breaks <- matched$breaks
@@ -135,7 +135,8 @@ freeze_cut <- function(expr, data, env) {
   matched
 }
 
-# Breaks as documented in ?cut: of equal widths, the outer limits moved out by 0.1% of the range.
+# Breaks as documented in ?cut: of equal widths, with the outer limits extended by 0.1% of the
+# range.
 equal_breaks <- function(range, n) {
   width <- diff(range)
   if (width == 0) {

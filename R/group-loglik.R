@@ -1,35 +1,33 @@
 #' The log-likelihood by groups or rows, and cross-validation
 #'
-#' `group_loglik()` splits the log-likelihood into the parts of the groups that share no random
-#' effect, or returns the density of each row given the random effects. `leave_group_out()` says how
-#' well the model predicts a group that it hasn't seen.
-#'
+#' `group_loglik()` splits the log-likelihood into the contributions of groups that share no random
+#' effects, or returns the density of each row given the random effects. `leave_group_out()`
+#' estimates how well the model predicts a new group.
 #' @details
-#' With `by = "group"` the random effects are integrated out, and the parts add up to the (not
-#' restricted) log-likelihood at the estimates of the fit, `logLik(fit)` of a fit by maximum
-#' likelihood. The groups are the levels of the factor that all others are nested in; with crossed
-#' factors that are connected there is one group only. With `by = "row"` the density is conditional
-#' on the modes of the random effects: it tells how well rows of the same groups are fitted, and its
-#' sum is larger.
+#' With `by = "group"` the random effects are integrated out, and the contributions add up to the
+#' (not restricted) log-likelihood at the estimates, which is `logLik(fit)` for a fit by maximum
+#' likelihood. The groups are the levels of the factor in which all others are nested; connected
+#' crossed factors form a single group. With `by = "row"` the density is conditional on the modes of
+#' the random effects: it shows how well rows of the same groups are fitted, and its sum is larger.
 #'
-#' Each group's out-of-sample log-likelihood is that at the estimates without it. These are found as
-#' by [influence()]: of a linear model fixed effects and sigma exactly, and theta by one Newton step
-#' with the exact derivatives of what is left; of a generalized model all parameters by one Newton
-#' step. `refit = TRUE` fits each time.
+#' The out-of-sample log-likelihood of each group is evaluated at the estimates without it. These
+#' are computed as by [influence()]: for a linear model, fixed effects and sigma exactly, and theta
+#' by one Newton step with the exact derivatives of the remaining rows; for a generalized model, all
+#' parameters by one Newton step. `refit = TRUE` refits the model each time.
 #'
-#' @param object A fit.
-#' @param by `"group"` or `"row"`.
-#' @param groups What is left out together: names of grouping factors, variables, or a factor, as in
-#'   [influence()], whose levels must hold each group of shared random effects as a whole; by
-#'   default those groups.
-#' @param refit Fit again each time?
-#' @param x What `leave_group_out()` returned.
-#' @param digits Significant digits.
+#' @param object A fitted model.
+#' @param by The units: `"group"` or `"row"`.
+#' @param groups The sets that are left out: names of grouping factors, variables, or a factor, as
+#'   in [influence()], whose levels must contain whole groups of shared random effects; by default
+#'   these groups.
+#' @param refit Whether to refit the model each time.
+#' @param x The result of `leave_group_out()`.
+#' @param digits The number of significant digits.
 #' @param ... Not used.
 #' @return `group_loglik()`: a named vector. `leave_group_out()`: a list of class `"rlmm_left_out"`:
-#'   `table`, a data frame with `group`, `size`, `loglik` and `elpd` (in and out of sample); their
-#'   sum `elpd`, its standard error `se`, and `p`, the effective number of parameters, by which the
-#'   log-likelihood is larger.
+#'   `table`, a data frame with the columns `group`, `size`, `loglik` (in sample) and `elpd` (out of
+#'   sample); the sum `elpd`, its standard error `se`, and `p`, the effective number of parameters,
+#'   that is the difference between the log-likelihood and `elpd`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
 #' group_loglik(fit)
@@ -146,8 +144,7 @@ warn_of_lost_groups <- function(labels) {
 
 # Groups --------------------------------------------------------------------------------
 
-#' The independent groups, named by the levels of a grouping factor where there is one that they
-#' are
+#' The independent groups, named by the levels of a grouping factor if they are its levels
 #' @noRd
 named_groups <- function(fit) {
   groups <- independent_groups(fit)
@@ -172,7 +169,7 @@ left_out_sets <- function(fit, groups) {
   list(labels = names(rows), rows = unname(rows))
 }
 
-# The sets of rows that `groups` says, as a factor; each holds whole independent groups.
+# The sets of rows for the argument `groups`, as a factor; each contains whole independent groups.
 set_factor <- function(fit, groups) {
   sets <- deletion_sets(fit, groups)
   factor <- factor(rep(seq_along(sets$rows), lengths(sets$rows)))
@@ -207,7 +204,7 @@ abort_one_group <- function() {
   )
 }
 
-#' Refuse fits whose criterion isn't the sum of parts of the groups
+#' Raises an error about fits whose criterion isn't a sum over groups
 #' @noRd
 check_separable <- function(fit) UseMethod("check_separable")
 
@@ -233,10 +230,10 @@ check_separable.rlmm_glmm <- function(fit) {
 
 # Likelihood -----------------------------------------------------------------------------
 
-#' The log-likelihood of some rows at given parameters, `NA` if there are none
-#' @param spec What `fit_spec()` returns.
-#' @param at For a linear model a list: `theta`, `beta` (the free ones) and `sigma`; for a
-#'   generalized one the arguments of its objective.
+#' The log-likelihood of some rows at given parameters; `NA` if the parameters are missing
+#' @param spec The result of `fit_spec()`.
+#' @param at The parameters: for a linear model a list of `theta`, `beta` (free coefficients) and
+#'   `sigma`; for a generalized one the arguments of its objective.
 #' @noRd
 marginal_loglik <- function(fit, spec, rows, at) UseMethod("marginal_loglik")
 
@@ -272,7 +269,7 @@ row_loglik.rlmm_lmm <- function(fit) {
   sd <- fit$sigma / sqrt(weights)
   y <- fit_response(fit)$y
   density <- stats::dnorm(y, fit$fitted, sd, log = TRUE)
-  # A row of weight zero has no part in the likelihood.
+  # Rows of weight zero don't contribute to the likelihood.
   ifelse(weights > 0, density, 0)
 }
 
@@ -334,7 +331,7 @@ stepped_parameters.rlmm_glmm <- function(fit, rows) {
   replace(at, free, start - step)
 }
 
-#' The parameters of a new fit without some rows
+#' The parameters of a refit without some rows
 #' @noRd
 refitted_parameters <- function(fit, rows) UseMethod("refitted_parameters")
 

@@ -1,14 +1,14 @@
 # The independent parts of a model: groups of rows that share no random effect.
 
-#' The groups of rows that no random effect joins to others
+#' The groups of rows that share no random effects with other rows
 #' @return A factor.
 #' @noRd
 independent_groups <- function(fit) {
   connected_rows(lapply(fit_terms(fit), `[[`, "refs"))
 }
 
-#' The groups of rows that levels of some factors join
-#' @param refs A list of level numbers, one for each row.
+#' The connected components of rows under several factors
+#' @param refs A list with the level numbers of each factor, for all rows.
 #' @noRd
 connected_rows <- function(refs) {
   label <- refs[[1L]]
@@ -24,7 +24,7 @@ connected_rows <- function(refs) {
   }
 }
 
-#' The spec of some rows of a model, with their levels alone
+#' The spec of some rows of a model, with only their levels
 #' @noRd
 spec_of_rows <- function(spec, rows) {
   spec <- spec_rows(spec, rows)
@@ -32,7 +32,7 @@ spec_of_rows <- function(spec, rows) {
   spec
 }
 
-# A term with the levels that its rows have.
+# A term with only the levels that occur.
 with_present_levels <- function(term) {
   present <- unique(term$refs)
   term$refs <- match(term$refs, present)

@@ -1,9 +1,9 @@
-# What package gtsummary asks of a model: its table of coefficients.
+# Methods for package gtsummary: the table of coefficients.
 
 #' Tables of the fixed effects by gtsummary
 #'
-#' The default of gtsummary shows the standard deviations of the random effects too, as if they were
-#' coefficients; for the classes of mixed models that it knows, the fixed effects alone.
+#' gtsummary's default includes the standard deviations of the random effects as if they were
+#' coefficients; for known classes of mixed models it shows only the fixed effects.
 #' @noRd
 #' @rawNamespace S3method(gtsummary::tbl_regression, rlmm)
 tbl_regression.rlmm <- function(x, tidy_fun = tidy_fixed_effects, ...) {

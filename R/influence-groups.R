@@ -1,7 +1,7 @@
-# Influence: which rows are deleted together.
+# The sets of rows that influence() deletes.
 
-#' Which rows are deleted together
-#' @return A list: `name` of the groups, `deleted` (labels), `rows` (a list of numbers).
+#' The sets of rows that are deleted
+#' @return A list: `name` of the groups; `deleted`, their labels; and `rows`, a list of row numbers.
 #' @noRd
 deletion_sets <- function(fit, groups) {
   frame <- fit_frame(fit)

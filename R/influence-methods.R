@@ -1,4 +1,4 @@
-# What influence() has found, as Cook's distances, tables and a picture.
+# Methods for the result of influence(): Cook's distances, tables and plots.
 
 without_case <- function(x, part) {
   x[[paste0(part, "[-", x$groups, "]")]]
@@ -30,7 +30,7 @@ cooks.distance.influence.rlmm <- function(model, ...) {
   change <- dfbeta.influence.rlmm(model)[, free, drop = FALSE]
   m <- nrow(change)
   p <- sum(free)
-  # lme4 counts the deletions as if they were observations.
+  # As in lme4, the number of deletions takes the place of the number of observations.
   share <- if (p > 0L) {
     (m - p) / (m * p)
   } else {
@@ -102,7 +102,7 @@ influence_ways <- c(
 )
 
 #' @rdname influence.rlmm
-#' @param digits Significant digits.
+#' @param digits The number of significant digits.
 #' @export
 format.influence.rlmm <- function(x, digits = 3, n = 10, ...) {
   warn_of_dots(...)
@@ -155,7 +155,7 @@ plot.influence.rlmm <- function(x, n = 5, ...) {
   draw_with(lattice::xyplot, defaults, ...)
 }
 
-# Labels of the `n` largest distances only.
+# Labels for the `n` largest distances.
 largest_labels <- function(distance, labels, n) {
   is_shown <- rank(-distance, ties.method = "first") <= n
   ifelse(is_shown, as.character(labels), NA)

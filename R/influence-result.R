@@ -1,6 +1,6 @@
-# The result of influence(): estimates without each case beside those of all cases.
+# Constructs the result of influence(): the estimates without each case and those of all cases.
 
-# A list of more numbers than this isn't kept.
+# Covariance matrices with more numbers than this are not kept.
 max_vcov_numbers <- 1e7
 
 new_influence <- function(fit, sets, found, way) {
@@ -40,13 +40,13 @@ estimates_with <- function(fit, vcov) {
   )
 }
 
-# The elements of two lists of the same length in turn.
+# Interleaves two lists of the same length.
 beside <- function(a, b) {
   turn <- order(c(seq_along(a), seq_along(b)))
   c(a, b)[turn]
 }
 
-#' The estimates without each case, a row for each; of `vcov` a list
+#' The estimates without each case, with a row for each; `vcov` is a list
 #' @noRd
 estimates_without <- function(fit, found, labels, vcovs) {
   rows <- \(values, names) case_rows(values, labels, names)
@@ -74,7 +74,7 @@ case_rows <- function(values, labels, names) {
   )
 }
 
-#' The covariance matrix with rows and columns of zeros for coefficients that are held
+#' The covariance matrix with rows and columns of zeros for held coefficients
 #' @noRd
 padded_vcov <- function(vcov, free, full) {
   out <- 0 * full
@@ -94,7 +94,7 @@ covariance_ratios <- function(vcovs, full) {
   exp(vapply(vcovs, log_det, 0) - whole)
 }
 
-#' The residual variance, then variances and covariances by term, under lme4's names
+#' The residual variance, then the variances and covariances by term, named as in lme4
 #' @param at A list with `theta` and `sigma`: the fit, or its estimates without a case.
 #' @noRd
 components_at <- function(fit, at, names) {

@@ -1,58 +1,58 @@
 #' Influence of observations and groups
 #'
-#' `influence()` says what the estimates would be without each observation, or without each level of
-#' a grouping factor. The result has the elements and the class of that of lme4, so that
-#' `cooks.distance()`, `dfbeta()` and `dfbetas()` answer for it, and car draws it.
+#' Computes the estimates without each observation, or without each level of a grouping factor. The
+#' result has the elements and the class of the one in lme4, so that `cooks.distance()`, `dfbeta()`
+#' and `dfbetas()` have methods for it, and car can plot it.
 #'
 #' @details
-#' Three ways, from fast to exact:
+#' There are three methods, from fast to exact:
 #'
-#' * Theta fixed (`one_step = FALSE`): fixed effects and residual variance are exactly those of the
-#'   rows that are left, at the theta of all rows. They come from the hat matrix, without a fit: the
-#'   2,972 students of [InstEval] take seconds.
-#' * Theta by one Newton step from its estimate, with the exact gradient and Hessian of the rows
-#'   that are left; the other estimates are those at this theta. This is the default for linear
-#'   models as long as the number of deletions times that of rows is below 20 million.
-#' * `refit = TRUE`: a new fit each time, as lme4 has it.
+#' * Fixed theta (`one_step = FALSE`): fixed effects and residual variance are exactly those of the
+#'   remaining rows, at the theta of all rows. They are computed from the hat matrix without
+#'   refitting: the 2,972 students of [InstEval] take seconds.
+#' * One Newton step in theta from its estimate, with the exact gradient and Hessian of the
+#'   remaining rows; the other estimates are those at this theta. This is the default for linear
+#'   models as long as the number of deletions times the number of rows is below 20 million.
+#' * `refit = TRUE`: a refit without each case, as in lme4.
 #'
-#' For a generalized model without `refit` the deletion is one in the working linear model, as for
-#' [glm()]: one step of PIRLS at fixed theta.
+#' For a generalized model without `refit`, cases are deleted from the working linear model, as for
+#' [glm()]: one PIRLS step at fixed theta.
 #'
-#' Where the rows that are left don't identify the fixed effects, the result is `NA`, with a
-#' warning.
+#' If the remaining rows don't identify the fixed effects, the result is `NA`, with a warning.
 #'
-#' `dfbeta()` and `dfbetas()` are estimates without a case less those of all cases, as in lme4 (the
-#' other way round than for [lm()]), `dfbetas()` in standard errors of the estimate without the
-#' case. `cooks.distance()` is the squared change of the fixed effects in terms of their covariance
-#' matrix, over their number p, and, as in lme4, times (m - p) / m for m deletions; `which =
-#' "var.cov"` are changes of variances and covariances.
+#' `dfbeta()` and `dfbetas()` are the estimates without a case minus those of all cases, as in lme4
+#' (for [lm()] the sign is the opposite); `dfbetas()` divides by the standard errors without the
+#' case. `cooks.distance()` is the squared change of the fixed effects in the metric of their
+#' inverse covariance matrix, divided by their number p and, as in lme4, multiplied by (m - p) / m
+#' for m deletions. With `which = "var.cov"` the changes are those of variances and covariances.
 #'
-#' `covratio(fit)`, `dffits(fit)`, `lm.influence(fit)` and `influence.measures(fit)` are functions
-#' of the stats package for fits of [lm()] alone, and no generics: all of them end in an error, that
-#' of `covratio()` in R's own words. `as.data.frame(influence(fit))` has a column `covratio`.
+#' `covratio(fit)`, `dffits(fit)`, `lm.influence(fit)` and `influence.measures(fit)` of the stats
+#' package are for fits of [lm()] and not generic: they are errors, `covratio()` with R's own
+#' message. `as.data.frame(influence(fit))` has a column `covratio`.
 #'
-#' @param model A fit; for the methods of the result also that.
-#' @param groups `NULL` for observations; otherwise the names of one grouping factor of the model or
-#'   variable of the data, or of several whose combinations are deleted; or a factor with a value
-#'   for each row of the model frame.
-#' @param refit Fit again each time?
-#' @param one_step Take a Newton step in theta? By default wherever it is cheap; see Details.
-#' @param which The estimates concerned: `"fixed"` effects, or variances and covariances.
+#' @param model A fitted model, or for the methods of the result that result.
+#' @param groups The cases to delete: `NULL` for observations; the name of a grouping factor of the
+#'   model or of a variable of the data, or several names, whose combinations are deleted; or a
+#'   factor with a value for each row of the model frame.
+#' @param refit Whether to refit the model without each case.
+#' @param one_step Whether to take a Newton step in theta, by default if it is cheap; see Details.
+#' @param which The estimates: `"fixed"` effects, or `"var.cov"` for variances and covariances.
 #' @param x,row.names,optional,n For printing (`n` is the number of lines), and for
 #'   `as.data.frame()`.
-#' @param infl For the method of fits, what `influence()` has found; by default it is computed, for
-#'   single observations.
-#' @param ... For `plot()`, passed to lattice. Arguments of lme4's method that steer its refits,
-#'   such as `maxfun` or `ncores`, have no effect, and a message says so; others are refused.
-#' @return `influence()`: a list of class `"influence.merMod"`. With `g` standing for the name of
-#'   the groups, or for `case`, the elements are `fixed.effects`, `fixed.effects[-g]` (a row for
-#'   each deletion), `var.cov.comps`, `var.cov.comps[-g]`, `vcov`, `vcov[-g]` (a list; `NULL` where
-#'   it would have over ten million numbers), `groups`, `deleted`, `converged`, `function.evals`;
-#'   and, beyond lme4's, `std.error[-g]`, `theta`, `theta[-g]`, `covratio` (the determinant of the
-#'   covariance matrix of the fixed effects, over that of all rows), `hat` (the leverage of the rows
-#'   deleted), `size` (their number), and `method`.
+#' @param infl For the methods of fits, the result of `influence()`, by default for single
+#'   observations.
+#' @param ... For `plot()`, passed to lattice. Arguments of lme4's method that control its refits,
+#'   such as `maxfun` or `ncores`, have no effect and give a message; other arguments are errors.
+#' @return `influence()`: a list of class `"influence.merMod"`. With `g` the name of the groups, or
+#'   `case`, its elements are `fixed.effects`, `fixed.effects[-g]` (a row for each deletion),
+#'   `var.cov.comps`, `var.cov.comps[-g]`, `vcov`, `vcov[-g]` (a list; `NULL` if it would have more
+#'   than ten million numbers), `groups`, `deleted`, `converged` and `function.evals`, as in lme4;
+#'   and in addition `std.error[-g]`, `theta`, `theta[-g]`, `covratio` (the determinant of the
+#'   covariance matrix of the fixed effects relative to that of all rows), `hat` (the leverage of
+#'   the deleted rows), `size` (their number) and `method`.
 #'
-#'   `as.data.frame()`: a row for each deletion, with `deleted`, `size`, `hat`, `cooks.distance`,
+#'   `as.data.frame()`: a data frame with a row for each deletion and the columns `deleted`, `size`,
+#'   `hat`, `cooks.distance`,
 #'   `covratio`, and the `dfbetas` of the fixed effects. `plot()`: Cook's distances in their order,
 #'   an object of class `"trellis"`.
 #' @seealso [hatvalues.rlmm()] for diagnostics of the conditional fit.
@@ -100,7 +100,7 @@ estimates_of_cases <- function(fit, rows, way) {
   )
 }
 
-# What lme4's method can be told of its refits, and of the processes that they run in.
+# The arguments of lme4's method for its refits and parallel processes.
 lme4_influence_arguments <- c(
   "data",
   "maxfun",
@@ -123,7 +123,7 @@ deletion_way <- function(fit, n_sets, refit, one_step) {
 
 # The estimates without a case --------------------------------------------
 
-#' At fixed theta
+#' The estimates at fixed theta
 #' @noRd
 fixed_cases <- function(fit, sets) {
   n <- fit$dev$n_eff
@@ -147,7 +147,7 @@ fixed_cases <- function(fit, sets) {
   )
 }
 
-#' The residual standard deviation of rows that are left, and the one that multiplies Lambda
+#' The residual standard deviation of the remaining rows, and the one that scales Lambda
 #' @noRd
 left_sigma <- function(fit, pwrss, n) {
   if (isGLMM.rlmm(fit)) {
@@ -169,7 +169,7 @@ inverse_or_na <- function(x) {
   }
 }
 
-#' At a theta one Newton step away
+#' The estimates at a theta one Newton step away
 #' @noRd
 stepped_case <- function(fit, rows) {
   est <- newton_estimates(fit, rows)
@@ -186,7 +186,7 @@ stepped_case <- function(fit, rows) {
   )
 }
 
-#' Fitted again
+#' The estimates of a refit
 #' @noRd
 refitted_case <- function(fit, rows) {
   again <- tryCatch(
@@ -223,7 +223,7 @@ undetermined_case <- function(fit) {
   )
 }
 
-#' Add the leverage of the rows at theta of all rows, where it isn't there yet
+#' Adds the leverage of the deleted rows, at the theta of all rows, if it is missing
 #' @noRd
 with_leverages <- function(found, fit, sets) {
   if (length(found) == 0L || !is.null(found[[1L]]$leverage)) {

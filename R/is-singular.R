@@ -1,25 +1,25 @@
 #' Singular fits
 #'
-#' A fit is singular when the estimated covariance matrix of a random-effects term doesn't have full
-#' rank: an estimated variance is zero, a correlation is 1 or -1, or some combination of the effects
-#' doesn't vary between the levels. The estimates of such a fit are valid maximum (restricted)
-#' likelihood estimates; the term is larger than the data can support.
+#' A fit is singular if the estimated covariance matrix of a random-effects term doesn't have full
+#' rank: a variance is zero, a correlation is 1 or -1, or some combination of the effects is
+#' constant across levels. The estimates are valid (restricted) maximum likelihood estimates, but
+#' the term is larger than the data support.
 #'
-#' `isSingular()` says whether any term is singular, `is_singular()` explains it term by term. The
-#' message after a fit, [summary()][summary.rlmm], and [certificate()] go by the same rule: some
-#' combination of the effects has a standard deviation below `tol` times the residual one, each
-#' effect in units of the root mean square of its column of the model matrix. So the units of a
-#' covariate don't matter, nor does the order of the effects. (lme4 looks at the diagonal of the
-#' covariance factor as it is.) A term whose covariance is held at given values is never called
+#' `isSingular()` returns whether any term is singular; `is_singular()` explains it term by term.
+#' The message after a fit, [summary()][summary.rlmm] and [certificate()] use the same rule: some
+#' combination of the effects has a standard deviation below `tol` times the residual standard
+#' deviation, with each effect scaled by the root mean square of its column of the model matrix. The
+#' result therefore doesn't depend on the units of covariates or the order of effects. (lme4
+#' compares the diagonal of the covariance factor itself.) A term whose covariance is held is never
 #' singular.
 #'
-#' @param x A fit.
+#' @param x A fitted model.
 #' @param tol The tolerance, relative to the residual standard deviation.
-#' @param ... Not used; anything here is an error.
-#' @return `isSingular()`: `TRUE` or `FALSE`. `is_singular()`: a data frame with a row per term:
-#'   `term`, `singular`, `rank`, `size` (number of effects), and `reason`, a phrase for singular
-#'   terms. Its attribute `"directions"` holds for each term a matrix whose columns span the
-#'   combinations of effects without variance.
+#' @param ... Not used; any argument here is an error.
+#' @return `isSingular()`: `TRUE` or `FALSE`. `is_singular()`: a data frame with a row for each term
+#'   and the columns `term`, `singular`, `rank`, `size` (the number of effects) and `reason`, a
+#'   phrase for singular terms. Its attribute `"directions"` has for each term a matrix whose
+#'   columns span the combinations of effects without variance.
 #' @examples
 #' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2)
 #' isSingular(fit)
@@ -36,8 +36,8 @@ isSingular.rlmm <- function(x, tol = 1e-4, ...) {
   has_singular_term(x, tol)
 }
 
-# A combination of effects whose standard deviation is below this share of the residual one doesn't
-# vary.
+# The standard deviation, relative to the residual one, below which a combination of effects counts
+# as constant.
 singular_tolerance <- 1e-4
 
 has_singular_term <- function(fit, tol = singular_tolerance) {
@@ -72,7 +72,7 @@ singularity_columns <- function(labels, found, size) {
   )
 }
 
-#' Lambda's templates, each effect in units of its column of Z
+#' The templates of Lambda, with effects scaled by their columns of Z
 #' @noRd
 scaled_templates <- function(fit) {
   Map(
@@ -100,7 +100,7 @@ describe_template <- function(template, is_held, tol) {
   )
 }
 
-#' Say in words what makes a template rank-deficient, the simplest cause first
+#' The cause of a template's rank deficiency in words, the simplest one first
 #' @noRd
 singular_reason <- function(template, directions, tol) {
   scale <- sqrt(rowSums(template^2))
@@ -145,8 +145,8 @@ extreme_phrase <- function(extreme) {
 }
 
 extreme_correlations <- function(correlation) {
-  # Two effects define a plane: there the limit must be named even when `tol` let a slightly smaller
-  # correlation pass.
+  # With two effects a correlation at its limit is the only cause, also if it is slightly smaller
+  # because of `tol`.
   limit <- if (nrow(correlation) == 2) 0 else 1 - 1e-6
   cells <- which(
     lower.tri(correlation) & abs(correlation) > limit,
@@ -159,13 +159,13 @@ extreme_correlations <- function(correlation) {
   )
 }
 
-#' A combination of effects in words, "0.82 a - 0.57 b", in units of each effect's standard
-#' deviation, without small parts
+#' A combination of effects in words, "0.82 a - 0.57 b", without small coefficients, with effects
+#' scaled by their standard deviations
 #' @noRd
 format_combination <- function(weights, labels) {
   weights <- weights / sqrt(sum(weights^2))
   order <- utils::head(order(-abs(weights)), 5L)
-  # The largest part is positive.
+  # The sign is chosen so that the largest coefficient is positive.
   weights <- (weights * sign(weights[order[1L]]))[order]
   is_shown <- abs(weights) >= 0.05
   sign <- ifelse(weights < 0, "- ", "+ ")

@@ -1,16 +1,15 @@
-# Kenward and Roger's (1997) covariance matrix of the fixed effects and degrees of freedom, their
-# formulas as of pbkrtest (Halekoh and Hojsgaard 2014).
+# The covariance matrix of the fixed effects and degrees of freedom of Kenward and Roger (1997),
+# with the formulas of pbkrtest (Halekoh and Hojsgaard 2014).
 #
 # Let Sigma = sigma^2 V have the derivatives G_r in its parameters, W = 2 [tr(P G_r P G_s)]^-1 be
-# the covariance matrix of the parameters' estimates, P_r = -X'Sigma^-1 G_r Sigma^-1 X, and M_rs =
+# the covariance matrix of the parameter estimates, P_r = -X'Sigma^-1 G_r Sigma^-1 X, and M_rs =
 # X'Sigma^-1 G_r P G_s Sigma^-1 X. The adjusted covariance matrix is Phi + 2 Phi (sum W_rs M_rs)
-# Phi. As it doesn't depend on the basis in which the changes of Sigma are expressed, the last one
-# here is V itself, in place of the residual variance: then P V P = P, and M_rs = 0 where r or s is
-# the last.
+# Phi. It doesn't depend on the basis of the changes of Sigma; here the last one is V itself, in
+# place of the residual variance: then P V P = P, and M_rs = 0 if r or s is the last.
 
-#' The adjusted covariance matrix, and what the degrees of freedom need
-#' @return A list: `covariance` of all coefficients; and, of those that aren't held, `root`, R of
-#'   X = QR; `phi`, (Q'V^-1 Q)^-1; `slopes`, a list of P_r (for sigma = 1, of Q); `w`, W.
+#' The adjusted covariance matrix and the quantities for the degrees of freedom
+#' @return A list: `covariance` of all coefficients; and, for the free ones, `root`, R of X = QR;
+#'   `phi`, (Q'V^-1 Q)^-1; `slopes`, a list of P_r (for sigma = 1 and Q); and `w`, W.
 #' @noRd
 kenward_roger <- function(fit) {
   check_has_rows(fit)
@@ -41,7 +40,7 @@ kenward_roger <- function(fit) {
   )
 }
 
-# The covariance of coefficients that are all held.
+# The covariance matrix if all coefficients are held.
 zero_covariance <- function(fit) {
   names <- names(fit$beta)
   p <- length(names)
@@ -57,8 +56,8 @@ check_has_rows <- function(fit) {
   }
 }
 
-# How the covariance of the fixed effects depends on the variance parameters, with the covariance of
-# these, `w`.
+# The derivatives of the covariance of the fixed effects in the variance parameters, with their
+# covariance `w`.
 marginal_derivatives <- function(fit) {
   weights <- working_weights(fit)
   directions <- covariance_directions(fit)
@@ -70,15 +69,15 @@ marginal_derivatives <- function(fit) {
   found
 }
 
-# Phi + 2 Phi (sum W_rs M_rs) Phi, for sigma = 1; symmetric, but for rounding.
+# Phi + 2 Phi (sum W_rs M_rs) Phi for sigma = 1, symmetrized.
 adjusted_covariance <- function(found, w) {
   bend <- weighted_sum(w, found$bends, 0 * found$phi)
   adjusted <- found$phi + 2 * found$phi %*% bend %*% found$phi
   symmetric_part(adjusted)
 }
 
-#' W, in the directions of the terms and that of V
-#' @param found What `marginal_products()` returns.
+#' W in the directions of the terms and of V
+#' @param found The result of `marginal_products()`.
 #' @noRd
 parameter_covariance <- function(fit, found, directions) {
   residual_df <- nobs.rlmm(fit) - n_free_beta(fit)
@@ -91,10 +90,10 @@ parameter_covariance <- function(fit, found, directions) {
   2 * crossprod(map, inverse_curvature(information)$matrix %*% map)
 }
 
-#' The parameters, a row each, in the directions of the terms and that of V
+#' The parameters in the directions of the terms and of V, with a row for each
 #'
-#' Terms that are held relative to sigma change with it, as V does; not those that are held on the
-#' scale of the response.
+#' Terms that are held relative to sigma change with it, as V does; terms held on the scale of the
+#' response don't.
 #' @noRd
 direction_map <- function(fit, directions) {
   is_absolute <- unlist(lapply(directions, \(found) {
@@ -120,13 +119,13 @@ weighted_sum <- function(w, matrices, zero) {
 
 # Directions -----------------------------------------------------------------
 
-#' For each term the directions in which its covariance matrix may change
+#' The directions in which the covariance matrix of each term may change
 #'
-#' A structure that is linear in its parameters, such as any covariance matrix, may change in all
-#' directions that it has, also where the fit is singular. Of another one they are the derivatives
-#' at the estimate: a parameter on which nothing depends there counts as known.
-#' @return A list for each term: `shapes`, a list of matrices, `NULL` if the term has them all;
-#'   `absolute`, whether the only one is the covariance matrix itself, held on the scale of the
+#' A structure that is linear in its parameters, such as the unstructured one, may change in all of
+#' its directions, also if the fit is singular. For other structures they are the derivatives at the
+#' estimate: a parameter with derivative zero counts as known.
+#' @return A list for each term: `shapes`, a list of matrices, `NULL` if the term has all of them;
+#'   and `absolute`, whether the only one is the covariance matrix itself, held on the scale of the
 #'   response.
 #' @noRd
 covariance_directions <- function(fit) {
@@ -153,8 +152,8 @@ covariance_directions <- function(fit) {
   )
 }
 
-# Whether a change of a covariance matrix changes anything but the variances and covariances of
-# columns that the fixed effects contain: nothing depends on those.
+# Whether a change of a covariance matrix affects columns that are not in the span of the fixed
+# effects, since nothing depends on the others.
 is_about <- function(shape, kept) any(shape[kept, kept] != 0)
 
 free_shapes <- function(term, found, roles, is_held) {
@@ -191,7 +190,7 @@ marginal_terms <- function(fit, directions, weights) {
 
 # Tests -----------------------------------------------------------------------
 
-#' Degrees of freedom of each row of `L`
+#' The degrees of freedom of each row of `L`
 #' @noRd
 kenward_roger_df <- function(found, L) {
   if (length(found$slopes) == 0L) {
@@ -203,13 +202,13 @@ kenward_roger_df <- function(found, L) {
   change <- \(slope) rowSums((reached %*% slope) * reached) / variance
   changes <- matrix(vapply(found$slopes, change, variance), nrow(L))
   df <- 2 / quadratic_rows(found$w, changes)
-  # No parameter has a part in the variance, but for rounding.
+  # Up to rounding, no parameter affects the variance.
   df[df > 1e10] <- Inf
   df[variance == 0] <- NA
   df
 }
 
-# L R^-1: the rows of `L` for the coefficients of Q.
+# L R^-1, the rows of `L` for the coefficients of Q.
 of_orthonormal <- function(L, found) {
   free <- L[, found$free, drop = FALSE]
   t(backsolve(found$root, t(free), transpose = TRUE))
@@ -232,7 +231,7 @@ kenward_roger_scale <- function(found, L) {
   if (q > 1L) matched_moments(q, a1, a2) else list(scale = 1, df = 2 / a2)
 }
 
-# The F distribution with the mean and the variance that the scaled statistic has.
+# The F distribution with the mean and the variance of the scaled statistic.
 matched_moments <- function(q, a1, a2) {
   shrink <- 1 - a2 / q
   rho <- relative_variance(q, a1, a2)
@@ -263,7 +262,7 @@ relative_variance <- function(q, a1, a2) {
   ratio^2 * v0 / v2 / q
 }
 
-# For each parameter the change of the covariance matrix of L beta, over that matrix.
+# The relative change of the covariance matrix of L beta with each parameter.
 relative_changes <- function(found, L) {
   root <- chol(L %*% found$phi %*% t(L))
   reached <- backsolve(root, L %*% found$phi, transpose = TRUE)

@@ -1,19 +1,19 @@
-# The relative covariance factor of the user's terms: their templates, and where theta stands in
+# The relative covariance factor by term: the templates of Lambda and the positions of theta in
 # them.
 
 term_groups <- function(fit) {
   vapply(fit$random, \(term) term$group, "")
 }
 
-# lme4's names of the variance components: a second term on `Subject` is "Subject.1". Only where a
+# The names of variance components in lme4: a second term of `Subject` is "Subject.1". Only if a
 # factor has several terms, the names are made syntactic.
 component_names <- function(fit) {
   groups <- term_groups(fit)
   if (anyDuplicated(groups)) make.names(groups, unique = TRUE) else groups
 }
 
-#' The element of theta that stands in each of a term's cells; `NA` where it is computed from
-#' several
+#' The element of theta in each cell of a term's template; `NA` for cells computed from several
+#' elements
 #' @noRd
 cell_theta <- function(term, cells = term_cells(term)) {
   if (has_rho(term$structure)) {
@@ -34,7 +34,7 @@ lambda_templates <- function(fit, theta = fit$theta) {
   Map(named, fit$random, lambda_blocks(fit$random, theta))
 }
 
-#' Lower bounds of theta: 0 for standard deviations and on the diagonal of the templates
+#' The lower bounds of theta: 0 for standard deviations and on the diagonal of the templates
 #' @noRd
 theta_lower <- function(random) {
   unlist(lapply(core_structures(random), `[[`, "lower"), use.names = FALSE)

@@ -1,20 +1,19 @@
-# Fits that the user interrupts: the search ends, and so does all that waits for it.
+# Interrupted fits: the search ends, and so does the code that waits for it.
 
 #' The fit that was interrupted
 #'
-#' Ctrl-C (or Esc, or the stop button) during a fit ends everything that was running, as it does
-#' anywhere in R: also the loop or the function that called for the fit. The estimates found until
-#' then are kept, and `last_rlmm()` returns them.
+#' Ctrl-C (or Esc, or the stop button) during a fit ends everything that is running, as always in R,
+#' including a loop or a function that called for the fit. The estimates so far are kept, and
+#' `last_rlmm()` returns them.
 #'
-#' What [bootstrap()] had found are the replicates that were done, what [rlmm_many()] had found the
-#' responses, and what [allFit()] had found the optimizers.
+#' For [bootstrap()], the completed replicates are kept, for [rlmm_many()] the completed responses,
+#' and for [allFit()] the completed optimizers.
 #'
-#' The optimum of a fit wasn't reached: its [opt_summary()] and its print say so, and `update(fit,
-#' start = )` goes on from there (see the examples). To bound the time of a fit beforehand, use
-#' [rlmm_control(max_time = )][rlmm_control].
-#'
-#' @return The last fit of this session that was interrupted, or what [bootstrap()], [rlmm_many()]
-#'   or [allFit()] return. An error if there is none.
+#' An interrupted fit hasn't reached an optimum, as its [opt_summary()] and print show; `update(fit,
+#' start = )` continues from its estimates (see the examples). To limit the time of a fit in
+#' advance, use [rlmm_control(max_time = )][rlmm_control].
+#' @return The last interrupted fit of this session, or the result of [bootstrap()], [rlmm_many()]
+#'   or [allFit()]. It is an error if there is none.
 #' @examples
 #' # After an interrupt:
 #' \dontrun{
@@ -22,7 +21,7 @@
 #' update(fit, start = getME(fit, "theta"))
 #' }
 #'
-#' # A bound on the time has the same effect, but that the fit is returned, with a warning
+#' # With a time limit the fit is returned with a warning
 #' fit <- suppressWarnings(
 #'   rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = rlmm_control(max_time = 1e-9))
 #' )
@@ -38,13 +37,13 @@ last_rlmm <- function() {
   interrupted$fit
 }
 
-# What was found by the last fit that was interrupted.
+# The result of the last interrupted fit.
 interrupted <- new.env(parent = emptyenv())
 
-#' End what is running, if the user interrupted the search
-#' @param statuses How the searches ended, in the core's words.
-#' @param keep A function that makes what `last_rlmm()` shall return, or `NULL` where the search is
-#'   a step of something else.
+#' Ends the running code if the user interrupted the search
+#' @param statuses The statuses of the searches from the core.
+#' @param keep A function that returns the result for `last_rlmm()`, or `NULL` if the search is a
+#'   step of something else.
 #' @noRd
 end_if_interrupted <- function(statuses, keep) {
   if ("FORCED_STOP" %in% statuses) {
@@ -52,9 +51,9 @@ end_if_interrupted <- function(statuses, keep) {
   }
 }
 
-#' Ends what is running, as the user wished
-#' @param keep As of [end_if_interrupted()].
-#' @param hint How to go on with what is kept.
+#' Ends the running code with a condition of an interrupt
+#' @param keep See [end_if_interrupted()].
+#' @param hint A hint about how to continue.
 #' @noRd
 end_interrupted <- function(keep = NULL, hint = NULL) {
   if (!is.null(keep)) {
@@ -65,10 +64,10 @@ end_interrupted <- function(keep = NULL, hint = NULL) {
   rlang::interrupt()
 }
 
-#' Which of many fits came to their end
+#' Whether each of many fits was completed
 #'
-#' A search that was interrupted says so, or has no verdict.
-#' @param found What the core returns of many fits, with `done`.
+#' An interrupted search has the status of an interrupt, or no verdict.
+#' @param found The results of many fits from the core, with `done`.
 #' @noRd
 whole_fits <- function(found) {
   was_stopped <- found$status %in% "FORCED_STOP"

@@ -1,8 +1,8 @@
-# One order of the levels of a factor, from those that it has in parts of the data.
+# A common order of the levels of a factor from its orders in parts of the data.
 
-# One order of levels from those of several factors: that of numbers, or of the alphabet, if each
-# has it. Otherwise the longest is the first, in which the others' levels are put before the one
-# that follows them.
+# A common order of the levels of several factors: numeric or alphabetic if each factor has that
+# order; otherwise that of the longest factor, in which each other level comes before the one that
+# follows it.
 common_order <- function(orders) {
   all <- unique(unlist(orders))
   numbers <- suppressWarnings(as.numeric(all))
@@ -24,5 +24,5 @@ joined_order <- function(known, new) {
   c(known, new[is_new])[order(places)]
 }
 
-# The levels of a factor, or those that text would have as one.
+# The levels of a factor, or of text converted to one.
 order_of_levels <- function(x) levels(x) %||% levels(factor(x))

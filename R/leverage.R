@@ -1,23 +1,24 @@
-#' Leverage and diagnostics based on it
+#' Leverage and related diagnostics
 #'
-#' `hatvalues()` returns the leverage of each observation: the diagonal of the matrix H for which
-#' the conditional fit is H y at fixed theta (offset aside). It counts fixed and random effects, so
-#' that its sum is the effective number of parameters of the conditional mean, between p and p + q.
-#' With prior weights H is that of the weighted problem, sqrt(w) y.
+#' `hatvalues()` returns the leverage of each observation: the diagonal of the matrix H such that
+#' the conditional fitted values are H y at fixed theta (apart from an offset). It includes fixed
+#' and random effects, so that its sum is the effective number of parameters of the conditional
+#' mean, between p and p + q. With prior weights H is that of the weighted problem, sqrt(w) y.
 #'
-#' `rstandard()` and `rstudent()` divide the Pearson residuals by sigma sqrt(1 - h), as lme4's
-#' `rstudent()` does: sigma is not estimated anew without the observation. `cooks.distance()` is
-#' their square times h / ((1 - h) p), with p the rank of the fixed part. All hold theta fixed.
+#' `rstandard()` and `rstudent()` divide the Pearson residuals by sigma sqrt(1 - h); as in lme4,
+#' sigma is not estimated again without the observation. `cooks.distance()` is their square times h
+#' / ((1 - h) p), with p the rank of the fixed part. Theta is held fixed in all of them.
 #'
-#' For a generalized model all are those of the working linear model at the last iteration. lme4
-#' (2.1) counts the weights of such a model otherwise, and says that its values may make no sense:
-#' those of `cbpp`'s binomial model with 19 effects add up to 163 there, to 13.3 here.
-#' `rstudent()` has the sign of the deviance residual d, and the size sqrt(d^2 + h p^2 / (1 - h))
-#' with the Pearson residual p, as for [glm()] up to R 4.5 (Williams 1987): nearly the change of the
-#' deviance without the observation. It is divided by sigma, where the family has a dispersion.
-#'
+#' For a generalized model the diagnostics are those of the working linear model in the last PIRLS
+#' iteration. lme4 (2.1) treats the weights of such a model differently, and notes that its values
+#' may not be meaningful: for the binomial model of `cbpp` with 19 effects they add up to 163 there,
+#' and to 13.3 here. `rstudent()` has the sign of the deviance residual d and the absolute value
+#' sqrt(d^2 + h p^2 / (1 - h)), with p the Pearson residual, as for [glm()] up to R 4.5 (Williams
+#' 1987): its square approximates the change of the deviance without the observation. It is divided
+#' by sigma if the family has a dispersion.
 #' @param model A fitted model.
-#' @param fullHatMatrix Return the whole n x n matrix instead of its diagonal? For small data.
+#' @param fullHatMatrix Whether to return the whole n x n matrix instead of its diagonal, for small
+#'   data.
 #' @param ... Ignored.
 #' @return A named numeric vector, padded with `NA` under `na.action = na.exclude`; with
 #'   `fullHatMatrix`, a symmetric matrix of class `dsyMatrix`.
@@ -52,7 +53,7 @@ cooks.distance.rlmm <- function(model, ...) {
 rstandard.rlmm <- function(model, ...) {
   refuse_dots(...)
   r <- residuals.rlmm(model, type = "scaled") / sqrt(1 - hatvalues.rlmm(model))
-  # An observation that the model reproduces whatever its value has no scale to judge it by.
+  # An observation with leverage one has no standardized residual.
   r[is.infinite(r)] <- NaN
   r
 }
@@ -77,7 +78,7 @@ rstudent.rlmm_glmm <- function(model, ...) {
   r
 }
 
-#' The hat matrix H = Q Q', where Q holds the rows of the observations in an orthonormal basis of
+#' The hat matrix H = Q Q', where Q has the rows of the observations in an orthonormal basis of
 #' [W^1/2 Z Lambda, W^1/2 X; I, 0]
 #' @noRd
 hat_matrix <- function(fit) {

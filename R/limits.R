@@ -1,4 +1,4 @@
-# Confidence limits: which parameters, at which level, and what they are called.
+# Helpers for confidence limits: the selection of parameters, the level and the names.
 
 lme4_names <- function(estimate) {
   numbered <- sprintf(".sig%02d", seq_along(estimate))
@@ -7,7 +7,7 @@ lme4_names <- function(estimate) {
 
 wald_limits <- function(estimate, std_error, level, df = Inf) {
   half_width <- stats::qt((1 + level) / 2, df) * std_error
-  # A parameter that is held is known exactly, and has no degrees of freedom.
+  # A held parameter is known exactly and has no degrees of freedom.
   half_width[which(std_error == 0)] <- 0
   cbind(estimate - half_width, estimate + half_width)
 }
@@ -47,8 +47,7 @@ select_parameters <- function(parm, labels, n_variance, arg = "parm") {
   parm
 }
 
-# The labels by their numbers, or all but those of negative numbers; a number that none of them has
-# is named as it is.
+# Selects labels by positive or negative numbers; a number out of range is returned as it is.
 labels_at <- function(numbers, labels) {
   places <- seq_along(labels)
   if (all(numbers %in% -places)) {
@@ -59,8 +58,7 @@ labels_at <- function(numbers, labels) {
   found
 }
 
-#' Names of variance parameters as they are called here: `"sd_Days|Subject"` may
-#' be `".sig03"`, and the other way round
+#' Translates names of variance parameters: `"sd_Days|Subject"` may be `".sig03"`, and vice versa
 #' @noRd
 called_here <- function(parm, fit, signames) {
   if (!is.character(parm)) {

@@ -1,8 +1,8 @@
-# Estimates of each group, and their standard errors.
+# Estimates and standard errors of the separate fits of lmList().
 
 is_there <- function(fits) lengths(unclass(fits)) > 0L
 
-#' Values of each fit as rows, missing where there is no fit
+#' Values of each fit as rows, missing for failed fits
 #' @noRd
 row_per_group <- function(object, get, names) {
   rows <- lapply(unclass(object), \(fit) {
@@ -27,7 +27,7 @@ group_coefficients <- function(object) {
   row_per_group(object, \(fit) fit$coefficients, names)
 }
 
-#' Standard errors that a residual standard deviation of one would give
+#' Standard errors divided by the residual standard deviation
 #' @noRd
 unscaled_errors <- function(object, names) {
   row_per_group(object, fit_unscaled_errors, names)
@@ -54,7 +54,7 @@ fit_residual_parts <- function(fit) {
   if (is.null(fit)) {
     return(c(NA, NA))
   }
-  # Only lm() without weights has none.
+  # Fits of lm() without weights have no element `weights`.
   weights <- fit$weights %||% 1
   c(sum(weights * fit$residuals^2), fit$df.residual)
 }
@@ -140,7 +140,7 @@ confint.rlmm_lmList <- function(
   structure(limits[,, chosen, drop = FALSE], class = "rlmm_lmList_confint")
 }
 
-# Limits of each coefficient: an array of groups, limits and coefficients.
+# Limits of each coefficient, an array of groups by limits by coefficients.
 group_limits <- function(object, scale, level) {
   estimates <- group_coefficients(object)
   quantile <- suppressWarnings(stats::qt((1 + level) / 2, scale$df))
@@ -150,7 +150,7 @@ group_limits <- function(object, scale, level) {
   array_of_groups(stats::setNames(limits, limit_names(level)))
 }
 
-# Tables of groups and coefficients as an array of groups, tables and coefficients.
+# Stacks tables of groups by coefficients to an array of groups by tables by coefficients.
 array_of_groups <- function(tables) {
   first <- tables[[1L]]
   values <- array(
@@ -182,7 +182,7 @@ print.rlmm_lmList_confint <- function(x, ...) {
   invisible(x)
 }
 
-# A part of the limits is an array.
+# A subset of the limits is a plain array.
 #' @export
 `[.rlmm_lmList_confint` <- function(x, ...) unclass(x)[...]
 
@@ -209,7 +209,7 @@ summary.rlmm_lmList <- function(object, pool = attr(object, "pool"), ...) {
 
 pooled_df <- function(object) sum(residual_parts(object)$df, na.rm = TRUE)
 
-# Estimates and tests of each coefficient: an array of groups, columns and coefficients.
+# Estimates and tests of each coefficient, an array of groups by columns by coefficients.
 group_tests <- function(object, scale) {
   estimates <- group_coefficients(object)
   errors <- scale$sigma * unscaled_errors(object, colnames(estimates))
@@ -237,7 +237,7 @@ print.summary.rlmm_lmList <- function(x, digits = 4, ...) {
   invisible(x)
 }
 
-# The tests of one coefficient, a row for each group.
+# The tests of one coefficient, with a row for each group.
 print_group_tests <- function(table, digits) {
   stats::printCoefmat(
     matrix(table, nrow(table), dimnames = dimnames(table)[1:2]),

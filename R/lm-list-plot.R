@@ -1,4 +1,4 @@
-# Intervals of the coefficients of each group, drawn.
+# Plots of the confidence intervals of the coefficients of each group.
 
 #' @rdname lmList
 #' @export
@@ -23,7 +23,7 @@ plot.rlmm_lmList_confint <- function(x, order = 1, ...) {
   draw_with(lattice::dotplot, c(defaults, layout), ...)
 }
 
-# The middles of the intervals of groups and coefficients; groups sorted by coefficient `order`.
+# The midpoints of the intervals, with groups sorted by coefficient `order`.
 interval_middles <- function(x, order) {
   groups <- dimnames(x)[[1L]]
   terms <- dimnames(x)[[3L]]

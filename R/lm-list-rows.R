@@ -1,4 +1,4 @@
-# What the fits of groups say of rows, their likelihood and their formula.
+# Fitted values, residuals, predictions, likelihood and formula of the separate fits of lmList().
 
 #' Values of the rows of all groups, in the order of the data
 #' @noRd
@@ -52,7 +52,7 @@ predict.rlmm_lmList <- function(object, newdata = NULL, type = NULL, ...) {
   in_new_data(object, newdata, of_fit)
 }
 
-# Values that the fit of each row's group gives; missing where there is none.
+# Values from the fit of each row's group; missing if there is none.
 in_new_data <- function(object, newdata, get) {
   parts <- group_formula(attr(object, "formula"))
   labels <- eval(parts$group, newdata, environment(parts$formula))

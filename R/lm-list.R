@@ -1,35 +1,35 @@
-# A least-squares fit for each group.
+# lmList(): separate fits for each group.
 
-#' Fits group by group
+#' Separate fits for each group
 #'
-#' `lmList()` fits a linear, or with a `family` a generalized linear, model to the data of each
-#' group, as the functions of this name in lme4 and nlme do. It takes the same formula, and hands
-#' data of nlme's class `groupedData` without a formula on to nlme.
+#' `lmList()` fits a linear model, or with a `family` a generalized linear model, to the data of
+#' each group, like the functions of this name in lme4 and nlme. The formula is the same, and data
+#' of nlme's class `groupedData` without a formula are passed on to nlme.
 #'
 #' The residual standard deviation is pooled over the groups unless `pool = FALSE`: standard errors,
 #' limits and tests then have the degrees of freedom of all groups together. (lme4's `confint()`
-#' takes those of each group alone, whatever `pool` is: here `confint(fits, pool = FALSE)`.) Limits
-#' are those of Wald's tests, for generalized models too.
+#' always uses those of each group; here this is `confint(fits, pool = FALSE)`.) Limits are Wald
+#' limits, also for generalized models.
 #'
-#' A group whose fit fails has missing coefficients, and a warning says which.
-#'
+#' A group whose fit fails has missing coefficients, with a warning.
 #' @param formula A formula `y ~ x | g`.
-#' @param data A data frame.
-#' @param family For generalized models: a family of R, as for [glm()].
+#' @param data A data frame with the variables.
+#' @param family For generalized models, a family as for [glm()].
 #' @param subset,weights,offset,na.action As in [lm()].
-#' @param pool Pool the residual standard deviation? By default wherever there is one.
-#' @param object,x What `lmList()` returned.
-#' @param parm Names or numbers of coefficients.
-#' @param level Confidence level.
-#' @param newdata Data to predict for; by default the data of the fit.
-#' @param digits,order,... For printing and plotting: `order` is the number of the coefficient whose
-#'   order the groups are drawn in (0: that of the levels); further arguments go to lattice.
-#' @return A list of class `"rlmm_lmList"` of objects of class `"lm"` or `"glm"`, named by group. It
-#'   answers `coef()` (a data frame, a row per group), `fixef()` (the means of these), `ranef()`
-#'   (deviations from them), `confint()` (an array of groups, limits and coefficients), `summary()`,
-#'   `sigma()` (pooled), `fitted()`, `residuals()`, `predict()`, `logLik()`, `formula()`, and
-#'   `plot()`, which draws the limits of each group.
-#' @seealso [plot_shrinkage()], which compares such fits with a mixed model.
+#' @param pool Whether to pool the residual standard deviation, by default if there is one.
+#' @param object,x The result of `lmList()`.
+#' @param parm The names or numbers of coefficients.
+#' @param level The confidence level.
+#' @param newdata The data to predict for; by default the data of the fit.
+#' @param digits,order,... For printing and plotting: `order` is the number of the coefficient by
+#'   which groups are ordered (0 for the order of the levels); further arguments are passed to
+#'   lattice.
+#' @return A list of class `"rlmm_lmList"` of objects of class `"lm"` or `"glm"`, named by group,
+#'   with methods of `coef()` (a data frame with a row for each group), `fixef()` (the means of
+#'   these), `ranef()` (the deviations from them), `confint()` (an array of groups by limits by
+#'   coefficients), `summary()`, `sigma()` (pooled), `fitted()`, `residuals()`, `predict()`,
+#'   `logLik()`, `formula()` and `plot()`, which draws the limits of each group.
+#' @seealso [plot_shrinkage()] compares such fits with a mixed model.
 #' @examples
 #' fits <- lmList(Reaction ~ Days | Subject, sleepstudy)
 #' fits
@@ -83,8 +83,8 @@ nlme_list_call <- function(call) {
   call
 }
 
-# The model frame of all groups. The variables of `weights` and the like are looked up in `data`,
-# then where they were written.
+# The model frame of all groups. Arguments such as `weights` are evaluated in `data`, then in the
+# calling environment.
 group_frame <- function(parts, data, call, env) {
   arguments <- c("subset", "weights", "na.action", "offset")
   asked <- match(arguments, names(call), 0L)
@@ -97,7 +97,7 @@ group_frame <- function(parts, data, call, env) {
   eval(frame_call, rlang::new_environment(list(data = data), env))
 }
 
-# The grouping factor of a frame; `a:b` groups by the levels of both.
+# The grouping factor of a frame; `a:b` is the interaction.
 frame_group <- function(frame, expr) {
   if (call_name(expr) != ":") {
     return(as.factor(frame[[deparse_one(expr)]]))
@@ -107,7 +107,7 @@ frame_group <- function(frame, expr) {
   interaction(atoms, drop = TRUE, sep = ":", lex.order = TRUE)
 }
 
-# Variables that are neither columns nor objects.
+# Raises an error about variables that are neither columns nor objects.
 check_list_variables <- function(parts, data) {
   names <- setdiff(all.vars(parts$variables), c(names(data), "."))
   is_known <- vapply(names, exists, NA, envir = environment(parts$variables))
@@ -174,7 +174,7 @@ read_glm_family <- function(family) {
   if (is.function(family)) family() else family
 }
 
-#' A fit for each group, `NULL` where it fails
+#' A fit for each group, `NULL` if it fails
 #' @noRd
 group_fits <- function(frame, group, parts, family) {
   terms <- stats::terms(parts$model, data = frame)
@@ -188,7 +188,7 @@ group_fits <- function(frame, group, parts, family) {
   without_failed(lapply(rows_of_groups, one))
 }
 
-# Nothing stands for a group whose model couldn't be fitted.
+# Drops the groups whose fit failed.
 without_failed <- function(fits) {
   failed <- vapply(fits, inherits, NA, what = "error")
   if (any(failed)) {
@@ -198,7 +198,7 @@ without_failed <- function(fits) {
   fits
 }
 
-# The expressions of the variables with the knots and coefficients of all groups' data.
+# The `predvars` with the knots and coefficients from the data of all groups.
 kept_predvars <- function(frame, terms) {
   all <- attr(attr(frame, "terms"), "predvars")
   names <- variable_names(attr(frame, "terms"))

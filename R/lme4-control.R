@@ -1,6 +1,6 @@
-# lme4's control objects, translated to ours.
+# Translates lme4's control objects to those of rlmm_control().
 
-#' The control that `rlmm()` uses, from what the user gave
+#' The control for `rlmm()` from the user's argument
 #' @noRd
 as_control <- function(control) {
   if (inherits(control, "rlmm_control")) {
@@ -22,9 +22,8 @@ as_control <- function(control) {
   )
 }
 
-# The elements of lmerControl() when nothing is asked of it, so that only real wishes are reported
-# as ignored. Derivatives are computed in any case: to do without them is no wish that costs the
-# user anything.
+# The defaults of lmerControl(), so that only elements that the user changed are reported as
+# ignored. Derivatives are always computed; not requesting them isn't reported.
 lme4_defaults <- list(
   restart_edge = c("TRUE", "FALSE"),
   boundary.tol = "1e-05",
@@ -35,9 +34,9 @@ lme4_defaults <- list(
   autoscale = "NULL"
 )
 
-#' The control that lme4's control object asks for
+#' Translates lme4's control object
 #'
-#' What it asks beyond that is named in a message.
+#' Elements without an equivalent are named in a message.
 #' @noRd
 translate_control <- function(control) {
   checks <- control$checkControl
@@ -60,8 +59,8 @@ is_known_check <- function(names) {
   gsub(".", "_", plain, fixed = TRUE) %in% names(default_checks)
 }
 
-# Only the rank of Z has policies that spare large models; lme4's default for the scale of
-# covariates isn't ours.
+# Policies that exempt large models only exist for the rank of Z; lme4's default for the scale of
+# covariates differs from ours.
 translate_checks <- function(control, checks) {
   others <- names(checks) != "check.nobs.vs.rankZ"
   checks[others] <- sub("Small$", "", checks[others])
@@ -113,15 +112,15 @@ translate_tuning <- function(control) {
   )
 }
 
-# The settings of lme4's optimizers that ours have, by our names.
+# The settings of lme4's optimizers that have an equivalent, by the names in rlmm_control().
 understood_tuning <- function(opts) {
   understood <- opts[names(opts) %in% names(tuning_aliases)]
   names(understood) <- tuning_aliases[names(understood)]
   understood
 }
 
-# Whether an optimizer is asked for: lme4's default (lmer()'s, or glmer()'s pair) is no wish for it,
-# but a named one in its options is.
+# Whether the user requested an optimizer: lme4's default (of lmer(), or the pair of glmer())
+# doesn't count, but one named in its options does.
 is_optimizer_wish <- function(name) {
   !identical(name, "nloptwrap") && !identical(name, c("bobyqa", "Nelder_Mead"))
 }

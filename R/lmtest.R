@@ -44,8 +44,8 @@ coefci.rlmm <- function(
   limits
 }
 
-#' A covariance matrix of the fixed effects: given, made by a function of the fit, or that of the
-#' fit
+#' The covariance matrix of the fixed effects: given as a matrix, computed by a function of the fit,
+#' or that of the fit
 #' @noRd
 asked_covariance <- function(fit, covariance, ...) {
   if (is.null(covariance)) {

@@ -1,36 +1,37 @@
 #' Log-likelihood, deviance and information criteria
 #'
 #' `logLik()` of a REML fit is the restricted log-likelihood, as in lme4. `REML = FALSE` evaluates
-#' the ordinary log-likelihood at the REML estimates of theta (and `REML = TRUE` the restricted one
-#' at the ML estimates); it doesn't refit.
+#' the ordinary log-likelihood at the REML estimates of theta, and `REML = TRUE` the restricted one
+#' at the ML estimates, without refitting.
 #'
-#' `deviance()` of a linear mixed model is -2 times the log-likelihood; of a REML fit it is the REML
-#' criterion, which `REMLcrit()` returns for any fit. There is no saturated model to compare with:
-#' it can be negative.
+#' `deviance()` of a linear mixed model is -2 times the log-likelihood; for a REML fit it is the
+#' REML criterion, which `REMLcrit()` returns for any fit. There is no saturated model as a
+#' reference, and the deviance may be negative.
 #'
-#' For a generalized linear mixed model `logLik()` is the Laplace approximation or the adaptive
-#' quadrature, with all constants of the density. `deviance()` is, as in lme4, conditional on the
-#' random effects: the sum of the squared deviance residuals; it is not -2 times the log-likelihood.
-#' With `nAGQ` it is that: -2 times the log-likelihood at the estimates, by that many nodes.
+#' For a generalized linear mixed model `logLik()` is the approximation by Laplace or adaptive
+#' quadrature, including all constants of the density. `deviance()` is, as in lme4, conditional on
+#' the random effects, the sum of squared deviance residuals, and not -2 times the log-likelihood;
+#' with `nAGQ` it is -2 times the log-likelihood at the estimates, evaluated with that many nodes.
 #'
-#' `nobs()` counts the observations of positive weight. `df.residual()` is `nobs()` minus the number
-#' of parameters: fixed effects, theta, and sigma (or theta of the negative binomial) unless it was
-#' given. `extractAIC()` refits by maximum likelihood, as lme4 does, because REML criteria of models
-#' with different fixed effects can't be compared.
+#' `nobs()` is the number of observations with positive weight. `df.residual()` is `nobs()` minus
+#' the number of parameters: fixed effects, theta, and sigma (or theta of the negative binomial)
+#' unless it is known. As in lme4, `extractAIC()` refits REML fits by maximum likelihood, since REML
+#' criteria of models with different fixed effects can't be compared.
 #'
 #' `AICc()` is the AIC with the small-sample correction, `AIC + 2 k (k + 1) / (n - k - 1)` for k
-#' parameters and n observations. Its default method takes any object that has `logLik()`. `AIC()`
-#' and `BIC()` are R's own, and compare several fits in a table.
+#' parameters and n observations. Its default method applies to any object with a `logLik()` method.
+#' `AIC()` and `BIC()` compare several fits in a table.
 #'
-#' @param object,fit A fit.
-#' @param REML `TRUE`, `FALSE`, or `NULL` for the criterion that the model was fitted by.
-#' @param nAGQ For a generalized model: nodes of the quadrature, 1 for the Laplace approximation.
+#' @param object,fit A fitted model.
+#' @param REML `TRUE`, `FALSE`, or `NULL` for the criterion of the fit.
+#' @param nAGQ For a generalized model, the number of quadrature nodes, 1 for the Laplace
+#'   approximation.
 #' @param scale,use.fallback Not used; arguments of R's own methods.
-#' @param k Weight of each parameter; 2 gives the AIC.
-#' @param ... Of `AIC()` and `BIC()`: further fits. Of the others: not used.
-#' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`; of a fit by
-#'   the iterative engine (see [rlmm_control()]) also `se`, the standard error of its estimate.
-#'   `extractAIC()`: the number of parameters and the AIC. The others: a number.
+#' @param k The penalty for each parameter; 2 gives the AIC.
+#' @param ... For `AIC()` and `BIC()`, further fits; otherwise not used.
+#' @return `logLik()`: an object of class `"logLik"` with the attributes `df` and `nobs`; for a fit
+#'   by the iterative engine (see [rlmm_control()]) also `se`, the standard error of its estimate.
+#'   `extractAIC()`: the number of parameters and the AIC. The others return a number.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
 #' logLik(fit)
@@ -60,7 +61,7 @@ logLik.rlmm <- function(object, REML = NULL, ...) {
 #' @noRd
 loglik_se <- function(fit) fit$optsum$certificate$noise$loglik_se
 
-#' The log-likelihoods of some fits, and their numbers of parameters
+#' The log-likelihoods of fits and their numbers of parameters
 #' @noRd
 log_likelihoods <- function(fits) {
   found <- lapply(unname(fits), stats::logLik)
@@ -159,8 +160,8 @@ AICc.default <- function(object, ...) {
   -2 * as.numeric(log_lik) + 2 * k + small_sample_term(k, n)
 }
 
-# The correction of AICc. Without enough observations it isn't defined, and the criterion must not
-# then prefer the model.
+# The correction term of AICc, which is infinite if there are too few observations, so that the
+# criterion doesn't prefer the model.
 small_sample_term <- function(k, n) {
   if (n > k + 1) {
     2 * k * (k + 1) / (n - k - 1)
@@ -175,7 +176,7 @@ n_parameters <- function(fit) {
   n_coefficients(fit) + length(fit$theta) - n_held(fit) + has_shape + n_ratios
 }
 
-#' The criterion d(theta, sigma) at the fit's theta, with sigma profiled out unless it was given
+#' The criterion d(theta, sigma) at the fit's theta, with sigma profiled out unless it is known
 #' @noRd
 criterion <- function(fit, reml = NULL) {
   if (!is.null(reml)) {
@@ -208,8 +209,8 @@ own_criterion.rlmm_glmm <- function(fit, reml) {
   fit$dev$objective
 }
 
-# The part of a criterion that ML and REML don't share: not the determinants of L and of the
-# weights.
+# The component of the criterion that differs between ML and REML, without the determinants of L and
+# the weights.
 criterion_part <- function(fit, reml) {
   dev <- fit$dev
   df <- dev$n_eff - if (reml) n_coefficients(fit) else 0

@@ -1,18 +1,19 @@
-# What R's generics return for fits to many responses: a row, or an element, for each response.
+# Methods for fits to many responses, with a row or an element for each response.
 
 #' Accessors of fits to many responses
 #'
-#' `fixef()` and `coef()` have a row of estimates for each response, `sigma()`, `nobs()`, `logLik()`
-#' and with it `AIC()` and `BIC()` an element. `x[i]` keeps some of the responses; `as.list()`, and
-#' so `lapply()`, goes through the whole fits. `update()` fits all responses again. What is more
-#' than a number for each response, such as random effects, is had of one fit: `ranef(x[["name"]])`.
+#' `fixef()` and `coef()` return a row of estimates for each response; `sigma()`, `nobs()`,
+#' `logLik()`, and with it `AIC()` and `BIC()`, an element. `x[i]` selects responses; `as.list()`,
+#' and therefore `lapply()`, returns the complete fits. `update()` refits all responses. Results
+#' that are not a number for each response, such as random effects, are available from a single fit:
+#' `ranef(x[["name"]])`.
 #'
-#' @param object,x What [rlmm_many()] or [rglmm_many()] returned.
-#' @param i Names or numbers of responses, negative ones to leave out, or logical values.
+#' @param object,x The result of [rlmm_many()] or [rglmm_many()].
+#' @param i Names, positive or negative numbers of responses, or logical values.
 #' @param ... Not used.
 #' @return `fixef()`, `coef()`: a matrix. `sigma()`, `nobs()`: a named vector. `logLik()`: a vector
-#'   of class `"logLik"`, with one number of parameters for all. `x[i]`: as `x`. `as.list()`: a
-#'   named list of fits, `NULL` where a response couldn't be fitted.
+#'   of class `"logLik"`, with a common number of parameters. `x[i]`: an object like `x`.
+#'   `as.list()`: a named list of fits, `NULL` for responses that couldn't be fitted.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
 #' many <- rlmm_many(simulate(fit, 5, seed = 1) ~ Days + (1 | Subject), sleepstudy)
@@ -88,7 +89,7 @@ logLik.rlmm_many <- function(object, ...) {
   structure(without_empty(kept), class = "rlmm_many")
 }
 
-# The parts that have a row, or an element, for each response.
+# The components with a row or an element for each response.
 many_results <- c(
   "beta",
   "std_error",
@@ -111,7 +112,7 @@ as.list.rlmm_many <- function(x, ...) {
   stats::setNames(fits, names(x$sigma))
 }
 
-# What `update()` starts from.
+# The call for `update()`.
 #' @importFrom stats getCall
 #' @export
 getCall.rlmm_many <- function(x, ...) {
@@ -129,7 +130,7 @@ update.rlmm_many <- function(object, formula., ..., evaluate = TRUE) {
   eval(call, with_variables_of(made_in, all.vars(call), parent.frame()))
 }
 
-# An environment with the variables that only the function knows in which a call was made.
+# An environment with the variables of the function in which a call was made.
 with_variables_of <- function(made_in, names, caller) {
   find <- \(name, env) rlang::env_get(env, name, NULL, inherit = TRUE)
   is_variable <- \(value) !is.null(value) && !is.function(value)

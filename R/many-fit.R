@@ -1,16 +1,16 @@
-# Many responses of one design: fitted by the core together, those with missing values in groups of
-# the same rows.
+# Fits many responses with one design: the core fits them together, and those with missing values in
+# groups with the same rows.
 
 #' Fits each column of a matrix of responses
 #'
 #' @param design A list with the `spec`, `random`, `fixed` and `held` of [model_design()], or of a
 #'   fit.
 #' @param y A matrix with a row for each row of the spec; missing values are left out.
-#' @param control What [core_control()] returns, and `df`: are degrees of freedom wanted?
-#' @param start Where the searches start: a list that may hold `theta` and `beta`.
+#' @param control The result of [core_control()], and `df`, whether to compute degrees of freedom.
+#' @param start Starting values: a list that may have `theta` and `beta`.
 #' @return A list of matrices with a row, and vectors with an element, for each response: `beta`,
-#'   `std_error`, `df` (of a linear model), `theta`, `sigma`, `shape`, `objective`, `verdict`,
-#'   `error`, `nobs`, `done` (`FALSE`: the user didn't wait for it).
+#'   `std_error`, `df` (for a linear model), `theta`, `sigma`, `shape`, `objective`, `verdict`,
+#'   `error`, `nobs`, and `done` (`FALSE` if the user interrupted before).
 #' @noRd
 fit_responses <- function(design, y, control, start = list()) {
   is_missing <- is.na(y)
@@ -32,7 +32,7 @@ fit_responses <- function(design, y, control, start = list()) {
   lapply(bind_parts(parts), chosen_rows, order)
 }
 
-# What a function returns of each group, which it is told with whether the user has interrupted.
+# Applies a function to each group, telling it whether the user has interrupted.
 until_interrupted <- function(groups, fit_group) {
   parts <- list()
   is_ended <- FALSE
@@ -74,14 +74,14 @@ fit_pattern <- function(spec, y, keep, control, start) {
   in_rows(found, spec, control)
 }
 
-# What fit_pattern() makes of responses that the user didn't wait for.
+# The result of fit_pattern() for responses that were not fitted because of an interrupt.
 not_begun <- function(spec, n, control) {
   found <- no_fits(spec, n, "Interrupted before it was begun.")
   found$done <- rep(FALSE, n)
   in_rows(found, spec, control)
 }
 
-# What is wanted of the core's answer, a row for each response instead of a column.
+# The results of the core, with a row for each response instead of a column.
 in_rows <- function(found, spec, control) {
   has_df <- is.null(spec$glmm) && control$df
   rows <- c("beta", "std_error", "theta", if (has_df) "df")
@@ -101,7 +101,7 @@ kept_of_responses <- c(
   "nobs"
 )
 
-# The reason of a failure, in a line.
+# The reason of a failure in one line.
 core_reason <- function(cnd) {
   strsplit(conditionMessage(cnd), "\n", fixed = TRUE)[[1L]][1L]
 }
@@ -110,12 +110,12 @@ spec_nobs <- function(spec) {
   if (is.null(spec$weights)) length(spec$y) else sum(spec$weights > 0)
 }
 
-# What fit_pattern() makes of responses that can't be fitted at all.
+# The result of fit_pattern() for responses that can't be fitted.
 no_fits <- function(spec, n, reason) {
   n_theta <- n_arguments(replace(spec, "glmm", list(NULL)))
   missing <- rep(NA_real_, n)
   of_beta <- matrix(NA_real_, count_columns(spec$x), n)
-  # A list that held `NULL` would name what other patterns of missing values don't have.
+  # Elements that are `NULL` would have names that other patterns of missing values lack.
   drop_null(list(
     beta = of_beta,
     std_error = of_beta,
@@ -130,7 +130,7 @@ no_fits <- function(spec, n, reason) {
   ))
 }
 
-#' Puts parts together, row by row
+#' Binds parts by rows
 #' @noRd
 bind_parts <- function(parts) {
   if (length(parts) == 1L) {
@@ -144,7 +144,7 @@ bind_parts <- function(parts) {
   stats::setNames(bound, names)
 }
 
-#' Names for the rows and columns of what [fit_responses()] found, with the held coefficients
+#' Adds names and held coefficients to the result of [fit_responses()]
 #' @noRd
 named_responses <- function(found, design, names) {
   all_names <- design$fixed$names
@@ -165,7 +165,7 @@ named_responses <- function(found, design, names) {
   rename_responses(found, names)
 }
 
-# A column for each coefficient: the free ones, and the values that the held ones have in all rows.
+# A column for each coefficient: the free ones, and the constant values of the held ones.
 with_held_columns <- function(values, free, rest, names) {
   n <- nrow(values)
   all <- matrix(
@@ -190,7 +190,7 @@ rename_responses <- function(found, names) {
   })
 }
 
-#' Checks responses, and makes a double matrix of them
+#' Checks responses and converts them to a double matrix
 #' @param y A matrix, or a data frame or list of columns.
 #' @noRd
 response_matrix <- function(y, n, arg) {

@@ -1,24 +1,24 @@
-# What is read off the fits to many responses.
+# Tables of fits to many responses.
 
 #' Tables of fits to many responses
 #'
-#' `as.data.frame()`, or `summary()`, has a row for each response and fixed effect, or for each
-#' response; `x[["name"]]` is the whole fit of one response, as [rlmm()] or [rglmm()] returns it.
-#' `residuals()` and `fitted()` are computed for the responses that are asked for.
+#' `as.data.frame()` and `summary()` return a row for each response and fixed effect, or for each
+#' response; `x[["name"]]` is the complete fit of one response, as from [rlmm()] or [rglmm()].
+#' `residuals()` and `fitted()` are computed for the selected responses.
 #'
-#' @param x,object What [rlmm_many()] or [rglmm_many()] returned.
-#' @param what `"coef"`: fixed effects with standard errors and tests, t tests with Satterthwaite's
-#'   degrees of freedom for linear models, z tests for others; `"fit"`: a row for each response,
-#'   with the variances, the log-likelihood and the verdict.
-#' @param term Only the rows of these fixed effects.
-#' @param adjust A method of [p.adjust()]: adds the column `p.adjusted`, adjusted within each fixed
-#'   effect.
-#' @param which Names or numbers of responses.
-#' @param i Name or number of a response.
+#' @param x,object The result of [rlmm_many()] or [rglmm_many()].
+#' @param what `"coef"` for fixed effects with standard errors and tests (t tests with
+#'   Satterthwaite's degrees of freedom for linear models, z tests for others), or `"fit"` for a row
+#'   for each response with the variances, the log-likelihood and the verdict.
+#' @param term The fixed effects whose rows are returned; by default all.
+#' @param adjust A method of [p.adjust()], which adds the column `p.adjusted`, adjusted within each
+#'   fixed effect.
+#' @param which The names or numbers of responses.
+#' @param i The name or number of a response.
 #' @param row.names,optional Not used.
-#' @param ... Of `summary()`: passed to `as.data.frame()`. Otherwise not used.
+#' @param ... For `summary()`, passed to `as.data.frame()`; otherwise not used.
 #' @return `as.data.frame()` and `summary()`: a data frame. `residuals()` and `fitted()`: a matrix
-#'   with a column for each response; `NA` in rows that its fit doesn't have.
+#'   with a column for each response, with `NA` in rows that its fit doesn't have.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
 #' many <- rlmm_many(simulate(fit, 5, seed = 1) ~ Days + (1 | Subject), sleepstudy)
@@ -113,7 +113,7 @@ many_variances <- function(x) {
   both
 }
 
-# What the random effects' standard deviations are relative to.
+# The scale to which the standard deviations of the random effects are relative.
 many_effects_scale <- function(x) {
   glmm <- x$design$spec$glmm
   is_relative <- is.null(glmm) || identical(glmm$shape_kind, "moment")
@@ -221,7 +221,7 @@ residuals.rlmm_many <- function(object, which = seq_along(object$sigma), ...) {
   )
 }
 
-# What each fit has for its rows, a column for each.
+# The values of each fit for the rows, with a column for each fit.
 many_columns <- function(x, which, of) {
   at <- many_places(which, x)
   n <- nrow(x$design$frame)
@@ -229,7 +229,7 @@ many_columns <- function(x, which, of) {
   structure(columns, dimnames = list(NULL, names(x$sigma)[at]))
 }
 
-# What a fit has for each of its rows, in the rows of the design.
+# The values of one fit in the rows of the design.
 many_column <- function(at, x, of) {
   n <- nrow(x$design$frame)
   out <- rep(NA_real_, n)

@@ -1,4 +1,4 @@
-# The whole fit of one response out of many, at the estimates that are there.
+# The complete fit of one response out of many, at its known estimates.
 
 one_fit <- function(x, at) {
   check_fitted(x$error[[at]])
@@ -31,7 +31,7 @@ one_call <- function(call, design) {
   call
 }
 
-# Another search that starts at the estimates, which are those that it ends with.
+# A search that starts at the estimates, and also ends there.
 search_of <- function(design, x, at) {
   control <- x$design$control
   held <- held_theta(control, design$random, design$spec$sigma)
@@ -48,7 +48,7 @@ search_of <- function(design, x, at) {
   )
 }
 
-# The design with one response, and without the rows in which it is missing.
+# The design with one response, without the rows in which it is missing.
 response_design <- function(x, at) {
   design <- with_response_weights(x$design, at)
   y <- fitted_responses(one_response(x, at), design)[, 1L]
@@ -62,7 +62,7 @@ response_design <- function(x, at) {
   if (all(keep)) design else design_of_rows(design, keep)
 }
 
-# Some rows of a design, with the levels that they have.
+# Some rows of a design, with only their levels.
 design_of_rows <- function(design, rows) {
   spec <- spec_rows(design$spec, rows)
   levels <- list()

@@ -1,6 +1,6 @@
-# Many responses: what stands on the left of the formula, and weights of each response.
+# Many responses: the left-hand side of the formula, and weights for each response.
 
-# The value of the left-hand side, among the columns of the data and where the formula was written.
+# The value of the left-hand side, evaluated in the data and then in the formula's environment.
 left_side <- function(formula, data) {
   if (length(formula) < 3L) {
     abort_formula(
@@ -28,9 +28,9 @@ abort_no_responses <- function(cnd, written) {
   )
 }
 
-#' Weights of each response
-#' @param weights An expression of the user's; `NULL` without weights.
-#' @return A list: `weights`, a matrix with a column for each response, or `NULL`; `typical`, an
+#' The weights of each response
+#' @param weights The user's expression; `NULL` without weights.
+#' @return A list: `weights`, a matrix with a column for each response, or `NULL`; and `typical`, an
 #'   expression of weights for the rows.
 #' @noRd
 own_weights <- function(weights, data) {
@@ -53,7 +53,7 @@ has_columns_of_numbers <- function(x) {
   is.matrix(x) && is.numeric(x) && ncol(x) >= 2L
 }
 
-# The design with weights of each response, in the rows that the model has.
+# The design with weights of each response, for the rows of the model.
 with_own_weights <- function(design, weights) {
   omitted <- attr(design$frame, "na.action")
   if (!is.null(weights) && length(omitted) > 0L) {
@@ -84,10 +84,9 @@ check_own_weights <- function(weights, responses, n) {
 
 placeholder <- ".responses"
 
-# The formula with a variable on its left that can occur in any family, and has a value for each
-# row.
+# The formula with a response on its left that is valid for any family and has a value for each row.
 with_placeholder <- function(formula, data, responses) {
-  # An error about the formula should quote it as it is.
+  # Errors about the formula should quote it as it is.
   parsed <- parse_formula(formula, data)
   check_sides(frame_terms(parsed, environment(formula), data))
   n <- if (is.data.frame(data)) nrow(data) else n_response_rows(responses)
@@ -109,7 +108,7 @@ n_response_rows <- function(responses) {
   NROW(if (is.list(responses)) responses[[1L]] else responses)
 }
 
-# The rows of the responses that the model has.
+# The rows of the responses that are in the model.
 fitted_responses <- function(responses, design) {
   omitted <- attr(design$frame, "na.action")
   n <- nrow(design$frame) + length(omitted)
@@ -149,7 +148,7 @@ abort_family_range <- function(names, range) {
   )
 }
 
-# A shape that is estimated starts at that of a typical response.
+# An estimated shape starts at that of a typical response.
 with_typical_shape <- function(spec, y) {
   if (!estimates_parameter(spec$glmm)) {
     return(spec)

@@ -1,6 +1,7 @@
-# The products of marginal-products.R where groups of rows share no random effects: group by group.
+# The products of marginal-products.R for groups of rows that share no random effects, group by
+# group.
 
-#' Whether there are several groups, so small that A is worth having
+#' Whether there are several groups, and they are so small that A is cheap
 #' @noRd
 has_small_groups <- function(terms, groups, limit = 2e7) {
   sizes <- Reduce(
@@ -12,7 +13,7 @@ has_small_groups <- function(terms, groups, limit = 2e7) {
   length(sizes) > 1L && sum(sizes^2) <= limit
 }
 
-# The group of each column of Z of a term; a level without rows is in the first one.
+# The group of each column of Z of a term; a level without rows is assigned to the first one.
 column_owners <- function(term, groups) {
   first <- match(seq_len(term$n_levels), term$refs)
   owner <- as.integer(groups)[first]
@@ -20,7 +21,7 @@ column_owners <- function(term, groups) {
   rep(owner, each = ncol(term$z))
 }
 
-#' What `marginal_products()` returns
+#' The result of `marginal_products()`, computed by group
 #' @noRd
 products_by_group <- function(terms, groups, x, weights) {
   z <- terms_incidence(terms, nrow(x))
@@ -36,7 +37,7 @@ products_by_group <- function(terms, groups, x, weights) {
   products_by_shape(group_moves(terms, a, b), phi)
 }
 
-#' A matrix for each term, repeated for its levels, along the diagonal
+#' A block-diagonal matrix with the matrix of each term repeated for its levels
 #' @noRd
 repeated <- function(terms, matrices) {
   n_levels <- lapply(terms, `[[`, "n_levels")
@@ -62,7 +63,7 @@ inverse_by_group <- function(n, lambda, owner) {
   )
 }
 
-# (N^-1 + Lambda Lambda')^-1
+# (N^-1 + Lambda Lambda')^-1 of one group.
 inverse_of_group <- function(n, lambda) {
   scaled <- n %*% lambda
   kernel <- diag(nrow(n)) + crossprod(lambda, scaled)
@@ -70,7 +71,7 @@ inverse_of_group <- function(n, lambda) {
   n - scaled %*% tcrossprod(inner, scaled)
 }
 
-#' The dense blocks of a sparse matrix that is block diagonal by groups of columns
+#' The dense blocks of a sparse matrix that is block-diagonal by groups of columns
 #' @noRd
 group_blocks <- function(matrix, owner) {
   cells <- Matrix::summary(methods::as(matrix, "generalMatrix"))
@@ -93,7 +94,7 @@ group_blocks <- function(matrix, owner) {
   Map(block, split(seq_along(group), group), sizes)
 }
 
-#' For each shape A E, E B, A E B and B'E B
+#' The products A E, E B, A E B and B'E B for each shape
 #' @noRd
 group_moves <- function(terms, a, b) {
   sizes <- lapply(terms, \(term) ncol(term$z))

@@ -2,7 +2,7 @@
 
 #' Marginal means and their standard errors, on the scale of the response
 #' @param eta Linear predictors with random effects of zero.
-#' @param rows The rows, all of whose terms are `left_out`.
+#' @param rows Prediction rows whose terms are all `left_out`.
 #' @return A list: `mean`, and `std_error` if `errors`.
 #' @noRd
 marginal_means <- function(fit, eta, rows, errors) {
@@ -18,7 +18,7 @@ marginal_means <- function(fit, eta, rows, errors) {
   out
 }
 
-# How the marginal means change with theta and beta.
+# The derivatives of the marginal means in theta and beta.
 marginal_slopes <- function(fit, eta, sd, rows, rule) {
   slope <- fit$family$mu.eta
   in_eta <- expected(slope, eta, sd, rule)
@@ -26,7 +26,7 @@ marginal_slopes <- function(fit, eta, sd, rows, rule) {
   cbind(in_sd * sd_slopes(fit, rows, sd), in_eta * rows$x)
 }
 
-#' Whether the mean doesn't exist: 1 / eta has none where eta reaches zero
+#' Whether the mean doesn't exist: 1 / eta has no mean if eta may be zero
 #' @noRd
 is_without_mean <- function(fit, eta, sd) {
   if (!fit$family$link %in% reciprocal_links) {
@@ -89,8 +89,8 @@ sd_slopes <- function(fit, rows, sd) {
   do.call(cbind, columns)
 }
 
-#' The covariance of the estimates of theta and beta; of what is held, or of theta where it has
-#' none, zero
+#' The covariance of the estimates of theta and beta; zero for held elements, and for theta if it
+#' has no covariance
 #' @noRd
 theta_beta_covariance <- function(fit) {
   n <- length(fit$theta)

@@ -1,7 +1,7 @@
-# Shapes as changes of the marginal covariance matrix: what the traces and products need of each of
-# them, and the traces of all pairs.
+# First-order changes of the marginal covariance matrix along shapes (see marginal-products.R): the
+# quantities of each shape that traces and products need, and the traces of all pairs.
 
-#' What the traces need of the shapes of the leading terms
+#' The quantities of the shapes of the leading terms
 #' @return A list for each shape: `leads`, `trace`, `slope`, `ey` (E Y), `product` (Y'E Y) and
 #'   `e`.
 #' @noRd
@@ -17,7 +17,7 @@ leading_moves <- function(terms, parts) {
   do.call(c, unname(Map(of_term, terms, first)))
 }
 
-# A square matrix after `first` rows and columns of a larger one of zeros.
+# Embeds a square matrix in a larger one of zeros, after `first` rows and columns.
 embedded <- function(matrix, first, size) {
   at <- first + seq_len(ncol(matrix))
   whole <- matrix(0, size, size)
@@ -124,7 +124,7 @@ pairwise <- function(moves, f) {
   out
 }
 
-#' B'E_r K E_s B for all pairs, a list of lists
+#' B'E_r K E_s B for all pairs, as a list of lists
 #' @noRd
 bends_of <- function(moves, parts) {
   seen <- lapply(moves, through_kernel, parts)
@@ -139,7 +139,7 @@ bends_of <- function(moves, parts) {
   })
 }
 
-#' K E B of one shape: the rows of the leading terms, `l`, and of the trailing ones, `t`
+#' K E B of one shape: the rows of the leading terms, `l`, and of the trailing terms, `t`
 #' @noRd
 through_kernel <- function(move, parts) {
   eb <- move$eb

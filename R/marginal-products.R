@@ -1,29 +1,28 @@
 # Traces and cross-products of the marginal covariance matrix V = W^-1 + Z Omega Z' (over sigma^2),
-# without any matrix of n rows: the ground of Kenward and Roger's method.
+# without any n x n matrix, for the Kenward-Roger method.
 #
-# With P = V^-1 - V^-1 X Phi X'V^-1, Phi = (X'V^-1 X)^-1 and K = Z'PZ, a change of the random
-# effects' covariances changes V by Z E Z', where E repeats a small matrix, a "shape", for each
-# level of one term. What is wanted are tr(K E_r K E_s), tr(K E_r), B'E_r B and B'E_r K E_s B, with
-# B = Z'V^-1 X.
+# With P = V^-1 - V^-1 X Phi X'V^-1, Phi = (X'V^-1 X)^-1 and K = Z'PZ, a change of the covariances
+# of random effects changes V by Z E Z', where E repeats a small matrix, a "shape", for each level
+# of one term. Needed are tr(K E_r K E_s), tr(K E_r), B'E_r B and B'E_r K E_s B, with B = Z'V^-1 X.
 #
-# The factor with the most columns of Z leads: V_L = W^-1 + Z_L Omega_L Z_L' is block diagonal by
-# its levels, and U = Z'V_L^-1 Z is found level by level. The other terms ("trailing") need G =
-# (Omega^-1 + U_TT)^-1, a matrix of their own size, found as Lambda (I + Lambda' U_TT Lambda)^-1
-# Lambda'. With Y = [U_LT, B_L] the parts of K are
+# The factor with the most columns of Z is the leading one: V_L = W^-1 + Z_L Omega_L Z_L' is block-
+# diagonal by its levels, and U = Z'V_L^-1 Z is computed level by level. The other ("trailing")
+# terms need G = (Omega^-1 + U_TT)^-1, a matrix of their own size, computed as Lambda (I + Lambda'
+# U_TT Lambda)^-1 Lambda'. With Y = [U_LT, B_L] the parts of K are
 #
 #   K_LL = U_LL - Y diag(G, Phi) Y',   K_LT = Y H,   H = [I - G U_TT; -Phi B_T'],
 #   K_TT = U_TT (I - G U_TT) - B_T Phi B_T'.
 #
-# None of this divides by Omega, so that singular fits are as good as others.
+# None of this divides by Omega, so that singular fits need no special treatment.
 #
-# Nested factors leave many groups of rows that share no random effects. Then A = Z'V^-1 Z is found
-# group by group, and K = A - B Phi B'.
+# With nested factors there are many groups of rows that share no random effects. Then A = Z'V^-1 Z
+# is computed group by group, and K = A - B Phi B'.
 
 #' Products and traces for all shapes of all terms, in their order
-#' @param terms What `marginal_term()` returns of each term.
+#' @param terms A list of results of `marginal_term()`.
 #' @param x,weights The free columns of X, and the weights of the rows.
 #' @return A list: `phi`; `traces`, the matrix of tr(K E_r K E_s); `trace`, the vector of tr(K E_r);
-#'   `slopes`, a list of B'E_r B; `bends`, a list of lists of B'E_r K E_s B.
+#'   `slopes`, a list of B'E_r B; and `bends`, a list of lists of B'E_r K E_s B.
 #' @noRd
 marginal_products <- function(terms, x, weights) {
   leads <- leading_terms(terms)
@@ -36,7 +35,7 @@ marginal_products <- function(terms, x, weights) {
   products_of_moves(all_moves(terms, leads, parts), parts)
 }
 
-#' What the traces need of all shapes, in the order of their terms
+#' The quantities of all shapes, in the order of their terms
 #' @noRd
 all_moves <- function(terms, leads, parts) {
   moves <- c(
@@ -57,7 +56,7 @@ products_of_moves <- function(moves, parts) {
   )
 }
 
-#' Which terms lead: those of the factor that has the most columns of Z
+#' Whether each term is leading: those of the factor with the most columns of Z are
 #' @noRd
 leading_terms <- function(terms) {
   group <- vapply(terms, `[[`, "", "group")
@@ -65,7 +64,7 @@ leading_terms <- function(terms) {
   group == names(which.max(tapply(size, group, sum)))
 }
 
-#' The term that each shape belongs to, of the chosen terms
+#' The term of each shape, for the chosen terms
 #' @noRd
 shape_owners <- function(terms, chosen) {
   shapes <- lapply(terms[chosen], `[[`, "shapes")
@@ -74,9 +73,9 @@ shape_owners <- function(terms, chosen) {
 
 # Level by level ---------------------------------------------------------------
 
-#' U = [Z, X]'V_L^-1 [Z, X] by parts
-#' @return A list of `ll` (block diagonal), `lt`, `lx`, `tt`, `tx`, `xx`: L, T and X stand for the
-#'   leading and the trailing columns of Z, and for X.
+#' The parts of U = [Z, X]'V_L^-1 [Z, X]
+#' @return A list of `ll` (block-diagonal), `lt`, `lx`, `tt`, `tx` and `xx`, where l and t stand for
+#'   the leading and trailing columns of Z, and x for X.
 #' @noRd
 level_products <- function(terms, leads, x, weights) {
   others <- cbind(terms_incidence(terms[!leads], nrow(x)), x)
@@ -97,8 +96,8 @@ level_products <- function(terms, leads, x, weights) {
 
 #' Products with V_L^-1 = W - W Z_L Omega M Z_L'W, where M = (I + Z_L'W Z_L Omega)^-1, by level
 #' @param weighted WO, the other columns O times their weights.
-#' @return A list: `ll`, Z_L'V_L^-1 Z_L; `solved`, Z_L'V_L^-1 O = M Z_L'WO; and `explained`, what
-#'   the leading terms take off O'WO.
+#' @return A list: `ll`, Z_L'V_L^-1 Z_L; `solved`, Z_L'V_L^-1 O = M Z_L'WO; and `explained`, the
+#'   part of O'WO that the leading terms explain.
 #' @noRd
 leading_products <- function(led, weighted, weights) {
   z <- do.call(cbind, lapply(led, `[[`, "z"))
@@ -117,7 +116,7 @@ leading_products <- function(led, weighted, weights) {
   )
 }
 
-#' Z'WZ of each level: an array k x k x levels
+#' Z'WZ of each level, an array of k x k x levels
 #' @noRd
 products_by_level <- function(z, refs, n_levels, weights) {
   k <- ncol(z)
@@ -175,8 +174,8 @@ level_matrix <- function(blocks) {
 
 # The trailing terms ----------------------------------------------------------
 
-#' The parts that K is made of
-#' @param by_level What `level_products()` returns.
+#' The components of K
+#' @param by_level The result of `level_products()`.
 #' @param trailing The trailing terms.
 #' @return A list: `u`, U_LL; `y`, Y; `h`, H; `core`, diag(G, Phi); `k_tt`, K_TT; `phi`; `b_l` and
 #'   `b_t`, the parts of B.

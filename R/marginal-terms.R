@@ -1,14 +1,14 @@
-# Terms as the marginal products need them: in columns that are orthonormal over the rows, and as
-# sparse matrices.
+# Terms for the marginal products: in columns that are orthonormal over the rows, and as sparse
+# matrices.
 
 #' One term in columns of Z that are orthonormal over the rows
 #'
-#' In the user's columns the traces of a covariate far from zero, a year for one, would be all but
-#' the same.
-#' @param design Model matrix `z` and level numbers `refs`.
+#' In the original columns, the traces for a covariate far from zero, such as a year, would be
+#' nearly equal.
+#' @param design A list with the model matrix `z` and the level numbers `refs`.
 #' @param lambda The term's block of Lambda.
-#' @param shapes Changes of the term's covariance matrix, in the user's columns; `NULL` for all that
-#'   a matrix of this size can make.
+#' @param shapes Changes of the term's covariance matrix, in the original columns; `NULL` for all
+#'   symmetric matrices.
 #' @noRd
 marginal_term <- function(design, lambda, shapes, n_levels, group, weights) {
   root <- column_root(design$z, weights)
@@ -28,17 +28,17 @@ marginal_term <- function(design, lambda, shapes, n_levels, group, weights) {
   )
 }
 
-# X in columns that are orthonormal over the rows, X = QR: in the user's, the covariances of a slope
-# and an intercept that is far from the data would be all but singular.
+# X in columns that are orthonormal over the rows, X = QR: in the original ones, the covariance
+# matrix of a slope and an intercept far from the data would be nearly singular.
 orthonormal_effects <- function(x, weights) {
   root <- column_root(x, weights)
   inverse <- backsolve(root, diag(ncol(x)))
   list(q = x %*% inverse, root = root)
 }
 
-# R of Z = QR, with Q'WQ = n I; where columns depend on each other, their sizes alone.
+# R of Z = QR, with Q'WQ = n I; a diagonal matrix of column norms if columns are collinear.
 column_root <- function(z, weights) {
-  # Without a tolerance the columns stay in their order.
+  # With tolerance zero, columns are not permuted.
   plain <- qr(sqrt(weights) * z, tol = 0)
   root <- qr.R(plain) / sqrt(nrow(z))
   size <- sqrt(colSums(root^2))
@@ -59,7 +59,7 @@ unit_shapes <- function(k) {
   })
 }
 
-#' Z of a term, sparse
+#' The sparse matrix Z of a term
 #' @noRd
 incidence <- function(z, refs, n_levels) {
   design <- list(z = z, refs = refs)
@@ -72,7 +72,7 @@ incidence <- function(z, refs, n_levels) {
   Matrix::t(zt)
 }
 
-# Z of several terms, side by side.
+# The sparse matrix Z of several terms.
 terms_incidence <- function(terms, n) {
   none <- Matrix::sparseMatrix(
     i = integer(),

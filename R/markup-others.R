@@ -1,4 +1,4 @@
-# Tables of a document of nonlinear fits, and of regressions by group.
+# Document tables of nonlinear fits and of lmList().
 
 #' @rdname markup
 #' @export

@@ -1,26 +1,26 @@
-# Results as tables of a document: markdown, HTML and LaTeX.
+# Writes results as tables for documents, in markdown, HTML and LaTeX.
 
 #' Tables for documents
 #'
-#' `markup()` writes a fit, its summary, its variances or a comparison of fits as the tables of a
-#' document: in markdown, HTML or LaTeX. `toLatex()` is the last of them.
+#' Writes a fit, its summary, its variances or a comparison of fits as tables for a document, in
+#' markdown, HTML or LaTeX. `toLatex()` is a shortcut for LaTeX.
 #'
-#' In documents of knitr (R Markdown, Quarto) a chunk that ends in a fit, its `summary()`, its
-#' `VarCorr()` or a table of `anova()`, `ranova()`, `drop1()` or `add1()` shows these tables,
-#' without being asked. The chunk option `render = knitr::normal_print` keeps the text of the
-#' console, `knitr::opts_chunk$set(render = knitr::normal_print)` in all chunks.
+#' In documents of knitr (R Markdown, Quarto), a chunk that ends in a fit, its `summary()`, its
+#' `VarCorr()` or a table of `anova()`, `ranova()`, `drop1()` or `add1()` shows these tables
+#' automatically. The chunk option `render = knitr::normal_print` keeps the text of the console,
+#' `knitr::opts_chunk$set(render = knitr::normal_print)` in all chunks.
 #'
-#' The tables have the estimates and what must be known of them, but not the quantiles of the
-#' residuals and the correlations of the fixed effects, which the text of a summary has.
+#' The tables have the estimates and notes, but not the quantiles of the residuals and the
+#' correlations of the fixed effects that the text of a summary has.
 #'
-#' @param x,object A fit of [rlmm()], [rglmm()], [rnlmm()] or [lmList()], or what `summary()`,
-#'   `VarCorr()`, `anova()`, `ranova()`, `drop1()` or `add1()` of it returned.
-#' @param type `"markdown"` (a pipe table), `"html"` or `"latex"` (a `tabular`, which needs no
-#'   package).
-#' @param digits Significant digits.
-#' @param ... Of a fit, arguments of [summary()][summary.rlmm], such as `ddf`. Not used otherwise.
-#' @return The lines, a character vector of class `"rlmm_markup"`, which prints as they are.
-#'   `toLatex()`: likewise, of class `"Latex"`.
+#' @param x,object A fit of [rlmm()], [rglmm()], [rnlmm()] or [lmList()], or the result of its
+#'   `summary()`, `VarCorr()`, `anova()`, `ranova()`, `drop1()` or `add1()`.
+#' @param type The format: `"markdown"` (a pipe table), `"html"` or `"latex"` (a `tabular` that
+#'   needs no packages).
+#' @param digits The number of significant digits.
+#' @param ... For a fit, arguments of [summary()][summary.rlmm], such as `ddf`; otherwise not used.
+#' @return A character vector of lines, of class `"rlmm_markup"`, which prints as it is; for
+#'   `toLatex()` of class `"Latex"`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' markup(fit)
@@ -103,7 +103,7 @@ markup.anova <- function(
 ) {
   warn_of_dots(...)
   writer <- markup_writer(type, digits)
-  # A table of which rows or columns were chosen has lost its heading.
+  # A subset of a table has lost its heading.
   heading <- as.character(attr(x, "heading"))
   heading <- unlist(strsplit(heading, "\n", fixed = TRUE))
   heading <- heading[nzchar(heading)]
@@ -139,7 +139,7 @@ print.rlmm_markup <- function(x, ...) {
 
 as_latex <- function(lines) structure(unclass(lines), class = "Latex")
 
-# The blocks with an empty line between them.
+# Joins blocks with an empty line between them.
 as_markup <- function(blocks) {
   blocks <- Filter(length, blocks)
   lines <- unlist(lapply(blocks, \(block) c(block, "")))
@@ -148,7 +148,7 @@ as_markup <- function(blocks) {
 
 # In documents ------------------------------------------------------------
 
-#' The tables in the language of the document that knitr makes
+#' The tables in the format of the document that knitr makes
 #' @rawNamespace S3method(knitr::knit_print, rlmm)
 #'   S3method(knitr::knit_print, summary.rlmm)
 #'   S3method(knitr::knit_print, VarCorr.rlmm)
@@ -208,7 +208,7 @@ groups_sentence <- function(x) {
   paste0("Number of obs: ", x$nobs, ", groups: ", groups, ".")
 }
 
-# Notes as they were before they were broken into lines.
+# Notes with their line breaks removed.
 joined_notes <- function(lines) {
   if (length(lines) == 0L) {
     return(NULL)
@@ -223,10 +223,10 @@ joined_notes <- function(lines) {
   as.vector(notes)
 }
 
-# Columns of statistics and of degrees of freedom that needn't be whole numbers.
+# Columns of statistics, and of degrees of freedom that may not be integers.
 ratio_columns <- "value|Chisq|LRT|^df$|DenDF|Pr[(]"
 
-# A column of numbers as text: p-values, ratios and whole numbers in their own way.
+# Formats a column of numbers: p-values, ratios and integers have their own formats.
 number_cells <- function(values, name, digits) {
   if (!is.numeric(values)) {
     text <- as.character(values)
@@ -257,7 +257,7 @@ coefficient_cells <- function(table, digits) {
 }
 
 comparison_cells <- function(x, digits) {
-  # Criteria are compared by their differences, and have more digits.
+  # Criteria have more digits, as their differences matter.
   digits <- ifelse(
     grepl(ratio_columns, names(x)),
     digits,
@@ -272,7 +272,7 @@ comparison_cells <- function(x, digits) {
 
 # Languages ---------------------------------------------------------------
 
-#' The functions that write a language, once the arguments of `markup()` are checked
+#' Checks the arguments of `markup()` and returns the functions that write a format
 #' @noRd
 markup_writer <- function(type, digits) {
   check_digits(digits)
@@ -310,7 +310,7 @@ markup_table <- function(cells, writer) {
   )
 }
 
-# Puts backslashes before, or other text in the place of, the characters that mean something.
+# Escapes special characters.
 escape_with <- function(characters, replacements) {
   function(text) {
     parts <- strsplit(text, "", fixed = TRUE)

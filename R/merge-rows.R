@@ -1,16 +1,15 @@
-# Equal rows of a generalized model: the core works through the distinct ones, each with the number
-# of its equals, where they are at most half as many. All that it says of single rows is handed back
-# for every row.
+# Merges equal rows of a generalized model: the core computes with the distinct rows and their
+# counts if they are at most half of the rows. Results for single rows are expanded again.
 
-# Fewer rows are worked through faster than compared.
+# With fewer rows, comparing them takes longer than computing with all of them.
 least_rows_merged <- 5000L
 
-# Rows of the sample that tells about how many are equal.
+# The size of the sample from which the number of distinct rows is estimated.
 rows_sampled <- 20000L
 
 #' A spec with the distinct rows of a generalized model
-#' @return A list: `spec`, and, if that has other rows than the one given, `at`: for each row the
-#'   number of its equal; without it the spec is the given one.
+#' @return A list: `spec`, and, if rows were merged, `at`, the number of the distinct row of each
+#'   row.
 #' @noRd
 merge_equal_rows <- function(spec) {
   n <- length(spec$y)
@@ -31,7 +30,7 @@ merge_equal_rows <- function(spec) {
   list(spec = merged, at = at)
 }
 
-# All that makes one row of a spec unlike another, as vectors of n values.
+# The variables that distinguish rows of a spec, as vectors of length n.
 row_values <- function(spec, n) {
   of_term <- \(term) c(list(term$refs), term$z)
   of_terms <- lapply(spec$terms, of_term)
@@ -44,7 +43,7 @@ row_values <- function(spec, n) {
   unlist(vectors, recursive = FALSE)
 }
 
-# The vectors of n values that a column stands for: none, if all of its rows are alike.
+# The vectors of length n of a column; none for a constant column.
 vectors_of_rows <- function(column, n) {
   if (is.matrix(column)) {
     split_columns(column)
@@ -55,7 +54,7 @@ vectors_of_rows <- function(column, n) {
 
 #' Whether at most about half of the rows are distinct
 #'
-#' About m^2 / 2D of m rows drawn out of D equally frequent kinds are the equals of earlier ones.
+#' Of m rows drawn from D equally frequent kinds, about m^2 / 2D equal an earlier one.
 #' @noRd
 has_many_equal <- function(values, n) {
   m <- min(n, rows_sampled)
@@ -66,14 +65,14 @@ has_many_equal <- function(values, n) {
   equals > if (m < n) expected else n / 2
 }
 
-# Rows that look drawn at random, always the same ones, and the state of the generator stays.
+# Pseudorandom rows, always the same ones, without changing the state of R's generator.
 scattered_rows <- function(m, n) {
   share <- (sin(seq_len(m)) * 43758.5453) %% 1
   unique(floor(share * n) + 1)
 }
 
-#' A number for each row, the same of equal rows, counted in the order of their first
-#' @param columns Vectors of n values.
+#' A code for each row, equal for equal rows, numbered by first occurrence
+#' @param columns A list of vectors of length n.
 #' @noRd
 code_of_rows <- function(columns, n) {
   code <- rep(1, n)
@@ -85,8 +84,8 @@ code_of_rows <- function(columns, n) {
   code
 }
 
-#' Estimates of a spec of distinct rows, for all rows
-#' @param merged What [merge_equal_rows()] returns.
+#' Expands the estimates of a spec of distinct rows to all rows
+#' @param merged The result of [merge_equal_rows()].
 #' @noRd
 for_all_rows <- function(est, merged) {
   at <- merged$at

@@ -1,6 +1,6 @@
-# Whether one model is nested in another, as far as the columns of X and Z tell.
+# Whether one model is nested in another, judged by the columns of X and Z.
 
-#' Tell of models that aren't nested in the next larger one of a table
+#' Gives a message about models that aren't nested in the next larger one of a table
 #' @param fits Models in the order of their number of parameters `npar`.
 #' @noRd
 inform_not_nested <- function(fits, npar, labels) {
@@ -39,7 +39,7 @@ inform_not_nested_pair <- function(smaller, larger, why, is_tested) {
   )
 }
 
-#' What a model has that a larger one doesn't, or `NULL`
+#' A description of an effect of a model that a larger one lacks, or `NULL`
 #' @noRd
 not_nested <- function(smaller, larger) UseMethod("not_nested")
 
@@ -51,7 +51,8 @@ not_nested.default <- function(smaller, larger) {
   not_nested_fixed(smaller, larger) %||% not_nested_random(smaller, larger)
 }
 
-# Whether the rows of a fit are distinct ones, which are others where a model has other variables.
+# Whether the rows of a fit are distinct rows with counts, which depend on the variables of the
+# model.
 has_counted_rows <- function(fit) {
   inherits(fit, "rlmm") && is_counted(fit)
 }
@@ -76,7 +77,7 @@ not_nested_fixed <- function(smaller, larger) {
   }
 }
 
-# X, where the fit holds its data, and X has all columns of the formula.
+# X, if the fit has its data and X has all columns of the formula.
 known_matrix <- function(fit) {
   is_unknown <- inherits(fit, "rlmm") && (is.null(fit$frame) || has_large(fit))
   if (is_unknown) {
@@ -95,7 +96,8 @@ columns_in_span <- function(x, wider) {
   sqrt(colSums(rest^2)) <= 1e-7 * size
 }
 
-#' A term of the smaller model has its columns in those of the larger one's terms on the same groups
+#' A description of a random-effects term whose columns are not in the span of the larger model's
+#' terms with the same grouping factor, or `NULL`
 #' @noRd
 not_nested_random <- function(smaller, larger) {
   has_rows <- \(fit) inherits(fit, "rlmm") && !is.null(fit$frame)

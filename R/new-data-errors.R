@@ -1,4 +1,4 @@
-# What can be wrong with new data, said in the words of the model.
+# Errors about new data, in the terms of the model.
 
 abort_newdata <- function(..., class = NULL) {
   abort_rlmm(c(...), c(class, "rlmm_error_newdata"))
@@ -129,7 +129,7 @@ abort_not_row_wise <- function(group) {
   )
 }
 
-# Refuse levels whose labels are ambiguous: "a:b" with "c" reads as "a" with "b:c".
+# Raises an error about ambiguous labels of levels: "a:b" with "c" reads as "a" with "b:c".
 abort_ambiguous <- function(group, labels) {
   if (length(labels) == 0) {
     return(invisible())

@@ -1,11 +1,11 @@
-# New data, evaluated as the data of the fit were: the same bases, contrasts and levels. The data of
-# the fit themselves go the same way, their variables being columns of the stored frame.
+# Evaluates new data like the data of the fit, with the same bases, contrasts and levels. The data
+# of the fit themselves are treated alike, as variables in the columns of the stored frame.
 
-#' What predictions are made for
+#' The data to predict for
 #' @param newdata A data frame or list; `NULL` for the data of the fit.
-#' @return A list: `data`, `stored` (is it the frame of the fit?), `n`, `row_names`, `frame_n`,
-#'   the number of rows of the fit, without and with those that `na.action` left out, and `hints`,
-#'   what to do where a group or a level is missing.
+#' @return A list: `data`; `stored`, whether it is the frame of the fit; `n`; `row_names`;
+#'   `frame_n`, the number of rows of the fit without and with those that `na.action` omitted; and
+#'   `hints` for a missing group or level.
 #' @noRd
 new_data <- function(fit, newdata) {
   data <- newdata %||% fit_frame(fit)
@@ -55,7 +55,7 @@ part_frame <- function(terms, xlevels, new) {
   )
 }
 
-# A variable of new data as the fit knows it, with its levels, its class and its times.
+# A variable of new data with the levels, class and time units of the fit.
 new_variable <- function(value, name, terms, xlevels) {
   class <- attr(terms, "dataClasses")[name]
   x <- as_fitted(value, name, xlevels[[name]], class)
@@ -65,11 +65,11 @@ new_variable <- function(value, name, terms, xlevels) {
 
 #' The variables in a call to `list()`, evaluated in new data
 #' @param expr The call.
-#' @param shown The call as messages show it: as the formula has it.
+#' @param shown The call for messages, as in the formula.
 #' @noRd
 eval_variables <- function(expr, new, env, hint = NULL, shown = expr) {
   check_columns(expr, new, env, hint, shown)
-  # data.table's own `[` and the like must not see the columns: a bare list is all that is needed.
+  # A plain list avoids methods such as `[` of data.table.
   columns <- lapply(as.list(new$data), drop_matrix)
   values <- tryCatch(
     eval(expr, columns, env),
@@ -90,15 +90,16 @@ check_new_lengths <- function(sizes, expr, n) {
   }
 }
 
-# A matrix of one column is a vector: `poly()` takes it for several variables when it predicts.
+# Converts a matrix with one column to a vector, as `poly()` treats it as several variables in
+# prediction.
 drop_matrix <- function(x) {
   is_column <- is.matrix(x) && ncol(x) == 1L
   if (is_column) x[, 1L] else x
 }
 
-#' Every variable must be a column. Inside a call, a variable of the formula's environment is taken
-#' for a constant, such as the degree of a polynomial or a function, unless it is as long as the
-#' data of the fit.
+#' Checks that every variable is a column. Inside a call, a variable in the formula's environment is
+#' a constant, such as the degree of a polynomial, or a function, unless it is as long as the data
+#' of the fit.
 #' @noRd
 check_columns <- function(expr, new, env, hint, shown) {
   missing <- setdiff(all.vars(expr), names(new$data))
@@ -112,7 +113,7 @@ check_columns <- function(expr, new, env, hint, shown) {
   }
 }
 
-#' A variable with the levels, or of the type, that the fit saw
+#' Converts a variable to the levels or the type in the fit
 #' @noRd
 as_fitted <- function(value, name, levels, class) {
   if (!is.null(levels)) {
@@ -140,7 +141,7 @@ check_n_columns <- function(value, name, n) {
   }
 }
 
-#' A date or time of the class, a duration in the units, that the fit saw
+#' Converts a date or time to the class, and a duration to the units, in the fit
 #' @noRd
 as_time <- function(value, seen, name) {
   if (inherits(value, "POSIXlt") && inherits(seen, "POSIXct")) {
@@ -168,7 +169,7 @@ as_known_factor <- function(value, levels, name) {
 
 # Grouping factors ----------------------------------------------------------
 
-#' Row numbers of the levels of one term, `NA` for levels that the fit didn't see
+#' The level numbers of one term in new data, `NA` for new levels
 #' @noRd
 term_refs <- function(term, new) {
   if (new$stored) {
@@ -187,7 +188,7 @@ term_refs <- function(term, new) {
   refs
 }
 
-# Levels of several factors, joined by colons, may be written alike.
+# Checks labels of several factors joined by colons, which may be ambiguous.
 check_ambiguous <- function(term, labels) {
   twice <- term$levels[duplicated(term$levels)]
   if (length(twice) > 0) {
@@ -228,7 +229,7 @@ group_atoms <- function(expr) {
   }
 }
 
-# Through the distinct values, because to write a number is slow.
+# Labels are formatted from the distinct values, since formatting numbers is slow.
 atom_labels <- function(x) {
   if (is.character(x)) {
     return(x)
@@ -240,7 +241,7 @@ atom_labels <- function(x) {
   as.character(values)[match(x, values)]
 }
 
-# The integer 100000 and the double, which is written "1e+05", are the same level.
+# The integer 100000 and the double, which is formatted as "1e+05", are the same level.
 plain_numbers <- function(labels) {
   powers <- grep("^-?[0-9.]+e[+][0-9]+$", labels)
   labels[powers] <- format(
@@ -266,7 +267,7 @@ checked_refs <- function(term, new, allow_new_levels) {
 
 # Arguments of the fitting call ---------------------------------------------
 
-#' Offset of the formula, and of the argument `offset` of the call
+#' The offset of new data, from the formula and the argument `offset`
 #' @noRd
 new_offset <- function(fit, new) {
   if (new$stored) {
@@ -284,11 +285,11 @@ new_offset <- function(fit, new) {
   Reduce(`+`, columns, offset)
 }
 
-#' The value for new data of an argument that was evaluated in the data of the fit
+#' The value in new data of an argument of the call, such as `weights`
 #' @noRd
 new_argument <- function(fit, name, new) {
   expr <- fit$call[[name]] %||% fit$sums$arguments[[name]]
-  # A fit without its data can't tell whether a call that names one had any.
+  # For a fit without its data, it is unknown whether an argument in the call was `NULL`.
   is_absent <- !is.null(fit$frame) &&
     is.null(fit$frame[[paste0("(", name, ")")]])
   if (is.null(expr) || is_absent) {
@@ -301,7 +302,7 @@ new_argument <- function(fit, name, new) {
   eval_variables(call("list", expr), new, env)[[1]]
 }
 
-# The names of what is evaluated in new data.
+# The names of the variables that are evaluated in new data.
 variables_of_fit <- function(fit) {
   arguments <- lapply(c("weights", "offset"), \(name) {
     fit$call[[name]] %||% fit$sums$arguments[[name]]

@@ -1,7 +1,8 @@
-# The parameters to predict or simulate with: the estimates, or what `newparams` gives.
+# The parameters for prediction or simulation: the estimates, or those in `newparams`.
 
-#' The estimates, or what `newparams` puts in their place
-#' @return A list: `beta`, `theta`, `sigma`, `b`, and `estimated`, whether nothing was replaced.
+#' The estimates, or the parameters in `newparams`
+#' @return A list: `beta`, `theta`, `sigma`, `b`, and `estimated`, whether no parameter was
+#'   replaced.
 #' @noRd
 model_parameters <- function(fit, newparams) {
   par <- fit[c("beta", "theta", "sigma", "b")]
@@ -17,7 +18,7 @@ model_parameters <- function(fit, newparams) {
   par
 }
 
-# The random effects at another theta, with the spherical ones of the fit.
+# The random effects at another theta, with the spherical effects of the fit.
 effects_at <- function(fit, theta) {
   scaled <- \(u, term) tcrossprod(u, lambda_block(term, theta))
   Map(scaled, fit$u, fit$random)

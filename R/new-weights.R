@@ -1,6 +1,6 @@
-# Prior weights of observations to simulate, or to predict with their residuals.
+# Prior weights of new observations, for simulation or prediction intervals.
 
-#' Prior weights for the rows to simulate: for the binomial, numbers of trials
+#' Prior weights of the rows to simulate, for the binomial the numbers of trials
 #' @noRd
 simulation_weights <- function(fit, new) UseMethod("simulation_weights")
 
@@ -27,7 +27,7 @@ residual_sd <- function(sigma, weights) {
   if (is.null(weights)) {
     return(sigma)
   }
-  # What is drawn for an observation of weight 0 doesn't count, but must be a number.
+  # The simulated value of an observation with weight 0 doesn't matter, but must be finite.
   sigma / sqrt(ifelse(weights == 0, 1, weights))
 }
 
@@ -42,7 +42,7 @@ new_weights <- function(fit, new) {
   (prior %||% 1) * new_strata_weights(fit, new)
 }
 
-#' The weights of strata in new data, over those of the first
+#' The weights of strata in new data, relative to the first stratum
 #' @noRd
 new_strata_weights <- function(fit, new) {
   env <- environment(fit$formula)
@@ -70,7 +70,7 @@ new_strata <- function(quosure, new, env, shown) {
   as.character(values[[1L]])
 }
 
-# What the argument `dispersion` names, without its tilde.
+# The expression of the argument `dispersion`, without its tilde.
 named_strata <- function(fit) {
   given <- fit$call$dispersion
   if (call_name(given) == "~") given[[length(given)]] else given

@@ -1,11 +1,11 @@
-# The Laplace approximation of a nonlinear mixed model.
+# Fits nonlinear mixed models by the Laplace approximation.
 #
-# The rows phi of the parameters are X beta + Z Lambda u. Given theta and beta the modes of u
+# The rows phi of the parameters are X beta + Z Lambda u. Given theta and beta, the modes of u
 # minimize the penalized sum of squares |W^1/2 (y - f(phi))|^2 + |u|^2, by Gauss-Newton steps: with
-# J the derivative of f, and M = W^1/2 J Z Lambda, K = M'M + I is solved each time. The objective,
+# J the derivative of f and M = W^1/2 J Z Lambda, each step solves with K = M'M + I. The objective,
 # -2 log-likelihood with sigma profiled out, is log |K| + n (1 + log(2 pi r^2 / n)) - log |W|.
 
-#' What an evaluation needs that doesn't depend on the parameters
+#' The quantities of an evaluation that don't depend on the parameters
 #' @noRd
 nonlinear_problem <- function(parts, model) {
   design <- model$design
@@ -37,7 +37,7 @@ new_problem <- function(y, weights, x, random, shell, mean, s) {
   )
 }
 
-#' The design dressed as a fit, for the functions that make matrices of one
+#' A design in the form of a fit, for the functions that compute its matrices
 #' @noRd
 design_shell <- function(design, theta = NULL) {
   structure(
@@ -49,12 +49,12 @@ design_shell <- function(design, theta = NULL) {
   )
 }
 
-# A dense matrix without names, or a large one as it is.
+# Converts a matrix to a dense one without names, unless it is large.
 dense_where_small <- function(matrix) {
   if (prod(dim(matrix)) <= 1e6) unname(as.matrix(matrix)) else matrix
 }
 
-#' Z Lambda at a theta; where Z is dense, without the making of a sparse Lambda
+#' Z Lambda at a theta; for a dense Z without forming a sparse Lambda
 #' @noRd
 scaled_z <- function(problem, theta) {
   if (!is.matrix(problem$z)) {
@@ -75,7 +75,7 @@ scaled_z <- function(problem, theta) {
   problem$z
 }
 
-# The columns of one term, by level and then by effect, times the k x k block of each level.
+# The columns of one term, ordered by level and then by effect, times the k x k block of each level.
 times_block <- function(z, block) {
   effect <- rep_len(seq_len(ncol(block)), ncol(z))
   product <- z
@@ -100,7 +100,7 @@ times_gradient <- function(matrix, gradient, n) {
 
 # Modes ---------------------------------------------------------------------
 
-#' The penalized sum of squares at u and beta, with what a step needs
+#' The penalized sum of squares at u and beta, with the quantities for a step
 #' @noRd
 squares_at <- function(problem, z, beta, u) {
   eta <- as.vector(problem$x %*% beta) + as.vector(z %*% u)
@@ -115,7 +115,7 @@ squares_at <- function(problem, z, beta, u) {
   )
 }
 
-#' M, and with `whole` the same of X
+#' M, and with `whole` the same product for X
 #' @noRd
 linearized <- function(problem, z, at, whole) {
   gradient <- problem$root * at$mean$gradient
@@ -128,8 +128,7 @@ linearized <- function(problem, z, at, whole) {
   )
 }
 
-#' The factor of M'M + I: a list of a function that solves with it, and the logarithm of its
-#' determinant
+#' The factor of M'M + I: a list of a function that solves with it and its log-determinant
 #' @noRd
 mode_factor <- function(m) {
   if (is.matrix(m)) dense_mode_factor(m) else sparse_mode_factor(m)
@@ -164,18 +163,18 @@ solve_by_root <- function(root, b) {
   backsolve(root, backsolve(root, b, transpose = TRUE))
 }
 
-# What a step may still gain of the sum of squares where modes count as found. The determinant is of
-# first order in the modes, so that its error is the root of this: an optimizer that takes
-# differences wants the objective to nearly all its digits.
+# The relative gain of a step at which modes count as converged. The log-determinant is of first
+# order in the modes, so that its error is the square root of this; an optimizer with finite
+# differences needs nearly all digits of the objective.
 mode_tolerance <- 1e-20
 
-# Iterations of Gauss and Newton, and halvings of one step, at most.
+# The largest number of Gauss-Newton iterations.
 max_gauss_newton <- 200L
 max_step_halvings <- 30L
 
 #' The modes at a theta, of u alone or of u and beta
-#' @return What [squares_at()] returns, with `linear`, the last of [linearized()]; `NULL` where no
-#'   finite minimum is found.
+#' @return The result of [squares_at()], with `linear`, the last result of [linearized()]; `NULL` if
+#'   no finite minimum is found.
 #' @noRd
 nonlinear_modes <- function(problem, theta, beta, u, with_beta = FALSE) {
   z <- scaled_z(problem, theta)
@@ -198,7 +197,7 @@ nonlinear_modes <- function(problem, theta, beta, u, with_beta = FALSE) {
     }
     next_one <- lower_squares(problem, z, at, step)
     if (is.null(next_one)) {
-      # Nothing but rounding errors are left to gain.
+      # The remaining gain is below rounding error.
       at$linear <- linear
       return(if (step$gain <= 1e-8 * at$pwrss) at)
     }
@@ -208,7 +207,7 @@ nonlinear_modes <- function(problem, theta, beta, u, with_beta = FALSE) {
   if (step$gain <= 1e-8 * at$pwrss) at
 }
 
-#' A step, and by how much the linearized problem falls
+#' A Gauss-Newton step, and the decrease of the linearized problem
 #' @noRd
 gauss_newton_step <- function(linear, at, with_beta) {
   right <- as.vector(Matrix::crossprod(linear$m, at$residual)) - at$u
@@ -249,7 +248,7 @@ lower_squares <- function(problem, z, at, step) {
       at$beta + share * step$beta,
       at$u + share * step$u
     )
-    # A small step lowers the sum by less than its rounding errors.
+    # A small step lowers the sum of squares by less than its rounding errors.
     allowed <- if (step$gain < 1e-9 * at$pwrss) 1 + 1e-10 else 1
     if (is.finite(new$pwrss) && new$pwrss < allowed * at$pwrss) {
       return(new)
@@ -272,7 +271,7 @@ laplace_objective <- function(problem, at) {
 
 #' The objective as a function of theta and, unless `fast`, of beta, in units of `scale`
 #'
-#' Each evaluation starts from the modes of the last one, kept in `memory`.
+#' Each evaluation starts from the modes of the previous one, kept in `memory`.
 #' @noRd
 laplace_function <- function(problem, memory, fast) {
   n_theta <- length(memory$theta)
@@ -299,7 +298,7 @@ laplace_function <- function(problem, memory, fast) {
 }
 
 #' The estimates: first with beta found together with the modes, then by the Laplace approximation
-#' of all
+#' in all parameters
 #' @noRd
 search_nonlinear <- function(problem, start, fast, max_eval, verbose) {
   theta <- unlist(lapply(core_structures(problem$random), `[[`, "start"))
@@ -322,8 +321,7 @@ search_nonlinear <- function(problem, start, fast, max_eval, verbose) {
   search_with_beta(problem, at, memory, max_eval, verbose)
 }
 
-# What one evaluation of the objective leaves to the next: where the modes were, and how many there
-# were.
+# The state between evaluations of the objective: the modes and the number of evaluations.
 search_memory <- function(problem, theta, beta) {
   rlang::new_environment(list(
     theta = theta,
@@ -334,8 +332,8 @@ search_memory <- function(problem, theta, beta) {
   ))
 }
 
-# The search of theta and beta together, from where the search of theta ended; beta in units of its
-# standard errors.
+# Optimizes theta and beta together, from the optimum in theta, with beta in units of its standard
+# errors.
 search_with_beta <- function(problem, at, memory, max_eval, verbose) {
   memory$beta <- at$beta
   memory$u <- at$u
@@ -385,7 +383,7 @@ check_nonlinear_start <- function(problem, theta, start) {
   )
 }
 
-#' A minimum by `nlminb()`, which is started once more where it stops in doubt
+#' Minimizes by `nlminb()`, which is restarted once if it stops without convergence
 #' @noRd
 minimize <- function(objective, start, lower, max_eval, verbose) {
   if (length(start) == 0L) {
@@ -464,7 +462,7 @@ check_modes_found <- function(at) {
   }
 }
 
-# Whether nlminb() stopped as no step lowers the objective any more by more than rounding errors.
+# Whether nlminb() stopped because no step lowers the objective by more than rounding errors.
 is_noise_limited <- function(found) {
   grepl("singular convergence|false convergence", found$message %||% "")
 }

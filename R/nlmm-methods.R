@@ -1,4 +1,4 @@
-# What a nonlinear fit answers: its estimates, and what follows for data.
+# Methods for nonlinear fits: estimates, fitted values and residuals.
 
 #' @rdname rnlmm
 #' @export
@@ -39,7 +39,7 @@ coef.rlmm_nlmm <- function(object, ...) {
   structure(tables, class = c("coef.rlmm", "coef.mer"))
 }
 
-# Coefficients of each level: the fixed effects, and the modes added to those of the same names.
+# The coefficients of each level: the fixed effects plus the modes with the same names.
 added_to_beta <- function(modes, beta) {
   n <- nrow(modes)
   names <- list(rownames(modes), names(beta))

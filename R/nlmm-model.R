@@ -1,7 +1,8 @@
-# A nonlinear mixed model: its three-part formula, the design of its parameters, and its mean.
+# The model of a nonlinear mixed model: its three-part formula, the design of its parameters, and
+# its mean function.
 
 #' The parts of `y ~ f(x, a, b) ~ fixed + (random | group)`
-#' @return A list: `response`, `mean` (the expression), `linear` (the third part), `env`.
+#' @return A list: `response`, `mean` (an expression), `linear` (the third part) and `env`.
 #' @noRd
 nonlinear_parts <- function(formula) {
   check_three_parts(formula)
@@ -29,8 +30,7 @@ check_three_parts <- function(formula) {
   }
 }
 
-#' The names and start values of the parameters, from the self-starting function where none are
-#' given
+#' The names and starting values of the parameters, by default from a self-starting function
 #' @noRd
 nonlinear_start <- function(parts, start, data) {
   if (is.list(start)) {
@@ -66,9 +66,9 @@ self_start <- function(parts, data) {
   )
 }
 
-#' Rows of the variables, and the design of the parameters on rows times parameters
-#' @return A list: `frame`, `parameters` (their names), `y`, `weights`, `design` (what
-#'   [model_design()] returns for the rows of all parameters, one after the other).
+#' The model frame of the variables, and the design of the parameters on rows times parameters
+#' @return A list: `frame`; `parameters`, their names; `y`; `weights`; and `design`, the result of
+#'   [model_design()] for the stacked rows of all parameters.
 #' @noRd
 nonlinear_design <- function(parts, start, data, extras) {
   parameters <- intersect(names(start), all.vars(parts$mean))
@@ -92,7 +92,8 @@ nonlinear_design <- function(parts, start, data, extras) {
   )
 }
 
-# What is neither a column nor a constant is a parameter that has no start value.
+# Raises an error about names that are neither columns nor constants: parameters without a starting
+# value.
 check_start_complete <- function(parts, parameters, data) {
   names <- setdiff(all.vars(parts$mean), c(parameters, names(data)))
   is_known <- vapply(names, exists, NA, envir = parts$env)
@@ -110,7 +111,7 @@ check_start_complete <- function(parts, parameters, data) {
   )
 }
 
-#' The third part as the formula of a linear model in indicators of the parameters
+#' The third part of the formula as that of a linear model in indicators of the parameters
 #' @noRd
 linear_part <- function(parts, parameters) {
   linear <- parts$linear
@@ -130,7 +131,7 @@ linear_part <- function(parts, parameters) {
   stats::as.formula(call("~", quote(.response), right), parts$env)
 }
 
-# Effects of parameters, without the intercept that a formula adds.
+# The effects of parameters, without the implicit intercept of a formula.
 without_intercept <- function(bar, parameters) {
   if (!is_bar(bar)) {
     bar[[2L]] <- without_intercept(bar[[2L]], parameters)
@@ -165,7 +166,7 @@ nonlinear_frame <- function(parts, parameters, data, extras) {
   frame
 }
 
-# The response and the variables of all parts.
+# The formula with the response and the variables of all parts.
 frame_formula <- function(parts, parameters, data) {
   names <- union(all.vars(parts$mean), all.vars(parts$linear))
   names <- setdiff(names, c(parameters, "pi"))
@@ -174,8 +175,8 @@ frame_formula <- function(parts, parameters, data) {
   stats::as.formula(call("~", parts$response, variables), parts$env)
 }
 
-# A column of the data, or something with a value for each row elsewhere: constants are left to the
-# mean itself.
+# Whether a name is a column of the data or an object with a value for each row; constants are
+# looked up by the mean function.
 is_variable <- function(name, data, env) {
   if (name %in% names(data)) {
     return(TRUE)
@@ -184,7 +185,7 @@ is_variable <- function(name, data, env) {
   !is.null(found) && length(found) > 1L
 }
 
-#' The frame once for each parameter, with an indicator of each
+#' Stacks the frame once for each parameter, with an indicator of each
 #' @noRd
 stacked_rows <- function(frame, parameters) {
   n <- nrow(frame)
@@ -201,7 +202,8 @@ stacked_rows <- function(frame, parameters) {
   rows
 }
 
-# Checks compare numbers of levels with those of rows, of which there are several copies here.
+# A control without checks that compare numbers of levels with numbers of rows, since rows are
+# stacked.
 stacked_control <- function() {
   control <- default_control
   is_policy <- names(control$checks) != "rankx"
@@ -230,7 +232,8 @@ check_effect_count <- function(design, n) {
 
 # The mean ----------------------------------------------------------------
 
-#' A function of a matrix of parameters, a row per observation: the mean, with its `gradient`
+#' A function of a matrix of parameters, with a row for each observation, that returns the mean with
+#' its `gradient`
 #' @noRd
 mean_function <- function(parts, parameters, frame) {
   evaluate <- \(phi) {
@@ -245,7 +248,7 @@ mean_function <- function(parts, parameters, frame) {
   \(phi) with_gradient(evaluate, phi, parameters)
 }
 
-#' The mean with its gradient: that of its attribute, or by central differences
+#' The mean with its gradient, from its attribute or by central differences
 #' @noRd
 with_gradient <- function(evaluate, phi, parameters) {
   mu <- evaluate(phi)

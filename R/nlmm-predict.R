@@ -40,7 +40,7 @@ predict.rlmm_nlmm <- function(
   list(fit = finish(fit), se.fit = finish(std_error))
 }
 
-# Predictions of the data of the fit have its missing rows.
+# Predictions for the data of the fit are padded for omitted rows.
 nonlinear_finisher <- function(object, newdata) {
   if (is.null(newdata)) {
     \(x) stats::napredict(object$na_action, x)
@@ -49,9 +49,9 @@ nonlinear_finisher <- function(object, newdata) {
   }
 }
 
-#' Means, and what their errors are made of
-#' @return A list: `value`; `gradient` of the mean in the parameters (n x s); `rows`, what
-#'   [prediction_rows()] returns for the rows of all parameters, one after the other.
+#' Predicted means, and the quantities for their standard errors
+#' @return A list: `value`; `gradient`, of the mean in the parameters (n x s); and `rows`, the
+#'   result of [prediction_rows()] for the stacked rows of all parameters.
 #' @noRd
 nonlinear_predictions <- function(object, newdata, re_form) {
   data <- newdata %||% object$frame
@@ -68,7 +68,7 @@ nonlinear_predictions <- function(object, newdata, re_form) {
   )
 }
 
-# The mean of a fit's model, as a function of its parameters at the rows of the data.
+# The mean of a fit's model as a function of its parameters in the rows of the data.
 fitted_mean_function <- function(object, data) {
   mean_function(object$parts, object$parameters, data)
 }
@@ -96,7 +96,7 @@ check_newdata_frame <- function(newdata) {
   }
 }
 
-# The variables of the mean are columns of the frame of the fit, and must be there in new data.
+# Checks that the variables of the mean are in new data.
 check_mean_variables <- function(object, data) {
   used <- intersect(all.vars(object$parts$mean), names(object$frame))
   missing <- setdiff(used, names(data))
@@ -106,7 +106,7 @@ check_mean_variables <- function(object, data) {
   }
 }
 
-#' The fit as a linear model of its parameters, on the rows of all of them
+#' The fit in the form of a linear model of its parameters, on stacked rows
 #' @noRd
 stacked_shell <- function(object) {
   shell <- linear_shell(object)
@@ -114,7 +114,7 @@ stacked_shell <- function(object) {
   shell
 }
 
-#' New data once for each parameter, with its indicators
+#' Stacks new data once for each parameter, with its indicators
 #' @noRd
 stacked_new_rows <- function(object, data) {
   n <- nrow(data)
@@ -131,7 +131,7 @@ stacked_new_rows <- function(object, data) {
 
 # Standard errors -------------------------------------------------------------
 
-#' Variances of the errors of means, in the linearized model
+#' The variances of the errors of means in the linearized model
 #' @noRd
 nonlinear_error_variance <- function(object, found) {
   rows <- linearized_rows(found)
@@ -139,7 +139,7 @@ nonlinear_error_variance <- function(object, found) {
   object$sigma^2 * prediction_variance(rows, parts)
 }
 
-#' Rows of the parameters, summed up with the gradient of the mean as weights
+#' The rows of the parameters, summed with the gradient of the mean as weights
 #' @noRd
 linearized_rows <- function(found) {
   n <- nrow(found$gradient)
@@ -158,7 +158,7 @@ linearized_rows <- function(found) {
   )
 }
 
-#' What [prediction_parts()] returns, of the linearized model at the estimates
+#' The result of [prediction_parts()] for the linearized model at the estimates
 #' @noRd
 linearized_parts <- function(object, effects) {
   shell <- stacked_shell(object)
@@ -201,8 +201,8 @@ weighted_gradient <- function(object) {
   sqrt(object$weights %||% 1) * gradient
 }
 
-#' The variance that an observation has beside the error of its mean: of the residual, and of the
-#' effects that the prediction leaves out
+#' The variance of an observation in addition to the error of its mean: that of the residual and of
+#' the effects that the prediction leaves out
 #' @noRd
 outside_variance <- function(object, found, newdata) {
   lambda <- list(lambda = lambda_blocks(object$random, object$theta))
@@ -259,13 +259,14 @@ named_simulations <- function(y, rows) {
   columns
 }
 
-# Rows that the fit left out, where its `na.action` wants them.
+# Adds the rows that the fit omitted, if its `na.action` says so.
 padded_rows <- function(columns, object) {
   out <- stats::napredict(object$na_action, as.matrix(columns))
   as.data.frame(out)
 }
 
-#' A function of nsim that draws the random effects, and returns the means, a column for each draw
+#' A function of nsim that simulates random effects and returns the means, with a column for each
+#' simulation
 #' @noRd
 nonlinear_drawer <- function(object, data, re_form) {
   plan <- stacked_plan(object, data, re_form)

@@ -1,4 +1,4 @@
-# A nonlinear fit in print and in a picture.
+# Print and plot methods of nonlinear fits.
 
 #' @rdname rnlmm
 #' @export

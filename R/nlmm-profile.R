@@ -1,4 +1,5 @@
-# Profiles of nonlinear mixed models: with one parameter at a value, the others are searched again.
+# Profile likelihood of nonlinear mixed models: the other parameters are optimized for each value of
+# one.
 
 #' @rdname rnlmm
 #' @export
@@ -54,7 +55,7 @@ nonlinear_wald <- function(object, parm, level) {
   limits
 }
 
-#' What [profile_of()] needs of a nonlinear fit
+#' The problem for [profile_of()] of a nonlinear fit
 #' @noRd
 nonlinear_profile_problem <- function(fit, signames) {
   check_likelihood(fit)
@@ -84,7 +85,7 @@ check_likelihood <- function(fit) {
   }
 }
 
-#' What [nonlinear_problem()] returns, of a fit
+#' The result of [nonlinear_problem()] for a fit
 #' @noRd
 fitted_problem <- function(fit) {
   shell <- stacked_shell(fit)
@@ -101,14 +102,14 @@ fitted_problem <- function(fit) {
   problem
 }
 
-# The spherical effects as the long vector of the search.
+# The spherical effects as one vector.
 stacked_modes <- function(fit) {
   by_level <- lapply(fit$u, \(u) as.vector(t(u)))
   unlist(by_level, use.names = FALSE)
 }
 
-#' A function (value, state) that searches the other parameters, from where the last two points lead
-#' to
+#' A function (value, state) that optimizes the other parameters, starting from an extrapolation of
+#' the last two points
 #' @noRd
 nonlinear_refitter <- function(problem, name) {
   free <- names(problem$values) != name
@@ -135,15 +136,14 @@ nonlinear_refitter <- function(problem, name) {
   }
 }
 
-# The parameters a step along their slope from where they are, but for those that would leave
-# their range.
+# Extrapolates the parameters along their slope, except those that would leave their range.
 start_ahead <- function(problem, at, step, slope) {
   ahead <- at + step * (slope %||% 0)
   is_inside <- ahead > problem$lower & ahead < problem$upper
   ifelse(is_inside, ahead, at)
 }
 
-# Far finer than what limits read off a profile need.
+# Tolerances far below what limits from a profile need.
 profile_tolerances <- list(
   rel.tol = 1e-9,
   x.tol = 1e-7,
@@ -161,7 +161,7 @@ nonlinear_state <- function(problem, natural, slope, objective) {
 #' -2 log-likelihood, by the Laplace approximation, as a function of standard deviations,
 #' correlations and fixed effects
 #'
-#' Modes are searched from those of the last evaluation.
+#' The search for modes starts from those of the last evaluation.
 #' @noRd
 natural_deviance <- function(problem, natural, memory) {
   point <- from_natural(problem, natural)
@@ -180,8 +180,8 @@ natural_deviance <- function(problem, natural, memory) {
     inner$log_weights
 }
 
-#' Theta, sigma and beta of standard deviations, correlations and fixed effects
-#' @return `NULL` where the correlations are those of no covariance matrix.
+#' Converts standard deviations, correlations and fixed effects to theta, sigma and beta
+#' @return A list; `NULL` if the correlation matrix isn't positive semidefinite.
 #' @noRd
 from_natural <- function(problem, natural) {
   kinds <- problem$kinds

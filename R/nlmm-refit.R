@@ -1,4 +1,4 @@
-# Nonlinear mixed models fitted again: to other responses, beside other models, in a bootstrap.
+# Refits of nonlinear mixed models: to other responses, for comparisons and in a bootstrap.
 
 #' @rdname rnlmm
 #' @export
@@ -25,7 +25,7 @@ refit.rlmm_nlmm <- function(
   fit
 }
 
-#' The fit of another response, or with other weights, searched from the coefficients of this one
+#' The fit of another response, or with other weights, started from the coefficients of this one
 #' @noRd
 nonlinear_fit_again <- function(fit, max_eval = 2000L) {
   weights <- fit$weights %||% rep(1, nrow(fit$frame))
@@ -49,7 +49,7 @@ nonlinear_fit_again <- function(fit, max_eval = 2000L) {
   )
 }
 
-# What [nonlinear_design()] returned for the fit.
+# The result of [nonlinear_design()] for a fit.
 stored_model <- function(fit) {
   list(
     frame = fit$frame,
@@ -129,7 +129,8 @@ bootstrap.rlmm_nlmm <- function(
 #' @export
 bootMer.rlmm_nlmm <- function(x, FUN, ...) bootMer.rlmm(x, FUN, ...)
 
-# The fit as a linear one of its parameters, for the tables of a bootstrap, with itself inside.
+# The fit in the form of a linear model of its parameters, for the tables of a bootstrap, with the
+# fit inside.
 bootstrapped_nonlinear <- function(fit) {
   shell <- stacked_shell(fit)
   shell$nonlinear <- fit
@@ -171,20 +172,20 @@ run_bootstrap.rlmm_nlmm_shell <- function(
   )
 }
 
-#' Responses of some replicates, each from a seed of its own
+#' The simulated responses of replicates, each with its own seed
 #' @noRd
 nonlinear_draws <- function(fit, replicates, seed, use_u) {
   state <- start_generator(seed)
   on.exit(restore_generator(state$before))
   seeds <- vapply(seq_len(max(replicates)), \(i) draw_seed(), 1L)
-  # Rows that the fit left out aren't drawn.
+  # Omitted rows are not simulated.
   fit$na_action <- NULL
   lapply(seeds[replicates], \(seed) {
     stats::simulate(fit, 1L, seed = seed, use.u = use_u)[[1L]]
   })
 }
 
-# The estimates of one replicate, or why it has none.
+# The estimates of one replicate, or the reason of its failure.
 nonlinear_replicate <- function(fit, y) {
   fit$frame[[1L]] <- y
   found <- tryCatch(nonlinear_fit_again(fit), error = identity)

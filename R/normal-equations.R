@@ -1,15 +1,14 @@
-# Columns of the inverse of a fit's penalized cross-products, for fits with a large factor, whose
-# levels no matrix has a row and a column for: solutions of the normal equations for right-hand
-# sides of one's own.
+# Solutions of the normal equations of a fit with given right-hand sides: columns of the inverse of
+# the penalized cross-products, which would be too large as a matrix if there is a large factor.
 
 #' The system of a fit, over sigma^2
-#' @return A list: `spec`, with `sums` that have zeros for a right-hand side.
+#' @return A list: `spec`, whose `sums` have zeros as the right-hand side.
 #' @noRd
 normal_equations <- function(spec) {
   sums <- spec$sums %||% core_sums(spec)
   sums$xr[] <- 0
   sums$beta0[] <- 0
-  # The sum of squares is none of this: it has to be no less than what is explained of it.
+  # The sum of squares of the response doesn't matter, but must not be less than the explained part.
   sums$rr <- sums$yy <- 1e10
   sums$terms <- lapply(sums$terms, \(term) {
     term$zr[] <- 0
@@ -21,14 +20,14 @@ normal_equations <- function(spec) {
 }
 
 #' The solution for one right-hand side
-#' @param x Its elements for the columns of X.
-#' @param z Per core term a list: `at`, where its elements that aren't zero are, a matrix of effects
-#'   and levels, and their `values`.
-#' @return A list: `beta`, `b` (per core term those elements of the solution), `rx`.
+#' @param x The elements of the right-hand side for the columns of X.
+#' @param z For each core term a list: `at`, the positions of nonzero elements, a matrix of effects
+#'   and levels; and `values`.
+#' @return A list: `beta`; `b`, the same elements of the solution for each core term; and `rx`.
 #' @noRd
 solve_normal_equations <- function(system, theta, x, z) {
   sums <- system$sums
-  # The columns of X are centred.
+  # The right-hand side is transformed, as the columns of X are centred.
   if (length(x) > 0L) {
     sums$xr <- x - sums$shift * x[1L]
   }
@@ -45,7 +44,7 @@ solve_normal_equations <- function(system, theta, x, z) {
   )
 }
 
-# The sum of the elements of the solution times those of x and z.
+# The inner product of the solution with x and z.
 sum_with_solution <- function(found, x, z) {
   of_terms <- Map(\(b, own) sum(b * own$values), found$b, z)
   sum(x * found$beta) + sum(unlist(of_terms))

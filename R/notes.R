@@ -1,6 +1,6 @@
-# Lines that several printed pages share.
+# Lines that several print methods share.
 
-#' The note of what is held, for a fit or for its variances alone
+#' The note about held parameters, for a fit or for its variances alone
 #' @noRd
 held_note <- function(fit, parts = c("beta", "theta", "cov")) {
   held <- fit$control$fixed[parts]
@@ -43,7 +43,7 @@ known_sigma_note <- function(fit) {
   }
 }
 
-# Lines of a table: each column under its name, all to the left.
+# The lines of a table with left-aligned columns.
 columns_under_names <- function(columns) {
   padded <- Map(
     \(name, values) format(c(name, values)),

@@ -1,5 +1,5 @@
-# Generics of the stats package for fits of `aov()` and `lm()`, which have another answer for mixed
-# models: each is refused by a message that names it.
+# Methods of generics of the stats package for `aov()` and `lm()` that don't apply to mixed models:
+# each raises an error that names the alternative.
 
 #' @importFrom stats TukeyHSD
 #' @export
@@ -112,17 +112,17 @@ abort_of_aov <- function(generic, hint) {
 
 # Deletions from fits of lm() -----------------------------------------------
 
-#' `dffits()`, which R 4.6 has as a generic
+#' `dffits()`, which is generic in R 4.6
 #' @rawNamespace if (!"infl" %in% names(formals(stats::dffits))) S3method(stats::dffits, rlmm)
 #' @noRd
 dffits.rlmm <- function(model, ...) abort_deletion_of_lm("dffits")
 
-# Functions that are no generics (`dffits()` before R 4.6), each of which asks a fit for its
-# weighted residuals.
+# Functions that are not generic (`dffits()` before R 4.6), which ask a fit for its weighted
+# residuals.
 deletions_of_lm <- c("dffits", "influence.measures", "lm.influence")
 
-#' Refuses weights to a function that would take the fit for one of lm() by and by
-#' @param asking The number of the frame that asks for the weights.
+#' Raises an error if a function that treats the fit as one of lm() asks for its weights
+#' @param asking The number of the frame of the calling function.
 #' @noRd
 refuse_deletion_of_lm <- function(asking) {
   if (!identical(sys.function(asking), stats::weighted.residuals)) {

@@ -1,5 +1,5 @@
-# The operator that R itself has from version 4.4 on; several times faster than rlang's.
+# The operator `%||%` of R 4.4, which is several times faster than rlang's.
 `%||%` <- function(x, y) if (is.null(x)) y else x
 
-# A list without its empty elements.
+# Drops the elements of a list that are `NULL`.
 drop_null <- function(x) x[!vapply(x, is.null, NA)]

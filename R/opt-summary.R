@@ -1,15 +1,14 @@
-#' How the optimizer went
+#' Summary of the optimization
 #'
-#' `opt_summary()` returns the record of the optimisation: where it started, what stopped it, where
-#' it ended, and the objective at every theta that it tried. For a generalized model the fixed
-#' effects stand behind theta.
-#'
-#' @param object A fit.
+#' Returns the record of the optimization: the start, the reason for stopping, the end, and the
+#' objective at every evaluated theta. For a generalized model theta is followed by the fixed
+#' effects.
+#' @param object A fitted model.
 #' @return A list of class `"rlmm_optsum"`: `initial` and `finitial`, `final` and `fmin` (theta and
-#'   the objective at the start and at the end), `feval` (number of evaluations), `optimizer`,
-#'   `backend`, `status` (the return code), `message`, the tolerances, `lower` (bounds of theta),
-#'   `certificate` (see [certificate()]), and `fitlog`. `as.data.frame()` of it is the fit log: a
-#'   row per evaluation with its number, the objective, and theta.
+#'   the objective at the start and at the end), `feval` (the number of evaluations), `optimizer`,
+#'   `backend`, `status` (the return code), `message`, the tolerances, `lower` (the bounds of
+#'   theta), `certificate` (see [certificate()]), and `fitlog`. `as.data.frame()` of it is the fit
+#'   log, with a row for each evaluation: its number, the objective and theta.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' opt_summary(fit)
@@ -39,8 +38,8 @@ search_limits <- c(
 )
 
 #' @rdname opt_summary
-#' @param x What `opt_summary()` returned.
-#' @param digits Significant digits of theta.
+#' @param x The result of `opt_summary()`.
+#' @param digits The number of significant digits of theta.
 #' @param ... Not used.
 #' @export
 format.rlmm_optsum <- function(x, digits = 6, ...) {
@@ -119,8 +118,8 @@ format_setting <- function(value) {
   if (length(value) > 1) format_vector(value, 6) else format(value)
 }
 
-#' Whether something is left to gain: the certificate knows, or without one the reason for which the
-#' optimizer stopped
+#' Whether the objective can still be lowered, from the certificate, or without one from the reason
+#' for stopping
 #' @noRd
 stopped_early <- function(fit) {
   verdict <- fit$optsum$certificate$verdict

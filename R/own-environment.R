@@ -1,12 +1,12 @@
-# The environment that a fit keeps with its formulas: without the other objects of the function that
-# made the fit, which would be saved with it.
+# The environment of a fit's formulas, without unrelated objects of the function that called for the
+# fit, which would be saved with it.
 
-#' The design with an environment of its own, where the formula's is one that would pass
+#' Gives a design its own environment, if that of its formula is a function's
 #'
-#' A formula that is written in a function holds on to all objects of that function. The fit keeps
-#' those that its formula and its call name, so that both can be evaluated as before, and what lasts
-#' anyway: the global environment, packages. A slim fit doesn't keep the data.
-#' @param call The call that made the fit.
+#' A formula written in a function keeps all objects of that function alive. The fit keeps those
+#' that its formula and call name, so that both can be evaluated as before, and permanent
+#' environments: the global one and packages. A slim fit doesn't keep the data.
+#' @param call The call of the fit.
 #' @noRd
 with_own_environment <- function(design, call) {
   env <- environment(design$formula)
@@ -24,7 +24,7 @@ with_own_environment <- function(design, call) {
   with_environment(design, own)
 }
 
-# The design, all of whose formulas and terms have the environment.
+# Sets the environment of all formulas and terms of a design.
 with_environment <- function(design, env) {
   environment(design$formula) <- env
   if (!is.null(design$frame)) {
@@ -37,8 +37,8 @@ with_environment <- function(design, env) {
   design
 }
 
-#' The environment to evaluate a changed formula of a fit in: where the fit was made, if the change
-#' is asked for there, as objects may have come or changed since; otherwise the one that the fit
+#' The environment in which a changed formula of a fit is evaluated: that of the fit's call, if the
+#' change is requested from there, as objects may have changed since; otherwise the one that the fit
 #' keeps
 #' @noRd
 living_environment <- function(fit, caller) {
@@ -47,13 +47,13 @@ living_environment <- function(fit, caller) {
   if (identical(made_in, rlang::obj_address(caller))) caller else kept
 }
 
-# Whether an environment exists for longer than a call: it has a name.
+# Whether an environment is permanent: it has a name.
 is_lasting <- function(env) nzchar(environmentName(env))
 
-#' A copy of an environment, and of those around it that pass, that has some of their objects
+#' A copy of an environment, and of its temporary parents, with some of their objects
 #'
-#' Functions and formulas that were made there, in lists too, are copied with what they name, as
-#' their environment would bring all of it back.
+#' Functions and formulas made there, also in lists, are copied with the objects that they name, as
+#' their environment would keep all others alive.
 #' @noRd
 reduced_environment <- function(env, wanted) {
   frames <- passing_frames(env)
@@ -74,7 +74,7 @@ reduced_environment <- function(env, wanted) {
   reduced
 }
 
-# The names in functions and formulas that were made in the frames.
+# The names in functions and formulas whose environment is one of the frames.
 names_made_in <- function(value, frames) {
   if (is_bare_list(value)) {
     unlist(lapply(value, names_made_in, frames))
@@ -88,7 +88,7 @@ names_made_in <- function(value, frames) {
   }
 }
 
-# A value whose functions and formulas have the environment in place of one of the frames.
+# Replaces the frames by another environment in the functions and formulas of a value.
 moved_to <- function(env, value, frames) {
   if (is_bare_list(value)) {
     return(lapply(value, \(element) moved_to(env, element, frames)))
@@ -111,8 +111,8 @@ passing_frames <- function(env) {
   frames
 }
 
-# The object that a name has in the first frame that holds it; `NULL` if none does, and for an
-# argument that wasn't given.
+# The object of a name in the first frame that has it; `NULL` if none does, or for a missing
+# argument.
 passing_object <- function(name, frames) {
   for (frame in frames) {
     if (exists(name, envir = frame, inherits = FALSE)) {

@@ -1,6 +1,6 @@
-# Steps of differences in the parameters, and directions in which their estimates are uncorrelated.
+# Steps of finite differences in the parameters, and directions in which estimates are uncorrelated.
 
-# Steps of forward differences, into the range of each parameter.
+# Steps of forward differences, towards the interior of each parameter's range.
 theta_steps <- function(fit) {
   unlist(lapply(fit$random, \(term) {
     roles <- term_roles(term)
@@ -10,21 +10,21 @@ theta_steps <- function(fit) {
   }))
 }
 
-#' Combinations of parameters whose estimates are uncorrelated, with standard errors of one
-#' @return A matrix M with MM' the covariance, a column each.
+#' Directions of the parameters in which estimates are uncorrelated with unit standard errors
+#' @return A matrix M with MM' the covariance, with a column for each direction.
 #' @noRd
 uncorrelated_directions <- function(covariance) {
   root_of_covariance(covariance) %||% abort_lost_covariance()
 }
 
-# `NULL` where the covariance has lost its digits.
+# A root of the covariance; `NULL` if rounding errors are too large.
 root_of_covariance <- function(covariance) {
   unit <- sqrt(diag(covariance))
   root <- tryCatch(
     chol(covariance / outer(unit, unit)),
     error = \(cnd) NULL
   )
-  # The square of the least pivot tells how many digits of the covariance are left.
+  # The square of the smallest pivot is the relative accuracy of the covariance.
   has_digits <- !is.null(root) && min(diag(root), 1)^2 >= 1e-13
   if (has_digits) unit * t(root)
 }
@@ -41,8 +41,8 @@ abort_lost_covariance <- function() {
   )
 }
 
-# The step of central differences, in standard errors: modes are found to about 1e-8. Of a theta
-# that is hardly known it is shorter.
+# The step of central differences in standard errors: modes are accurate to about 1e-8. It is
+# shorter if theta has a large standard error.
 direction_step <- function(fit, direction) {
   of_theta <- direction[seq_along(fit$theta)]
   is_moved <- of_theta != 0

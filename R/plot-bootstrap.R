@@ -1,4 +1,4 @@
-# Plots of a bootstrap: the density of each parameter, or all of them above each other.
+# Plots of a bootstrap: the density of each parameter, or ridges of all parameters.
 
 #' @rdname summary.rlmm_bootstrap
 #' @export
@@ -47,8 +47,8 @@ replicate_table <- function(drawn) {
   data[!is.na(data$value), ]
 }
 
-#' Densities of all parameters above each other, of their distances from the estimates in standard
-#' deviations
+#' Ridges: densities of all parameters above each other, as deviations from the estimates in
+#' standard deviations
 #' @noRd
 bootstrap_ridges <- function(drawn) {
   centred <- sweep(drawn$values, 2L, drawn$estimate)
@@ -81,7 +81,7 @@ ridge_plot <- function(drawn, ...) {
   draw_with(lattice::xyplot, defaults, ...)
 }
 
-# A panel of ridges, drawn from the top down, so that each curve stands before the one above it.
+# A panel of ridges, drawn from the top down, so that each curve overlaps the one above it.
 ridge_panel <- function(x, y, base, subscripts, ...) {
   lattice::panel.grid(h = 0, v = -1)
   lattice::panel.abline(v = 0, col = plot_red)

@@ -1,21 +1,20 @@
-# The data of each group, with what the model predicts for it.
+# plot_by_group(): the data and predictions of each group.
 
 #' Predictions over the data, group by group
 #'
-#' A panel for each group: its data, the model's prediction with the random effects of the group,
-#' and with none (dashed). Other covariates than the one on the x axis are held at the group's mean,
-#' or its commonest value.
+#' Draws a panel for each group with its data, the predictions with the random effects of the group,
+#' and those without random effects (dashed). Covariates other than the one on the x axis are held
+#' at the mean of the group, or at the most frequent value.
 #'
-#' With many groups, as many are drawn as there is room for: those whose random effects lie at
-#' evenly spaced ranks, from the lowest to the highest.
+#' If there are many groups, those are drawn whose random effects are at evenly spaced ranks from
+#' the lowest to the highest.
 #'
-#' @param object A fit.
-#' @param x The name of the variable on the x axis: a numeric one, or a factor of the fixed part,
-#'   whose levels stand side by side. By default the first numeric variable of the fixed part, or,
-#'   where there is none, its first factor.
+#' @param object A fitted model.
+#' @param x The name of the variable on the x axis: a numeric one, or a factor of the fixed part. By
+#'   default the first numeric variable of the fixed part, or its first factor.
 #' @param group The name of the grouping factor; by default the first one.
 #' @param max_groups The largest number of groups drawn.
-#' @param type For generalized models, the scale: `"response"` or `"link"` (without data).
+#' @param type For generalized models, the scale: `"response"`, or `"link"`, which shows no data.
 #' @param ... Passed to lattice.
 #' @return An object of class `"trellis"`.
 #' @seealso [predict.rlmm()], [plot_shrinkage()].
@@ -58,12 +57,12 @@ group_key <- function() {
   )
 }
 
-# What the two lines of a panel are.
+# The labels of the two lines of a panel.
 group_lines <- c("with the group's effects", "without")
 
 #' Data and predictions of the groups that are drawn
-#' @return A list: `data` and `lines` (data frames), `x` and `y`, names, and `levels` of `x`, if it
-#'   is a factor, which has their numbers then.
+#' @return A list: the data frames `data` and `lines`; the names `x` and `y`; and `levels` of `x`,
+#'   if it is a factor, which is then replaced by level numbers.
 #' @noRd
 group_curves <- function(fit, x, group, max_groups, type) {
   check_fit(fit, "object")
@@ -96,7 +95,7 @@ plotted_response <- function(fit, type) {
   as.vector(unname(model_response(fit)))
 }
 
-# The levels of a factor, or of what is treated as one; `NULL` of numbers.
+# The levels of a factor or another categorical variable; `NULL` for numbers.
 known_levels <- function(fit, x, data) {
   values <- data[[x]]
   if (!is.numeric(values)) {
@@ -104,7 +103,7 @@ known_levels <- function(fit, x, data) {
   }
 }
 
-# The place of each value of a factor on the x axis.
+# The position of each value of a factor on the x axis.
 numbered <- function(values, levels) {
   if (is.null(levels)) values else match(as.character(values), levels)
 }
@@ -125,7 +124,7 @@ level_ticks <- function(levels) {
   )
 }
 
-#' The data of the fit, for its rows: those given, or the variables of the frame
+#' The data of the fit for its rows: the original data, or the variables of the frame
 #' @noRd
 frame_data_for_plot <- function(fit) {
   frame <- fit_frame(fit)
@@ -187,8 +186,8 @@ predicted_lines <- function(fit, data, x, group, type) {
   )
 }
 
-#' Forty values of x over the range of a group, or of all (`ends`) where it has but one value, or
-#' the levels that occur; the rest at its mean or commonest value
+#' Forty values of x over the range of a group (or of all groups, `ends`, if it has a single value),
+#' or the levels that occur; other variables are at their mean or most frequent value
 #' @noRd
 grid_of_group <- function(data, x, ends = NULL) {
   typical <- lapply(data, typical_value)

@@ -1,16 +1,16 @@
-# The page of pictures of a diagnosis.
+# The page of diagnostic plots.
 
-#' Pictures of a diagnosis
+#' Diagnostic plots
 #'
-#' One page: residuals, and their size, against fitted values (or the linear predictor); normal
-#' quantiles of the residuals and of the random effects; Cook's distances without each level; and
-#' for counts the numbers observed and expected, otherwise residuals against leverage. Residuals are
-#' scaled ones for linear models, quantile residuals for generalized ones.
-#'
-#' @param x What [diagnose()] returned.
-#' @param which Numbers of the pictures, in the order above.
+#' Draws on one page: residuals, and their absolute values, against fitted values (or the linear
+#' predictor); normal quantile plots of the residuals and of the random effects; Cook's distances of
+#' deleting each level; and for counts the observed and expected frequencies, otherwise residuals
+#' against leverage. Residuals are scaled ones for linear models and quantile residuals for
+#' generalized ones.
+#' @param x The result of [diagnose()].
+#' @param which The numbers of the plots, in the order above.
 #' @param ... Not used.
-#' @return A list of objects of class `"trellis"`, which is drawn on one page when it is printed.
+#' @return A list of objects of class `"trellis"`, which are drawn on one page when it is printed.
 #' @examplesIf requireNamespace("lattice", quietly = TRUE)
 #' plot(diagnose(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)))
 #' @export
@@ -21,7 +21,7 @@ plot.rlmm_diagnosis <- function(x, which = 1:6, ...) {
   structure(panels[lengths(panels) > 0L], class = "rlmm_page")
 }
 
-# A fit without rows gives the random effects alone.
+# For a fit without rows, only the plots of random effects.
 pictures <- function(x) {
   has_rows <- !is.null(x$residuals)
   list(
@@ -34,7 +34,7 @@ pictures <- function(x) {
   )
 }
 
-# Six pictures on a page have small letters.
+# The font size for six plots on a page.
 page_text <- list(fontsize = list(text = 9, points = 6))
 
 #' @export
@@ -53,7 +53,7 @@ print.rlmm_page <- function(x, ...) {
   invisible(x)
 }
 
-# Where the i-th picture stands on a page, as lattice says it: column, row, and the numbers of both.
+# The position of the i-th plot on a page in lattice's form: column, row, and the numbers of both.
 page_place <- function(i, rows, columns) {
   column <- (i - 1L) %% columns + 1L
   row <- (i - 1L) %/% columns + 1L
@@ -71,7 +71,7 @@ residual_picture <- function(x) {
   )
 }
 
-#' The fitted values, of a generalized model the linear predictor
+#' The fitted values, or the linear predictor of a generalized model
 #' @noRd
 predictor_values <- function(fit) {
   if (is.null(fit$eta)) {
@@ -135,7 +135,7 @@ modes_picture <- function(modes) {
   )
 }
 
-# The modes of each effect, sorted, and the normal quantiles that belong to them.
+# The sorted modes of each effect and their normal quantiles.
 normal_table <- function(modes) {
   parts <- Map(
     function(mode, name) {
@@ -177,7 +177,7 @@ distance_picture <- function(influence) {
   )
 }
 
-# The levels of one factor, the three with the largest distances with a label.
+# The levels of one factor, with labels for the three largest distances.
 distance_table <- function(influence, group) {
   distance <- cooks.distance.influence.rlmm(influence)
   shown <- rank(-distance, ties.method = "first") <= 3
@@ -204,7 +204,7 @@ last_picture <- function(x) {
   )
 }
 
-#' The numbers of each count, observed and expected; `NULL` where the response isn't one of counts
+#' The observed and expected frequencies of each count; `NULL` if the response isn't a count
 #' @noRd
 count_table <- function(fit) {
   is_count <- isGLMM.rlmm(fit) &&
@@ -223,7 +223,8 @@ count_table <- function(fit) {
   )
 }
 
-#' The numbers of each count, observed (bars) and expected (points), on a scale of roots
+#' A rootogram: the observed (bars) and expected (points) frequencies of each count on a square-root
+#' scale
 #' @noRd
 counts_picture <- function(fit, table) {
   counts <- table$count

@@ -1,14 +1,14 @@
-# Pictures of the way to the optimum, and of the optima that several optimizers found.
+# Plots of the course of the optimization, and of the optima of several optimizers.
 
 #' Plots of the course of the optimization
 #'
-#' `plot()` of [opt_summary()] draws the objective above its final value against the number of the
-#' evaluation, on a logarithmic scale, and below it the parameters; `plot()` of [allFit()] the
-#' estimates of each optimizer, each parameter in a panel, those with the lowest objective on top.
+#' `plot()` of [opt_summary()] draws the objective minus its final value against the evaluation
+#' number, on a logarithmic scale, and below it the parameters. `plot()` of [allFit()] draws the
+#' estimates of each optimizer, with a panel for each parameter and the lowest objective at the top.
 #'
-#' @param x What [opt_summary()] or [allFit()] returned.
+#' @param x The result of [opt_summary()] or [allFit()].
 #' @param ... Passed to lattice.
-#' @return Objects of class `"trellis"`; of [opt_summary()] a list of two, drawn on one page.
+#' @return Objects of class `"trellis"`; for [opt_summary()] a list of two, drawn on one page.
 #' @examplesIf requireNamespace("lattice", quietly = TRUE)
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' plot(opt_summary(fit))
@@ -31,7 +31,7 @@ plot.rlmm_optsum <- function(x, ...) {
 # Differences smaller than this are rounding errors of the objective.
 smallest_shown <- 1e-10
 
-#' The objective at each evaluation, `above` the lowest value
+#' The objective at each evaluation, with its difference `above` from the lowest value
 #' @noRd
 objective_log <- function(x) {
   log <- as.data.frame.rlmm_optsum(x)
@@ -142,7 +142,7 @@ all_fit_key <- function() {
   )
 }
 
-#' Estimates by optimizer and parameter, the lowest objective last
+#' The estimates by optimizer and parameter, with the lowest objective last
 #' @noRd
 all_fit_estimates <- function(x) {
   table <- as.data.frame.rlmm_allFit(x)
@@ -161,7 +161,7 @@ all_fit_estimates <- function(x) {
   )
 }
 
-# The smallest range that is drawn, so that rounding errors don't fill the panel.
+# The minimum range of a panel, so that rounding errors don't fill it.
 all_fit_prepanel <- function(x, y, ...) {
   half <- max(
     1e-3 * max(abs(x)),
