@@ -1,20 +1,20 @@
-# Pairs of profiled parameters: contours of the likelihood for two parameters.
+# Pairs plots of profiles: likelihood contours of two parameters.
 
 #' Contours of the likelihood for two parameters at a time
 #'
-#' lattice's `splom()` of a [profile][profile.rlmm] draws, for each pair of parameters, the region
-#' in which the likelihood, profiled over the others, is above a limit: below the diagonal in the
-#' parameters' own units, above it in units of zeta, where ellipses about the origin mean that a
-#' normal distribution would do. Lines are the profiles: the best value of one parameter at each of
-#' the other.
+#' The method of lattice's `splom()` for a [profile][profile.rlmm] draws, for each pair of
+#' parameters, the region in which the likelihood, profiled over the other parameters, is above a
+#' limit: below the diagonal on the scales of the parameters, above it on the scale of zeta, where
+#' ellipses about the origin indicate a normal distribution. Lines are profile traces: the optimum
+#' of one parameter for each value of the other.
 #'
-#' Contours are interpolated between the two profiles, after Bates and Watts (1988, appendix A.6). A
-#' contour that goes beyond the profiles, at the boundary of a variance say, is left out.
+#' Contours are interpolated between the two profiles as in Bates and Watts (1988, appendix A.6).
+#' Contours that extend beyond the profiles, for example at a variance of zero, are left out.
 #'
 #' @param x A profile.
-#' @param data Not used: lattice's generic has it.
-#' @param levels Levels of the regions.
-#' @param which Names or numbers of the parameters; by default the first six.
+#' @param data Not used; an argument of lattice's generic.
+#' @param levels The confidence levels of the regions.
+#' @param which The names or numbers of the parameters; by default the first six.
 #' @param ... Passed to lattice.
 #' @return An object of class `"trellis"`.
 #' @examplesIf requireNamespace("lattice", quietly = TRUE)
@@ -65,7 +65,7 @@ pair_parameters <- function(x, which) {
   )
 }
 
-#' The profile of one parameter: its values, zeta, and functions that lead from one to the other
+#' The profile of one parameter: its values, zeta, and functions that convert between them
 #' @noRd
 parameter_trace <- function(name, x) {
   rows <- as.data.frame.profile.rlmm(x)[x$.par == name, ]
@@ -82,7 +82,7 @@ parameter_trace <- function(name, x) {
   )
 }
 
-#' Zeta of another parameter along a profile, as a function of zeta of its own
+#' The zeta of another parameter along a profile, as a function of the profile's own zeta
 #' @noRd
 along_trace <- function(trace, other) {
   at <- trace$rows[[other$name]]
@@ -95,7 +95,7 @@ along_trace <- function(trace, other) {
   within_range(spline, zeta)
 }
 
-# A function that is `NA` beyond the range of some values.
+# Restricts a function to the range of some values, with `NA` outside.
 within_range <- function(f, values) {
   \(z) {
     is_beyond <- z < min(values) | z > max(values)
@@ -103,10 +103,10 @@ within_range <- function(f, values) {
   }
 }
 
-#' A contour in units of zeta: a matrix with two columns, or `NULL` if it leaves the profiles
+#' A contour on the scale of zeta: a matrix with two columns, or `NULL` if it leaves the profiles
 #'
-#' Zeta is L (cos(a + d / 2), cos(a - d / 2)). The four points in which the profiles cross the
-#' contour give d at four a, a periodic spline the others.
+#' Zeta is L (cos(a + d / 2), cos(a - d / 2)). The four points where the profiles cross the contour
+#' give d at four values of a, and a periodic spline interpolates them.
 #' @noRd
 zeta_contour <- function(first, second, limit) {
   ends <- c(-limit, limit)
@@ -131,7 +131,7 @@ contour_width <- function(angle) {
   periodic_spline(a, d)
 }
 
-# A spline through the points of a function that has the period 2 pi.
+# A periodic spline with period 2 pi.
 periodic_spline <- function(x, y) {
   order <- order(x)
   x <- x[order]
@@ -145,7 +145,7 @@ periodic_spline <- function(x, y) {
 
 pair_panel <- function(traces, cuts, in_zeta) {
   function(x, y, i, j, ...) {
-    # The panel in row i and column j has the j-th parameter to the right.
+    # The panel in row i and column j has the j-th parameter on the x axis.
     right <- traces[[j]]
     up <- traces[[i]]
     place <- if (in_zeta) {
@@ -176,13 +176,13 @@ draw_contour <- function(contour, place) {
   }
 }
 
-#' From pairs of zeta to a panel in the units of the parameters
+#' Maps pairs of zeta to a panel on the scales of the parameters
 #' @noRd
 place_in_units <- function(right, up) {
   \(zeta) cbind(right$value(zeta[, 1L]), up$value(zeta[, 2L]))
 }
 
-#' From pairs of zeta to a panel whose range is that of zeta
+#' Maps pairs of zeta to a panel on the scale of zeta
 #' @noRd
 place_in_zeta <- function(right, up, cuts) {
   half <- 1.15 * max(cuts)
@@ -202,7 +202,7 @@ draw_trace <- function(trace, other, place) {
   )
 }
 
-#' Zeta along the profile of a parameter: of itself, and of another
+#' The zeta of a parameter and of another one along the profile of the first
 #' @noRd
 trace_points <- function(trace, other) {
   zeta <- seq(

@@ -1,6 +1,6 @@
-# What plots by lattice share: colours, panels, strips, and defaults that a call may replace.
+# Common elements of lattice plots: colours, panels, strips and defaults.
 
-# Okabe and Ito's blue and vermilion, which people with any kind of colour vision tell apart.
+# Blue and vermilion of Okabe and Ito's palette, which is safe for colour-blind readers.
 plot_blue <- "#0072B2"
 plot_red <- "#D55E00"
 plot_grey <- "#999999"
@@ -45,7 +45,7 @@ draw_line <- function(line) {
   }
 }
 
-#' A smooth line, where there are enough distinct values for one
+#' Draws a smooth line, if there are enough distinct values
 #' @noRd
 draw_smooth <- function(x, y) {
   ok <- is.finite(x) & is.finite(y)
@@ -96,7 +96,7 @@ box_panel <- function(grid) {
   }
 }
 
-#' Stops where a suggested package isn't installed
+#' Raises an error if a suggested package isn't installed
 #' @noRd
 need_package <- function(package, what) {
   if (requireNamespace(package, quietly = TRUE)) {
@@ -115,7 +115,7 @@ need_package <- function(package, what) {
 #' @noRd
 grey_strip <- function() lattice::strip.custom(bg = "grey92")
 
-# A plot with the defaults, which settings that the user gives replace.
+# Draws a plot with defaults that the user's settings replace.
 draw_with <- function(draw, defaults, ...) {
   do.call(draw, replace_named(defaults, list(...)))
 }

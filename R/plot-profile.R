@@ -2,14 +2,14 @@
 
 #' Plots of likelihood profiles
 #'
-#' `plot()` and lattice's `xyplot()` draw zeta against each parameter, with the limits of several
-#' levels; a straight line means that Wald limits would do. `densityplot()` draws the density that
-#' the parameter would have if zeta were standard normal.
+#' `plot()` and lattice's `xyplot()` draw zeta against each parameter, with confidence limits at
+#' several levels; a straight line indicates that Wald limits are adequate. `densityplot()` draws
+#' the density of the parameter if zeta were standard normal.
 #'
 #' @param x A [profile][profile.rlmm].
-#' @param data Not used: lattice's generics have it.
-#' @param absVal Draw the absolute value of zeta?
-#' @param levels Levels of the limits that are drawn.
+#' @param data Not used; an argument of lattice's generics.
+#' @param absVal Whether to draw the absolute value of zeta.
+#' @param levels The confidence levels of the limits.
 #' @param ... Passed to lattice.
 #' @return An object of class `"trellis"`.
 #' @examplesIf requireNamespace("lattice", quietly = TRUE)
@@ -61,7 +61,7 @@ densityplot.profile.rlmm <- function(x, data = NULL, ...) {
   do.call(lattice::xyplot, all)
 }
 
-#' Smooth curves of zeta, a hundred points for each parameter
+#' Smooth curves of zeta, with a hundred points for each parameter
 #' @noRd
 profile_curves <- function(x) {
   per_parameter(x, \(zeta, value) {
@@ -118,7 +118,7 @@ zeta_panel <- function(quantiles, absolute) {
   }
 }
 
-# The limits of intervals: up to zeta, or with its absolute value a bracket from one to the other.
+# Draws the limits of intervals, for absolute zeta as brackets.
 draw_limits <- function(at, inside, absolute) {
   segments <- \(...) lattice::panel.segments(..., col = plot_red)
   lower <- seq_along(inside)

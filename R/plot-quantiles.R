@@ -49,10 +49,10 @@ qqmath.rlmm <- function(
   )
 }
 
-# What lattice calls a `type`: points, lines, a regression line and so on.
+# The values of lattice's `type`: points, lines, a regression line and so on.
 lattice_types <- c("p", "l", "h", "b", "o", "s", "S", "r", "a", "g", "smooth")
 
-# Sorted values against quantiles, each with its label if that isn't `NA`.
+# Draws sorted values against quantiles, with labels that aren't `NA`.
 qq_plot <- function(values, labels = NULL, ...) {
   order <- order(values)
   order <- order[is.finite(values[order])]
@@ -87,7 +87,7 @@ quartile_line <- function(data) {
 }
 
 qq_panel <- function(line, labels = NULL) {
-  # An error in what is to be labelled comes before the drawing.
+  # Errors in the labels are raised before drawing.
   force(labels)
   function(x, y, ...) {
     lattice::panel.grid(h = -1, v = -1)

@@ -2,25 +2,25 @@
 
 #' Plots of random effects and coefficients
 #'
-#' A caterpillar plot (`dotplot()`, and `plot()`, which draws the same), and normal quantiles
-#' (`qqmath()`) of the random effects, with intervals; `plot()` of `coef()` draws the coefficients
-#' of each group; `plot_shrinkage()` draws two effects of each group beside what that group's own
-#' least-squares fit gives, joined by an arrow.
+#' `dotplot()` and `plot()` draw caterpillar plots of the random effects, and `qqmath()` normal
+#' quantile plots, with intervals. `plot()` of `coef()` draws the coefficients of each group.
+#' `plot_shrinkage()` draws two effects of each group in the mixed model and in a separate
+#' least-squares fit, joined by an arrow.
 #'
-#' The functions need lattice, and nothing of lme4. With more than 60 levels the names of the levels
-#' are left out.
+#' The functions need lattice, but not lme4. With more than 60 levels the names of the levels are
+#' omitted.
 #'
-#' @param x What [ranef()][ranef.rlmm] or [coef()] returned; for `plot_shrinkage()` a fit.
-#' @param data Not used: lattice's generics have it.
-#' @param main Add the name of the grouping factor as a title?
-#' @param transf A function that effects and limits are drawn after, such as `exp` for odds ratios.
-#' @param level Probability of the intervals.
-#' @param whichel Names of grouping factors.
+#' @param x The result of [ranef()][ranef.rlmm] or [coef()]; for `plot_shrinkage()` a fitted model.
+#' @param data Not used; an argument of lattice's generics.
+#' @param main Whether to add the name of the grouping factor as a title.
+#' @param transf A function that transforms effects and limits, such as `exp` for odds ratios.
+#' @param level The confidence level of the intervals.
+#' @param whichel The names of the grouping factors; by default all.
 #' @param group,effects For `plot_shrinkage()`: the grouping factor and the names of two of its
 #'   effects; by default the first of each.
 #' @param ... Passed to lattice.
-#' @return `dotplot()`, `qqmath()` and `plot()`: a list of objects of class `"trellis"`, one per
-#'   grouping factor, which draws itself when it is printed. `plot_shrinkage()`: one such object.
+#' @return `dotplot()`, `qqmath()` and `plot()`: a list of objects of class `"trellis"`, one for
+#'   each grouping factor, which are drawn when it is printed. `plot_shrinkage()`: one such object.
 #' @examplesIf requireNamespace("lattice", quietly = TRUE)
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' plot(ranef(fit))
@@ -78,7 +78,7 @@ wanted_groups <- function(x, whichel) {
   stats::setNames(nm = check_groups(whichel, names(x)))
 }
 
-#' The random effects of one factor in long form, its levels in the order of the first effect
+#' The random effects of one factor in long form, with levels ordered by the first effect
 #' @noRd
 effects_table <- function(x, group) {
   table <- as.data.frame.ranef.rlmm(x)
@@ -103,7 +103,7 @@ caterpillar <- function(group, table, main, transf, level, ...) {
   draw_with(lattice::dotplot, c(defaults, layout), ...)
 }
 
-# Intervals after a function of the values, their limits and the line at zero.
+# Transforms the values, their limits and the line at zero.
 transformed <- function(defaults, transf) {
   defaults$data$value <- transf(defaults$data$value)
   of_line <- c("low", "high", "zero")
@@ -128,7 +128,7 @@ interval_defaults <- function(formula, data, half) {
   )
 }
 
-# The size of the names of levels, which shrink where there are many.
+# The font size of the names of levels, which decreases with their number.
 level_size <- function(n_levels) min(0.8, 24 / n_levels)
 
 interval_prepanel <- function(x, y, low, high, subscripts, ...) {
@@ -225,7 +225,7 @@ coefficient_plot <- function(group, table, main, ...) {
   draw_with(lattice::dotplot, c(defaults, layout), ...)
 }
 
-# The columns that differ from level to level; all, if none does.
+# The columns that vary between levels; all columns if none does.
 varying_columns <- function(table) {
   is_varied <- \(column) length(unique(column)) > 1L
   varies <- vapply(table, is_varied, NA)
@@ -242,12 +242,12 @@ coefficient_data <- function(table, shown) {
   )
 }
 
-# The column that each of the values of a table in long form comes from.
+# The column of each value of a table in long form.
 column_factor <- function(columns, n_rows) {
   factor(rep(columns, each = n_rows), columns)
 }
 
-# Points in rows, small where there are many.
+# Draws points in rows, smaller if there are many.
 points_panel <- function(x, y, low, high, subscripts, ...) {
   has_lines <- length(x) <= 60L
   lattice::panel.grid(h = if (has_lines) -1 else 0, v = -1)
@@ -261,7 +261,7 @@ points_panel <- function(x, y, low, high, subscripts, ...) {
   )
 }
 
-# How plots with a row for each level look; of very many the labels are left out.
+# The layout of plots with a row for each level; labels are omitted if there are too many.
 level_layout <- function(n_levels, main) {
   labels <- if (n_levels > 60L) {
     list(draw = FALSE)
@@ -313,7 +313,7 @@ plot_shrinkage <- function(x, group = NULL, effects = NULL, ...) {
   draw_with(lattice::xyplot, defaults, ...)
 }
 
-#' Coefficients of two effects by group: of the mixed model, and of the group alone
+#' The coefficients of two effects by group, in the mixed model and in separate fits
 #' @return A list: `group`, `effects`, `mixed` and `alone` (two columns each), and `centre`.
 #' @noRd
 shrinkage_table <- function(x, group, effects) {
@@ -362,8 +362,8 @@ shrunken_effects <- function(fit, group, effects) {
   )
 }
 
-#' Least-squares coefficients of the effects from one group's data alone, the other parts of the fit
-#' taken as they are; `NA` where the group can't tell
+#' The least-squares coefficients of the effects from the data of each group alone, with all other
+#' parts of the fit as an offset; `NA` if the group doesn't identify them
 #' @noRd
 within_group_coefficients <- function(fit, group, effects) {
   levels <- nlme::getGroups(fit, level = group)
@@ -377,7 +377,7 @@ within_group_coefficients <- function(fit, group, effects) {
   do.call(rbind, found)
 }
 
-# Coefficients of least squares; `NA` where no row is left over.
+# Least-squares coefficients; `NA` if there are no residual degrees of freedom.
 coefficients_alone <- function(x, y) {
   found <- stats::lm.fit(x, y)$coefficients
   if (nrow(x) <= ncol(x)) NA * found else found

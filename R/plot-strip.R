@@ -1,6 +1,6 @@
-# What several of the pictures share: strips whose labels fit, and the look of densities.
+# Common elements of several plots: strips whose labels fit, and settings of densities.
 
-#' The strip above each panel, with smaller letters for longer labels
+#' The strip above each panel, with a smaller font for longer labels
 #' @param labels The labels of the panels.
 #' @noRd
 fitting_strip <- function(labels, largest = 1) {
@@ -12,7 +12,7 @@ fitting_strip <- function(labels, largest = 1) {
   )
 }
 
-# Settings of lattice for densities of parameters, a panel each.
+# Settings of lattice for densities with a panel for each parameter.
 density_settings <- function(labels) {
   list(
     col = plot_blue,
@@ -24,7 +24,7 @@ density_settings <- function(labels) {
   )
 }
 
-# Curves above each other: densities of standardized values, a unit of height each, the first on
+# Ridges: densities of standardized values above each other, one unit apart, with the first at the
 # top.
 ridge_curves <- function(values) {
   n <- ncol(values)
@@ -43,7 +43,7 @@ ridge_curves <- function(values) {
 
 # ggplot2 -----------------------------------------------------------------
 
-# Points are small and pale where there are many.
+# Points are smaller and more transparent if there are many.
 point_style <- function(n) {
   list(
     colour = plot_blue,
@@ -56,7 +56,7 @@ points_layer <- function(n, ...) {
   do.call(ggplot2::geom_point, c(list(...), point_style(n)))
 }
 
-# Labels of panels in several lines, also where they have no blanks.
+# Wraps labels of panels, also at places without blanks.
 wrapped <- function(labels) {
   in_lines <- \(text) {
     parts <- strsplit(text, "(?<=[|])", perl = TRUE)[[1L]]

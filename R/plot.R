@@ -1,35 +1,35 @@
-# Diagnostic plots of a fit by lattice, through a formula of the fit's own quantities.
+# Diagnostic plots of a fit by lattice, from a formula in quantities of the fit.
 
 #' Diagnostic plots of a fit
 #'
-#' `plot()` draws residuals against fitted values, or whatever a formula asks for; `qqnorm()` and
-#' lattice's `qqmath()` draw normal quantiles of the residuals.
+#' `plot()` draws residuals against fitted values, or the variables of a formula; `qqnorm()` and
+#' lattice's `qqmath()` draw normal quantile plots of the residuals.
 #'
-#' In `form` the dot stands for the fit: `resid(., type = "pearson")`, `fitted(.)`,
-#' `hatvalues(.)`, `cooks.distance(.)` are evaluated with it; other names are variables of the model
-#' frame, or of the data if these are still there.
+#' In `form` the dot stands for the fit: `resid(., type = "pearson")`, `fitted(.)`, `hatvalues(.)`
+#' or `cooks.distance(.)` are evaluated with it. Other names are variables of the model frame, or of
+#' the data if these still exist.
 #'
-#' | formula | picture |
+#' | formula | plot |
 #' |---|---|
 #' | `y ~ x` | scatter plot with a smooth line |
 #' | `y ~ f`, with `f` a factor, or `f ~ x` | box plots |
 #' | `~ x` | histogram |
 #' | any of them with `| g` | a panel for each level of `g` |
 #'
-#' @param x,y A fit; `qqnorm()` takes the fit as `y`.
-#' @param form A formula, see below.
-#' @param abline Numbers as for [graphics::abline()]: `0` is a horizontal line, `c(0, 1)` one with
-#'   intercept and slope. By default a line at zero where residuals stand on the left.
-#' @param id A share: observations whose scaled residual lies in the outer `id` of a normal
-#'   distribution are labelled; or a one-sided formula, or a logical vector, of those to be
-#'   labelled.
-#' @param idLabels Their labels: a vector, or a one-sided formula; by default the levels of the
+#' @param x,y A fitted model; for `qqnorm()` it is `y`.
+#' @param form A formula, see Details.
+#' @param abline Lines as for [graphics::abline()]: `0` is a horizontal line at zero, `c(0, 1)` a
+#'   line with intercept 0 and slope 1. By default there is a line at zero if residuals are on the
+#'   left side.
+#' @param id The observations to label: a fraction, for those whose scaled residual is in the outer
+#'   `id` of a normal distribution; or a one-sided formula or a logical vector.
+#' @param idLabels The labels: a vector or a one-sided formula; by default the levels of the
 #'   grouping factors.
-#' @param grid Draw a grid?
-#' @param data Not used: lattice's generic has it.
+#' @param grid Whether to draw a grid.
+#' @param data Not used; an argument of lattice's generic.
 #' @param type The type of residuals, as in [residuals.rlmm()].
 #' @param ... Passed to lattice: `xlab`, `layout`, `type`, `groups`, ...
-#' @return An object of class `"trellis"`, which draws itself when it is printed.
+#' @return An object of class `"trellis"`, which is drawn when it is printed.
 #' @seealso [plot.ranef.rlmm()] for random effects,
 #'   [hatvalues.rlmm()].
 #' @examplesIf requireNamespace("lattice", quietly = TRUE)
@@ -107,7 +107,7 @@ read_plot_formula <- function(form) {
   lapply(drop_null(plot_sides(form)), as_side)
 }
 
-# The expressions of y, x and the panels; `NULL` for those that aren't there.
+# The expressions of y, x and the panels; `NULL` for missing ones.
 plot_sides <- function(form) {
   right <- form[[length(form)]]
   is_conditioned <- is.call(right) && identical(right[[1L]], quote(`|`))
@@ -136,7 +136,7 @@ plot_values <- function(side, fit) {
   )
 }
 
-# An expression among the variables of the fit, or else among its data.
+# Evaluates an expression in the variables of the fit, or otherwise in its data.
 plotted_values <- function(side, fit) {
   expr <- side$expression
   env <- side$env %||% baseenv()
@@ -162,7 +162,7 @@ values_in_data <- function(expression, fit, env) {
   )
 }
 
-#' Values without the `NA` that `na.exclude` puts in place of omitted rows
+#' Removes the `NA` of omitted rows under `na.exclude`
 #' @noRd
 unpad <- function(values, fit) {
   omitted <- fit$na_action
@@ -206,8 +206,7 @@ plot_kind <- function(data) {
   }
 }
 
-# The number of bins of a histogram: more than Sturges' rule gives, which hides the tails of
-# long-tailed residuals.
+# The number of bins of a histogram, more than Sturges' rule, which hides long tails.
 bins <- function(x) {
   rule <- grDevices::nclass.FD(x[is.finite(x)])
   max(10L, min(50L, rule))
@@ -234,7 +233,7 @@ plot_label <- function(side) {
   if (name == "fitted") "Fitted values" else deparse_one(expression)
 }
 
-# A call whose first argument is `.`, the fit.
+# Whether an expression is a call whose first argument is `.`, the fit.
 is_of_fit <- function(expr) {
   has_argument <- is.call(expr) && length(expr) > 1L
   has_argument && identical(expr[[2L]], quote(.))
@@ -251,7 +250,7 @@ zero_line <- function(side) {
 
 # Which observations are labelled, and how --------------------------------
 
-#' A label for each observation, `NA` for those that have none
+#' The label of each observation, `NA` for those without a label
 #' @noRd
 plotted_labels <- function(fit, id, idLabels, n) {
   if (is.null(id)) {
@@ -282,7 +281,7 @@ is_labelled <- function(fit, id, n) {
   )
 }
 
-# Whether a residual is one of the share of the largest, were they normal.
+# Whether a residual is in the outer fraction of a normal distribution.
 has_large_residual <- function(fit, share) {
   scaled <- unpad(residuals.rlmm(fit, type = "pearson", scaled = TRUE), fit)
   abs(scaled) > stats::qnorm(1 - share / 2)

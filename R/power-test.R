@@ -1,9 +1,9 @@
 # The tests whose power is simulated.
 
-#' Read what is to be tested
+#' Evaluates the argument `test`
 #' @return A list: `p_values`, a function of the fit, of the simulated responses (a data frame) and
-#'   of this list, that returns a matrix with a row per response and a column per test; and what it
-#'   needs.
+#'   of this list that returns a matrix with a row for each response and a column for each test; and
+#'   the quantities that it needs.
 #' @noRd
 read_test <- function(test, fit, ddf) {
   if (is.function(test)) {
@@ -39,7 +39,7 @@ named_contrasts <- function(names, fit) {
   stats::setNames(contrasts, names)
 }
 
-# The columns of a coefficient, or else of a term.
+# The columns of a coefficient or of a term.
 tested_columns <- function(name, fit) {
   columns <- names(fit$beta)
   terms <- fixed_labels(fit)
@@ -77,13 +77,13 @@ wald_p_values <- function(fit, y, test) {
   p_values
 }
 
-# The number of the coefficient that a contrast tests alone.
+# The number of the coefficient if a contrast tests a single one.
 single_coefficient <- function(contrast) {
   is_single <- nrow(contrast) == 1L && sum(contrast != 0) == 1L
   if (is_single) which(contrast != 0)
 }
 
-# Normal tests of coefficients of a generalized model, a row per response.
+# The p-values of z tests of coefficients of a generalized model, with a row for each response.
 coefficient_p_values <- function(fit, y, columns) {
   found <- generalized_columns(fit, y)
   ratio <- found$beta / found$std_error
@@ -107,7 +107,7 @@ contrasts_of_refits <- function(fit, y, test) {
 }
 
 #' Fits a generalized model to each response in parallel threads
-#' @return What [named_responses()] returns.
+#' @return The result of [named_responses()].
 #' @noRd
 generalized_columns <- function(fit, y) {
   names(y) <- paste0("y", seq_along(y))
@@ -128,7 +128,7 @@ generalized_columns <- function(fit, y) {
   named_responses(found, design, colnames(responses))
 }
 
-#' P-values of several contrasts of one fit
+#' The p-values of several contrasts of one fit
 #' @noRd
 contrast_p_values <- function(fit, contrasts, ddf) {
   is_plain <- ddf %in% c("satterthwaite", "asymptotic", "none")
@@ -143,7 +143,7 @@ contrast_p_values <- function(fit, contrasts, ddf) {
   out
 }
 
-# All contrasts of one row at once, which take the derivatives of the fit once.
+# The p-values of contrasts with one row together, which need the derivatives of the fit once.
 single_p_values <- function(fit, contrasts, ddf) {
   L <- do.call(rbind, contrasts)
   std_error <- sqrt(rowSums((L %*% fixed_covariance(fit)) * L))
@@ -152,11 +152,11 @@ single_p_values <- function(fit, contrasts, ddf) {
   2 * stats::pt(-ratio, as.vector(df))
 }
 
-#' The fit of each response; `NULL` where it fails
+#' The fit of each response; `NULL` if it fails
 #' @noRd
 refits <- function(fit, y) UseMethod("refits")
 
-# What tests need of a linear fit: parameters, R_X, and the response.
+# A linear fit with the elements that tests need: parameters, R_X and the response.
 #' @export
 refits.rlmm_lmm <- function(fit, y) {
   if (!is.null(fit$strata) || is_coded(fit)) {
@@ -261,7 +261,7 @@ ratio_p_values <- function(fit, y, test) {
   )
 }
 
-#' -2 log L, by maximum likelihood, of the fit of each response
+#' The deviance (-2 log-likelihood) of the ML fit to each response
 #' @noRd
 objectives <- function(fit, y) UseMethod("objectives")
 

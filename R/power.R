@@ -1,52 +1,52 @@
 #' Power by simulation
 #'
-#' Simulates responses from a model, fits the model to each of them, tests, and counts how often the
-#' hypothesis is rejected: the power of a study with this design, or with more groups or rows, where
-#' the parameters are what they are assumed to be.
+#' Simulates responses from a model, refits the model to each of them, tests a hypothesis, and
+#' counts how often it is rejected: the power of a study with this design, or with more groups or
+#' rows, under assumed parameters.
 #'
-#' Responses are drawn from the model at its estimates, or at those of `newparams`, with new random
+#' Responses are simulated from the model at its estimates, or at `newparams`, with new random
 #' effects. The model is fitted to all of them in parallel threads, and tested with Satterthwaite's
-#' degrees of freedom (linear models) or normal (generalized ones). Only tests of several
-#' coefficients, or combinations of them, of a generalized model, and functions of a fit take fits
-#' one after the other. A fit that fails is counted as none.
+#' degrees of freedom (linear models) or by z tests (generalized ones). Joint tests of several
+#' coefficients of a generalized model and functions of a fit need sequential refits. Failed fits
+#' are not counted.
 #'
-#' The power at the estimates of a fit ("observed power") says nothing that its p-value doesn't: set
-#' the effect that matters by `newparams`.
+#' The power at the estimates of a fit ("observed power") contains no more information than its
+#' p-value: set an effect of interest by `newparams`.
 #'
-#' @param object A fit, or a one-sided formula, for which `newdata`, `newparams` and `family` are
-#'   those of [simulate_formula()].
-#' @param test What to test:
-#'   * names of fixed effects or of terms of the fixed part: Wald's tests, of a term's coefficients
-#'     jointly; the default is each coefficient but the intercept;
+#' @param object A fitted model; or a one-sided formula, with `newdata`, `newparams` and `family` as
+#'   in [simulate_formula()].
+#' @param test The hypothesis:
+#'   * names of fixed effects or of terms of the fixed part: Wald tests, jointly for the
+#'     coefficients of a
+#'     term; by default each coefficient except the intercept;
 #'   * a formula such as `. ~ . - Days`, as for [update()]: the likelihood-ratio test against this
-#'     smaller model (by maximum likelihood, with a chi-squared distribution, which is conservative
+#'     smaller model (by maximum likelihood with a chi-squared distribution, which is conservative
 #'     for variances);
-#'   * a vector or matrix of contrasts, as of [contest()];
+#'   * a vector or matrix of contrasts, as in [contest()];
 #'   * a function of a fit that returns p-values.
-#' @param nsim Number of simulated responses.
-#' @param extend The design to simulate: `list(g = c(10, 20, 40))` for these numbers of levels of
-#'   the grouping factor `g`, or `list(rows = c(100, 200))` for these numbers of rows, one after the
-#'   other (a power curve). Levels are copied with their rows, and levels nested in them too; fewer
-#'   levels are some of them. The factors of the fixed part that are constant within levels, such as
-#'   treatments, keep their proportions. Fewer rows are the first of each group.
-#' @param newparams Parameters to simulate with, as of [simulate()][simulate.rlmm]; `beta` may be
-#'   named, and then the fixed effects that it doesn't name keep their estimates.
+#' @param nsim The number of simulated responses.
+#' @param extend The designs to simulate: `list(g = c(10, 20, 40))` for these numbers of levels of
+#'   the grouping factor `g`, or `list(rows = c(100, 200))` for these numbers of rows, in turn (a
+#'   power curve). Levels are copied with their rows and the levels nested in them; fewer levels are
+#'   a subset. Factors of the fixed part that are constant within levels, such as treatments, keep
+#'   their proportions. Fewer rows are the first ones of each group.
+#' @param newparams The parameters to simulate with, as in [simulate()][simulate.rlmm]; `beta` may
+#'   be named, and then the other fixed effects keep their estimates.
 #' @param alpha The significance level.
-#' @param level The confidence level of the limits of the power, which are exact (Clopper and
-#'   Pearson).
-#' @param ddf Degrees of freedom of Wald's tests: `"satterthwaite"` (the default of linear models),
-#'   `"kenward-roger"` or `"asymptotic"`, which is the fastest.
+#' @param level The confidence level of the exact (Clopper-Pearson) limits of the power.
+#' @param ddf The method for degrees of freedom of Wald tests: `"satterthwaite"` (the default for
+#'   linear models), `"kenward-roger"` or `"asymptotic"`, which is the fastest.
 #' @param seed `NULL`, or a seed for [set.seed()].
-#' @param newdata,family,data With a formula: see [simulate_formula()].
+#' @param newdata,family,data For a formula, see [simulate_formula()].
 #' @param ... Not used.
-#' @return A data frame of class `"rlmm_power"` with a row for each design and test: `test`, the
-#'   number of levels under the name of their factor, `nobs`, `nsim` (without failures), `rejected`,
-#'   `power`, `lwr`, `upr`; with the attributes `alpha`, `level` and `p_values`, a matrix with a
-#'   column for each row. `plot()` draws a power curve.
+#' @return A data frame of class `"rlmm_power"` with a row for each design and test and the columns
+#'   `test`, the number of levels under the name of their factor, `nobs`, `nsim` (without failures),
+#'   `rejected`, `power`, `lwr` and `upr`, and with the attributes `alpha`, `level` and `p_values`,
+#'   a matrix with a column for each row. `plot()` draws a power curve.
 #' @seealso [simulate_formula()]
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-#' # Would an effect of 5 ms per day be found, and with how many subjects?
+#' # The power to detect an effect of 5 ms per day, for several numbers of subjects
 #' power <- simulate_power(
 #'   fit,
 #'   "Days",
@@ -58,7 +58,7 @@
 #' power
 #' if (requireNamespace("lattice", quietly = TRUE)) plot(power)
 #'
-#' # A study that is only planned:
+#' # A planned study without data
 #' plan <- expand.grid(time = 0:3, id = factor(1:10))
 #' simulate_power(
 #'   ~ time + (1 | id),
@@ -137,7 +137,7 @@ simulate_power.formula <- function(
   )
 }
 
-#' A fit of a model that is given by its parameters, to responses drawn from it
+#' Fits a model that is given by its parameters to responses simulated from it
 #' @noRd
 fit_unfitted <- function(model) {
   state <- start_generator(NULL)
@@ -195,13 +195,13 @@ power_table <- function(p_values, nobs, alpha, level) {
   )
 }
 
-# The size of the design as the second column.
+# Adds the size of the design as the second column.
 with_size <- function(table, along, n) {
   size <- stats::setNames(list(rep(n, nrow(table))), along)
   as_table(append(table, size, 1L), seq_along(table$test))
 }
 
-# Tests that no fit has.
+# Warns about tests that no fit has.
 warn_untested <- function(tests, fit, along, n) {
   if (length(tests) == 0L) {
     return(invisible())
@@ -225,7 +225,7 @@ describe_along <- function(along) {
   if (along == "rows") "rows" else paste("levels of", tick(along))
 }
 
-#' Clopper and Pearson's limits of a proportion
+#' The Clopper-Pearson limits of a proportion
 #' @noRd
 exact_limits <- function(x, n, level) {
   tail <- (1 - level) / 2
@@ -240,7 +240,7 @@ exact_limits <- function(x, n, level) {
 
 # Parameters ------------------------------------------------------------------
 
-#' The fit with other parameters in the place of its estimates
+#' The fit with other parameters in place of its estimates
 #' @noRd
 with_parameters <- function(fit, newparams) {
   if (is.null(newparams)) {
@@ -301,7 +301,7 @@ print.rlmm_power <- function(x, digits = 3L, ...) {
 unclass_power <- function(x) as_table(as.list(x), seq_len(nrow(x)))
 
 #' @rdname simulate_power
-#' @param x What `simulate_power()` returned.
+#' @param x The result of `simulate_power()`.
 #' @export
 plot.rlmm_power <- function(x, ...) {
   need_package("lattice", "plot(simulate_power(fit))")
@@ -349,7 +349,7 @@ power_axis <- function(x) {
   if (along == "rows") "Rows" else paste("Levels of", along)
 }
 
-# Power with its limits, and lines at alpha and at a power of 0.8.
+# Draws the power with its limits, and lines at alpha and at a power of 0.8.
 power_panel <- function(x, y, lower, upper, target, subscripts, ...) {
   lattice::panel.grid(h = -1, v = -1)
   lattice::panel.abline(

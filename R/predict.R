@@ -1,94 +1,96 @@
 #' Predictions
 #'
-#' Predicts from a fitted model, for the data of the fit or for new data. Nothing is re-estimated
-#' and the original data aren't needed.
+#' Predictions from a fitted model, for the data of the fit or for new data. Nothing is
+#' re-estimated, and the original data are not needed.
 #'
-#' New data are evaluated as the data of the fit were: bases such as `poly()` and `splines::ns()`
-#' keep their knots and coefficients, an expression as grouping factor such as `cut(x, 4)` keeps its
-#' breaks, `offset()` terms are evaluated, and so is the argument `offset` of the fitting call (lme4
-#' leaves that one out). The response needn't be there, nor columns that only the random effects
-#' left out by `re.form` would use.
+#' New data are evaluated like the data of the fit: bases such as `poly()` and `splines::ns()` keep
+#' their knots and coefficients, an expression as grouping factor such as `cut(x, 4)` keeps its
+#' breaks, and `offset()` terms and the argument `offset` of the fitting call are evaluated (lme4
+#' ignores the latter). The response is not needed, nor are columns that only occur in random
+#' effects excluded by `re.form`.
 #'
 #' @section Standard errors:
-#' Standard errors are those of the error of x' beta + z' b, from the joint covariance of the fixed
-#' and random effects, at the estimated theta: lme4's. `theta_uncertainty = TRUE` adds, by the delta
-#' method, what it costs that theta is estimated (for a generalized model theta, beta and an
-#' estimated shape together), which gives the standard errors of `predict()` for a fit of glmmTMB.
-#' Intervals have it by default (and so has `se.fit` beside an interval): 95% limits of the means of
-#' known groups would hold 93% of them without, where there are 20 groups. Of a linear model's means
-#' without random effects (`re.form = NA`) it is left out, as in tests of the fixed effects, and
-#' where there is no covariance of theta.
-#' A level that the fit didn't see, with `allow.new.levels = TRUE`, adds the variance of its random
-#' effects (lme4 leaves it out). Effects that `re.form` leaves out count as zero.
+#' Standard errors are those of the prediction error of x' beta + z' b, from the joint covariance of
+#' the fixed and random effects at the estimated theta, as in lme4. `theta_uncertainty = TRUE` adds,
+#' by the delta method, the uncertainty of the estimated theta (for a generalized model of theta,
+#' beta and an estimated shape jointly), which gives the standard errors of `predict()` in glmmTMB.
+#' By default intervals include it, and so does `se.fit` together with an interval: without it,
+#' nominal 95% limits of the means of known groups cover 93% of them if there are 20 groups. It is
+#' not included for means of a linear model without random effects (`re.form = NA`), as in tests of
+#' the fixed effects, and if theta has no covariance. A new level, with `allow.new.levels = TRUE`,
+#' adds the variance of its random effects (which lme4 omits). Effects that `re.form` excludes count
+#' as zero.
 #'
 #' @section Intervals:
-#' `interval = "confidence"` has limits of the mean that is predicted: on the scale of the linear
-#' predictor the prediction plus and minus its standard error times a quantile, on the scale of the
-#' response these limits transformed.
+#' `interval = "confidence"` computes limits of the predicted mean: on the scale of the linear
+#' predictor the prediction plus and minus its standard error times a quantile, and on the scale of
+#' the response these limits transformed.
 #'
-#' `interval = "prediction"` has limits of a new observation. Terms that `re.form` leaves out add
-#' their variance, as those of a level that isn't known: with `re.form = NA` the limits are those of
-#' an observation of a new group. A linear model adds the variance of the residual, with prior
-#' weights, whose variables must be in `newdata`, sigma^2 / w. For a generalized model and
-#' `type = "response"` the limits are quantiles of the family's distribution, averaged over the
-#' normal distribution of the linear predictor (no simulation; whole numbers for counts, proportions
-#' for the binomial); on the scale of the linear predictor, where there are no observations, they
-#' are limits of that of a new observation.
+#' `interval = "prediction"` computes limits of a new observation. Terms that `re.form` excludes add
+#' their variance, as for an unknown level: with `re.form = NA` the limits are those of an
+#' observation in a new group. A linear model adds the residual variance, with prior weights (whose
+#' variables must be in `newdata`) sigma^2 / w. For a generalized model and `type = "response"` the
+#' limits are quantiles of the family's distribution averaged over the normal distribution of the
+#' linear predictor (by quadrature, not simulation; integers for counts, proportions for the
+#' binomial). On the scale of the linear predictor they are limits of the linear predictor of a new
+#' observation.
 #'
-#' The quantiles of linear models are those of t with Satterthwaite's degrees of freedom, for the
-#' variance of each prediction; `ddf = "asymptotic"` takes those of the normal distribution, as for
-#' generalized models, which is faster where factors are crossed.
+#' Linear models use t quantiles with Satterthwaite's degrees of freedom for the variance of each
+#' prediction; `ddf = "asymptotic"` uses normal quantiles, as for generalized models, which is
+#' faster if factors are crossed.
 #'
 #' @section Marginal means:
-#' A mean of a generalized model averaged over the groups isn't the mean of an average group, which
+#' The mean of a generalized model averaged over groups is not the mean of an average group, which
 #' `re.form = NA` predicts. `marginal = TRUE` averages over the normal distribution of all random
-#' effects, by Gauss-Hermite quadrature; standard errors are by the delta method, in theta and beta.
-#' For a linear model the two are the same.
+#' effects, by Gauss-Hermite quadrature, with standard errors by the delta method in theta and beta.
+#' For a linear model both are the same.
 #'
 #' @param object A fitted model.
-#' @param newdata A data frame (or tibble, data.table, list) to predict for; default: the data of
-#'   the fit. Durations (`difftime`) may be in other units than those of the fit. A table of a
-#'   database or of Arrow, or a function that reads chunks (see [rlmm_sums()]), is read a chunk at a
-#'   time; its predictions come in the order of its rows, which a database keeps only where
-#'   `dplyr::arrange()` says so.
-#' @param newparams A list with any of `beta`, `theta` and `sigma`, to use instead of the estimates.
-#'   A new theta rescales the random effects: b = Lambda(theta) u with the fitted spherical u.
-#' @param re.form Which random effects to include: `NULL` all of them, `NA` or `~0` none, or a
-#'   one-sided formula such as `~ (1 | Subject)` that names some terms, or some columns of terms, of
-#'   the model. `ReForm`, `REForm` and `REform` are accepted with a warning.
-#' @param random.only Leave out the fixed part and offsets?
+#' @param newdata A data frame (or tibble, data.table or list) to predict for; by default the data
+#'   of the fit. Durations (`difftime`) may have other units than in the fit. A table of a database
+#'   or of Arrow, or a function that reads chunks (see [rlmm_sums()]), is read in chunks;
+#'   predictions are in the order of its rows, which a database keeps only after `dplyr::arrange()`.
+#' @param newparams A list with any of `beta`, `theta` and `sigma`, which replace the estimates. A
+#'   new theta rescales the random effects: b = Lambda(theta) u with the spherical effects u of the
+#'   fit.
+#' @param re.form The random effects to include: `NULL` for all of them, `NA` or `~0` for none, or a
+#'   one-sided formula such as `~ (1 | Subject)` with some terms, or some columns of terms, of the
+#'   model. `ReForm`, `REForm` and `REform` are accepted with a warning.
+#' @param random.only Whether to exclude the fixed part and offsets.
 #' @param terms Not used, as in lme4.
-#' @param type Scale of the prediction: of the linear predictor (the default) or of the response
-#'   (for the binomial of proportions); the same for linear models.
-#' @param allow.new.levels If a level of a grouping factor is new, or `NA`: predict with random
-#'   effects of zero instead of stopping?
-#' @param na.action What to do with missing values in `newdata`: the default predicts `NA`. Without
-#'   `newdata`, `na.exclude` pads the predictions with `NA` for the rows that the fit left out, and
-#'   `na.omit` doesn't; the default is what the fit did.
-#' @param se.fit Return standard errors too?
-#' @param interval Limits to return with the predictions: see below.
+#' @param type The scale of the prediction: `"link"`, the linear predictor (the default), or
+#'   `"response"` (for the binomial, proportions). For linear models both are the same.
+#' @param allow.new.levels Whether to predict with random effects of zero for a new or missing level
+#'   of a grouping factor, instead of raising an error.
+#' @param na.action The treatment of missing values in `newdata`: by default predictions are `NA`.
+#'   Without `newdata`, `na.exclude` pads predictions with `NA` for the rows that the fit omitted
+#'   and `na.omit` doesn't; by default as in the fit.
+#' @param se.fit Whether to return standard errors.
+#' @param interval The type of limits: `"none"`, `"confidence"` or `"prediction"`, see the section
+#'   Intervals.
 #' @param level The confidence level.
-#' @param ddf Degrees of freedom of intervals: `"satterthwaite"` (the default of linear models) or
-#'   `"asymptotic"`.
-#' @param theta_uncertainty Add the uncertainty of the estimated theta to standard errors and
-#'   limits? The default, `NULL`, adds it to intervals; see Standard errors.
-#' @param cov.fit Return the covariance matrix of the predictions too? For 10,000 rows at most.
-#' @param marginal Average the means of a generalized model over the random effects?
-#' @param rankdeficient What to do about rows of `newdata` that the data say nothing about, as for
-#'   an empty cell of an interaction, where columns of X were dropped: `"warnif"` warns, `"NA"`
-#'   predicts `NA`, `"NAwarn"` does both, `"simple"` neither; as in [predict.lm()].
+#' @param ddf The method for degrees of freedom of intervals: `"satterthwaite"` (the default for
+#'   linear models) or `"asymptotic"`.
+#' @param theta_uncertainty Whether to add the uncertainty of the estimated theta to standard errors
+#'   and limits. By default (`NULL`) it is added to intervals; see the section Standard errors.
+#' @param cov.fit Whether to return the covariance matrix of the predictions, for at most 10,000
+#'   rows.
+#' @param marginal Whether to average the means of a generalized model over the random effects.
+#' @param rankdeficient The treatment of rows of `newdata` that are not estimable because columns of
+#'   X were dropped, as for an empty cell of an interaction: `"warnif"` warns, `"NA"` predicts `NA`,
+#'   `"NAwarn"` does both, `"simple"` neither; as in [predict.lm()].
 #' @param ... Further arguments are ignored with a warning.
-#' @return A numeric vector, one value per row of `newdata`, named by row. Without `newdata`, padded
-#'   with `NA` under `na.action = na.exclude`. With an `interval` a matrix with the columns `fit`,
-#'   `lwr` and `upr`, as of [predict.lm()]. With `se.fit` or `cov.fit` a list: `fit` (either of
-#'   these), `se.fit` (a vector), and `cov.fit` (a matrix).
+#' @return A numeric vector with a value for each row of `newdata`, named by row, or without
+#'   `newdata`, padded with `NA` under `na.action = na.exclude`. With an `interval`, a matrix with
+#'   the columns `fit`, `lwr` and `upr`, as from [predict.lm()]. With `se.fit` or `cov.fit`, a list
+#'   of `fit` (as above), `se.fit` (a vector) and `cov.fit` (a matrix).
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' new <- data.frame(Days = 0:2, Subject = c("308", "309", "new"))
 #' predict(fit, new[1:2, ])
 #' predict(fit, new, allow.new.levels = TRUE, se.fit = TRUE)
 #' predict(fit, new, re.form = NA, interval = "confidence")
-#' # A new observation of these subjects, and of a subject that isn't known:
+#' # Limits for a new observation of these subjects, and of a new subject
 #' predict(fit, new[1:2, ], interval = "prediction")
 #' predict(fit, new, re.form = NA, interval = "prediction")
 #' predict(fit, new[1:2, ], re.form = ~ (1 | Subject))
@@ -96,7 +98,7 @@
 #' ticks <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
 #' years <- data.frame(YEAR = factor(95:97))
 #' predict(ticks, years, re.form = NA, type = "response", interval = "prediction")
-#' # The mean of an average brood, and the mean over broods:
+#' # The mean of an average brood, and the mean over broods
 #' predict(ticks, years, re.form = NA, type = "response")
 #' predict(ticks, years, marginal = TRUE, type = "response", se.fit = TRUE)
 #' @importFrom stats predict
@@ -150,7 +152,7 @@ predict.rlmm <- function(
   finished(found, finish)
 }
 
-# The arguments of predict() that are one value each.
+# The arguments of predict() that are single values.
 prediction_flags <- c(
   "random.only",
   "allow.new.levels",
@@ -164,10 +166,10 @@ prediction_options <- c(prediction_flags, "level", "ddf")
 
 interval_kinds <- c("none", "confidence", "prediction")
 
-#' What predict() returns, before missing rows are treated
+#' The predictions before missing rows are treated
 #' @param asked The arguments of predict().
-#' @return A list: `fit` (a vector, or a matrix with limits), and `se.fit` and `cov.fit` where they
-#'   are asked for.
+#' @return A list: `fit` (a vector, or a matrix with limits), and `se.fit` and `cov.fit` if
+#'   requested.
 #' @noRd
 predict_rows <- function(fit, par, use, new, asked) {
   rows <- prediction_rows(
@@ -222,7 +224,7 @@ with_errors <- function(out, fit, eta, rows, new, asked) {
   out
 }
 
-# The limits of the interval that is asked for; `NULL` without any.
+# The limits of the requested interval; `NULL` without one.
 asked_limits <- function(fit, mean, eta, errors, rows, new, asked) {
   switch(
     asked$interval,
@@ -231,7 +233,7 @@ asked_limits <- function(fit, mean, eta, errors, rows, new, asked) {
   )
 }
 
-# Confidence limits of means on the scale that is asked for, from those of the linear predictor.
+# Confidence limits of means on the requested scale, from those of the linear predictor.
 mean_limits <- function(link, errors, fit, asked) {
   limits <- normal_limits(link, errors, asked$level)
   limits_on_scale(limits, link, fit, asked$type)
@@ -261,7 +263,7 @@ predict_marginal <- function(fit, eta, rows, new, asked) {
   out
 }
 
-#' Whether the prediction is that of the fit itself, which is stored
+#' Whether the predictions are the stored fitted values
 #' @noRd
 is_stored <- function(fit, par, use, asked) {
   par$estimated &&
@@ -278,8 +280,8 @@ finished <- function(found, finish) {
   if (length(found) == 1L) found$fit else found
 }
 
-# What is done with predictions at the end: missing rows are padded for the data of the fit, or
-# treated by `na.action`. Given for the data of the fit, `na.action` takes the place of the fit's.
+# A function for the missing rows of predictions: they are padded for the data of the fit, or
+# treated by `na.action`, which for the data of the fit replaces that of the fit.
 finisher <- function(fit, newdata, na_action) {
   if (!is.null(newdata)) {
     return(\(x) drop_missing(x, na_action))
@@ -303,7 +305,8 @@ on_scale <- function(fit, eta, type) {
   with_names(family.rlmm(fit)$linkinv(eta), names(eta))
 }
 
-# To first order, as predict() of a glm() has standard errors on the scale of the response.
+# The derivatives for standard errors on the scale of the response, to first order as in predict()
+# of glm().
 scale_slopes <- function(fit, eta, type) {
   if (type == "link") {
     return(rep(1, length(eta)))
@@ -360,7 +363,7 @@ check_asked_marginal <- function(asked, re_form) {
   }
 }
 
-# nlme's `level` says which random effects to include.
+# Checks `level`, which in nlme selects the random effects.
 check_prediction_level <- function(level) {
   if (is_number(level) && level == 0) {
     abort_argument(
@@ -393,10 +396,10 @@ abort_terms <- function() {
   )
 }
 
-# lme4's older names of `re.form`.
+# The older names of `re.form` in lme4.
 old_re_form_names <- c("ReForm", "REForm", "REform")
 
-#' `re.form` as it was given, under whatever name
+#' The value of `re.form`, given under any of its names
 #' @noRd
 old_re_form <- function(re_form, ...) {
   old <- which(dots_names(...) %in% old_re_form_names)
@@ -413,7 +416,7 @@ old_re_form <- function(re_form, ...) {
 # Tables ------------------------------------------------------------------------
 
 #' The predictions of a call for the rows of a table
-#' @param call The call of predict(), which is evaluated anew for each chunk.
+#' @param call The call of predict(), which is evaluated for each chunk.
 #' @noRd
 predict_table <- function(fit, table, call, caller) {
   call[[1L]] <- predict.rlmm
