@@ -6,59 +6,58 @@
 NULL
 
 #' Draws the responses of some replicates and fits a linear spec to each, from `start` (empty:
-#' Lambda = I). What comes back is that of `rust_lmm_fit_many`, and `done`: whether the user let
-#' it be fitted.
+#' Lambda = I). Returns the elements of `rust_lmm_fit_many`, and `done`: whether the fit was made
+#' before the user interrupted.
 #' @noRd
 rust_lmm_bootstrap <- function(spec, plan, start, control, threads) .Call(wrap__rust_lmm_bootstrap, spec, plan, start, control, threads)
 
-#' A bootstrap of a generalized model; `start` may hold `theta` and `beta`.
+#' The bootstrap of a generalized model; `start` may have `theta` and `beta`.
 #' @noRd
 rust_glmm_bootstrap <- function(spec, plan, start, control, threads) .Call(wrap__rust_glmm_bootstrap, spec, plan, start, control, threads)
 
-#' The responses of some replicates, a column each.
+#' The simulated responses of some replicates, one per column.
 #' @noRd
 rust_lmm_draws <- function(spec, plan) .Call(wrap__rust_lmm_draws, spec, plan)
 
-#' Responses drawn from a generalized model.
+#' The simulated responses of a generalized model, one per column.
 #' @noRd
 rust_glmm_draws <- function(spec, plan) .Call(wrap__rust_glmm_draws, spec, plan)
 
-#' Fits a spec once for each list of `controls`; an element of the result is a fit with its
+#' Fits a spec once for each element of `controls`; an element of the result is a fit with its
 #' `seconds`, or an error.
 #' @noRd
 rust_lmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_lmm_fit_all, spec, start, controls, threads)
 
-#' A generalized model fitted once for each control; `start` may hold `theta` and `beta`.
+#' Fits a generalized model once for each control; `start` may have `theta` and `beta`.
 #' @noRd
 rust_glmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_glmm_fit_all, spec, start, controls, threads)
 
-#' Fits each of the `specs` from its element of `starts`, as its element of `controls` says, with
-#' the coefficient of a column of X (of `columns`, 1-based; 0: none) held at one of `values`. An
-#' element of the result holds `objective`, `theta`, `sigma`, `beta` and `status`, or is an error;
-#' `NULL` where the user stopped before it was begun.
+#' Fits each of the `specs` from its element of `starts`, with its element of `controls`, and with
+#' the coefficient of a column of X (in `columns`, 1-based; 0: none) held at its element of
+#' `values`. An element of the result has `objective`, `theta`, `sigma`, `beta` and `status`, or is
+#' an error; it is `NULL` if the user interrupted before the fit began.
 #' @noRd
 rust_lmm_fit_each <- function(specs, starts, controls, columns, values, threads) .Call(wrap__rust_lmm_fit_each, specs, starts, controls, columns, values, threads)
 
-#' Generalized models fitted each from a start of its own, an element of `starts`, which may hold
-#' `theta` and `beta`.
+#' Fits generalized models, each from its element of `starts`, which may have `theta` and `beta`.
 #' @noRd
 rust_glmm_fit_each <- function(specs, starts, controls, threads) .Call(wrap__rust_glmm_fit_each, specs, starts, controls, threads)
 
 #' Fits a spec to each of the responses `y`, one after the other, from `start` (empty: Lambda = I).
-#' What comes back has one element, column or slice per response; where a fit failed it is missing,
-#' and `error` says why.
+#' The result has one element, column or slice per response; those of failed fits are missing, and
+#' `error` has the reason.
 #' @noRd
 rust_lmm_fit_many <- function(spec, y, start, control, threads) .Call(wrap__rust_lmm_fit_many, spec, y, start, control, threads)
 
-#' A generalized model fitted to each response; `start` may hold `theta` and `beta`.
+#' Fits a generalized model to each response; `start` may have `theta` and `beta`.
 #' @noRd
 rust_glmm_fit_many <- function(spec, y, start, control, threads) .Call(wrap__rust_glmm_fit_many, spec, y, start, control, threads)
 
-#' Families and links, by R's names for them.
+#' The families and links, by their names in R.
 #' @noRd
 rust_families <- function() .Call(wrap__rust_families)
 
-#' Fits a spec; `start` may hold `theta` and `beta`. See SPEC.md for what comes back.
+#' Fits a spec; `start` may have `theta` and `beta`. SPEC.md describes the result.
 #' @noRd
 rust_glmm_fit <- function(spec, start, control) .Call(wrap__rust_glmm_fit, spec, start, control)
 
@@ -66,19 +65,19 @@ rust_glmm_fit <- function(spec, start, control) .Call(wrap__rust_glmm_fit, spec,
 #' @noRd
 rust_glmm_estimates <- function(spec, parameters) .Call(wrap__rust_glmm_estimates, spec, parameters)
 
-#' The objective at each column of `parameters` (one set of parameters after the other).
+#' The objective at each column of `parameters` (one set of parameters after another).
 #' @noRd
 rust_glmm_objective <- function(spec, parameters) .Call(wrap__rust_glmm_objective, spec, parameters)
 
-#' Exact gradient of the objective.
+#' The exact gradient of the objective.
 #' @noRd
 rust_glmm_gradient <- function(spec, parameters) .Call(wrap__rust_glmm_gradient, spec, parameters)
 
-#' Covariance of all estimates but the held ones (0-based), or `NULL`.
+#' The covariance matrix of all estimates except held ones (0-based), or `NULL`.
 #' @noRd
 rust_glmm_covariance <- function(spec, parameters, held) .Call(wrap__rust_glmm_covariance, spec, parameters, held)
 
-#' The verdict on parameters, and the covariance that follows from its Hessian.
+#' The certificate of parameters, and the covariance matrix from its Hessian.
 #' @noRd
 rust_glmm_certificate <- function(spec, parameters, held) .Call(wrap__rust_glmm_certificate, spec, parameters, held)
 
@@ -86,20 +85,20 @@ rust_glmm_certificate <- function(spec, parameters, held) .Call(wrap__rust_glmm_
 #' @noRd
 rust_glmm_cond_var <- function(spec, parameters) .Call(wrap__rust_glmm_cond_var, spec, parameters)
 
-#' Leverage of each observation in the working linear model.
+#' The leverage of each observation in the working linear model.
 #' @noRd
 rust_glmm_leverage <- function(spec, parameters) .Call(wrap__rust_glmm_leverage, spec, parameters)
 
-#' The sums of a spec's rows. `shift` and `beta0` are what is taken off X and y first; empty: the
-#' means and the least-squares fit of these rows.
+#' The sums of a spec's rows. `shift` and `beta0` are subtracted from X and y first; if empty, they
+#' are the means and the least-squares fit of these rows.
 #' @noRd
 rust_lmm_sums <- function(spec, shift, beta0) .Call(wrap__rust_lmm_sums, spec, shift, beta0)
 
-#' Fits a spec from `start` (empty: Lambda = I); see SPEC.md for what comes back.
+#' Fits a spec from `start` (empty: Lambda = I). SPEC.md describes the result.
 #' @noRd
 rust_lmm_fit <- function(spec, start, control) .Call(wrap__rust_lmm_fit, spec, start, control)
 
-#' The engine that a spec would be fitted with, and how its system would be stored.
+#' The engine that would fit a spec, and the storage of its system.
 #' @noRd
 rust_lmm_engine <- function(spec, control) .Call(wrap__rust_lmm_engine, spec, control)
 
@@ -107,7 +106,7 @@ rust_lmm_engine <- function(spec, control) .Call(wrap__rust_lmm_engine, spec, co
 #' @noRd
 rust_lmm_estimates <- function(spec, theta) .Call(wrap__rust_lmm_estimates, spec, theta)
 
-#' The objective at each column of `thetas` (one theta after the other).
+#' The objective at each column of `thetas` (one theta after another).
 #' @noRd
 rust_lmm_objective <- function(spec, thetas) .Call(wrap__rust_lmm_objective, spec, thetas)
 
@@ -115,25 +114,26 @@ rust_lmm_objective <- function(spec, thetas) .Call(wrap__rust_lmm_objective, spe
 #' @noRd
 rust_lmm_cond_var <- function(spec, theta) .Call(wrap__rust_lmm_cond_var, spec, theta)
 
-#' Leverage of each observation.
+#' The leverage of each observation.
 #' @noRd
 rust_lmm_leverage <- function(spec, theta) .Call(wrap__rust_lmm_leverage, spec, theta)
 
-#' Gradient and Hessian in theta, `G` of each core term, and the verdict on `theta`.
+#' Gradient and Hessian in theta, `G` of each core term, and the certificate of `theta`.
 #' @noRd
 rust_lmm_derivatives <- function(spec, theta, exact) .Call(wrap__rust_lmm_derivatives, spec, theta, exact)
 
-#' How far X is from rank deficient, in its rows of positive weight: see the core.
+#' A measure of the distance of X from rank deficiency, in its rows of positive weight: see the
+#' core.
 #' @noRd
 rust_smallest_pivot <- function(x, weights, n) .Call(wrap__rust_smallest_pivot, x, weights, n)
 
-#' Bytes that R may still take; `NaN` where the system doesn't tell.
+#' The bytes that R may still allocate; `NaN` if the operating system does not report it.
 #' @noRd
 rust_free_memory <- function() .Call(wrap__rust_free_memory)
 
 #' Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c
-#' of `contrasts`; with `independent` in the `theta` of independent columns, which comes along with
-#' the `roots` that lead back.
+#' of `contrasts`; with `independent` in `theta` of the orthogonalised columns, which is returned
+#' together with the `roots` of the inverse transformation.
 #' @noRd
 rust_lmm_with_sigma <- function(spec, theta, sigma, contrasts, exact, independent) .Call(wrap__rust_lmm_with_sigma, spec, theta, sigma, contrasts, exact, independent)
 
@@ -142,7 +142,7 @@ rust_lmm_with_sigma <- function(spec, theta, sigma, contrasts, exact, independen
 rust_structures <- function(random) .Call(wrap__rust_structures, random)
 
 #' For each term the smallest singular value of Lambda, each effect in units of its column of Z, at
-#' each column of `thetas` (one theta after the other, `n_theta` elements each).
+#' each column of `thetas` (one theta after another, `n_theta` elements each).
 #' @noRd
 rust_smallest_singular_values <- function(random, thetas, n_theta) .Call(wrap__rust_smallest_singular_values, random, thetas, n_theta)
 
@@ -151,8 +151,8 @@ rust_smallest_singular_values <- function(random, thetas, n_theta) .Call(wrap__r
 rust_lambda <- function(random, theta) .Call(wrap__rust_lambda, random, theta)
 
 #' Omega of each term with its Jacobian in the term's theta (a row per element), the correlations
-#' where they are parameters, with theirs, and how far these go from the one end of their range
-#' (-1) to the other (1).
+#' if they are parameters, with their Jacobian, and their positions within their ranges (from -1 to
+#' 1).
 #' @noRd
 rust_covariances <- function(random, theta) .Call(wrap__rust_covariances, random, theta)
 
@@ -161,7 +161,7 @@ rust_covariances <- function(random, theta) .Call(wrap__rust_covariances, random
 #' @noRd
 rust_covariance_bends <- function(random, theta, slopes) .Call(wrap__rust_covariance_bends, random, theta, slopes)
 
-#' Theta of each term with these covariances, or with ones of the structure near them.
+#' Theta of each term with these covariances, or with nearby ones of the structure.
 #' @noRd
 rust_nearest_theta <- function(random, covariances) .Call(wrap__rust_nearest_theta, random, covariances)
 

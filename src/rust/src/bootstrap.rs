@@ -1,5 +1,5 @@
-//! Responses drawn from a fit, and fitted, in parallel threads: see the files `bootstrap` of the
-//! core. R is spoken to by the main thread only.
+//! The parametric bootstrap for R, in parallel threads; see the files `bootstrap` of the core. Only
+//! the main thread calls R.
 
 use extendr_api::prelude::*;
 use rlmm_core::glmm::bootstrap::{
@@ -20,7 +20,7 @@ use crate::lmm::start_of;
 use crate::progress::Count;
 use crate::values::{array, list};
 
-/// What R hands over of a bootstrap: `mean`, `theta` (empty: no effects are drawn), `scale`,
+/// The parameters of a bootstrap from R: `mean`, `theta` (empty if no effects are drawn), `scale`,
 /// `sigma`, `shape`, `seed` and `replicates`.
 struct Plan {
     mean: Robj,
@@ -48,7 +48,7 @@ impl Plan {
             scale: value("scale")?,
             sigma: value("sigma")?,
             shape: value("shape")?,
-            // Two's complement: each number has a seed of its own.
+            // In two's complement every R integer gives a different seed.
             seed: value("seed")? as i64 as u64,
             replicates: replicates.iter().map(|&at| at.max(0) as u64).collect(),
         })
@@ -64,7 +64,7 @@ impl Plan {
         })
     }
 
-    // The responses, side by side.
+    // The simulated responses, one per column.
     fn drawn(&self, n: usize, draw: impl Fn(u64, &mut [f64])) -> Robj {
         let mut y = vec![0.0; n * self.replicates.len()];
         for (&replicate, y) in
@@ -76,7 +76,7 @@ impl Plan {
     }
 }
 
-// The plan, and the design of the spec, handed to `body`.
+// Calls `body` with the plan, and with the design of the spec.
 fn with_plan(
     spec: &Fields,
     plan: &Fields,
@@ -90,8 +90,8 @@ fn with_plan(
 }
 
 /// Draws the responses of some replicates and fits a linear spec to each, from `start` (empty:
-/// Lambda = I). What comes back is that of `rust_lmm_fit_many`, and `done`: whether the user let
-/// it be fitted.
+/// Lambda = I). Returns the elements of `rust_lmm_fit_many`, and `done`: whether the fit was made
+/// before the user interrupted.
 /// @noRd
 #[extendr]
 fn rust_lmm_bootstrap(
@@ -125,7 +125,7 @@ fn rust_lmm_bootstrap(
     })
 }
 
-/// A bootstrap of a generalized model; `start` may hold `theta` and `beta`.
+/// The bootstrap of a generalized model; `start` may have `theta` and `beta`.
 /// @noRd
 #[extendr]
 fn rust_glmm_bootstrap(
@@ -161,7 +161,7 @@ fn rust_glmm_bootstrap(
     })
 }
 
-/// The responses of some replicates, a column each.
+/// The simulated responses of some replicates, one per column.
 /// @noRd
 #[extendr]
 fn rust_lmm_draws(spec: Fields, plan: Fields) -> Robj {
@@ -171,7 +171,7 @@ fn rust_lmm_draws(spec: Fields, plan: Fields) -> Robj {
     })
 }
 
-/// Responses drawn from a generalized model.
+/// The simulated responses of a generalized model, one per column.
 /// @noRd
 #[extendr]
 fn rust_glmm_draws(spec: Fields, plan: Fields) -> Robj {

@@ -1,5 +1,5 @@
-//! What R's lists ask for, in the core's types: data, models, settings. Slices are R's own memory:
-//! nothing of length n is copied.
+//! Conversion of R's lists to the types of the core: data, models and settings. Slices borrow R's
+//! memory, so that nothing of length n is copied.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::sums::{summed_columns, sums};
 use crate::threads::n_threads;
 use crate::values::{columns, columns_of, Shapes};
 
-/// The spec of SPEC.md: keeps R's objects alive while a [`Design`] borrows from them.
+/// The spec described in SPEC.md. It protects R's objects while a [`Design`] borrows from them.
 pub struct Spec {
     x: Vec<Robj>,
     y: Robj,
@@ -30,7 +30,7 @@ pub struct Spec {
     counts: Robj,
     offset: Robj,
     terms: Vec<TermSpec>,
-    /// `NULL`, or the sums that stand for the rows.
+    /// The sums that replace the rows, or `NULL`.
     sums: Robj,
     is_generalized: bool,
     criterion: Criterion,
@@ -39,21 +39,21 @@ pub struct Spec {
     room: Room,
 }
 
-/// What a model is made of: rows, or their sums.
+/// The data of a model: rows, or their sums.
 pub enum Data<'a> {
     Rows(Design<'a>),
     Sums(Arc<Sums>, Summed),
 }
 
-/// For each term the matrix M, with which the given columns of Z are `Q M'` of those that were
-/// summed up.
+/// The matrix M of each term, with which the given columns of Z are `Q M'` for the columns Q of the
+/// sums.
 pub type Summed = Arc<Vec<Vec<f64>>>;
 
 impl Data<'_> {
     /// The rows.
     ///
     /// # Errors
-    /// `Dimension` of sums.
+    /// `Dimension` if there are only sums.
     pub fn rows(&self) -> Result<&Design<'_>> {
         match self {
             Self::Rows(design) => Ok(design),
@@ -61,7 +61,7 @@ impl Data<'_> {
         }
     }
 
-    /// The data with the columns of Z of a basis.
+    /// The data with the columns of Z in a basis.
     pub fn in_basis<'a>(&'a self, basis: &'a Basis) -> Data<'a> {
         match self {
             Self::Rows(design) => Data::Rows(basis.design(design)),
@@ -73,10 +73,10 @@ impl Data<'_> {
         }
     }
 
-    /// Confirms that the fixed effects contain these effects (term and column of each).
+    /// Confirms that these random effects (term and column of each) are in the column space of X.
     ///
     /// # Errors
-    /// `Origin` of a covariate that is too far from zero.
+    /// `Origin` if the covariate of one is too far from zero.
     pub fn confirm_contained(&self, effects: &[(usize, usize)]) -> Result<()> {
         match self {
             Self::Rows(design) => confirm_contained(design, effects),
@@ -104,7 +104,7 @@ impl Data<'_> {
     }
 }
 
-/// Random effects per level and levels of each term of a design.
+/// The shape (effects per level, number of levels) of each term of a design.
 pub fn shapes(design: &Design) -> Shapes {
     let terms = design.terms.iter();
     terms.map(|term| (term.vsize(), term.n_levels)).collect()
@@ -160,7 +160,7 @@ impl TermSpec {
 }
 
 impl Spec {
-    /// Reads the list; the design is checked by the core.
+    /// Reads the list; the core checks the design.
     pub fn new(spec: &Fields) -> Result<Self> {
         take_threads(spec);
         let terms = spec.list_of_fields("terms")?;
@@ -181,8 +181,8 @@ impl Spec {
         })
     }
 
-    /// The spec with the engine and the memory that a control asks for; an engine that the spec
-    /// names itself stays.
+    /// The spec with the engine and the memory limit of a control; an engine in the spec takes
+    /// precedence.
     pub fn controlled(mut self, control: &Fields) -> Self {
         take_threads(control);
         if self.engine == EngineKind::Auto {
@@ -195,7 +195,7 @@ impl Spec {
         self
     }
 
-    /// The core's view of it.
+    /// The design that the core borrows.
     pub fn design(&self) -> Result<Design<'_>> {
         let y = self.y.as_real_slice().ok_or_else(|| missing("y"))?;
         Ok(Design {
@@ -212,7 +212,7 @@ impl Spec {
         })
     }
 
-    /// What makes a model of its data, without anything of R's.
+    /// The settings of a model, without R's objects.
     pub fn recipe(&self) -> Recipe {
         Recipe {
             engine: self.engine,
@@ -223,14 +223,14 @@ impl Spec {
         }
     }
 
-    /// The effects in which it is computed, with these elements of theta held.
+    /// The basis in which the model is computed, with these elements of theta held.
     pub fn basis(&self, design: &Design, held: &[usize]) -> Result<Basis> {
         design.validate()?;
         Basis::of(design, |j| held.contains(&j))
     }
 
-    /// The random effects in which many responses are computed, with the fixed ones as they are
-    /// given: standard errors and degrees of freedom are theirs.
+    /// The basis of the random effects for many responses, with the original fixed effects, for
+    /// which standard errors and degrees of freedom are computed.
     pub fn random_basis(
         &self,
         design: &Design,
@@ -239,7 +239,7 @@ impl Spec {
         Ok(self.basis(design, held)?.with_fixed_as_given())
     }
 
-    /// The rows of the spec, or their sums.
+    /// The rows of the spec, or its sums.
     pub fn data(&self) -> Result<Data<'_>> {
         let given = self.sums.as_list().filter(|list| !list.is_empty());
         match given.map(Fields::from) {
@@ -252,17 +252,17 @@ impl Spec {
         }
     }
 
-    /// The effects in which data are computed, with these elements of theta held.
+    /// The basis in which data are computed, with these elements of theta held.
     pub fn basis_of(&self, data: &Data, held: &[usize]) -> Result<Basis> {
         self.recipe().basis_of(data, held)
     }
 
-    /// The model of its rows, or of their sums.
+    /// The model of rows, or of sums.
     pub fn model_of(&self, data: &Data) -> Result<LinearMixedModel> {
         self.recipe().model_of(data)
     }
 
-    /// How its rows, or their sums, would be computed.
+    /// The engine and storage that rows, or sums, would use.
     pub fn plan_of(&self, data: &Data) -> Result<EnginePlan> {
         match data {
             Data::Rows(design) => {
@@ -276,7 +276,7 @@ impl Spec {
         }
     }
 
-    /// The fixed effects in which data are computed, with the random ones as they are given.
+    /// The basis of the fixed effects, with the original random effects.
     pub fn fixed_basis_of(&self, data: &Data) -> Result<Basis> {
         match data {
             Data::Rows(design) => {
@@ -287,10 +287,10 @@ impl Spec {
         }
     }
 
-    /// The model of its design with a factor.
+    /// The model of a design with the exact engine.
     ///
     /// # Errors
-    /// `NeedsFactor` if the iterative engine is asked for.
+    /// `NeedsFactor` if the iterative engine is requested.
     pub fn factored(&self, design: &Design) -> Result<LinearMixedModel> {
         if self.engine == EngineKind::Iterative && self.terms.len() > 1 {
             return Err(Error::NeedsFactor);
@@ -299,7 +299,7 @@ impl Spec {
     }
 }
 
-/// What makes a model of data: threads may have it.
+/// The settings of a model, which may be sent to threads.
 #[derive(Clone)]
 pub struct Recipe {
     engine: EngineKind,
@@ -310,17 +310,17 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Whether models of both are of one kind; what is known of sigma is another matter.
+    /// Whether both make the same kind of model, apart from a known sigma.
     pub fn is_like(&self, other: &Self) -> bool {
         self.engine == other.engine && self.criterion == other.criterion
     }
 
-    /// What is known of sigma.
+    /// The residual standard deviation, if it is known.
     pub fn sigma(&self) -> Option<f64> {
         self.sigma
     }
 
-    /// The recipe with sigma to be estimated.
+    /// These settings with sigma unknown.
     pub fn without_sigma(&self) -> Self {
         Self {
             sigma: None,
@@ -328,7 +328,7 @@ impl Recipe {
         }
     }
 
-    /// The effects in which data are computed, with these elements of theta held.
+    /// The basis in which data are computed, with these elements of theta held.
     pub fn basis_of(&self, data: &Data, held: &[usize]) -> Result<Basis> {
         let is_held = |j| held.contains(&j);
         match data {
@@ -343,7 +343,7 @@ impl Recipe {
         }
     }
 
-    /// The model of rows, or of their sums.
+    /// The model of rows, or of sums.
     pub fn model_of(&self, data: &Data) -> Result<LinearMixedModel> {
         let how = (self.engine, &self.room);
         let (criterion, sigma) = (self.criterion, self.sigma);
@@ -362,7 +362,7 @@ impl Recipe {
     }
 }
 
-/// The engine that a spec names, or that a control asks for, and the room that it has.
+/// The engine of a spec or else of a control, and the limits on its memory and time.
 pub fn engine_and_room(spec: &Fields, control: &Fields) -> (EngineKind, Room) {
     let kind = match engine(spec) {
         EngineKind::Auto => engine(control),
@@ -375,7 +375,7 @@ pub fn engine_and_room(spec: &Fields, control: &Fields) -> (EngineKind, Room) {
     (kind, room)
 }
 
-// The room for the factors of a linear model, or of the steps of a generalized one.
+// The default limits for the factors of a linear model, or of the PIRLS steps of a generalized one.
 fn default_room(spec: &Fields) -> Room {
     match is_generalized(spec) {
         true => Room::default().of_steps(),
@@ -383,12 +383,12 @@ fn default_room(spec: &Fields) -> Room {
     }
 }
 
-// Whether a spec is of a generalized model.
+// Whether a spec is that of a generalized model.
 fn is_generalized(spec: &Fields) -> bool {
     spec.fields("glmm").is_ok_and(|glmm| !glmm.is_empty())
 }
 
-// The memory that a control allows.
+// The limits with the memory limit of a control.
 fn room(control: &Fields) -> Room {
     let limit = control.number("memory_limit").filter(|v| v.is_finite());
     Room {
@@ -397,15 +397,15 @@ fn room(control: &Fields) -> Room {
     }
 }
 
-/// Takes as many threads from here on as a list names, where it does; 0 stands for as many as
-/// there are processors.
+/// Sets the number of threads from a list's element, if present; 0 stands for the number of
+/// processors.
 pub fn take_threads(list: &Fields) {
     if let Some(threads) = list.number("threads") {
         team::set_threads(n_threads(threads as i32));
     }
 }
 
-// The engine that a list names.
+// The engine in a list's element.
 fn engine(list: &Fields) -> EngineKind {
     match list.element("engine").as_str() {
         Some("exact") => EngineKind::Exact,
@@ -414,7 +414,7 @@ fn engine(list: &Fields) -> EngineKind {
     }
 }
 
-/// Without a limit of the user's, an optimizer with tolerances of zero would never end.
+/// The default limit on evaluations, as an optimizer with tolerances of zero would never stop.
 const MOST_EVALUATIONS: usize = 100_000;
 
 /// Reads an `rlmm_control()` list.
@@ -448,7 +448,7 @@ pub fn settings(control: &Fields) -> Settings {
     }
 }
 
-/// Elements of theta that the optimizer must not change; indices in R's lists are 0-based here.
+/// The elements of theta that the optimizer must not change; indices in R's lists are 0-based here.
 pub fn held(control: &Fields) -> Held {
     let pairs = |indices, values| {
         let indices = control.integers(indices).unwrap_or_default();

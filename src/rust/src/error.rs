@@ -1,5 +1,5 @@
-//! Errors cross to R as data: a list of class `rlmm_core_error`. No panic and no `Err` may leave an
-//! exported function (extendr 0.9 would use its text as a format string).
+//! Errors are returned to R as data: a list of class `rlmm_core_error`. No panic and no `Err` may
+//! leave an exported function (extendr 0.9 would use its text as a format string).
 
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -7,7 +7,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use extendr_api::prelude::*;
 use rlmm_core::Error;
 
-/// Runs the body of an exported function.
+/// Runs the body of an exported function, and converts errors and panics.
 pub fn guard(body: impl FnOnce() -> rlmm_core::Result<Robj>) -> Robj {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => value,
@@ -22,7 +22,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "panic".into())
 }
 
-// One arm per variant: a new one must be given its kind here.
+// Has one arm per variant, so that the compiler requires a kind for each new one.
 fn error_list(error: &Error) -> Robj {
     let message = error.to_string();
     let int = |value: usize| Robj::from(value as f64);
@@ -172,7 +172,7 @@ fn condition(kind: &str, message: &str, fields: &[(&str, Robj)]) -> Robj {
     ];
     pairs.extend(fields.iter().cloned());
     let mut list = List::from_pairs(pairs);
-    // Setting a class on a fresh list can't fail.
+    // Setting a class on a new list cannot fail.
     let _ = list.set_class(["rlmm_core_error"]);
     list.into_robj()
 }

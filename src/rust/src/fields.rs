@@ -1,9 +1,9 @@
-//! The elements of R's lists by name, as SPEC.md names them.
+//! Access to the elements of R's lists by name; SPEC.md lists the names.
 
 use extendr_api::prelude::*;
 use rlmm_core::{Error, Result};
 
-/// An R list whose names are read once: to look at a value protects it from the garbage collector,
+/// An R list whose names are read once: accessing a value protects it from the garbage collector,
 /// which costs more than many comparisons of names.
 pub struct Fields {
     values: List,
@@ -45,14 +45,14 @@ impl Fields {
         self.values.is_empty()
     }
 
-    /// An element, `NULL` if there is none.
+    /// An element; `NULL` if it is missing.
     pub fn element(&self, name: &'static str) -> Robj {
         let at = self.names.iter().position(|&key| key == name);
         let found = at.and_then(|at| self.values.elt(at).ok());
         found.unwrap_or_else(|| Robj::from(()))
     }
 
-    /// An element that is a list with names.
+    /// An element that is a named list.
     ///
     /// # Errors
     /// `Dimension` if there is no such list.
@@ -60,7 +60,7 @@ impl Fields {
         Self::of(&self.element(name), name)
     }
 
-    /// Each of some R lists.
+    /// The elements of each of several R lists.
     ///
     /// # Errors
     /// `Dimension`, with the name of what should be a list.
@@ -71,7 +71,7 @@ impl Fields {
             .collect()
     }
 
-    /// An element that is a list of lists with names.
+    /// An element that is a list of named lists.
     ///
     /// # Errors
     /// `Dimension` if there is no such list.
@@ -81,7 +81,7 @@ impl Fields {
         Self::each(&list, name)
     }
 
-    /// An element as indices; negative ones are zero.
+    /// An element as indices; negative ones become zero.
     ///
     /// # Errors
     /// `Dimension` if there is no such element.
@@ -99,7 +99,7 @@ impl Fields {
             .or_else(|| value.as_integer().map(f64::from))
     }
 
-    /// An element as numbers; none if there is no such element.
+    /// An element as numbers; empty if it is missing.
     pub fn numbers(&self, name: &'static str) -> Vec<f64> {
         self.element(name).as_real_vector().unwrap_or_default()
     }
@@ -112,7 +112,7 @@ impl Fields {
     }
 }
 
-/// The error for an element that must be there.
+/// The error for a missing element.
 pub fn missing(what: &'static str) -> Error {
     Error::Dimension {
         what,

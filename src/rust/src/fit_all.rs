@@ -1,5 +1,5 @@
-//! One model fitted by several optimizers, in parallel threads. The threads see numbers only; R is
-//! spoken to by the main thread, which waits for them and for the user's wish to stop.
+//! One model fitted by several optimizers, in parallel threads that use no R objects. Only the main
+//! thread calls R: it waits for the others, and for a user interrupt.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ use crate::values::{list, Pairs};
 
 const POLL: Duration = Duration::from_millis(2);
 
-/// Fits a spec once for each list of `controls`; an element of the result is a fit with its
+/// Fits a spec once for each element of `controls`; an element of the result is a fit with its
 /// `seconds`, or an error.
 /// @noRd
 #[extendr]
@@ -64,7 +64,7 @@ fn rust_lmm_fit_all(
     })
 }
 
-/// A generalized model fitted once for each control; `start` may hold `theta` and `beta`.
+/// Fits a generalized model once for each control; `start` may have `theta` and `beta`.
 /// @noRd
 #[extendr]
 fn rust_glmm_fit_all(
@@ -81,7 +81,7 @@ fn rust_glmm_fit_all(
             .collect::<Result<Vec<_>>>()?;
         let spec = Spec::new(&spec)?;
         let given = spec.design()?;
-        // What is held is the same in each of them.
+        // All jobs hold the same parameters.
         let held = jobs.first().map(|job| job.held.clone()).unwrap_or_default();
         let basis = spec.basis(&given, &held.indices())?;
         let design = basis.design(&given);
@@ -111,10 +111,10 @@ fn fit_list<T>(
     })
 }
 
-// A fit and the seconds it took.
+// A fit and its duration in seconds.
 type Timed<T> = Result<(T, f64)>;
 
-// Each thread takes the next job until none is left.
+// Runs the jobs; each thread takes the next job until none is left.
 fn run<Job: Sync, T: Send>(
     jobs: &[Job],
     threads: usize,
@@ -149,7 +149,7 @@ fn run<Job: Sync, T: Send>(
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-// A fit that ends once `stop` says so, with the seconds it took.
+// A fit that ends when `stop` is set, with its duration in seconds.
 fn timed<T>(
     stop: &AtomicBool,
     fit: impl FnOnce(&mut Observer) -> Result<T>,

@@ -1,5 +1,5 @@
-//! Several specs, each fitted from a start of its own, in parallel threads: the points that
-//! profiles go to next. R is spoken to by the main thread only.
+//! Several specs, each fitted from its own start, in parallel threads, for the points of profiles.
+//! Only the main thread calls R.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::progress::Count;
 use crate::threads::n_threads;
 use crate::values::list;
 
-/// What a profile asks of a fit.
+/// The results of a fit that a profile needs.
 struct Found {
     objective: f64,
     theta: Vec<f64>,
@@ -40,7 +40,7 @@ impl Found {
     }
 }
 
-/// A linear model to be fitted: nothing of it is R's but the memory of its columns.
+/// A fit of a linear model, which uses R's memory only for the columns of its data.
 struct Job<'a> {
     given: Data<'a>,
     recipe: Recipe,
@@ -49,7 +49,7 @@ struct Job<'a> {
     column: Option<HeldColumn>,
     start: Vec<f64>,
     settings: Settings,
-    /// The model of which this job's is a copy.
+    /// A model on the same rows, to be copied for this job.
     shared: Option<Arc<Shared>>,
 }
 
@@ -68,7 +68,7 @@ impl Job<'_> {
         }
     }
 
-    // A copy of the shared model, with what this job knows of sigma and of a coefficient.
+    // A copy of the shared model, with this job's sigma and held coefficient.
     fn copied(&self) -> Option<(LinearMixedModel, &Basis)> {
         let shared = self.shared.as_ref()?;
         let mut model = match self.column {
@@ -112,17 +112,17 @@ impl Job<'_> {
     }
 }
 
-/// A model that jobs on the same rows share.
+/// A model shared by jobs on the same rows.
 struct Shared {
     model: LinearMixedModel,
     basis: Basis,
 }
 
-/// The fewest jobs on the same rows with which sharing a model pays.
+/// Least number of jobs on the same rows for which a shared model pays.
 const FEWEST_SHARERS: usize = 2;
 
 impl Shared {
-    // The model that jobs share; `None` where rows must be summed up for each job, or can't be.
+    // The shared model; `None` if rows must be summed up for each job, or if the model is invalid.
     fn new(job: &Job) -> Option<Self> {
         let Data::Rows(design) = &job.given else {
             return None;
@@ -133,7 +133,7 @@ impl Shared {
         model.is_copied_cheaply().then_some(Self { model, basis })
     }
 
-    // Gives each group of jobs on the same rows a model.
+    // Makes a shared model for each group of jobs on the same rows.
     fn among(jobs: &mut [Job]) {
         let mut seen = vec![false; jobs.len()];
         for first in 0..jobs.len() {
@@ -153,7 +153,7 @@ impl Shared {
         }
     }
 
-    // What a job holds must be a parameter of the basis.
+    // Whether the parameters that a job holds are parameters of the basis.
     fn suits(&self, job: &Job) -> bool {
         self.basis.is_given() || job.held.indices().is_empty()
     }
@@ -176,7 +176,7 @@ fn basis_of(design: &Design, held: &Held) -> Result<Basis> {
     Basis::of(design, |j| held.contains(&j))
 }
 
-/// A generalized model to be fitted.
+/// A fit of a generalized model.
 struct GlmmPoint<'a> {
     given: Design<'a>,
     job: GlmmJob,
@@ -199,10 +199,10 @@ impl GlmmPoint<'_> {
     }
 }
 
-/// Fits each of the `specs` from its element of `starts`, as its element of `controls` says, with
-/// the coefficient of a column of X (of `columns`, 1-based; 0: none) held at one of `values`. An
-/// element of the result holds `objective`, `theta`, `sigma`, `beta` and `status`, or is an error;
-/// `NULL` where the user stopped before it was begun.
+/// Fits each of the `specs` from its element of `starts`, with its element of `controls`, and with
+/// the coefficient of a column of X (in `columns`, 1-based; 0: none) held at its element of
+/// `values`. An element of the result has `objective`, `theta`, `sigma`, `beta` and `status`, or is
+/// an error; it is `NULL` if the user interrupted before the fit began.
 /// @noRd
 #[extendr]
 fn rust_lmm_fit_each(
@@ -243,8 +243,7 @@ fn rust_lmm_fit_each(
     })
 }
 
-/// Generalized models fitted each from a start of its own, an element of `starts`, which may hold
-/// `theta` and `beta`.
+/// Fits generalized models, each from its element of `starts`, which may have `theta` and `beta`.
 /// @noRd
 #[extendr]
 fn rust_glmm_fit_each(
@@ -280,7 +279,7 @@ fn held_column(at: i32, value: f64) -> Option<HeldColumn> {
     })
 }
 
-// Runs all jobs; the first control says whether progress is shown.
+// Runs all jobs; the first control determines whether progress is shown.
 fn all<Job: Sync>(
     jobs: &[Job],
     run: impl Fn(&Job, &AtomicBool) -> Result<Found> + Sync,

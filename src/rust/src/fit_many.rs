@@ -1,5 +1,5 @@
-//! Many responses fitted on one design: see `lmm::many` and `glmm::bootstrap` of the core. R is
-//! spoken to by the main thread only.
+//! Many responses fitted on one design; see `lmm::many` and `glmm::bootstrap` of the core. Only the
+//! main thread calls R.
 
 use extendr_api::prelude::*;
 use rlmm_core::glmm::bootstrap::OneOfMany as GlmmOneOfMany;
@@ -19,8 +19,8 @@ use crate::threads::n_threads;
 use crate::values::{array, list, Pairs};
 
 /// Fits a spec to each of the responses `y`, one after the other, from `start` (empty: Lambda = I).
-/// What comes back has one element, column or slice per response; where a fit failed it is missing,
-/// and `error` says why.
+/// The result has one element, column or slice per response; those of failed fits are missing, and
+/// `error` has the reason.
 /// @noRd
 #[extendr]
 fn rust_lmm_fit_many(
@@ -63,7 +63,7 @@ fn rust_lmm_fit_many(
     })
 }
 
-/// A generalized model fitted to each response; `start` may hold `theta` and `beta`.
+/// Fits a generalized model to each response; `start` may have `theta` and `beta`.
 /// @noRd
 #[extendr]
 fn rust_glmm_fit_many(
@@ -98,7 +98,7 @@ fn rust_glmm_fit_many(
     })
 }
 
-/// How each of many linear fits is done.
+/// Settings of many linear fits.
 pub fn many_settings(
     start: Vec<f64>,
     control: &Fields,
@@ -114,10 +114,10 @@ pub fn many_settings(
     }
 }
 
-/// Fits side by side; none where one wasn't begun.
+/// Several fits; `None` for those that were not begun.
 type Fits<T> = [Option<Result<T>>];
 
-/// Linear fits side by side.
+/// The results of linear fits, one column each.
 pub fn lmm_columns(
     basis: &Basis,
     model: &LinearMixedModel,
@@ -157,7 +157,7 @@ pub fn lmm_errors(p: usize, fits: &Fits<OneOfMany>) -> Robj {
     })
 }
 
-/// Generalized fits side by side.
+/// The results of generalized fits, one column each.
 pub fn glmm_columns(
     basis: &Basis,
     model: &GeneralizedLinearMixedModel,
@@ -191,7 +191,7 @@ pub fn glmm_columns(
     pairs
 }
 
-// Why fits failed, and which have been done.
+// The reasons of failures, and which fits were done.
 fn outcomes<T>(fits: &Fits<T>) -> Pairs {
     let error = |fit: &Option<Result<T>>| match fit {
         Some(Err(error)) => text(Some(error.to_string())),
@@ -224,7 +224,7 @@ fn side_by_side<T>(
     values
 }
 
-/// Numbers of each fit, a column each.
+/// A vector of each fit, one column each.
 pub fn matrix<T>(
     rows: usize,
     fits: &Fits<T>,

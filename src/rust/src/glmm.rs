@@ -14,7 +14,7 @@ use crate::optsum::verdict;
 use crate::progress::Watch;
 use crate::values::{array, covariances, list};
 
-/// Families and links, by R's names for them.
+/// The families and links, by their names in R.
 /// @noRd
 #[extendr]
 fn rust_families() -> Robj {
@@ -27,7 +27,7 @@ fn rust_families() -> Robj {
     ])
 }
 
-/// Fits a spec; `start` may hold `theta` and `beta`. See SPEC.md for what comes back.
+/// Fits a spec; `start` may have `theta` and `beta`. SPEC.md describes the result.
 /// @noRd
 #[extendr]
 fn rust_glmm_fit(spec: Fields, start: Fields, control: Fields) -> Robj {
@@ -63,7 +63,7 @@ fn rust_glmm_estimates(spec: Fields, parameters: &[f64]) -> Robj {
     })
 }
 
-/// The objective at each column of `parameters` (one set of parameters after the other).
+/// The objective at each column of `parameters` (one set of parameters after another).
 /// @noRd
 #[extendr]
 fn rust_glmm_objective(spec: Fields, parameters: &[f64]) -> Robj {
@@ -82,7 +82,7 @@ fn rust_glmm_objective(spec: Fields, parameters: &[f64]) -> Robj {
     })
 }
 
-/// Exact gradient of the objective.
+/// The exact gradient of the objective.
 /// @noRd
 #[extendr]
 fn rust_glmm_gradient(spec: Fields, parameters: &[f64]) -> Robj {
@@ -100,7 +100,7 @@ fn rust_glmm_gradient(spec: Fields, parameters: &[f64]) -> Robj {
     })
 }
 
-/// Covariance of all estimates but the held ones (0-based), or `NULL`.
+/// The covariance matrix of all estimates except held ones (0-based), or `NULL`.
 /// @noRd
 #[extendr]
 fn rust_glmm_covariance(
@@ -118,7 +118,7 @@ fn rust_glmm_covariance(
     })
 }
 
-/// The verdict on parameters, and the covariance that follows from its Hessian.
+/// The certificate of parameters, and the covariance matrix from its Hessian.
 /// @noRd
 #[extendr]
 fn rust_glmm_certificate(
@@ -152,7 +152,7 @@ fn rust_glmm_certificate(
     })
 }
 
-// A covariance of parameters in the basis, of the given ones.
+// Transforms a covariance matrix of parameters in the basis back to the original parameters.
 fn covariance_or_null(
     basis: &Basis,
     parameters: &[f64],
@@ -206,7 +206,7 @@ fn rust_glmm_cond_var(spec: Fields, parameters: &[f64]) -> Robj {
     })
 }
 
-/// Leverage of each observation in the working linear model.
+/// The leverage of each observation in the working linear model.
 /// @noRd
 #[extendr]
 fn rust_glmm_leverage(spec: Fields, parameters: &[f64]) -> Robj {

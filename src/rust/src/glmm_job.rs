@@ -1,4 +1,4 @@
-//! A generalized model of a spec, and how to fit it; what R gets of a fit.
+//! The fit of a generalized model from a spec and a control, and its result for R.
 
 use extendr_api::prelude::*;
 use rlmm_core::factor::memory::{EngineKind, Room};
@@ -26,7 +26,7 @@ use crate::progress::print_course;
 use crate::threads::n_threads;
 use crate::values::{array, count, effects, list, Pairs};
 
-/// The `glmm` element of a spec, see SPEC.md.
+/// The element `glmm` of a spec, see SPEC.md.
 #[derive(Clone, Copy)]
 pub(crate) struct GlmmSpec {
     family: Family,
@@ -38,7 +38,7 @@ pub(crate) struct GlmmSpec {
 }
 
 impl GlmmSpec {
-    // A spec with the engine and the memory that a control asks for.
+    // A spec with the engine and the memory limit of a control.
     fn new(spec: &Fields, control: &Fields) -> Result<Self> {
         let (engine, room) = engine_and_room(spec, control);
         let list = spec.fields("glmm")?;
@@ -91,7 +91,7 @@ impl GlmmSpec {
     }
 }
 
-// A model with its design, the effects that this has, and what is varied.
+// A model with its design, its basis, and the variables of PIRLS.
 pub(crate) struct Prepared<'a> {
     pub model: GeneralizedLinearMixedModel,
     pub design: &'a Design<'a>,
@@ -100,13 +100,13 @@ pub(crate) struct Prepared<'a> {
 }
 
 impl Prepared<'_> {
-    // Given parameters in the basis, with the fixed effects of X centred.
+    // Transforms original parameters to those of the model: in the basis, and with centred X.
     pub fn parameters(&self, given: &[f64]) -> Result<Vec<f64>> {
         self.model.centred(self.vary, &self.basis.from_given(given))
     }
 }
 
-// The model of a spec, handed to `body`.
+// Calls `body` with the model of a spec.
 pub(crate) fn with_model(
     spec: &Fields,
     held: &[i32],
@@ -128,7 +128,7 @@ pub(crate) fn with_model(
     })
 }
 
-/// A model and how to fit it, from the spec and the control.
+/// A model and the settings of its fit, from the spec and the control.
 pub struct GlmmJob {
     glmm: GlmmSpec,
     fit: FitSettings,
@@ -138,7 +138,7 @@ pub struct GlmmJob {
 }
 
 impl GlmmJob {
-    /// `start` may hold `theta` and `beta`.
+    /// Reads spec and control; `start` may have `theta` and `beta`.
     pub fn new(
         spec: &Fields,
         start: &Fields,
@@ -168,7 +168,7 @@ impl GlmmJob {
         })
     }
 
-    /// The model of a design, before it is fitted.
+    /// The model of a design, not yet fitted.
     pub fn model(
         &self,
         design: &Design,
@@ -184,7 +184,7 @@ impl GlmmJob {
         (self.glmm.family, self.glmm.link)
     }
 
-    // How a fit goes on, in the basis.
+    // The settings of the fit, in the basis.
     fn settings(&self, basis: &Basis) -> FitSettings {
         let mut settings = self.fit.clone();
         if !settings.theta.is_empty() {
@@ -196,7 +196,7 @@ impl GlmmJob {
         settings
     }
 
-    /// How each of many responses is fitted.
+    /// The settings of the fits of many responses.
     pub fn many(
         &self,
         basis: &Basis,
@@ -211,7 +211,7 @@ impl GlmmJob {
         }
     }
 
-    /// The fit and the model at its end.
+    /// The fit, and the model at its optimum.
     pub fn run(
         &self,
         design: &Design,
@@ -227,7 +227,7 @@ impl GlmmJob {
         Ok((fit, model))
     }
 
-    /// What R gets of it.
+    /// The result for R.
     pub fn list(
         &self,
         mut fit: GlmmFit,
@@ -278,7 +278,7 @@ fn pirls_tolerance(control: &Fields) -> Tolerance {
     }
 }
 
-// Everything that follows from given parameters.
+// The estimates at original parameters.
 pub(crate) fn estimates(
     prepared: &mut Prepared,
     parameters: &[f64],
@@ -303,7 +303,7 @@ pub(crate) fn estimates(
     Ok(pairs)
 }
 
-// The estimates in the effects that R gave.
+// The estimates of the original effects.
 fn estimates_in_given(found: GlmmEstimates, design: &Design) -> Pairs {
     let (parts, sigma) = (found.parts, found.sigma);
     vec![
@@ -343,7 +343,7 @@ pub(crate) fn indices(held: &[i32]) -> Vec<usize> {
     held.iter().map(|&index| index.max(0) as usize).collect()
 }
 
-// A verdict in the basis, in terms of the given effects.
+// Transforms a certificate in the basis back to the original effects.
 pub(crate) fn to_given(
     basis: &Basis,
     parameters: &[f64],

@@ -1,5 +1,5 @@
-//! The binding between R and `rlmm-core`: converts, calls, converts back. extendr lives here and
-//! nowhere else.
+//! The binding between R and `rlmm-core`: it converts arguments, calls the core, and converts
+//! results. No other crate uses extendr.
 
 mod bootstrap;
 mod convert;

@@ -24,7 +24,7 @@ use crate::values::{
     Shapes,
 };
 
-// The model of a spec, its rows or sums and its basis, handed to `body`.
+// Calls `body` with the model of a spec, its rows or sums, and its basis.
 fn with_model(
     spec: &Fields,
     body: impl FnOnce(&mut LinearMixedModel, &Data, &Basis) -> Result<Robj>,
@@ -36,7 +36,7 @@ fn with_model(
     body(&mut spec.model_of(&data)?, &data, &basis)
 }
 
-/// Fits a spec from `start` (empty: Lambda = I); see SPEC.md for what comes back.
+/// Fits a spec from `start` (empty: Lambda = I). SPEC.md describes the result.
 /// @noRd
 #[extendr]
 fn rust_lmm_fit(spec: Fields, start: &[f64], control: Fields) -> Robj {
@@ -69,7 +69,7 @@ fn rust_lmm_fit(spec: Fields, start: &[f64], control: Fields) -> Robj {
     })
 }
 
-/// The engine that a spec would be fitted with, and how its system would be stored.
+/// The engine that would fit a spec, and the storage of its system.
 /// @noRd
 #[extendr]
 fn rust_lmm_engine(spec: Fields, control: Fields) -> Robj {
@@ -85,8 +85,9 @@ fn rust_lmm_engine(spec: Fields, control: Fields) -> Robj {
     })
 }
 
-/// The start in the basis: `given`, in that of the given effects, or that of the model; where the
-/// former is the latter it is exactly that one, which optimizers may go on from elsewhere.
+/// The start in the basis: `given`, which is in terms of the original effects, or the default. If
+/// `given` equals the default the latter is returned exactly, so that the optimizer recognises it
+/// and may restart elsewhere.
 pub fn start_of(
     model: &LinearMixedModel,
     basis: &Basis,
@@ -99,14 +100,14 @@ pub fn start_of(
     basis.from_given(given)
 }
 
-/// What an optimizer found.
+/// The result of an optimizer.
 pub struct Fitted<'a> {
     pub summary: OptSummary,
     pub settings: &'a Settings,
 }
 
 impl Fitted<'_> {
-    /// What R gets of it.
+    /// The elements for R.
     pub fn pairs(
         self,
         model: &mut LinearMixedModel,
@@ -144,7 +145,7 @@ impl Fitted<'_> {
     }
 }
 
-/// What random vectors leave of doubt.
+/// The error of the stochastic estimates.
 pub fn noise_list(noise: Noise) -> Robj {
     list(vec![
         ("excess", Robj::from(noise.excess)),
@@ -154,8 +155,8 @@ pub fn noise_list(noise: Noise) -> Robj {
     ])
 }
 
-// Theta of the given effects, with no variance of those that the fixed ones contain; `None` where
-// the basis is that of these, or the criterion isn't computed to be the same there.
+// Theta of the original effects at which those in the column space of X have zero variance; `None`
+// if the basis has these effects already, or if the criterion is not equal there.
 fn without_redundant(
     model: &mut LinearMixedModel,
     basis: &Basis,
@@ -169,7 +170,7 @@ fn without_redundant(
     Ok(is_same.then_some(given))
 }
 
-// The verdict on theta of the basis, in terms of the given effects.
+// The certificate of theta in the basis, transformed back to the original effects.
 fn judged(
     model: &mut LinearMixedModel,
     basis: &Basis,
@@ -187,7 +188,7 @@ fn judged(
     Ok(certificate)
 }
 
-/// The columns of each term of which the fixed effects contain the effects.
+/// The columns of each term whose random effects are in the column space of X.
 pub fn redundant(effects: &[(usize, usize)], n_terms: usize) -> Robj {
     let of_term = |term: usize| -> Vec<i32> {
         let found = effects.iter().filter(|(t, _)| *t == term);
@@ -196,7 +197,8 @@ pub fn redundant(effects: &[(usize, usize)], n_terms: usize) -> Robj {
     List::from_values((0..n_terms).map(of_term)).into_robj()
 }
 
-/// How far X is from rank deficient, in its rows of positive weight: see the core.
+/// A measure of the distance of X from rank deficiency, in its rows of positive weight: see the
+/// core.
 /// @noRd
 #[extendr]
 fn rust_smallest_pivot(x: Robj, weights: Robj, n: i32) -> Robj {
@@ -208,7 +210,7 @@ fn rust_smallest_pivot(x: Robj, weights: Robj, n: i32) -> Robj {
     })
 }
 
-/// Bytes that R may still take; `NaN` where the system doesn't tell.
+/// The bytes that R may still allocate; `NaN` if the operating system does not report it.
 /// @noRd
 #[extendr]
 fn rust_free_memory() -> Robj {
@@ -230,7 +232,7 @@ fn rust_lmm_estimates(spec: Fields, theta: &[f64]) -> Robj {
     })
 }
 
-/// The objective at each column of `thetas` (one theta after the other).
+/// The objective at each column of `thetas` (one theta after another).
 /// @noRd
 #[extendr]
 fn rust_lmm_objective(spec: Fields, thetas: &[f64]) -> Robj {
@@ -262,7 +264,7 @@ fn rust_lmm_cond_var(spec: Fields, theta: &[f64]) -> Robj {
     })
 }
 
-/// Leverage of each observation.
+/// The leverage of each observation.
 /// @noRd
 #[extendr]
 fn rust_lmm_leverage(spec: Fields, theta: &[f64]) -> Robj {
@@ -278,7 +280,7 @@ fn rust_lmm_leverage(spec: Fields, theta: &[f64]) -> Robj {
     })
 }
 
-/// Gradient and Hessian in theta, `G` of each core term, and the verdict on `theta`.
+/// Gradient and Hessian in theta, `G` of each core term, and the certificate of `theta`.
 /// @noRd
 #[extendr]
 fn rust_lmm_derivatives(spec: Fields, theta: &[f64], exact: bool) -> Robj {
@@ -310,8 +312,8 @@ fn rust_lmm_derivatives(spec: Fields, theta: &[f64], exact: bool) -> Robj {
 }
 
 /// Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c
-/// of `contrasts`; with `independent` in the `theta` of independent columns, which comes along with
-/// the `roots` that lead back.
+/// of `contrasts`; with `independent` in `theta` of the orthogonalised columns, which is returned
+/// together with the `roots` of the inverse transformation.
 /// @noRd
 #[extendr]
 fn rust_lmm_with_sigma(
@@ -379,7 +381,7 @@ fn derivatives(
     ]
 }
 
-/// Everything that follows from `theta`, both of the basis.
+/// The estimates at `theta`, both in the basis.
 pub fn estimates(
     model: &mut LinearMixedModel,
     data: &Data,
@@ -389,7 +391,7 @@ pub fn estimates(
     estimates_at(model, data, basis, (theta, &basis.to_given(theta)))
 }
 
-// Everything that follows from theta, of the basis and of the given effects.
+// The estimates at theta, in the basis and for the original effects.
 fn estimates_at(
     model: &mut LinearMixedModel,
     data: &Data,
@@ -437,7 +439,7 @@ fn estimates_at(
     ])
 }
 
-// Takes the effects of a basis to the given ones, at theta of the given effects.
+// Transforms the effects of a basis back to the original ones, at theta of the latter.
 fn solution_to_given(
     basis: &Basis,
     theta: &[f64],
@@ -451,7 +453,7 @@ fn solution_to_given(
     basis.fixed_to_given(&mut solution.beta);
 }
 
-// The root mean square of each given column of Z, per term.
+// The root mean square of each original column of Z, per term.
 fn given_scales(model: &LinearMixedModel, basis: &Basis) -> Vec<Vec<f64>> {
     let mut scales = model.column_scales().to_vec();
     for (term, scales) in scales.iter_mut().enumerate() {
@@ -460,7 +462,7 @@ fn given_scales(model: &LinearMixedModel, basis: &Basis) -> Vec<Vec<f64>> {
     scales
 }
 
-// Fitted values, and the weighted sum of squares of what they leave.
+// The fitted values, and the weighted residual sum of squares.
 fn fitted_values(design: &Design, solution: &Solution) -> (Robj, f64) {
     let mut mu = Robj::from(Doubles::new(design.n()));
     let values = mu.as_real_slice_mut().unwrap_or_default();
@@ -471,7 +473,7 @@ fn fitted_values(design: &Design, solution: &Solution) -> (Robj, f64) {
     (mu, wrss)
 }
 
-/// The record of a fit with its verdict.
+/// The record of a fit, with its certificate.
 pub fn opt_summary(
     summary: &OptSummary,
     optimizer: &str,
@@ -483,8 +485,8 @@ pub fn opt_summary(
     list(pairs)
 }
 
-/// The sums of a spec's rows. `shift` and `beta0` are what is taken off X and y first; empty: the
-/// means and the least-squares fit of these rows.
+/// The sums of a spec's rows. `shift` and `beta0` are subtracted from X and y first; if empty, they
+/// are the means and the least-squares fit of these rows.
 /// @noRd
 #[extendr]
 fn rust_lmm_sums(spec: Fields, shift: &[f64], beta0: &[f64]) -> Robj {

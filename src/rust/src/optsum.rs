@@ -1,4 +1,4 @@
-//! The record of an optimisation as R gets it: see `optsum` in SPEC.md.
+//! The record of an optimisation for R: `optsum` in SPEC.md.
 
 use extendr_api::prelude::*;
 use rlmm_core::covariance::WayOut;
@@ -7,7 +7,7 @@ use rlmm_core::optimize::{bfgs, OptSummary, NEWTON};
 
 use crate::values::{array, list, Pairs};
 
-/// Course of a search, without the verdict.
+/// The course of a search, without the certificate.
 pub fn course(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Pairs {
     let rows = summary.log.len();
     let columns = summary.initial.len() + 1;
@@ -35,7 +35,7 @@ pub fn course(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Pairs {
     ]
 }
 
-/// The verdict and the gradient that it rests on.
+/// The certificate, and the gradient that it is based on.
 pub fn verdict(certificate: &Certificate) -> Pairs {
     vec![
         ("gradient", Robj::from(&certificate.gradient)),

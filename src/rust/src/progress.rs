@@ -1,5 +1,5 @@
-//! What R sees of a running fit: the lines of `verbose`, a progress line, and the user's wish to
-//! stop.
+//! What R shows of a running fit: the lines of `verbose`, a progress line, and the check for user
+//! interrupts.
 
 use std::ffi::{c_char, CString};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ extern "C" {
     fn rlmm_print_line(line: *const c_char);
 }
 
-// Prints a line on R's console. A request to stop that R meets while it prints is kept for
+// Prints a line on R's console. An interrupt that R receives while printing is kept for
 // `is_interrupted()`: R's own printing would jump over Rust's frames.
 fn print_line(line: &str) {
     let line = CString::new(line).unwrap_or_default();
@@ -22,7 +22,7 @@ fn print_line(line: &str) {
     unsafe { rlmm_print_line(line.as_ptr()) }
 }
 
-/// Whether the user wants to stop. To be asked on R's main thread only.
+/// Whether the user has interrupted. Must be called on R's main thread.
 pub fn is_interrupted() -> bool {
     // SAFETY: a C function without arguments, called on R's main thread, that returns normally.
     unsafe { rlmm_check_interrupt() == 1 }
@@ -31,22 +31,22 @@ pub fn is_interrupted() -> bool {
 const POLL: Duration = Duration::from_millis(50);
 const FIRST_PROGRESS: Duration = Duration::from_secs(1);
 
-/// Watches a fit from R's main thread: all of its searches, one after the other.
+/// Watches a fit from R's main thread, across all of its searches.
 pub struct Watch {
     verbose: bool,
     progress: bool,
-    // Seconds; zero is no limit.
+    // The limit in seconds; zero for no limit.
     max_time: f64,
     started: Instant,
     polled: Instant,
     shown: bool,
-    // Why the fit has to end, once it has to.
+    // The reason why the fit must stop, if it must.
     ended: Option<Status>,
 }
 
 impl Watch {
-    /// A watch that prints each evaluation if `verbose`, shows the state of a long fit if
-    /// `progress`, and ends the fit after `max_time` seconds (zero: never).
+    /// A watch that prints each evaluation if `verbose`, shows the progress of a long fit if
+    /// `progress`, and stops the fit after `max_time` seconds (zero: never).
     pub fn new(verbose: bool, progress: bool, max_time: f64) -> Self {
         let now = Instant::now();
         Self {
@@ -60,8 +60,8 @@ impl Watch {
         }
     }
 
-    /// Tells a search, after an evaluation, whether to go on. Once one search was stopped, those
-    /// that follow are, too.
+    /// Called after an evaluation; returns whether the search may continue. After one search was
+    /// stopped, so are all later ones.
     pub fn see(&mut self, count: usize, value: f64, theta: &[f64]) -> Flow {
         self.show(count, value, theta);
         if self.ended.is_none() {
@@ -73,7 +73,8 @@ impl Watch {
         }
     }
 
-    /// Says in the record of a fit that it was stopped: its last search may have been another one.
+    /// Records in the summary of a fit that it was stopped, even if that happened in an earlier
+    /// search.
     pub fn mark(&self, summary: &mut OptSummary) {
         if let Some(status) = self.ended {
             summary.status = status;
@@ -122,7 +123,7 @@ impl Watch {
     }
 }
 
-/// Counts many fits from R's main thread, and asks for the user's wish to stop.
+/// Counts many fits from R's main thread, and checks for user interrupts.
 pub struct Count {
     whole: usize,
     progress: bool,
@@ -132,7 +133,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// Shows how many of the `whole` have been done, if that lasts and `progress` is wanted.
+    /// Shows how many of the `whole` fits are done, if they take long and `progress` is set.
     pub fn new(whole: usize, progress: bool) -> Self {
         let now = Instant::now();
         Self {
@@ -144,7 +145,7 @@ impl Count {
         }
     }
 
-    /// After some fits; whether to stop.
+    /// Called after some fits; returns whether to stop.
     pub fn see(&mut self, ended: usize) -> bool {
         if self.polled.elapsed() < POLL {
             return false;

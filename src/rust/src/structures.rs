@@ -1,6 +1,6 @@
-//! What R asks of covariance structures alone, without a model: roles and numbers of the user's
-//! terms. Of each term `structure`, `columns`, `theta` (1-based indices; without it theta is that
-//! of the term) and `scale` are read.
+//! Covariance structures for R without a model: roles, Lambda and Omega of the user's terms. The
+//! elements `structure`, `columns`, `theta` (1-based indices; without it theta is that of the term)
+//! and `scale` of each term are read.
 
 use extendr_api::prelude::*;
 use rlmm_core::covariance::{Part, Role, Structure};
@@ -47,7 +47,7 @@ fn rust_structures(random: List) -> Robj {
     by_term(&random, |term, part| Ok(roles(part, &scales(term, part)?)))
 }
 
-// The root mean square of each column of Z, one where they aren't known.
+// The root mean square of each column of Z; one if unknown.
 fn scales(term: &Fields, part: &Part) -> Result<Vec<f64>> {
     let scales = term.numbers("scale");
     match scales.len() {
@@ -58,7 +58,7 @@ fn scales(term: &Fields, part: &Part) -> Result<Vec<f64>> {
 }
 
 /// For each term the smallest singular value of Lambda, each effect in units of its column of Z, at
-/// each column of `thetas` (one theta after the other, `n_theta` elements each).
+/// each column of `thetas` (one theta after another, `n_theta` elements each).
 /// @noRd
 #[extendr]
 fn rust_smallest_singular_values(
@@ -121,8 +121,8 @@ fn rust_lambda(random: List, theta: &[f64]) -> Robj {
 }
 
 /// Omega of each term with its Jacobian in the term's theta (a row per element), the correlations
-/// where they are parameters, with theirs, and how far these go from the one end of their range
-/// (-1) to the other (1).
+/// if they are parameters, with their Jacobian, and their positions within their ranges (from -1 to
+/// 1).
 /// @noRd
 #[extendr]
 fn rust_covariances(random: List, theta: &[f64]) -> Robj {
@@ -172,7 +172,7 @@ fn rust_covariance_bends(random: List, theta: &[f64], slopes: List) -> Robj {
     })
 }
 
-/// Theta of each term with these covariances, or with ones of the structure near them.
+/// Theta of each term with these covariances, or with nearby ones of the structure.
 /// @noRd
 #[extendr]
 fn rust_nearest_theta(random: List, covariances: List) -> Robj {

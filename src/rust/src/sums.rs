@@ -1,4 +1,4 @@
-//! Sums between R's lists and the core: see SPEC.md for their elements.
+//! Conversion of sums between R's lists and the core; SPEC.md describes their elements.
 
 use extendr_api::prelude::*;
 use rlmm_core::factor::blocks::Blocks;
@@ -9,7 +9,7 @@ use rlmm_core::{Error, Result};
 use crate::fields::{missing, Fields};
 use crate::values::{array, columns_of, list, Pairs};
 
-/// Sums as a list.
+/// Converts sums to a list.
 pub fn sums_list(sums: &Sums) -> Robj {
     let p = sums.p();
     let terms = sums.terms.iter().map(|term| term_list(p, term));
@@ -55,7 +55,7 @@ fn pair_list(sums: &Sums, pair: &PairSums) -> Robj {
 /// Reads the sums of a spec.
 ///
 /// # Errors
-/// `Dimension` where an element is missing or has another length than it should have.
+/// `Dimension` if an element is missing or has the wrong length.
 pub fn sums(of: &Fields) -> Result<Sums> {
     let shift = of.numbers("shift");
     let terms: Vec<TermSums> = of
@@ -79,11 +79,11 @@ pub fn sums(of: &Fields) -> Result<Sums> {
     })
 }
 
-/// The columns of Z that the sums of a spec are of: for each term the matrix M with which the given
-/// ones are `Q M'`; of a term without one, these are the given ones.
+/// Reads the matrix M of each term with which the given columns of Z are `Q M'` for the columns Q
+/// of the sums; the identity if it is missing.
 ///
 /// # Errors
-/// `Dimension` where a matrix isn't one of the term's columns.
+/// `Dimension` if a matrix has the wrong size.
 pub fn summed_columns(of: &Fields, sums: &Sums) -> Result<Vec<Vec<f64>>> {
     let given = columns_of(&of.element("summed")).into_iter();
     let mut given = given.map(|m| m.as_real_vector());
@@ -118,7 +118,7 @@ fn term_sums(p: usize, term: &Fields) -> Result<TermSums> {
 }
 
 fn pair_sums(terms: &[TermSums], pair: &Fields) -> Result<PairSums> {
-    // Indices are 1-based in R: zero becomes a level that there isn't.
+    // Indices are 1-based in R: zero becomes a level that does not exist.
     let indices = |name| -> Result<Vec<usize>> {
         let values = pair.integers(name)?.into_iter();
         Ok(values.map(|i| i.wrapping_sub(1)).collect())

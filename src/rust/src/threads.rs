@@ -1,12 +1,12 @@
-//! How many threads there may be.
+//! The number of threads.
 
 use std::sync::OnceLock;
 use std::thread;
 
-/// How many processors there are: finding out takes longer than a small fit.
+/// The number of processors: determining it takes longer than a small fit.
 static PROCESSORS: OnceLock<usize> = OnceLock::new();
 
-/// Number of threads; 0 stands for as many as there are processors.
+/// The number of threads; 0 stands for the number of processors.
 pub fn n_threads(wanted: i32) -> usize {
     match wanted {
         1.. => wanted as usize,

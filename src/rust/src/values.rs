@@ -1,14 +1,14 @@
-//! Values of R and of Rust: lists, arrays and columns. Slices are R's own memory.
+//! Conversion of values between R and Rust: lists, arrays and columns. Slices borrow R's memory.
 
 use extendr_api::prelude::*;
 use rlmm_core::{Column, Columns, Result};
 
 use crate::fields::missing;
 
-/// Random effects per level and levels of each term.
+/// The shape (effects per level, number of levels) of each term.
 pub type Shapes = Vec<(usize, usize)>;
 
-/// A number of observations: for R a whole number while it can be one.
+/// A number of observations, as an integer for R if it fits.
 pub fn count(n: usize) -> Robj {
     i32::try_from(n).map_or_else(|_| Robj::from(n as f64), Robj::from)
 }
@@ -19,7 +19,7 @@ pub fn columns_of(list: &Robj) -> Vec<Robj> {
         .map_or_else(Vec::new, |list| list.values().collect())
 }
 
-/// Columns and matrices side by side; a single number stands for a column of it.
+/// The columns of vectors and matrices; a single number stands for a constant column.
 pub fn columns(values: &[Robj], n: usize) -> Result<Columns<'_>> {
     let mut columns = Vec::new();
     for value in values {
@@ -50,7 +50,7 @@ pub fn effects(shapes: &Shapes, effects: &[Vec<f64>]) -> Robj {
         .into_robj()
 }
 
-/// Their covariances: a `k x k x n_levels` array per term.
+/// The covariances of each term's effects: a `k x k x n_levels` array per term.
 pub fn covariances(shapes: &Shapes, values: &[Vec<f64>]) -> Robj {
     let terms = shapes.iter().zip(values);
     List::from_values(
