@@ -1,5 +1,5 @@
-//! Whole models: the cross-products, then one evaluation of the objective, the gradient and the
-//! Hessian.
+//! Benchmarks of whole models: the cross-products, then one evaluation of the objective, the
+//! gradient and the Hessian.
 
 use criterion::{criterion_group, criterion_main, Criterion};
 use rlmm_core::{Criterion as Objective, LinearMixedModel};
@@ -17,7 +17,7 @@ fn bench_model(c: &mut Criterion, name: &str, data: &Model) {
     let mut model = model();
     let n = model.n_theta();
     let start = model.start().to_vec();
-    // The same theta twice would cost nothing.
+    // A second evaluation at the same theta would cost nothing.
     let mut shift = 0.0;
     let mut elsewhere = |theta: &mut Vec<f64>| {
         shift = 1e-3 - shift;

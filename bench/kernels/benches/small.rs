@@ -1,4 +1,4 @@
-//! The kernels of one level.
+//! Benchmarks of the kernels for one level.
 
 use std::hint::black_box;
 
@@ -6,7 +6,7 @@ use criterion::{criterion_group, criterion_main, Criterion};
 use rlmm_core::kernels::small;
 use rlmm_kernels::Random;
 
-// Lambda = 0.5 I + strict lower part 0.1; A = R'R of a random R.
+// Lambda has 0.5 on and 0.1 below the diagonal; A = R'R for a random R.
 fn level(k: usize) -> (Vec<f64>, Vec<f64>) {
     let mut random = Random(1);
     let r: Vec<f64> = (0..k * k).map(|_| random.normal()).collect();
@@ -21,7 +21,8 @@ fn level(k: usize) -> (Vec<f64>, Vec<f64>) {
     (a, lambda)
 }
 
-// T = Lambda'A Lambda + I, its factor, and M = Lambda L^-T: what an evaluation does with each unit.
+// T = Lambda'A Lambda + I, its factor, and M = Lambda L^-T: the operations of an evaluation for
+// each leading level.
 fn bench_size(
     c: &mut Criterion,
     k: usize,

@@ -1,10 +1,10 @@
-//! Simulated models of the shapes that the benches time. Always the same numbers.
+//! Simulated models with the designs that the benchmarks time; the numbers are always the same.
 
 use rlmm_core::covariance::RelCov;
 use rlmm_core::design::ReTerm;
 use rlmm_core::{Columns, Design};
 
-/// The data of a model; its terms are unstructured.
+/// The data of a model with unstructured terms.
 pub struct Model {
     x: Vec<f64>,
     y: Vec<f64>,
@@ -19,7 +19,7 @@ struct Term {
 }
 
 impl Model {
-    /// What the core takes.
+    /// The design for the core.
     pub fn design(&self) -> Design<'_> {
         fn term(t: &Term) -> ReTerm<'_> {
             let z = t.z.as_deref().map_or_else(Columns::ones, |z| {
@@ -46,7 +46,8 @@ impl Model {
         }
     }
 
-    // Rows of X, and for each term the level of every row and how many columns of X vary with it.
+    // Rows of X, and for each term the level of every row and the number of columns of X with
+    // random slopes.
     fn new(
         random: &mut Random,
         rows: &[Vec<f64>],
@@ -147,7 +148,7 @@ pub fn slopes() -> Model {
     Model::new(&mut random, &rows, &[(groups, 2)])
 }
 
-/// SplitMix64.
+/// The random number generator SplitMix64.
 pub struct Random(pub u64);
 
 impl Random {
@@ -163,7 +164,7 @@ impl Random {
         (self.uniform() * n as f64) as usize
     }
 
-    /// A standard normal number.
+    /// A standard normal variate.
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (2.0 * std::f64::consts::PI * self.uniform()).cos()

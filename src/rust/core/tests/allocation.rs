@@ -1,5 +1,5 @@
-//! After the first one, an evaluation of the objective, its gradient and its Hessian allocates
-//! nothing.
+//! After the first evaluation, further ones of the objective, its gradient and its Hessian allocate
+//! no memory.
 
 mod common;
 
@@ -17,7 +17,7 @@ thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: hands everything on to the system's allocator.
+// SAFETY: all calls are forwarded to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.with(|count| count.set(count.get() + 1));
@@ -45,7 +45,7 @@ fn assert_free_of_allocations(name: &str, data: &Data) {
     let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
     let mut theta = model.start().to_vec();
     for evaluation in 0..6 {
-        // From the third one on at singular covariances.
+        // From the third evaluation on the covariances are singular.
         let is_singular = evaluation > 2;
         theta
             .iter_mut()
@@ -98,13 +98,13 @@ fn evaluations_allocate_nothing() {
     let other = levels(&mut random, 300, 12);
     let crossed = one.with_term(&mut random, other, &us(1));
     assert_free_of_allocations("crossed, small", &crossed);
-    // Nearly full units.
+    // The leading levels are coupled with nearly all trailing ones.
     let (s, i) = (levels(&mut random, 1500, 40), levels(&mut random, 1500, 30));
     let full = Data::new(&mut random, 1500, 6)
         .with_term(&mut random, s, &us(4))
         .with_term(&mut random, i, &us(3));
     assert_free_of_allocations("crossed, full", &full);
-    // A chain: sparse trailing system.
+    // A chain of nested terms has a sparse trailing system.
     let classes = levels(&mut random, 4000, 1500);
     let schools: Vec<i32> =
         classes.iter().map(|class| 1 + (class - 1) / 3).collect();

@@ -1,4 +1,4 @@
-//! A valid design with one thing broken per test.
+//! A valid design with one defect per test.
 
 mod common;
 
@@ -98,7 +98,7 @@ fn degenerate_models_are_errors() {
         model.objective(&[1.0, f64::NAN, 1.0]),
         Err(Error::NonFinite { what: "theta", .. })
     ));
-    // A collinear X is R's business; the core must not return a number for it.
+    // R handles collinear columns of X; the core must not return a number for them.
     let mut data = valid();
     let n = data.n();
     (0..n).for_each(|i| data.x[n + i] = 2.0);

@@ -1,5 +1,5 @@
-//! Responses drawn from a model: their moments against those of dense algebra, and their fits
-//! against fits of one response each.
+//! Simulated responses: their moments compared with dense algebra, and their fits with fits of
+//! single responses.
 
 mod common;
 
@@ -72,7 +72,7 @@ fn linear_responses_have_their_mean_and_covariance() {
         4.0 * (covariance[(i, j)] + residual)
     };
     for i in 0..30 {
-        // Five standard errors of a mean, and of a covariance of normal numbers.
+        // The limits are five standard errors of a mean, and of a covariance of normal variables.
         assert!((sums[i] / n).abs() < 5.0 * (expected(i, i) / n).sqrt());
         for j in 0..30 {
             let spread =
@@ -122,13 +122,13 @@ fn linear_fits_are_those_of_the_drawn_responses() {
     none.draw(1, &mut y);
     let spread = |i: usize| (y[i] - 1.0) * design.weight(i).sqrt() / 2.0;
     let square: f64 = (0..30).map(|i| spread(i).powi(2)).sum();
-    // Chi-squared with 30 degrees of freedom.
+    // A chi-squared variable with 30 degrees of freedom.
     assert!(square > 9.0 && square < 68.0, "{square}");
     assert!(Draws::new(&design, &truth(&mean[1..], &THETA)).is_err());
     assert!(Draws::new(&design, &truth(&mean, &THETA[1..])).is_err());
 }
 
-// Fits of replicates, with any number of threads, are those of models made with their responses.
+// Fits of replicates, with any number of threads, equal those of models made with their responses.
 fn fits_are_those_of_drawn_responses(
     name: &str,
     data: &Data,
@@ -279,14 +279,14 @@ fn generalized_fits_of_given_responses() {
     let fits = model.fit_many(&y, &settings, &mut |_| false).unwrap();
     assert_eq!(fits[0], fits[1]);
     let fit = fits[0].as_ref().unwrap();
-    // lme4 1.1-31, whose optimizer stops a little before.
+    // The reference is lme4 1.1-31, whose optimizer stops a little earlier.
     assert!((fit.estimates.theta[0] - 0.6420698).abs() < 1e-3);
-    // glmmTMB 1.1.14, whose Hessian is exact, too; that of lme4 1.1-31 comes from differences.
+    // The reference is glmmTMB 1.1.14, whose Hessian is exact too; lme4 1.1-31 uses differences.
     let errors = [0.23247205, 0.30664249, 0.32663781, 0.42743660];
     for (found, expected) in fit.std_error.iter().zip(errors) {
         assert!((found - expected).abs() < 1e-5, "{found} {expected}");
     }
-    // No proportion is two.
+    // A response of two is not a proportion.
     assert!(fits[2].is_err());
     assert!(model.fit_many(&y[1..], &settings, &mut |_| false).is_err());
 }

@@ -1,5 +1,5 @@
-//! The iterative engine against the exact one: what needs no random vectors to rounding, the rest
-//! within its own errors.
+//! The iterative engine compared with the exact one: quantities without probe vectors to rounding
+//! errors, others within their standard errors.
 
 mod common;
 
@@ -17,7 +17,7 @@ use rlmm_core::{Criterion, LinearMixedModel};
 
 type Part = (Structure, usize);
 
-// Crossed terms of these levels and parts, with effects of size `sd`.
+// Crossed terms with these levels and parts, and effects of size `sd`.
 fn data(n: usize, terms: &[(usize, &[Part])], sd: f64) -> Data {
     let mut random = Random::new(3);
     let mut data = Data::new(&mut random, n, 3);
@@ -39,7 +39,7 @@ fn data(n: usize, terms: &[(usize, &[Part])], sd: f64) -> Data {
     data
 }
 
-// Levels of the second term are parts of larger ones, which have effects, too.
+// The levels of the second term are nested in larger ones, which have effects too.
 fn within_crossed() -> Data {
     let intercept: &[Part] = &[(Unstructured, 1)];
     let mut data = data(3000, &[(300, intercept), (120, intercept)], 0.6);
@@ -115,7 +115,7 @@ fn fit(model: &mut LinearMixedModel) -> OptSummary {
         .unwrap()
 }
 
-// Everything that conjugate gradients alone tell, at one theta.
+// Compares everything that conjugate gradients compute without probe vectors, at one theta.
 fn compare_solved(what: &str, data: &Data, theta: &[f64], reml: bool) {
     let [mut exact, mut iterative] = both(data, reml);
     let expected = exact.estimates(theta).unwrap();
@@ -160,7 +160,7 @@ fn solves_are_those_of_the_factor() {
         for reml in [true, false] {
             compare_solved(what, &data, &theta, reml);
         }
-        // Without the variance of the first term.
+        // The variance of the first term is zero.
         let parts = data.terms[0].cov.parts().iter();
         let first: usize = parts.map(|part| part.range().len()).sum();
         theta[..first].fill(0.0);
@@ -267,7 +267,7 @@ fn the_same_call_gives_the_same_fit() {
     assert_eq!(values[0], values[1]);
 }
 
-// Crossed terms whose trailing system is large enough for blocks and threads.
+// Crossed terms whose trailing system is large enough for blocked algorithms and threads.
 fn large() -> Data {
     let intercept: &[Part] = &[(Unstructured, 1)];
     let slope: &[Part] = &[(Unstructured, 2)];
@@ -367,7 +367,7 @@ fn its_first_search_can_be_stopped() {
         Flow::Stop
     };
     exact.fit(&start, &Settings::default(), stop).unwrap();
-    // The value of random vectors, then that of the factor, at the same theta.
+    // The stochastic value, then that of the factor, at the same theta.
     assert!((values[0] - values[1]).abs() > 1e-9);
     assert!((values[0] - values[1]).abs() < 1.0);
 }

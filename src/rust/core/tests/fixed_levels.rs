@@ -1,4 +1,4 @@
-//! A fixed factor as a term of its own against its dummy columns in X.
+//! A fixed factor stored as a term compared with its indicator columns in X.
 
 mod common;
 
@@ -16,18 +16,18 @@ use rlmm_core::{Criterion, LinearMixedModel};
 
 const CRITERIA: [Criterion; 2] = [Criterion::Ml, Criterion::Reml];
 
-/// A model with a fixed factor, both ways.
+/// A model with a fixed factor in both forms.
 struct Pair {
     name: String,
-    /// Dummy columns in X.
+    /// Indicator columns in X.
     dummies: Data,
     /// The factor as the last term.
     levels: Data,
-    /// Columns of each level: its indicator, and a slope.
+    /// The number of columns of each level: its indicator, and possibly a slope.
     k: usize,
 }
 
-// Treatment contrasts of a factor, and of its product with the first covariate if k is 2.
+// Adds treatment contrasts of a factor, and of its product with the first covariate if k is 2.
 fn add_factor(
     data: impl Fn() -> Data,
     refs: &[i32],
@@ -218,7 +218,7 @@ fn all_levels_stand_for_x() {
     for (n_random, n_levels) in [(20, 45), (80, 30)] {
         let mut pair = pair(600, &[(n_random, 1)], n_levels, false);
         let n = pair.dummies.n();
-        // The intercept and the contrasts span what the indicators of all levels do.
+        // The intercept and the contrasts span the same space as the indicators of all levels.
         pair.dummies.x.drain(n..3 * n);
         pair.levels.x.clear();
         pair.levels.terms[1].z = None;

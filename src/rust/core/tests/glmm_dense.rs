@@ -1,5 +1,5 @@
-//! The Laplace deviance of every storage against dense algebra: the modes by plain Newton steps,
-//! `log |H|` from a dense factor. Gradients by differences.
+//! The Laplace deviance of every storage compared with dense algebra: the modes by plain Newton
+//! steps, `log |H|` from a dense factor. Gradients are compared with differences.
 
 mod common;
 
@@ -66,7 +66,7 @@ fn dense_laplace(
     unreachable!()
 }
 
-// Levels nested in one another, `sizes` from the most levels to the fewest.
+// Nested levels, with `sizes` from the largest number of levels to the smallest.
 fn nested(random: &mut Random, n: usize, sizes: &[(usize, usize)]) -> Data {
     let mut data = Data::new(random, n, 2);
     let finest = random_levels(random, n, sizes[0].0);
@@ -174,7 +174,7 @@ fn crossed_terms_in_dense_storage() {
     check(data, &mut random, Family::Poisson, Link::Log, false);
 }
 
-// `Lambda'Z'g - u` at the modes, of a model with dispersion one.
+// The gradient `Lambda'Z'g - u` at the modes, for a model with dispersion one.
 fn slope_at(
     data: &Data,
     family: Family,
@@ -193,8 +193,8 @@ fn slope_at(
     ((&z * &lambda).transpose() * &score - &u).norm_max()
 }
 
-// Responses up to several times their mean, whose log-likelihoods aren't concave in eta: with
-// expected weights the modes are approached at a rate near one.
+// With responses of up to several times their mean, log-likelihoods are not concave in eta, and
+// with expected weights PIRLS converges at a rate near one.
 #[test]
 fn newton_steps_find_modes_of_links_that_are_not_canonical() {
     for (family, link) in [
@@ -228,7 +228,7 @@ fn newton_steps_find_modes_of_links_that_are_not_canonical() {
     }
 }
 
-// At zero modes a linear predictor of 60 beside a response of zero has a weight of 1e26, beside
+// At zero modes a linear predictor of 60 with a response of zero has a weight of 1e26, compared to
 // which a block of three effects loses all digits.
 #[test]
 fn modes_are_found_where_weights_at_zero_are_huge() {
@@ -256,7 +256,7 @@ fn modes_are_found_where_weights_at_zero_are_huge() {
     assert!(slope < 1e-7, "{slope}");
 }
 
-// A random slope of a covariate in other units: the same optimum, at about the same cost.
+// A random slope of a covariate in other units has the same optimum, at about the same cost.
 #[test]
 fn units_of_covariates_cost_nothing() {
     let in_unit = |unit: f64| {

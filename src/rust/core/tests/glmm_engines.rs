@@ -1,5 +1,5 @@
-//! Generalized models by both engines: fits agree within what the iterative one says of itself.
-//! Values and gradients of every family are compared in `glmm_gradient`.
+//! Generalized models with both engines: fits agree within the error that the iterative one
+//! reports. Values and gradients of every family are compared in `glmm_gradient`.
 
 mod common;
 
@@ -23,7 +23,7 @@ struct Case {
     shape: Shape,
 }
 
-// Crossed terms of these levels and effects, of size `sd`; the response is drawn from them.
+// Crossed terms with these levels and effects of size `sd`, and a response simulated from them.
 fn case(
     (what, seed): (&'static str, u64),
     (family, link, shape): (Family, Link, Shape),
@@ -79,7 +79,7 @@ fn draw(random: &mut Random, family: Family, mean: f64) -> f64 {
     }
 }
 
-// Levels of the second term are parts of larger ones, whose effects are in the responses, too.
+// The levels of the second term are nested in larger ones, whose effects are in the responses too.
 fn within_crossed() -> Case {
     let logit = (Family::Binomial, Link::Logit, Shape::Known(1.0));
     let terms = &[(300, 1), (120, 1)];
@@ -99,7 +99,7 @@ fn within_crossed() -> Case {
     case
 }
 
-// Dummy columns of as many groups, beside the intercept and a covariate.
+// Adds indicator columns of `groups` groups to the intercept and the covariate.
 fn with_dummies(mut case: Case, groups: usize) -> Case {
     let mut random = Random::new(11);
     let of_row = random_levels(&mut random, case.data.n(), groups);
@@ -189,7 +189,7 @@ fn fits_agree() {
     }
 }
 
-// Enough rows for several pieces of every pass over them, and of the products.
+// There are enough rows for several pieces of every pass over them, and of the products.
 #[test]
 fn threads_make_no_difference() {
     let logit = (Family::Binomial, Link::Logit, Shape::Known(1.0));

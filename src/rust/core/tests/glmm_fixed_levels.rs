@@ -1,5 +1,5 @@
-//! A fixed factor as a term of its own in generalized models: against its dummy columns in X, and
-//! the gradient against differences.
+//! A fixed factor stored as a term in generalized models, compared with its indicator columns in X;
+//! the gradient is compared with differences.
 
 mod common;
 
@@ -24,13 +24,13 @@ const FAMILIES: [(Family, Link, Information); 5] = [
     (Family::Gamma, Link::Log, Information::Expected),
 ];
 
-/// A model with a fixed factor: with dummy columns in X, and with the factor as the last term.
+/// A model with a fixed factor in both forms: indicator columns in X, and the last term.
 struct Pair {
     dummies: Data,
     levels: Data,
 }
 
-// A response that the family may have.
+// A response in the support of the family.
 fn response(random: &mut Random, family: Family, eta: f64) -> f64 {
     match family {
         Family::Binomial => {

@@ -1,4 +1,4 @@
-//! Published fits: those of the MixedModels.jl documentation and of lme4.
+//! Published fits, from the documentation of MixedModels.jl and of lme4.
 
 mod common;
 
@@ -88,7 +88,7 @@ fn close(found: f64, published: f64, digits: i32) {
 #[test]
 fn pirls_of_verb_agg_takes_the_published_course() {
     let mut model = model(&verb_agg(false), Family::Binomial, Link::Logit, 1);
-    // Theta, intercept, Anger, Gender, btype (two), situ.
+    // The parameters are theta, intercept, Anger, Gender, btype (two), situ.
     let start = [
         1.0,
         1.0,
@@ -107,7 +107,7 @@ fn pirls_of_verb_agg_takes_the_published_course() {
         .for_each(|(found, published)| close(*found, *published, 5));
     let trace = model.trace(Vary::Jointly, &start).unwrap();
     assert_eq!(trace.len(), 7);
-    // The published start is enlarged by 1.0001, so that the first step need not go downhill.
+    // The published start is multiplied by 1.0001, so that the first step need not be a descent.
     close(1.0001 * trace[0], 10_210.853_438_905_404, 6);
     let published = [
         8301.483049027265,
@@ -135,8 +135,8 @@ fn verb_agg_fast_and_full() {
         8151.583340,
         6,
     );
-    // The published optimum is 8151.399838282872: a derivative-free optimizer stopped short of
-    // ours.
+    // The published optimum is 8151.399838282872; a derivative-free optimizer stopped short of this
+    // one.
     let full = fit(&data, Family::Binomial, Link::Logit, 1, Vary::Modes);
     assert!((-2e-4..0.0).contains(&(full - 8151.399838282872)), "{full}");
     let data = verb_agg(true);
@@ -223,8 +223,8 @@ fn quadrature_converges_to_the_integral() {
     close(value(25), value(60), 9);
 }
 
-// The Hessian against second differences of the objective, and the modes of a model that starts
-// afresh.
+// Compares the Hessian with second differences of the objective, and the modes with those of a new
+// model.
 #[test]
 fn hessian_and_estimates_at_the_optimum() {
     let data = cbpp();
@@ -273,7 +273,7 @@ fn hessian_and_estimates_at_the_optimum() {
         .all(|(mu, eta)| (Link::Cloglog.mean(*eta) - mu).abs() < 1e-15));
 }
 
-// The gradient in theta is zero at theta = 0, which is no reason to stay there.
+// The gradient in theta is zero at theta = 0, which is not an optimum.
 #[test]
 fn a_start_at_zero_is_left() {
     let data = cbpp();
@@ -291,7 +291,7 @@ fn a_start_at_zero_is_left() {
     }
 }
 
-// No variance between groups: the optimum is that of the model without random effects.
+// With no variance between groups the optimum is that of the model without random effects.
 #[test]
 fn a_variance_of_zero_is_found() {
     let mut data = cbpp();
@@ -320,7 +320,7 @@ fn hopeless_models_are_errors() {
         GeneralizedLinearMixedModel::new(&data.design(), family, link, options)
     };
     let laplace = Options::default();
-    // Zero incidences are no gamma response.
+    // Zero incidences are not gamma responses.
     assert!(matches!(
         new(Family::Gamma, Link::Log, laplace),
         Err(Error::Response {

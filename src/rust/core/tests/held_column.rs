@@ -1,5 +1,5 @@
-//! A model without a column of X whose coefficient is held: what sums with the column say is what
-//! rows without it say, and dense algebra.
+//! A model without a column of X whose coefficient is held: computed from the sums with the column,
+//! compared with the rows without it and with dense algebra.
 
 mod common;
 
@@ -46,7 +46,7 @@ fn models(random: &mut Random) -> Vec<(&'static str, Data)> {
     ]
 }
 
-// The columns but one, and the offset with that one's part.
+// The columns except one, and the offset that includes it.
 fn held_rows(data: &Data, held: HeldColumn) -> (Vec<f64>, Vec<f64>) {
     let mut x = data.x.clone();
     let column: Vec<f64> = x.drain(held.at * N..(held.at + 1) * N).collect();
@@ -84,7 +84,7 @@ fn compare(name: &str, data: &Data, criterion: Criterion, held: HeldColumn) {
         ..design.clone()
     };
     let mut expected = LinearMixedModel::new(&rows, criterion, None).unwrap();
-    // Dense algebra needs columns near zero; beside an intercept the origin doesn't matter.
+    // Dense algebra needs columns near zero; with an intercept their origin does not matter.
     let near = near_zero(&x);
     let near = Design {
         x: Columns::dense(&near, N),

@@ -1,5 +1,5 @@
-//! The arrows of ARCHITECTURE.md: a folder of the core names only folders below it, and files have
-//! no circles.
+//! The dependencies of ARCHITECTURE.md: a folder of the core uses only folders below it, and files
+//! have no cycles.
 
 #[path = "common/sources.rs"]
 mod sources;
@@ -10,7 +10,8 @@ use std::path::Path;
 
 use sources::sources;
 
-/// Every folder with those that it may name, beside `error` and `tolerances`, which all may name.
+/// Every folder with those that it may use, in addition to `error` and `tolerances`, which all may
+/// use.
 const MAY_NAME: [(&str, &[&str]); 14] = [
     ("random", &[]),
     ("parallel", &[]),
@@ -84,7 +85,7 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
 ];
 const BELOW_ALL: [&str; 4] = ["error", "tolerances", "Error", "Result"];
 
-/// The code of a file: without comments, and without what only its tests name.
+/// The code of a file without comments and without its unit tests.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).expect("a readable source");
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
@@ -99,7 +100,7 @@ fn is_test(path: &Path) -> bool {
     stem.is_some_and(|stem| stem == "tests" || stem.ends_with("_tests"))
 }
 
-/// The folders of the core that a piece of code names.
+/// The folders of the core that a piece of code uses.
 fn named(code: &str) -> BTreeSet<String> {
     let names = code.match_indices("crate::").map(|(at, prefix)| {
         let rest = &code[at + prefix.len()..];

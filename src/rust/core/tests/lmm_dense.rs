@@ -1,6 +1,6 @@
-//! Objective, estimates, conditional variances and leverage against dense algebra, over the shapes
-//! that matter: one term of every small size, nested chains, crossed terms, both storages of the
-//! trailing system.
+//! Objective, estimates, conditional variances and leverages compared with dense algebra, for all
+//! relevant designs: one term of every small size, nested chains, crossed terms, both storages of
+//! the trailing system.
 
 mod common;
 
@@ -25,7 +25,7 @@ fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     }
 }
 
-// Everything the core computes at one theta, for ML, REML and a known sigma.
+// Checks everything that the core computes at one theta, for ML, REML and a known sigma.
 fn check(data: &Data, theta: &[f64]) {
     let design = data.design();
     for (criterion, sigma) in [
@@ -141,13 +141,13 @@ fn crossed_terms_in_dense_storage() {
         let mut theta = random_theta(&mut random, &data);
         check(&data, &theta);
         check(&data, &vec![0.0; theta.len()]);
-        // Nothing of one term.
+        // One term has a zero variance.
         theta[0] = 0.0;
         check(&data, &theta);
     }
 }
 
-// Without trailing effects their system is the identity, whatever has been in its place.
+// Without trailing variances their system is the identity, whatever was stored before.
 #[test]
 fn thetas_of_zero_leave_nothing_behind() {
     let mut random = Random::new(12);
@@ -166,8 +166,8 @@ fn thetas_of_zero_leave_nothing_behind() {
     }
 }
 
-// Every unit meets nearly every level of the other terms: the rank updates are gathered into one
-// product.
+// Every leading level is coupled with nearly every trailing one, so that the rank updates are
+// combined into one product.
 #[test]
 fn fully_crossed_terms() {
     let mut random = Random::new(8);
@@ -182,7 +182,7 @@ fn fully_crossed_terms() {
     }
 }
 
-// Levels nested in each other: 500 in 420 in 28. Too many rows for dense storage.
+// Levels nested in each other, 500 in 420 in 28: too many rows for dense storage.
 fn chain(random: &mut Random, structure: Structure, k: usize) -> Data {
     let n = 560;
     let inner: Vec<i32> = random_levels(random, n, 500);
@@ -214,7 +214,8 @@ fn nested_chains_in_sparse_storage() {
     }
 }
 
-// A ring of neighbours: each unit touches two of 410 levels, so that the factor fills in a little.
+// In a ring of neighbours each leading level is coupled with two of 410 levels, so that the factor
+// has little fill-in.
 #[test]
 fn weakly_crossed_terms_in_sparse_storage() {
     let mut random = Random::new(5);
@@ -251,7 +252,7 @@ fn no_fixed_effects() {
     let estimates = model.estimates(&[0.5, 0.1, 0.7]).unwrap();
     assert!(estimates.solution.beta.is_empty());
     assert_eq!(estimates.log_det_fe, 0.0);
-    // Without fixed effects both criteria are the same.
+    // Without fixed effects both criteria are equal.
     let mut ml = LinearMixedModel::new(&design, Criterion::Ml, None).unwrap();
     close(
         "objective",
@@ -261,7 +262,7 @@ fn no_fixed_effects() {
     );
 }
 
-// Covariates and weights in extreme units are only another way to write the same model.
+// Covariates and weights in extreme units give an equivalent model.
 #[test]
 fn units_of_covariates_and_weights_do_not_matter() {
     let mut random = Random::new(9);
@@ -298,8 +299,8 @@ fn units_of_covariates_and_weights_do_not_matter() {
     }
 }
 
-// A covariate such as a time in seconds since 1970: the same model as with its origin elsewhere.
-// All values and their shifted ones are exact numbers.
+// A covariate such as a time in seconds since 1970 gives the same model as with another origin. All
+// values, shifted or not, are exact floating-point numbers.
 #[test]
 fn covariates_far_from_zero_lose_no_digits() {
     const ORIGIN: f64 = 4_194_304.0;
@@ -353,7 +354,7 @@ fn column_major(m: &Mat<f64>) -> Vec<f64> {
         .collect()
 }
 
-// Balanced one-way layout: the maximum likelihood estimate has a closed form.
+// In a balanced one-way layout the maximum likelihood estimate has a closed form.
 #[test]
 fn balanced_one_way_has_its_closed_form() {
     let mut random = Random::new(7);

@@ -1,4 +1,5 @@
-//! Many responses of one design: each is fitted as it is alone, whatever the number of threads.
+//! Many responses of one design: each fit equals that of the response alone, for any number of
+//! threads.
 
 mod common;
 
@@ -30,7 +31,7 @@ fn fit_many(
     fits.unwrap().into_iter().collect::<Result<_, _>>().unwrap()
 }
 
-// The basis in which columns of Z don't depend on each other.
+// The basis in which columns of Z are not collinear.
 fn basis(data: &Data) -> Basis {
     Basis::of(&data.design(), |_| false).unwrap()
 }
@@ -68,7 +69,7 @@ fn models(random: &mut Random) -> Vec<(&'static str, Data)> {
         refs.clone(),
         &[(CompoundSymmetry, 3)],
     );
-    // A year: its effects are fitted in other columns of Z.
+    // The effects of a year are fitted in a basis of orthogonalised columns of Z.
     let mut years =
         Data::new(random, 200, 2).with_term(random, refs, &[(Unstructured, 2)]);
     let z = years.terms[0].z.as_mut().unwrap();
@@ -164,7 +165,7 @@ fn failures_are_results() {
     let (_, data) = models(&mut random).swap_remove(0);
     let design = data.design();
     let mut y = responses(&mut random, &data, 3);
-    // Nothing but a fixed effect.
+    // This response is a fixed effect without noise.
     y[200..400].copy_from_slice(&data.x[200..400]);
     let model = LinearMixedModel::new(&design, Criterion::Ml, None).unwrap();
     let fits = model

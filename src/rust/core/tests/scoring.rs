@@ -1,5 +1,5 @@
-//! Fisher scoring reaches the optimum of balanced data in one step, whatever the start: the closed
-//! form is the analysis of variance.
+//! Fisher scoring reaches the optimum of balanced data in one step, from any start; the closed form
+//! is the analysis of variance.
 
 mod common;
 
@@ -11,7 +11,7 @@ use rlmm_core::{Criterion, LinearMixedModel};
 const GROUPS: usize = 12;
 const EACH: usize = 7;
 
-// y = (intercept and slope of the group) + noise; the same covariate in each group.
+// y = (intercept and slope of the group) + noise, with the same covariate in each group.
 fn balanced(effects: usize) -> Data {
     let mut random = Random::new(11);
     let n = GROUPS * EACH;
@@ -69,8 +69,8 @@ fn one_step_gives_the_analysis_of_variance() {
     }
 }
 
-// Random coefficients with X = Z: Omega = S_b / s^2 - (Z'Z)^-1, S_b the covariance of the
-// least-squares lines.
+// For random coefficients with X = Z the estimate is Omega = S_b / s^2 - (Z'Z)^-1, with S_b the
+// covariance matrix of the least-squares lines.
 #[test]
 fn one_step_gives_the_moments_of_random_coefficients() {
     let data = balanced(2);
@@ -122,7 +122,7 @@ fn one_step_gives_the_moments_of_random_coefficients() {
 #[test]
 fn proposal_is_positive_definite_where_the_moments_are_not() {
     let mut data = balanced(2);
-    // No slopes, and less between the groups than within.
+    // There are no slopes, and less variation between the groups than within.
     let mut random = Random::new(12);
     data.y.iter_mut().for_each(|y| *y = random.normal());
     for chunk in data.y.chunks_mut(EACH) {

@@ -1,4 +1,4 @@
-//! All thresholds of the core stand in `tolerances/`, where tables say what the constants are.
+//! All thresholds of the core are in `tolerances/`, whose tables have the values of the constants.
 
 #[path = "common/sources.rs"]
 mod sources;
@@ -26,7 +26,7 @@ fn is_test(name: &str) -> bool {
     name == "tests.rs" || name.ends_with("_tests.rs")
 }
 
-/// Numbers of a line of code with an exponent below zero, which only thresholds have.
+/// Numbers in a line of code with a negative exponent, which only thresholds have.
 fn thresholds(line: &str) -> Vec<&str> {
     let code = line.split("//").next().unwrap_or("");
     let is_of_number = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);

@@ -29,7 +29,7 @@ fn columns(table: &str) -> Vec<Vec<f64>> {
     columns
 }
 
-// Treatment contrasts of levels 2, 3, ..., highest.
+// Treatment contrasts of the levels 2, 3, ..., highest.
 fn dummies(codes: &[f64], highest: u32) -> Vec<f64> {
     (2..=highest)
         .flat_map(|level| {

@@ -1,4 +1,4 @@
-//! Random designs, and the same quantities by dense algebra from the marginal model.
+//! Random designs, and reference results by dense algebra from the marginal model.
 
 #![allow(dead_code)] // each test file looks at a part of this
 
@@ -10,7 +10,7 @@ use rlmm_core::covariance::{Part, RelCov, Structure};
 use rlmm_core::design::ReTerm;
 use rlmm_core::{Columns, Criterion, Design};
 
-/// Checks numbers against others, relative to the largest of these.
+/// Compares numbers with expected ones, relative to the largest of these.
 pub fn close_to_largest(
     what: &str,
     found: &[f64],
@@ -94,7 +94,7 @@ impl Data {
         }
     }
 
-    /// `n` observations, an intercept and `p - 1` covariates, no terms yet.
+    /// A design with `n` observations, an intercept and `p - 1` covariates, without terms.
     pub fn new(random: &mut Random, n: usize, p: usize) -> Self {
         let x = (0..n * p)
             .map(|i| if i < n { 1.0 } else { random.normal() })
@@ -156,7 +156,7 @@ impl Data {
     }
 }
 
-/// Every level occurs.
+/// Random levels, each of which occurs.
 pub fn random_levels(
     random: &mut Random,
     n: usize,
@@ -173,12 +173,12 @@ pub fn random_levels(
         .collect()
 }
 
-/// What the marginal model says at one theta.
+/// Results from the marginal model at one theta.
 pub struct Dense {
     pub objective: f64,
     pub beta: Vec<f64>,
     pub b: Vec<f64>,
-    /// Covariance of b given y and beta, over sigma^2, all terms.
+    /// The covariance of b given y and beta, over sigma^2, for all terms.
     pub cond_cov: Mat<f64>,
     pub leverage: Vec<f64>,
     /// Upper triangular factor of `X'V^-1X`.
@@ -249,7 +249,7 @@ pub fn dense(
     let llz = &lambda * lambda.transpose() * z.transpose();
     let b = &llz * &vr;
     let w = Mat::from_fn(n, 1, |i, _| design.weight(i));
-    // Joint system of (u, beta).
+    // The joint system of (u, beta).
     let zx = Mat::from_fn(n, zl.ncols() + p, |i, j| {
         if j < zl.ncols() {
             zl[(i, j)]

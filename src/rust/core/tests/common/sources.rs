@@ -1,9 +1,9 @@
-//! The files of the core, for tests that read its code.
+//! The source files of the core, for tests that read its code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All Rust files of a folder, with those of the folders in it.
+/// All Rust files of a folder and its subfolders.
 pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the sources are there") {

@@ -1,7 +1,8 @@
-//! Densities of `nbinom1` far from their means.
+//! Reference densities of `nbinom1` far from their means.
 
-/// phi, eta = log(mu), y, log density: the product formula in decimals of 80 digits, by Python's
-/// `decimal`. R's dnbinom() has 1e-9 of it or better, but for means that are large beside y.
+/// Columns are phi, eta = log(mu), y and the log density, by the product formula in 80-digit
+/// decimal arithmetic with Python's `decimal`. R's dnbinom() has an error of at most 1e-9, except
+/// for means that are large relative to y.
 #[rustfmt::skip]
 pub const FAR: [(f64, f64, f64, f64); 84] = [
     (1e-06, -700.0, 0.0, -9.859671613924785e-305),

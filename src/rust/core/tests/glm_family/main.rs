@@ -1,6 +1,6 @@
-//! Families and links against R's: `linkinv`, `mu.eta`, `variance`, `dev.resids` and the densities
-//! of package stats (R 4.2.2, MASS for the negative binomial), and their derivatives against
-//! differences.
+//! Families and links compared with R's: `linkinv`, `mu.eta`, `variance`, `dev.resids` and the
+//! densities of package stats (R 4.2.2, and MASS for the negative binomial); derivatives compared
+//! with differences.
 
 mod far;
 mod reference;
@@ -17,7 +17,7 @@ use Link::{
     Sqrt,
 };
 
-/// Prior weight; the number of trials.
+/// The prior weight, or the number of trials.
 const W: f64 = 6.0;
 
 fn response(family: Family) -> f64 {
@@ -77,7 +77,7 @@ fn agrees_with_r() {
             log_density,
             1e-12,
         );
-        // Expected information: the weight of R's glm() over the dispersion.
+        // The expected information is the weight of R's glm() over the dispersion.
         let dispersion = if family.has_dispersion() { shape } else { 1.0 };
         close(
             "weight",
@@ -86,7 +86,8 @@ fn agrees_with_r() {
             W * slope * slope / variance / dispersion,
             1e-12,
         );
-        // The likelihood equations of the linear variance are not those of a quasi-likelihood.
+        // The likelihood equations of the family with linear variance are not those of a
+        // quasi-likelihood.
         if family == NegativeBinomialLinear {
             continue;
         }
@@ -100,7 +101,7 @@ fn agrees_with_r() {
     }
 }
 
-// Fourth-order difference.
+// A fourth-order difference.
 fn slope(f: impl Fn(f64) -> f64, x: f64) -> f64 {
     let h = 5e-4 * (x.abs() + 0.2);
     (8.0 * (f(x + h) - f(x - h)) - f(x + 2.0 * h) + f(x - 2.0 * h)) / (12.0 * h)
@@ -200,7 +201,7 @@ fn linear_variance_at_extreme_linear_predictors() {
     }
 }
 
-// R's dpois(y, eta^2) and dnbinom(y, mu = eta^2): the same for -eta.
+// The reference values are R's dpois(y, eta^2) and dnbinom(y, mu = eta^2), also for -eta.
 #[test]
 fn square_roots_may_be_negative() {
     for family in [Poisson, NegativeBinomial] {
@@ -229,7 +230,7 @@ fn square_roots_may_be_negative() {
     }
 }
 
-// R clamps its means to the precision of doubles; here the log-likelihood goes on falling.
+// R bounds its means away from 0 and 1; here the log-likelihood continues to fall.
 #[test]
 fn binomial_tails() {
     for link in [Logit, Probit, Cloglog, Cauchit] {

@@ -1,4 +1,4 @@
-//! What R's families say, by package stats (R 4.2.2) and MASS.
+//! Reference values of R's families, by package stats (R 4.2.2) and MASS.
 
 use rlmm_core::glmm::families::{Family, Link};
 use Family::{
@@ -13,7 +13,7 @@ use Link::{
 /// Family, link, eta, mu, d mu / d eta, variance, deviance, log density.
 pub type Row = (Family, Link, f64, f64, f64, f64, f64, f64);
 
-/// The values of R; responses are those of `response()`, weights and shapes likewise.
+/// The values of R, for the responses of `response()` and the corresponding weights and shapes.
 pub const REFERENCE: [Row; 45] = [
     (
         Binomial,

@@ -1,4 +1,5 @@
-//! A gradient beside differences of the objective, and the iterative engine beside the exact one.
+//! A gradient compared with differences of the objective, and the iterative engine with the exact
+//! one.
 
 use crate::common::Data;
 use crate::simulated::region;
@@ -9,7 +10,7 @@ use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
 use rlmm_core::Design;
 
-// The shape of a family that has one is estimated, from a start.
+// The shape, estimated from a start if the family has one.
 pub fn free_shape(family: Family, start: f64) -> Shape {
     if family.has_shape() {
         Shape::Estimated(start)
@@ -18,7 +19,7 @@ pub fn free_shape(family: Family, start: f64) -> Shape {
     }
 }
 
-// The default but for the shape.
+// The default options with another shape.
 pub fn of_shape(shape: Shape) -> Options {
     Options {
         shape,
@@ -26,7 +27,7 @@ pub fn of_shape(shape: Shape) -> Options {
     }
 }
 
-// The model by the exact engine, whose modes are found as well as numbers allow.
+// The model with the exact engine, with modes to full accuracy.
 pub fn exact_model(
     design: &Design,
     family: Family,
@@ -63,7 +64,7 @@ pub fn parameters(
     at
 }
 
-// Whatever varies: see `Vary`.
+// Checks both variants of `Vary`.
 pub fn check_both(
     data: &Data,
     family: Family,
@@ -125,8 +126,8 @@ pub fn check(
     }
 }
 
-// The iterative engine at the parameters of the exact one. Terms of few effects need no random
-// vectors: all is exact but for the residuals of solves.
+// Compares the iterative engine with the exact one at the same parameters. Terms with few effects
+// need no probe vectors, so that only the residuals of solves make a difference.
 fn check_engines(
     exact: &mut GeneralizedLinearMixedModel,
     data: &Data,

@@ -1,4 +1,4 @@
-//! Laplace's approximation.
+//! Gradients of Laplace's approximation.
 
 use crate::common::{random_levels, Data, Random};
 use crate::differences::{check, check_both, free_shape, of_shape, parameters};
@@ -94,7 +94,7 @@ fn structures_with_a_correlation() {
     }
 }
 
-// So many rows that threads share them.
+// There are enough rows for several threads.
 #[test]
 fn many_rows() {
     let mut random = Random::new(77);

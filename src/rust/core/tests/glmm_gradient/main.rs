@@ -1,4 +1,4 @@
-//! The exact gradient of every family and link against fourth-order differences.
+//! The exact gradient of every family and link compared with fourth-order differences.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -19,7 +19,7 @@ use Link::{
     Sqrt,
 };
 
-// All that R's families allow, and links that a user may give them.
+// All links that R's families allow, and others that a user may specify.
 const ALL: [(Family, Link); 34] = [
     (Binomial, Logit),
     (Binomial, Probit),

@@ -1,4 +1,4 @@
-//! Rows that count several times.
+//! Rows that stand for several identical observations.
 
 use crate::common::{Data, Random, TermData};
 use crate::differences::{exact_model, of_shape, parameters};
@@ -9,7 +9,7 @@ use rlmm_core::glmm::Vary;
 use rlmm_core::glmm::{Options, Shape};
 use rlmm_core::Design;
 
-// Each row as often as it counts.
+// Each row repeated according to its count.
 fn repeated(data: &Data, counts: &[f64]) -> Data {
     let n = data.y.len();
     let times = |i: usize| std::iter::repeat_n(i, counts[i] as usize);
@@ -73,7 +73,7 @@ fn value_and_slope(
 ) -> Vec<f64> {
     let vary = Vary::Modes;
     let mut model = exact_model(design, family, link, options);
-    // Columns are centred at the means of the rows, of which one design has more than the other.
+    // Columns are centred at the means of the rows, whose number differs between the designs.
     let natural = parameters(&model, vary, family, link, 1.0);
     let at = model.centred(vary, &natural).unwrap();
     let mut gradient = vec![0.0; at.len()];

@@ -1,4 +1,4 @@
-//! Adaptive quadrature.
+//! Gradients of adaptive quadrature.
 
 use crate::common::Random;
 use crate::differences::{check, check_both, free_shape};

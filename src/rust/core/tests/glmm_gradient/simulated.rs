@@ -1,4 +1,4 @@
-//! Simulated data of each family, and where its linear predictor should be.
+//! Simulated data of each family, with suitable linear predictors.
 
 use crate::common::{random_levels, Data, Random};
 use rlmm_core::covariance::Structure::Unstructured;
@@ -9,7 +9,7 @@ use Family::{
 };
 use Link::{Cauchit, Cloglog, Identity, Inverse, Log, Logit, Probit, Sqrt};
 
-// Where eta should be: centre and spread of the fixed effects.
+// The region of eta: centre and spread of the fixed effects.
 pub fn region(family: Family, link: Link) -> (f64, f64) {
     match (family, link) {
         (Binomial, Log) => (-1.0, 0.1),

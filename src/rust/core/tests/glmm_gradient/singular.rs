@@ -1,4 +1,4 @@
-//! Lambda with columns of zeros.
+//! Gradients where columns of Lambda are zero.
 
 use crate::common::Random;
 use crate::differences::{
@@ -11,7 +11,7 @@ use rlmm_core::glmm::families::Link::{Cloglog, Log, Logit};
 use rlmm_core::glmm::Shape;
 use rlmm_core::glmm::Vary;
 
-// Every family and link where the columns of Lambda vanish, one of them or all.
+// Tests every family and link with one or all columns of Lambda equal to zero.
 #[test]
 fn at_zero_variance() {
     for (index, (family, link)) in ALL.into_iter().enumerate() {
@@ -26,8 +26,8 @@ fn at_zero_variance() {
     }
 }
 
-// Lambda of rank one: more variance in the direction of lambda_min changes the objective at this
-// rate.
+// At Lambda of rank one, the derivative of the objective in the variance along the direction of
+// lambda_min is lambda_min.
 #[test]
 fn the_derivative_in_omega_at_a_singular_lambda() {
     let mut random = Random::new(11);
@@ -57,7 +57,8 @@ fn the_derivative_in_omega_at_a_singular_lambda() {
                     assert!(eps < h || theta.iter().any(|&j| x[j] != at[j]));
                     model.objective(vary, &x).unwrap()
                 };
-                // One-sided, of fourth order in a small step: Omega has no other side.
+                // The difference is one-sided, of fourth order in a small step, as Omega must
+                // remain positive semi-definite.
                 let value: Vec<f64> =
                     (0..5).map(|k| along(f64::from(k) * h)).collect();
                 let slope = (-25.0 * value[0] + 48.0 * value[1]
