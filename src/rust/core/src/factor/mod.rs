@@ -6,10 +6,10 @@
 //! elimination in three steps:
 //!
 //! 1. each level `i` of the leading term, the one with the most random effects, by itself:
-//! `T_i = Lambda0' A00_i Lambda0 + I = L_i L_i'` and `B_i = A_t0,i M_i`, with
-//! `M_i = Lambda0 L_i^-T`;
+//!    `T_i = Lambda0' A00_i Lambda0 + I = L_i L_i'` and `B_i = A_t0,i M_i`, with
+//!    `M_i = Lambda0 L_i^-T`;
 //! 2. the Schur complement `S = D' (A_tt - sum_i B_i B_i') D + I` of the trailing terms, with `D`
-//! their Lambdas, and its factor `L_RR`;
+//!    their Lambdas, and its factor `L_RR`;
 //! 3. the border: the Schur complement of the fixed effects, `X'V^-1X`, and its factor `L_XX`.
 //!
 //! For a response, `l = L^-1 [Lambda'Z'Wy; X'Wy]`, `r^2 = y'Wy - l'l`, and `[u; beta] = L^-T l`.
