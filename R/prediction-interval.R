@@ -1,19 +1,19 @@
 # Limits of predictions: of the mean (confidence) and of a new observation (prediction).
 
 #' @param eta Predictions on the scale of the linear predictor.
-#' @param errors What [prediction_errors()] returns.
-#' @return A matrix: lower and upper limits on the scale of the linear predictor.
+#' @param errors The result of [prediction_errors()].
+#' @return A matrix of lower and upper limits on the scale of the linear predictor.
 #' @noRd
 normal_limits <- function(eta, errors, level) {
   quantile <- stats::qt((1 + level) / 2, errors$df)
   half_width <- quantile * sqrt(errors$variance)
-  # What is known exactly has no degrees of freedom.
+  # A prediction without error has no degrees of freedom.
   half_width[which(errors$variance == 0)] <- 0
   cbind(lwr = eta - half_width, upr = eta + half_width)
 }
 
-#' Limits on another scale, whose order a decreasing link turns round
-#' @param eta The linear predictors between the limits.
+#' Transforms limits to another scale; a decreasing link reverses their order
+#' @param eta The predictions between the limits.
 #' @noRd
 limits_on_scale <- function(limits, eta, fit, type) {
   if (type == "link") {
@@ -30,10 +30,10 @@ limits_on_scale <- function(limits, eta, fit, type) {
   )
 }
 
-# Links whose mean doesn't run on one way where the linear predictor passes zero.
+# Links whose inverse isn't monotone across a linear predictor of zero.
 one_sided_links <- c("inverse", "1/mu^2", "sqrt")
 
-# Limits that don't pass zero: 1 / -0 is -Inf.
+# Truncates limits at zero; 1 / -0 is -Inf.
 on_side_of <- function(limits, eta) {
   below <- which(eta < 0)
   limits[below, ] <- pmin(limits[below, ], -0)
@@ -44,9 +44,9 @@ on_side_of <- function(limits, eta) {
 
 #' Limits for a new observation
 #'
-#' The observation's random effects in terms that the prediction leaves out are those of a level
-#' that isn't known.
-#' @param rows The rows of the predictions, with such terms as `left_out`.
+#' In terms that the prediction leaves out, the observation has the random effects of an unknown
+#' level.
+#' @param rows The prediction rows, with such terms in `left_out`.
 #' @param asked The arguments of predict().
 #' @noRd
 observation_limits <- function(fit, eta, rows, new, asked) {
@@ -77,7 +77,7 @@ observation_limits.rlmm_glmm <- function(fit, eta, rows, new, asked) {
 
 asked_errors <- function(fit, rows, asked, residual = 0) {
   ddf <- prediction_ddf(fit, asked$ddf)
-  # Standard errors alone need no degrees of freedom, which cost more than they do.
+  # Standard errors alone don't need degrees of freedom, which are more expensive.
   ddf <- if (asked$interval == "none") "asymptotic" else ddf
   prediction_errors(fit, rows, residual, ddf, asked$theta_uncertainty)
 }

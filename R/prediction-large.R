@@ -1,11 +1,11 @@
-# Variances of predictions beside large factors: their levels, random effects and other coefficients
-# depend on each other, which a solve for each row tells.
+# Variances of predictions with large factors, from a solve of the normal equations for each row,
+# since levels, random effects and other coefficients are correlated.
 
-# So many solves are done at most: each takes the factor anew.
+# The largest number of solves, each of which needs a new factorization.
 most_rows_solved <- 500L
 
-#' Variances of the errors of x' beta, the levels' coefficients and z' b, over sigma^2
-#' @param fixed Does beta vary, or is it given?
+#' The variances of the errors of x' beta + the levels' coefficients + z' b, over sigma^2
+#' @param fixed Whether beta is estimated rather than given.
 #' @noRd
 solved_variance <- function(rows, parts, fixed) {
   columns <- row_columns(rows)
@@ -18,7 +18,7 @@ solved_variance <- function(rows, parts, fixed) {
   vapply(first, one, 1)[match(code, code[first])]
 }
 
-# All that makes a prediction unlike another.
+# The quantities that distinguish predictions.
 row_columns <- function(rows) {
   of_effects <- lapply(rows$effects, \(effect) {
     c(list(effect$refs), split_columns(effect$z))
@@ -49,13 +49,13 @@ solved_variance_of <- function(row, rows, parts, fixed) {
   found <- solve_normal_equations(parts$system, parts$theta, x, z)
   known <- sum_with_solution(found, x, z)
   if (!fixed) {
-    # The solution for beta is V s, and beta's share of the variance s' V s.
+    # The solution for beta is V s, and the contribution of beta to the variance is s' V s.
     known <- known - sum((found$rx %*% found$beta)^2)
   }
   known + unknown_variance(row, rows$effects, parts)
 }
 
-# The elements of a row's random effects, by core term; the last terms are the large factors.
+# The elements of a row for its random effects, by core term; the last terms are the large factors.
 right_hand_effects <- function(row, effects, parts) {
   none <- list(at = matrix(0L, 0L, 2L), values = numeric())
   z <- rep(list(none), parts$n_terms)
@@ -74,9 +74,9 @@ right_hand_effects <- function(row, effects, parts) {
 }
 
 #' Right-hand sides with elements for some levels of large factors, whose terms are the last
-#' @param z As in [solve_normal_equations()].
-#' @param levels Numbers among the levels of all factors.
-#' @param values Their elements, which are zero for levels without a column.
+#' @param z See [solve_normal_equations()].
+#' @param levels The numbers of levels among those of all factors.
+#' @param values The elements for these levels, zero for levels without a column.
 #' @noRd
 with_level_values <- function(z, large, levels, values) {
   values <- values * large$is_column[levels]
@@ -95,7 +95,7 @@ with_level_values <- function(z, large, levels, values) {
   z
 }
 
-# Levels that the fit didn't see vary as their term does.
+# The variance of the effects of new levels, that of their term.
 unknown_variance <- function(row, effects, parts) {
   total <- 0
   for (effect in effects) {

@@ -1,15 +1,13 @@
-# The rows of predictions: for each of them a row x of X, and for each term in use the level and the
-# row z of its columns.
+# Prediction rows: a row x of X, and for each term in use the level and the row z of its columns.
 
-#' Rows to predict for
-#' @param use For each term the columns to use; see [selected_effects()].
-#' @param fixed Is the fixed part used?
-#' @param left_out Are terms that aren't in use needed too?
-#' @return A list: `n`; `x` (n x p; without the fixed part zeros); `effects`, for each term in use a
-#'   list: `i` (its number), `term`, `columns`, `refs` (n levels; `NA` for those that the fit didn't
-#'   see), `z` (n x columns), and where some are
-#'   `NA`, `labels`; `levels`, what [large_levels()] returns; `left_out`, likewise for
-#'   terms that aren't in use: `i`, `z`.
+#' The rows to predict for
+#' @param use The columns in use of each term, see [selected_effects()].
+#' @param fixed Whether the fixed part is used.
+#' @param left_out Whether terms that aren't in use are needed.
+#' @return A list: `n`; `x` (n x p, zeros without the fixed part); `effects`, for each term in use a
+#'   list of `i` (its number), `term`, `columns`, `refs` (n level numbers, `NA` for new levels), `z`
+#'   (n x columns) and, if some are `NA`, `labels`; `levels`, the result of [large_levels()]; and
+#'   `left_out`, a list of `i` and `z` for each term not in use.
 #' @noRd
 prediction_rows <- function(
   fit,
@@ -51,8 +49,7 @@ effect_rows <- function(term, i, columns, new, allow_new_levels) {
   )
 }
 
-#' Terms that aren't in use at all: an observation has effects of them too, of a level that isn't
-#' known
+#' The terms that aren't in use at all, of which an observation has the effects of an unknown level
 #' @noRd
 left_out_effects <- function(fit, use, new) {
   left_out <- which(lengths(use) == 0L)
@@ -71,7 +68,7 @@ selected_columns <- function(term, columns, new) {
 }
 
 #' The random part of the linear predictor, the sum over terms of z_i' b[level_i]
-#' @param b For each term of the fit its effects, levels x columns.
+#' @param b The effects of each term, a matrix of levels by columns.
 #' @noRd
 random_part <- function(rows, b) {
   total <- numeric(rows$n)
@@ -87,7 +84,7 @@ effect_part <- function(effect, b) {
     of_level <- b[effect$refs, effect$columns[j]]
     total <- total + effect$z[, j] * of_level
   }
-  # A level that the fit didn't see has no effect, whatever its covariates.
+  # A new level has no effect, whatever its covariates.
   total[is.na(effect$refs)] <- 0
   unname(total)
 }
@@ -99,8 +96,8 @@ fixed_part <- function(fit, x, beta, new, rankdeficient = "warnif") {
   judge_estimable(eta, fit, new, rankdeficient)
 }
 
-#' Treats the missing predictions as `na.action` says: dropped by `na.omit`, kept by `na.pass` and
-#' `na.exclude`.
+#' Treats missing predictions according to `na.action`: `na.omit` drops them, `na.pass` and
+#' `na.exclude` keep them
 #' @noRd
 drop_missing <- function(x, na_action) {
   action <- find_na_action(na_action)

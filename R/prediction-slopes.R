@@ -1,11 +1,11 @@
-# How predictions and their variances depend on the variance parameters, by differences: for the
-# degrees of freedom, and for the uncertainty that theta adds.
+# Derivatives of predictions and their variances in the variance parameters, by finite differences,
+# for degrees of freedom and for the uncertainty of theta.
 
-#' Variances of predictions that tell how well they are known
+#' Variances of predictions, with degrees of freedom
 #'
-#' @param rows What [prediction_rows()] returns.
-#' @param residual The variance of an observation's residual over sigma^2, or 0.
-#' @param ddf `"satterthwaite"`: with degrees of freedom.
+#' @param rows The result of [prediction_rows()].
+#' @param residual The residual variance of an observation over sigma^2, or 0.
+#' @param ddf `"satterthwaite"` for finite degrees of freedom.
 #' @return A list: `variance`, and `df` (`Inf` for a normal distribution).
 #' @noRd
 prediction_errors <- function(
@@ -43,8 +43,8 @@ prediction_errors.rlmm_lmm <- function(
   )
 }
 
-#' What predictions need of the data of the fit, at whatever theta
-#' @param spec Is the specification needed, whatever the terms in use?
+#' The quantities of predictions from the data of the fit that don't depend on theta
+#' @param spec Whether the spec is needed even if no terms are in use.
 #' @noRd
 shared_parts <- function(fit, rows, spec) {
   has_effects <- length(rows$effects) > 0L
@@ -58,12 +58,12 @@ parts_at <- function(fit, rows, shared) {
   prediction_parts(fit, rows$effects, shared$spec, shared$design)
 }
 
-#' The theta by which predictions are differenced
+#' The coordinates of theta for finite differences of predictions
 #'
-#' The effects are made independent first: where a covariate is far from zero, steps in the given
+#' The effects are orthogonalized first: if a covariate is far from zero, steps in the original
 #' theta would change too much at once.
-#' @return A list: `theta`, its `steps`, the `covariance` of (theta, sigma), and the function
-#'   `to_given`, to the given theta.
+#' @return A list: `theta`, its `steps`, the `covariance` of (theta, sigma), and `to_given`, a
+#'   function that returns the original theta.
 #' @noRd
 slope_coordinates <- function(fit) {
   found <- fit_joint(fit)
@@ -82,7 +82,7 @@ slope_coordinates <- function(fit) {
   )
 }
 
-# Parameters without a variance, held or at a boundary, count as known.
+# Parameters without a variance (held or at a boundary) count as known.
 known_covariance <- function(covariance) {
   replace(covariance, is.na(covariance), 0)
 }
@@ -92,8 +92,8 @@ quadratic <- function(rows, covariance) {
   rowSums((rows %*% covariance) * rows)
 }
 
-#' Derivatives of the predictions and of their variances in (theta, sigma), a column each
-#' @param at What [slope_coordinates()] returns.
+#' The derivatives of predictions and of their variances in (theta, sigma), with a column for each
+#' @param at The result of [slope_coordinates()].
 #' @noRd
 theta_slopes <- function(
   fit,
@@ -130,7 +130,7 @@ theta_slopes <- function(
   list(eta = eta, variance = slopes)
 }
 
-# By how much predictions differ between two sets of parameters.
+# The difference of predictions between two sets of parameters.
 moved_predictor <- function(rows, from, to) {
   difference <- Map(`-`, to$b, from$b)
   moved <- drop(rows$x %*% (to$beta - from$beta)) +
@@ -141,7 +141,7 @@ moved_predictor <- function(rows, from, to) {
   moved + sum_of_levels(rows$levels, to$levels - from$levels)
 }
 
-#' The fit at another theta, without what else depends on it
+#' The fit at another theta, without updating other fields
 #' @noRd
 fit_at_theta <- function(fit, theta, spec = fit_spec(fit)) {
   est <- core_estimates(spec, theta)
@@ -180,14 +180,16 @@ prediction_errors.rlmm_glmm <- function(
   list(variance = variance, df = Inf)
 }
 
-# Variances given the parameters. Levels have those of coefficients, at the dispersion of the
-# likelihood; that of the random effects alone, given all fixed ones, has another.
+# The variances given the parameters. Those of levels use the dispersion of the likelihood, like
+# those of coefficients; the variance of the random effects alone, given all fixed ones, uses
+# another one.
 with_levels_of_likelihood <- function(fit, rows, variance) {
   of_effects <- variance_of_effects(fit, rows)
   of_effects + likelihood_share(fit) * (variance - of_effects)
 }
 
-#' Variances of the errors of z' b over sigma^2, given the coefficients, those of levels among them
+#' The variances of the errors of z' b over sigma^2, given all coefficients including those of
+#' levels
 #' @noRd
 variance_of_effects <- function(fit, rows) {
   parts <- list(lambda = lambda_blocks(fit$random, fit$theta))
@@ -212,13 +214,13 @@ parameter_variance <- function(fit, rows) {
   quadratic(slopes$eta, slopes$covariance)
 }
 
-#' Derivatives of the predictions in the parameters, with which the modes move, and the covariance
-#' of these
+#' The total derivatives of the predictions in the parameters, including the change of the modes,
+#' and the covariance of the parameters
 #'
-#' The parameters of a linear model are theta and sigma: beta follows. Those of a generalized one
-#' are combinations of theta, beta and the shape whose estimates are uncorrelated: where a covariate
-#' is far from zero, a step of one coefficient alone would change the predictors too much.
-#' @return A list: `eta` (a column per parameter), `covariance`.
+#' The parameters of a linear model are theta and sigma, on which beta depends. Those of a
+#' generalized model are uncorrelated combinations of theta, beta and the shape: if a covariate is
+#' far from zero, a step of one coefficient alone would change the linear predictors too much.
+#' @return A list: `eta`, a matrix with a column for each parameter, and `covariance`.
 #' @noRd
 parameter_slopes <- function(fit, rows) UseMethod("parameter_slopes")
 
@@ -277,8 +279,9 @@ glmm_modes_at <- function(fit, spec, parameters) {
   with_coefficients_of(found, est, fit$fixed, fit$held)
 }
 
-#' Whether intervals say that theta is estimated, unless they are told to or not
-#' @param use The effects in use: those of a linear model err by far more for it than beta does.
+#' Whether intervals include the uncertainty of theta by default
+#' @param use The effects in use; in a linear model the uncertainty of theta mainly affects random
+#'   effects.
 #' @noRd
 adds_theta <- function(fit, use) UseMethod("adds_theta")
 

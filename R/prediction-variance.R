@@ -1,20 +1,20 @@
-# The variance of predictions: of the error of x' beta + z' b, given theta.
+# The variance of the prediction error of x' beta + z' b, given theta.
 #
-# Given beta, the random effects b have the conditional covariance C, and move by D = d b / d beta
-# with beta. The variance of the error is therefore s' V s + z' C z, with s = x + D' z and V the
-# covariance of beta: a sum of squares, which keeps its digits where x' beta and z' b are large and
-# cancel. A level that the fit didn't see has D = 0 and for C the covariance of its term. All is
-# over sigma^2, and no matrix with a row and a column per prediction is made.
+# Given beta, the random effects b have the conditional covariance C and the derivative D = d b / d
+# beta. The variance of the error is s' V s + z' C z, with s = x + D' z and V the covariance of
+# beta: a sum of squares, which keeps its digits if x' beta and z' b are large and cancel. A new
+# level has D = 0, and its C is the covariance of its term. All quantities are over sigma^2, and no
+# matrix has a row and a column for each prediction.
 
-#' What the variances of predictions are made of
-#' @param effects The terms in use. Without any, the data of the fit aren't needed.
-#' @param spec,design The fit's specification, and Z' and its like, which its data make.
-#' @return A list: `rx` (R_X) and `free` (which coefficients it is of); `lambda`, by term; `levels`,
-#'   of one large factor what [conditional_level_covariances()] returns; and of a
-#'   prediction with random effects for each term `within`, the blocks of C as a k x k matrix of
-#'   vectors over levels, and `shift`, d u / d beta as a k x p matrix of such vectors, both with the
-#'   unknown level last; `factor`, `lambdat` and `first`, the sparse factor, Lambda' and where each
-#'   term has its first row.
+#' The components of variances of predictions
+#' @param effects The terms in use; without any, the data of the fit are not needed.
+#' @param spec,design The spec of the fit, and Z' and related matrices, computed from its data.
+#' @return A list: `rx` (R_X) and `free` (the coefficients that it refers to); `lambda`, by term;
+#'   `levels`, for one large factor the result of [conditional_level_covariances()]; for predictions
+#'   with random effects, for each term `within`, the blocks of C as a k x k matrix of vectors over
+#'   levels, and `shift`, d u / d beta as a k x p matrix of such vectors, both with the unknown
+#'   level last; `factor`, `lambdat` and `first`: the sparse factor, Lambda' and the first row of
+#'   each term.
 #' @noRd
 prediction_parts <- function(
   fit,
@@ -47,8 +47,8 @@ prediction_parts <- function(
   parts
 }
 
-# What there is of large factors: of one without random effects what is known of its levels,
-# otherwise the system that is solved for each row.
+# The components for large factors: for one factor without random effects, the covariances of its
+# levels; otherwise the system to solve for each row.
 large_parts <- function(fit, effects, spec) {
   large <- fit$fixed$large
   if (length(effects) == 0L && n_blocks(large) == 1L) {
@@ -62,15 +62,15 @@ large_parts <- function(fit, effects, spec) {
   )
 }
 
-# The conditional covariances of one term: k x k lists of vectors over levels, the unknown level
-# last.
+# The conditional covariances of one term: k x k lists of vectors over levels, with the unknown
+# level last.
 level_covariances <- function(term, lambda, by_core_term) {
   own <- term$core_cols
   known <- by_core_term[[term$core_term]][own, own, , drop = FALSE]
   with_unknown_cell(known, lambda)
 }
 
-# The conditional covariances of the levels of one term, cell by cell, the unknown level last.
+# Appends the covariance of the unknown level to one cell of the conditional covariances.
 with_unknown_cell <- function(known, lambda) {
   unknown <- tcrossprod(lambda)
   k <- nrow(unknown)
@@ -111,10 +111,10 @@ term_shifts <- function(term, first, all) {
   matrix(cells, k, ncol(all))
 }
 
-#' Variances of the errors of x' beta + z' b, over sigma^2
+#' The variances of the errors of x' beta + z' b, over sigma^2
 #'
-#' Terms in `rows$drawn` add the variance of a new draw.
-#' @param fixed Does beta vary, or is it given?
+#' Terms in `rows$drawn` add the variance of a new level.
+#' @param fixed Whether beta is estimated rather than given.
 #' @noRd
 prediction_variance <- function(rows, parts, fixed = TRUE) {
   total <- drawn_variance(rows$drawn, parts)
@@ -147,7 +147,7 @@ levels_variance <- function(levels, spread) {
   total
 }
 
-# Twice the covariances of the effects of each two terms.
+# Twice the covariances between the effects of each pair of terms.
 between_variance <- function(effects, parts) {
   total <- 0
   for (i in seq_along(effects)) {
@@ -158,7 +158,7 @@ between_variance <- function(effects, parts) {
   total
 }
 
-# The variance z' Lambda Lambda' z of effects that are drawn anew, over sigma^2.
+# The variance z' Lambda Lambda' z of the effects of new levels, over sigma^2.
 drawn_variance <- function(drawn, parts) {
   total <- 0
   for (effect in drawn) {
@@ -177,8 +177,8 @@ fixed_variance <- function(x, rx) {
   }
 }
 
-# The rows s = x + D' z, of the coefficients that aren't held. With D = Lambda d u / d beta the
-# products z' Lambda come first: those with D would lose digits where a covariate is far from zero.
+# The rows s = x + D' z of the free coefficients. With D = Lambda d u / d beta, z' Lambda is
+# computed first, as products with D would lose digits if a covariate is far from zero.
 shifted_rows <- function(rows, parts) {
   s <- rows$x[, parts$free, drop = FALSE]
   for (own in rows$levels) {
@@ -201,7 +201,7 @@ spherical_rows <- function(effect, parts) {
   effect$z %*% lambda[effect$columns, , drop = FALSE]
 }
 
-# The sum over the columns of z times their values at each row's level.
+# The sum over the columns of z times the values at each row's level.
 weighted_cells <- function(effect, cells) {
   total <- 0
   for (a in seq_along(cells)) {
@@ -211,14 +211,14 @@ weighted_cells <- function(effect, cells) {
   total
 }
 
-# The unknown level stands behind those of the fit.
+# The unknown level comes after those of the fit.
 with_unknown_level <- function(effect) {
   effect$known <- !is.na(effect$refs)
   effect$refs[!effect$known] <- length(effect$term$levels) + 1L
   effect
 }
 
-# z' C z of one term; `NULL` if digits are lost, as where a covariate is far from zero.
+# z' C z of one term; `NULL` if digits are lost because a covariate is far from zero.
 within_variance <- function(effect, parts) {
   cells <- parts$within[[effect$i]][
     effect$columns,
@@ -244,7 +244,7 @@ cell_sum <- function(effect, cells) {
 
 #' z' C z of all terms as a sum of squares, |L^-1 P Lambda' z|^2
 #'
-#' A sum of squares takes a solve for each row, and keeps the digits.
+#' The sum of squares needs a solve for each row, but keeps its digits.
 #' @noRd
 spherical_variance <- function(effects, parts) {
   n <- length(effects[[1L]]$refs)
@@ -257,7 +257,7 @@ spherical_variance <- function(effects, parts) {
   with_unknown_levels(total, effects, parts)
 }
 
-# The variances, with those of effects whose levels the fit doesn't know.
+# Adds the variances of the effects of new levels.
 with_unknown_levels <- function(total, effects, parts) {
   for (effect in effects) {
     unknown <- !effect$known
@@ -267,7 +267,7 @@ with_unknown_levels <- function(total, effects, parts) {
   total
 }
 
-# Lambda'Z' of one term for some rows, without the levels that the fit didn't see.
+# Lambda'Z' of one term for some rows, without new levels.
 spherical_zt <- function(effect, rows, parts) {
   w <- spherical_rows(effect, parts)[rows, , drop = FALSE]
   known <- which(effect$known[rows])
@@ -310,8 +310,8 @@ effect_positions <- function(effect, a, rows, parts) {
   parts$first[effect$i] + before + effect$columns[a]
 }
 
-#' Elements of C, the inverse of the penalized cross-products between Lambda and Lambda'
-#' @param i,j Rows and columns of the elements.
+#' Elements of C, that is Lambda times the inverse of the penalized cross-products times Lambda'
+#' @param i,j The rows and columns of the elements.
 #' @noRd
 cross_covariances <- function(i, j, parts) {
   columns <- half_column_finder(unique(c(i, j)), parts)
@@ -327,9 +327,9 @@ cross_covariances <- function(i, j, parts) {
   out
 }
 
-# A function of some of the columns that are needed.
+# A function that returns some of the needed columns.
 half_column_finder <- function(needed, parts) {
-  # The columns of all are kept, unless they might fill the memory where factors are crossed.
+  # All columns are kept, unless they might fill the memory, as with crossed factors.
   if (length(needed) * nrow(parts$lambdat) > 1e8) {
     return(\(rows) half_columns(rows, parts))
   }
@@ -342,13 +342,12 @@ half_columns <- function(columns, parts) {
   solve_lower(parts$factor$l, parts$lambdat[, columns, drop = FALSE])
 }
 
-# Blocks of rows, few enough at a time that what is solved for, which fills in where factors are
-# crossed, stays small.
+# Blocks of rows, so small that solutions, which are dense with crossed factors, stay small.
 row_blocks <- function(n, size = 500) {
   split(seq_len(n), (seq_len(n) - 1) %/% size)
 }
 
-#' Covariances of the errors of all predictions, over sigma^2: for few rows
+#' The covariance matrix of the errors of all predictions, over sigma^2, for few rows
 #' @noRd
 prediction_covariance <- function(rows, parts, fixed = TRUE) {
   total <- levels_covariance(rows, parts)
@@ -366,7 +365,7 @@ prediction_covariance <- function(rows, parts, fixed = TRUE) {
   total
 }
 
-# The covariance between rows that comes from the effects of levels that the fit has seen.
+# The covariance between rows from the effects of known levels.
 levels_covariance <- function(rows, parts) {
   z <- do.call(rbind, lapply(rows$effects, effect_zt, parts = parts))
   if (is.null(z)) {
@@ -386,7 +385,7 @@ all_positions <- function(effect, parts) {
   as.vector(within) + parts$first[effect$i]
 }
 
-# Z' of the columns in use of a term; nothing for a level that is new.
+# Z' of the columns in use of a term, with zeros for a new level.
 effect_zt <- function(effect, parts) {
   known <- which(!is.na(effect$refs))
   k <- length(effect$columns)

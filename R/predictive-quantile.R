@@ -3,11 +3,11 @@
 
 #' Quantiles of observations whose linear predictors are normal
 #'
-#' Each distinct observation is looked for once.
+#' Each distinct observation is computed once.
 #' @param p A probability.
-#' @param eta,sd Means and standard deviations of the linear predictors.
-#' @param weights Prior weights; of a binomial the numbers of trials.
-#' @return A number per observation; `NA` where the mean or standard deviation is.
+#' @param eta,sd The means and standard deviations of the linear predictors.
+#' @param weights Prior weights; for a binomial the numbers of trials.
+#' @return A number for each observation; `NA` if the mean or standard deviation is.
 #' @noRd
 predictive_quantiles <- function(fit, p, eta, sd, weights) {
   weights <- ifelse(weights == 0, 1, weights)
@@ -54,9 +54,9 @@ distinct_quantiles <- function(fit, p, eta, sd, weights) {
 
 #' The distribution function of a response, averaged over its linear predictor
 #'
-#' By the trapezoidal rule, whose error falls exponentially once its nodes are as close as the
-#' function is steep: as the family's standard deviation on the scale of the linear predictor.
-#' @return A function of responses, and of the observations that they belong to.
+#' It is computed by the trapezoidal rule, whose error decreases exponentially once the nodes are as
+#' close as the family's standard deviation on the scale of the linear predictor.
+#' @return A function of responses and of the observations that they belong to.
 #' @noRd
 mixture <- function(fit, row, eta, sd, weights) {
   nodes <- mixture_nodes(fit, eta, sd, weights)
@@ -86,8 +86,8 @@ mixture <- function(fit, row, eta, sd, weights) {
   }
 }
 
-#' Means at linear predictors, some of which may have left what the link can reach: the mean is then
-#' at that end of its range
+#' Means at linear predictors; for those outside the range of the link, the end of the range of the
+#' mean
 #' @noRd
 means_in_range <- function(family, row, eta) {
   if (row$range == "real") {
@@ -101,7 +101,7 @@ means_in_range <- function(family, row, eta) {
   if (row$range == "proportion") pmin(mu, 1) else mu
 }
 
-# Links whose mean runs to infinity where the linear predictor reaches zero.
+# Links whose mean tends to infinity as the linear predictor tends to zero.
 reciprocal_links <- c("inverse", "1/mu^2")
 
 # The weights of the trapezoidal rule for a standard normal variable.
@@ -127,7 +127,7 @@ mixture_nodes <- function(fit, eta, sd, weights) {
   )
 }
 
-#' The smallest whole numbers at which distribution functions reach `p`
+#' The smallest integers at which distribution functions reach `p`
 #' @noRd
 whole_quantile <- function(cumulative, p, n) {
   low <- rep(-1, n)
@@ -142,8 +142,8 @@ whole_quantile <- function(cumulative, p, n) {
   halve(cumulative, p, low, high, is_wide, floor)$high
 }
 
-#' Halves intervals of responses as long as they are wide
-#' @param round What makes a response of the middle of an interval.
+#' Bisects intervals of responses until they are narrow
+#' @param round A function that rounds the midpoint of an interval to a possible response.
 #' @noRd
 halve <- function(cumulative, p, low, high, is_wide, round = identity) {
   while (length(open <- which(is_wide(low, high))) > 0L) {
@@ -155,13 +155,13 @@ halve <- function(cumulative, p, low, high, is_wide, round = identity) {
   list(low = low, high = high)
 }
 
-#' Where distribution functions of continuous responses reach `p`, to nine digits
-#' @param start Values inside the range of the response.
-#' @param positive Is the range that of positive numbers?
+#' The quantiles of continuous responses, to nine digits
+#' @param start Starting values inside the range of the response.
+#' @param positive Whether the response is positive.
 #' @noRd
 continuous_quantile <- function(cumulative, p, start, positive) {
   ends <- quantile_bracket(cumulative, p, start, positive)
-  # Means at infinity, with a probability above 1 - p.
+  # The mean is infinite with a probability above 1 - p.
   endless <- ends$high > 1e60 * pmax(abs(start), 1e-8)
   inside <- which(!endless)
   out <- rep(Inf, length(start))
@@ -176,7 +176,8 @@ continuous_quantile <- function(cumulative, p, start, positive) {
 
 quantile_bracket <- function(cumulative, p, start, positive) {
   size <- pmax(abs(start), 1e-8)
-  # Below a positive response values are halved; a response of any sign moves by growing steps.
+  # Lower bounds of a positive response are found by halving, those of other responses by growing
+  # steps.
   down <- if (positive) {
     \(i, k) start[i] / 2^k
   } else {
@@ -197,7 +198,7 @@ quantile_bracket <- function(cumulative, p, start, positive) {
   )
 }
 
-# Moves each value on as long as it is inside.
+# Moves each value until it is outside.
 bracket_end <- function(start, move, is_inside) {
   end <- start
   open <- which(is_inside(end, seq_along(end)))

@@ -1,4 +1,4 @@
-# How a preview is printed.
+# Prints a preview.
 
 #' @rdname preview
 #' @export

@@ -1,29 +1,28 @@
-# What can be told of a model before it is fitted.
+# preview(): describes a model before it is fitted.
 
-#' A look at a model before fitting
+#' Preview of a model before fitting
 #'
-#' `preview()` reads formula and data as [rlmm()] or [rglmm()] would, and says what they make of it,
-#' without fitting: rows left out for missing values; columns of the fixed part, and which are
-#' aliased; the terms with their levels, parameters, and rows per level, levels with a single row
-#' among them; how the grouping factors stand to each other, nested or crossed, and into how many
-#' unconnected parts crossed ones fall; the size of the system that is factored; and the time that a
-#' fit is likely to take. What the fit would complain about is listed, too.
+#' `preview()` evaluates formula and data like [rlmm()] or [rglmm()] and describes the model without
+#' fitting it: rows omitted because of missing values; the columns of the fixed part and which are
+#' aliased; the terms with their levels, parameters, rows for each level and levels with a single
+#' row; whether grouping factors are nested or crossed, and the number of connected components of
+#' crossed ones; the size of the system that is factored; and the expected computing time. Messages,
+#' warnings and errors of the fit's checks are listed, too.
 #'
-#' Where crossed factors aren't connected, effects of one part can't be compared with those of
-#' another but through the assumption that their means are equal.
+#' If crossed factors are not connected, effects in different components can only be compared under
+#' the assumption that their means are equal.
 #'
-#' The time is that of one evaluation at the start, times the number that a fit usually needs. Where
-#' even one would take long, it is guessed from the size of the system. It is processor time of this
-#' machine, and right within a factor of three or so.
-#'
+#' The time is that of one evaluation at the start times the usual number of evaluations. If a
+#' single evaluation would take long, it is estimated from the size of the system. It is processor
+#' time of this machine, accurate to a factor of about three.
 #' @inheritParams rlmm
-#' @param family For a generalized model, as in [rglmm()].
+#' @param family The family of a generalized model, as in [rglmm()].
 #' @param x,... For printing.
-#' @return A list of class `"rlmm_preview"`: `rows`, `missing`, `fixed` (a list of `columns` and
-#'   `aliased` ones; `apart`, the levels of a factor that has none), `terms` (a data frame),
-#'   `factors` (a data frame, a row per pair), `size` (`levels` eliminated one by one, `system`, the
-#'   number of rows of what is left, and `megabytes`), `engine` and `storage` (see
-#'   [rlmm_control()]), `seconds`, and `notes`.
+#' @return A list of class `"rlmm_preview"`: `rows`; `missing`; `fixed`, a list of `columns`,
+#'   `aliased` columns, and `apart`, the number of levels of large factors, which have no columns;
+#'   `terms`, a data frame; `factors`, a data frame with a row for each pair; `size`, a list of
+#'   `levels` (eliminated one by one), `system` (the number of rows of the remaining system) and
+#'   `megabytes`; `engine` and `storage` (see [rlmm_control()]); `seconds`; and `notes`.
 #' @seealso [diagnose()] after fitting.
 #' @examples
 #' preview(y ~ service + (1 | s) + (1 | d), InstEval)
@@ -67,7 +66,7 @@ preview_instead <- paste(
   "sum up anything."
 )
 
-# The likelihood of a generalized model as rglmm() has it by default.
+# The default approximation of the likelihood of a generalized model.
 preview_likelihood <- function(family, caller, call) {
   if (is.null(family)) {
     return(NULL)
@@ -81,7 +80,7 @@ preview_likelihood <- function(family, caller, call) {
   )
 }
 
-# The value of an expression, whose messages and warnings become notes.
+# Evaluates an expression; its messages and warnings become notes.
 noting <- function(notes, expr) {
   withCallingHandlers(
     expr,
@@ -90,7 +89,7 @@ noting <- function(notes, expr) {
   )
 }
 
-#' Keep the words of a message or warning, and go on
+#' Records the text of a message or warning and continues
 #' @noRd
 take_note <- function(cnd, notes) {
   notes$lines <- c(notes$lines, first_line(cnd))
@@ -98,7 +97,7 @@ take_note <- function(cnd, notes) {
   tryInvokeRestart(if (is_warning) "muffleWarning" else "muffleMessage")
 }
 
-# A control whose checks tell, and never stop.
+# A control whose checks give messages instead of errors.
 telling_control <- function() {
   control <- default_control
   is_policy <- names(control$checks) != "rankx"
@@ -131,7 +130,7 @@ new_preview <- function(design, notes) {
   structure(c(found, preview_cost(design), notes), class = "rlmm_preview")
 }
 
-# The number of levels of large factors, named by them.
+# The numbers of levels of large factors, by name.
 levels_apart <- function(large) {
   if (!is.null(large)) {
     sizes <- lengths(lapply(large$factors, `[[`, "levels"))
@@ -139,7 +138,7 @@ levels_apart <- function(large) {
   }
 }
 
-# What a fit takes: the size of the system, the engine that solves it, and the seconds.
+# The cost of a fit: the size of the system, the engine and the seconds.
 preview_cost <- function(design) {
   spec <- design$spec
   size <- system_size(spec$terms, count_columns(spec$x))
@@ -152,8 +151,8 @@ preview_cost <- function(design) {
   )
 }
 
-#' Words on random effects that the fixed effects contain: restricted likelihood says nothing of
-#' their variances
+#' Notes about random effects in the span of the fixed effects, whose variances the restricted
+#' likelihood doesn't identify
 #' @noRd
 contained_notes <- function(design) {
   n <- nrow(design$frame)
@@ -174,8 +173,8 @@ contained_note <- function(term) {
   )
 }
 
-# Whether a combination of the levels, of numbers that no design knows, lies in the space of X for
-# each effect of the term.
+# Whether, for each effect of the term, a random combination of its levels is in the column space of
+# X.
 is_contained <- function(term, design, x) {
   core <- design$spec$terms[[term$core_term]]
   combination <- cos(1.7 * seq_along(term$levels))[core$refs]
@@ -207,7 +206,7 @@ preview_term <- function(term, spec) {
   )
 }
 
-#' How each two grouping factors stand to each other
+#' The relation of each pair of grouping factors
 #' @noRd
 factor_pairs <- function(design) {
   groups <- vapply(design$random, `[[`, "", "group")
@@ -229,8 +228,8 @@ factor_pair <- function(terms, spec) {
   )
 }
 
-#' The relation of two factors, the number of their unconnected parts, and the share of combinations
-#' that occur
+#' The relation of two factors, the number of their connected components, and the fraction of
+#' combinations that occur
 #' @noRd
 pair_relation <- function(a, b) {
   cells <- unique(data.frame(a = a, b = b))
@@ -254,7 +253,7 @@ pair_relation <- function(a, b) {
 
 # Size and time -----------------------------------------------------------
 
-#' The system that is left when the levels of the largest term are eliminated one by one
+#' The size of the system that remains after eliminating the levels of the largest term
 #' @noRd
 system_size <- function(terms, p) {
   effects <- vapply(
@@ -272,11 +271,11 @@ system_size <- function(terms, p) {
   )
 }
 
-# A system of more rows than this isn't factored to time it: that took seconds.
+# The largest system that is factored to measure the time.
 max_timed_system <- 3000
 
 #' The engine of a model
-#' @return A list: `engine`, `storage`, `elements`; the first is `NA` where no factor fits in
+#' @return A list: `engine`, `storage` and `elements`; `engine` is `NA` if no factor fits into
 #'   memory.
 #' @noRd
 preview_engine <- function(design) {
@@ -286,20 +285,21 @@ preview_engine <- function(design) {
   )
 }
 
-#' Seconds for a fit, as multiples of those that one evaluation takes
+#' The expected seconds for a fit, as a multiple of those for one evaluation
 #'
-#' Processor time is estimated, which doesn't grow while other programs run. The evaluation of a
-#' linear model has the Hessian, too, which a fit asks for once or twice beside four or five
-#' gradients, and sums up the rows, which a fit does once. A generalized one takes more of them.
+#' Processor time is estimated, which doesn't depend on other programs. The evaluation of a linear
+#' model includes the Hessian, which a fit needs once or twice in addition to four or five
+#' gradients, and the cross-products of the rows, which a fit computes once. A generalized model
+#' needs more evaluations.
 #' @noRd
 expected_seconds <- function(design, engine, size) {
   if (identical(engine$engine, "iterative")) {
-    # Six evaluations with forty products each, of eight vectors.
+    # The estimate assumes six evaluations with forty products of eight vectors.
     return(6 * 40 * 8 * 2 * engine$elements / 1e9)
   }
   if (size$system > max_timed_system) {
-    # A processor's core does about 4e9 multiplications and additions a second, and derivatives take
-    # four times what the factor takes.
+    # A core does about 4e9 multiply-adds per second, and derivatives take four times as long as the
+    # factor.
     return(6 * 4 * size$system^3 / 3 / 4e9)
   }
   seconds <- tryCatch(
@@ -309,7 +309,7 @@ expected_seconds <- function(design, engine, size) {
   sum(seconds) * if (is.null(design$spec$glmm)) 2.5 else 6
 }
 
-# An evaluation of the objective, as the optimizer makes it.
+# One evaluation of the objective, as in the optimizer.
 evaluate_once <- function(design) {
   spec <- design$spec
   theta <- unlist(lapply(core_structures(design$random), `[[`, "start"))

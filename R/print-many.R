@@ -1,4 +1,4 @@
-# What is printed of fits to many responses.
+# Prints fits to many responses.
 
 #' @export
 format.rlmm_many <- function(x, ...) {
@@ -42,7 +42,7 @@ many_family_line <- function(family) {
   }
 }
 
-# How many observations the fits have, and how many fits didn't succeed.
+# The numbers of observations of the fits and of unsuccessful fits.
 many_counts <- function(x, failed) {
   nobs <- unique(range(x$nobs))
   rows <- paste(vapply(nobs, format_count, ""), collapse = " to ")
@@ -66,7 +66,7 @@ reason_line <- function(reasons) {
   paste0("The most frequent reason: ", names(most)[1L])
 }
 
-# Medians of the estimates, and how many have small p-values.
+# The medians of the estimates and the numbers of small p-values.
 median_lines <- function(x) {
   t <- x$beta / x$std_error
   p <- 2 * stats::pt(-abs(t), x$df %||% Inf)

@@ -1,18 +1,19 @@
 #' Print a fit
 #'
-#' Shows the model, the criterion (of an ML fit also AIC, AICc and BIC), the variances and
-#' correlations of the random effects, and the fixed effects. [summary()][summary.rlmm] shows more.
+#' Prints the model, the criterion (for an ML fit also AIC, AICc and BIC), the variances and
+#' correlations of the random effects, and the fixed effects. [summary()][summary.rlmm] prints more.
 #'
-#' @param x A fit.
-#' @param digits Significant digits.
-#' @param correlation Print the correlations of the fixed effects?
-#' @param symbolic.cor Print them as symbols?
-#' @param signif.stars Print stars beside small p-values?
-#' @param ranef.comp The columns of the random effects' table: `"Variance"`, `"Std.Dev."`, or both.
-#' @param ranef.corr Print the correlations of the random effects?
+#' @param x A fitted model.
+#' @param digits The number of significant digits.
+#' @param correlation Whether to print the correlations of the fixed effects.
+#' @param symbolic.cor Whether to print these as symbols.
+#' @param signif.stars Whether to print significance stars.
+#' @param ranef.comp The columns of the table of random effects: `"Variance"`, `"Std.Dev."`, or
+#'   both.
+#' @param ranef.corr Whether to print the correlations of the random effects.
 #' @param ddf See [summary()][summary.rlmm].
 #' @param ... Not used.
-#' @return `format()`: the lines, a character vector. `print()`: `x`, invisibly.
+#' @return `format()`: a character vector of lines. `print()`: `x`, invisibly.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' fit
@@ -63,7 +64,7 @@ format.rlmm <- function(
   )
 }
 
-# What stands above the numbers of a print or a summary.
+# The heading of a print or a summary.
 model_header <- function(fit) {
   list(
     methTitle = model_title(fit),
@@ -124,7 +125,7 @@ formula_lines <- function(formula) {
   )
 }
 
-# The arguments that say which data were fitted.
+# The lines of the arguments that define the data.
 argument_lines <- function(call) {
   labels <- c(
     data = "   Data",
@@ -140,8 +141,8 @@ argument_lines <- function(call) {
   }
 }
 
-#' The criteria of a fit: of an ML fit all, of a REML fit the REML criterion alone, as the others
-#' can't be compared between fixed parts
+#' The criteria of a fit: all for an ML fit, and only the REML criterion for a REML fit, as the
+#' others can't be compared between fixed parts
 #' @noRd
 criterion_table <- function(fit) {
   objective <- fit$dev$objective
@@ -161,7 +162,8 @@ criterion_table <- function(fit) {
   )
 }
 
-#' @param stopped Did the optimizer stop before it converged?
+#' Formats the criteria
+#' @param stopped Whether the optimizer stopped before convergence.
 #' @noRd
 format_criterion <- function(table, stopped) {
   if (length(table) == 1) {
@@ -171,7 +173,7 @@ format_criterion <- function(table, stopped) {
   labels <- names(table)
   labels[labels == "-2*log(L)"] <- "-2 logLik"
   values <- format_decimals(table)
-  # Degrees of freedom are a whole number.
+  # Degrees of freedom are an integer.
   values["df.resid"] <- format(table[["df.resid"]])
   width <- pmax(nchar(labels), nchar(values))
   line <- \(text) paste(sprintf("%*s", width, text), collapse = "  ")
@@ -195,7 +197,7 @@ format_random_effects <- function(varcor, nobs, ngrps, digits, comp, corr) {
   )
 }
 
-#' What a reader must know before using the numbers: one or more lines for each note.
+#' The notes that a reader should see before using the results, with one or more lines for each
 #' @noRd
 fit_notes <- function(fit) {
   c(
@@ -214,7 +216,7 @@ fit_notes <- function(fit) {
   )
 }
 
-# A fixed factor with many levels has no rows in the table of the fixed effects.
+# The note about large factors, which have no rows in the table of the fixed effects.
 large_note <- function(fit) {
   if (!has_large(fit)) {
     return(NULL)
@@ -236,7 +238,7 @@ factor_note <- function(own, fit) {
   strwrap(note, exdent = 2)
 }
 
-# Between what numbers coefficients lie, if there are any.
+# The range of coefficients, if there are any.
 range_note <- function(coefficients) {
   if (all(is.na(coefficients))) {
     return("")
@@ -245,7 +247,7 @@ range_note <- function(coefficients) {
   sprintf(" from %s to %s", range[1L], range[2L])
 }
 
-# What the coefficients of a factor are compared with.
+# The reference of the coefficients of a factor.
 coding_note <- function(own) {
   coding <- own$coding %||% core_coding
   if (!own$has_base) {

@@ -1,12 +1,12 @@
-# Profiles of variances and covariances: what `prof.scale = "varcov"` asks for.
+# Profiles of variances and covariances, for `prof.scale = "varcov"`.
 
-#' What is profiled instead of standard deviations and correlations
+#' The parameters that are profiled instead of standard deviations and correlations
 #'
-#' Variances and covariances of unstructured terms; the correlations that a structure has as
-#' parameters stay.
-#' @param pieces What [profile_pieces()] returned.
-#' @return `pieces` with their kinds, in the order of lme4: the variances of a term before its
-#'   covariances; and `order`, their places among the standard deviations and correlations.
+#' These are the variances and covariances of unstructured terms; correlations that are parameters
+#' of a structure are kept.
+#' @param pieces The result of [profile_pieces()].
+#' @return `pieces` with their kinds, in the order of lme4 (the variances of a term before its
+#'   covariances); and `order`, their positions among the standard deviations and correlations.
 #' @noRd
 covariance_pieces <- function(pieces) {
   kinds <- vapply(pieces, `[[`, "", "kind")
@@ -39,7 +39,7 @@ profiled_values <- function(problem, theta, sigma) {
   values
 }
 
-# A plan of a standard deviation at the root of a variance.
+# The plan of a variance, which is that of its square root.
 of_root <- function(plan) {
   inner <- plan$job
   plan$job <- \(value, state) inner(sqrt(value), state)
@@ -56,11 +56,11 @@ covariance_plan <- function(problem, piece) {
   })
 }
 
-#' Minimizes the criterion with the covariance of the first two effects of a term at a value
+#' Minimizes the criterion with the covariance of the first two effects of a term at a given value
 #'
-#' The covariance is sigma^2 a b, with elements (1, 1) and (2, 1) of Lambda, a > 0 and b: b follows
-#' from a, sigma and the value. Sigma, where it is estimated, is searched by its logarithm.
-#' @param cell The places of a and b in theta.
+#' The covariance is sigma^2 a b, with a > 0 and b the elements (1, 1) and (2, 1) of Lambda: b is a
+#' function of a, sigma and the value. An estimated sigma is optimized on the log scale.
+#' @param cell The positions of a and b in theta.
 #' @noRd
 search_covariance <- function(problem, spec, state, cell, covariance) {
   fit <- problem$fit
@@ -80,10 +80,10 @@ search_covariance <- function(problem, spec, state, cell, covariance) {
   finish_tied(fit, at$spec, at$arguments)
 }
 
-#' What is searched: a, log(sigma) where sigma is estimated, and the `free` arguments of the
-#' criterion
-#' @return A list with `start`, and `place`, a function from what is searched to the `arguments`,
-#'   the `spec`, and a and b.
+#' The parameters of the search: a, the logarithm of an estimated sigma, and the `free` arguments of
+#' the criterion
+#' @return A list of `start`, and `place`, a function of these parameters that returns the
+#'   `arguments`, the `spec`, and a and b.
 #' @noRd
 covariance_tie <- function(fit, spec, state, cell, covariance) {
   arguments <- c(state$theta, free_arguments(fit, state))
@@ -115,7 +115,7 @@ covariance_tie <- function(fit, spec, state, cell, covariance) {
   )
 }
 
-#' The gradient of the criterion in what is searched
+#' The gradient of the criterion in the parameters of the search
 #' @noRd
 tied_slope <- function(fit, tie, at) {
   gradient <- criterion_gradient(fit, at$spec, at$arguments)
@@ -125,10 +125,10 @@ tied_slope <- function(fit, tie, at) {
   c(of_a, of_sigma, gradient[tie$free])
 }
 
-#' The derivative of a linear model's criterion by the logarithm of sigma
+#' The derivative of a linear model's criterion in the logarithm of sigma
 #'
-#' The criterion is a constant plus n log(sigma^2) + r^2 / sigma^2; its values at sigma and at
-#' sigma sqrt(2) tell the last term.
+#' The criterion is a constant plus n log(sigma^2) + r^2 / sigma^2; its values at sigma and sigma
+#' sqrt(2) give the last term.
 #' @noRd
 sigma_slope <- function(fit, at) {
   n <- fit$dev$n_eff

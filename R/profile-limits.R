@@ -1,10 +1,10 @@
-# What is read off a profile: limits, and its other scales.
+# Methods for profiles: confidence limits and other scales.
 
 #' @rdname profile.rlmm
 #' @param object,x A profile.
-#' @param parm Names or numbers of parameters, `"theta_"` or `"beta_"`; default: all that were
-#'   profiled.
-#' @param level Confidence level.
+#' @param parm The names or numbers of parameters, `"theta_"` or `"beta_"`; by default all profiled
+#'   ones.
+#' @param level The confidence level.
 #' @export
 confint.profile.rlmm <- function(object, parm = NULL, level = 0.95, ...) {
   refuse_dots(...)
@@ -31,7 +31,8 @@ select_profiled <- function(parm, labels, is_variance) {
   }
 }
 
-#' Where zeta is at the normal quantiles; the bound of the parameter where it never gets there
+#' The parameter values where zeta equals the normal quantiles, or the bound of the parameter if
+#' zeta doesn't reach them
 #' @noRd
 profile_limits <- function(profile, name, level) {
   rows <- profile[profile$.par == name, ]
@@ -44,10 +45,10 @@ profile_limits <- function(profile, name, level) {
   ifelse(beyond, reached_bounds(profile, name, value), limits)
 }
 
-#' The parameter where zeta has some values, by interpolation
+#' The parameter at given values of zeta, by interpolation
 #'
-#' A standard deviation is nearer to a straight line in zeta than its square, but next to zero,
-#' where the likelihood depends on its square, it is the other way round.
+#' Zeta is closer to linear in a standard deviation than in its square, except next to zero, where
+#' the likelihood is a smooth function of the square.
 #' @noRd
 value_at <- function(zeta, value, wanted, kind) {
   if (!kind %in% c("sd", "sigma", "variance", "residual")) {
@@ -63,7 +64,7 @@ value_at <- function(zeta, value, wanted, kind) {
   if (is_square) found^2 else found
 }
 
-# The bounds of a parameter, `NA` for one that no value of the profile reaches.
+# The bounds of a parameter, `NA` for a bound that the profile doesn't reach.
 reached_bounds <- function(profile, name, value) {
   lower <- attr(profile, "lower")[[name]]
   upper <- attr(profile, "upper")[[name]]
@@ -71,7 +72,7 @@ reached_bounds <- function(profile, name, value) {
   ifelse(reached, c(lower, upper), NA)
 }
 
-#' The parameter as a function of zeta, over the points where zeta rises from the estimate on
+#' The parameter as a function of zeta, over the points where zeta is monotone
 #' @noRd
 monotone_inverse <- function(zeta, value) {
   zeta[!is.finite(value)] <- NA
@@ -82,7 +83,8 @@ monotone_inverse <- function(zeta, value) {
   rising_spline(zeta[rising], value[rising])
 }
 
-# On each side the points at which zeta is further from zero than at all nearer ones.
+# The points on each side at which zeta is further from zero than at all points closer to the
+# estimate.
 rising_points <- function(zeta) {
   centre <- which.min(abs(zeta))
   above <- if (length(centre) > 0L) seq(centre, length(zeta))
@@ -99,7 +101,7 @@ is_record <- function(x) {
   is.finite(x) & x == highest & !duplicated(highest)
 }
 
-# Cubic splines of order four are the more accurate; next to a bound they may turn back.
+# An interpolating cubic spline is more accurate, but may not be monotone next to a bound.
 rising_spline <- function(zeta, value) {
   smooth <- stats::splinefun(zeta, value, method = "fmm")
   between <- seq(
@@ -129,9 +131,9 @@ as.data.frame.profile.rlmm <- function(x, ...) {
 }
 
 #' @rdname profile.rlmm
-#' @param base Base of the logarithm.
-#' @description `logProf()` puts the standard deviations of a profile on a logarithmic scale,
-#'   `varianceProf()` on that of variances.
+#' @param base The base of the logarithm.
+#' @description `logProf()` transforms the standard deviations of a profile to the log scale,
+#'   `varianceProf()` to variances.
 #' @export
 logProf <- function(x, base = exp(1), ...) UseMethod("logProf")
 

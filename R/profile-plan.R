@@ -1,9 +1,9 @@
-# Which kind of fit makes the points of a profile, by the kind of its parameter.
+# Selects how the points of a profile are fitted, by the kind of parameter.
 
-#' How the other parameters are fitted with one at a value
-#' @return A list: `job`, a function of the value and of the `state` of a point
-#'   nearby, what the core is to fit, and `finish`, a function of what it found
-#'   and of the value; or `search`, a function of value and state that fits.
+#' The plan for fitting the other parameters with one at a given value
+#' @return A list: `job`, a function of the value and of the `state` of a point nearby that returns
+#'   a job for the core, and `finish`, a function of its result and the value; or `search`, a
+#'   function of value and state that fits.
 #' @noRd
 refit_plan <- function(problem, name) {
   switch(

@@ -1,10 +1,10 @@
-# Fits with one parameter set to a value and the others fitted again: the points of a profile.
+# The points of a profile: fits with one parameter at a given value and the others optimized.
 
 estimates_sigma <- function(fit) isLMM.rlmm(fit) && !fit$known_sigma
 
-#' A fit of a spec from the theta of a state, with elements of theta held at
-#' values
-#' @param absolute Are these standard deviations of a linear model, that is, theta times sigma?
+#' The job of fitting a spec from the theta of a state, with elements of theta held at given values
+#' @param absolute Whether these are standard deviations of a linear model, that is theta times
+#'   sigma.
 #' @return A list: `spec`, `start`, `control`.
 #' @noRd
 point_job <- function(
@@ -32,10 +32,10 @@ point_job <- function(
   )
 }
 
-# The core stops where a step promises a thousandth of this: zeta then has eight digits.
+# The core stops if a step would gain less than a thousandth of this: zeta then has eight digits.
 points_tolerance <- 1e-5
 
-# What a fit holds, and the elements of theta that a point of the profile holds.
+# The held elements of the fit and those of a point of the profile.
 held_also <- function(held, index, value, absolute) {
   if (absolute) {
     absolute_held <- list(absolute = index, absolute_value = value)
@@ -49,7 +49,7 @@ held_also <- function(held, index, value, absolute) {
   )
 }
 
-#' Where a search starts
+#' The starting value of a search
 #' @noRd
 job_start <- function(fit, spec, theta, state) UseMethod("job_start")
 
@@ -84,8 +84,8 @@ beta_plan <- function(problem, name) {
   )
 }
 
-# A function of a value and a state that returns the job of fitting the others with coefficient
-# `at` of the `p` held at the value.
+# A function of a value and a state that returns the job of fitting the other parameters with
+# coefficient `at` of `p` held at the value.
 coefficient_holder <- function(problem, at, p) {
   spec <- problem$spec
   if (!is.null(spec$sums)) {
@@ -93,7 +93,7 @@ coefficient_holder <- function(problem, at, p) {
       replace(spec, "sums", list(hold_column(spec$sums, at, value)))
     }
   } else if (isLMM.rlmm(problem$fit)) {
-    # The core takes the column out of sums that all points share.
+    # The core removes the column from cross-products that all points share.
     return(\(value, state) {
       job <- point_job(problem, spec, state)
       c(job, list(column = at, value = value))
@@ -104,7 +104,7 @@ coefficient_holder <- function(problem, at, p) {
   \(value, state) point_job(problem, with_value(value), state)
 }
 
-# A function that returns the spec without column `at` of X, whose coefficient has the value.
+# A function of a value that returns the spec without column `at` of X, whose coefficient is held.
 column_holder <- function(spec, at, p) {
   own <- select_columns(spec$x, at)
   column <- column_matrix(own, length(spec$y))[, 1L]
@@ -151,8 +151,8 @@ with_all_beta <- function(problem, found) {
 # sigma, and the correlation of the first two depends on two elements. So the effects of the term
 # are put in an order in which those that are profiled come first.
 
-#' A plan with the effects of a term in the order that its parameter wants
-#' @param plan A function of the spec in this order: its `job` or `search`.
+#' A plan with the effects of a term permuted as its parameter requires
+#' @param plan A function of the permuted spec that returns its `job` or `search`.
 #' @noRd
 in_order <- function(problem, piece, plan) {
   order <- effect_order(problem, piece)
@@ -182,7 +182,7 @@ effect_order <- function(problem, piece) {
   c(piece$effects, setdiff(all, piece$effects))
 }
 
-#' The spec with the effects of one term in another order
+#' The spec with the effects of one term permuted
 #' @noRd
 permuted_spec <- function(problem, term, order) {
   spec <- problem$spec
@@ -207,7 +207,7 @@ is_permuted <- function(term, order) {
   is_unstructured(term$structure) && k > 1L && is.unsorted(order)
 }
 
-#' Theta of the same covariance with the effects of one term in another order
+#' The theta of the same covariance with the effects of one term permuted
 #' @noRd
 permuted_theta <- function(problem, term, order, theta) {
   own <- problem$fit$random[[term]]
@@ -229,8 +229,8 @@ cor_plan <- function(problem, piece) {
     return(element_plan(problem, piece))
   }
   own <- problem$fit$random[[piece$term]]
-  # Elements (2, 1) and (2, 2) of Lambda are r rho and r sqrt(1 - rho^2), beside element (1, 1),
-  # whose sign is that of the covariance.
+  # Elements (2, 1) and (2, 2) of Lambda are r rho and r sqrt(1 - rho^2); the sign of element (1, 1)
+  # is that of the covariance.
   tied <- own$theta[c(2L, length(own$columns) + 1L)]
   first <- own$theta[[1L]]
   in_order(problem, piece, \(spec) {
@@ -240,7 +240,7 @@ cor_plan <- function(problem, piece) {
   })
 }
 
-# A correlation that is an element of theta is held as one.
+# The plan of a correlation that is an element of theta, which is held.
 element_plan <- function(problem, piece) {
   term <- problem$fit$random[[piece$term]]
   rhos <- term$theta[!is_scale(term)]
@@ -254,11 +254,11 @@ element_plan <- function(problem, piece) {
   )
 }
 
-#' Correlations by lag with that of one lag set to a value, so that they stay
-#' those of a covariance matrix
+#' Correlations by lag, with that of one lag set to a value, such that the matrix stays positive
+#' semidefinite
 #'
-#' The matrix of the correlations is mixed with that of cos(omega j) at lag j,
-#' which is positive semi-definite, and has 1 (omega = 0) or -1 at the lag.
+#' The correlation matrix is mixed with that of cos(omega j) at lag j, which is positive
+#' semidefinite and has 1 (omega = 0) or -1 at the lag.
 #' @noRd
 with_correlation_at <- function(rho, lag, value) {
   omega <- if (value < rho[lag]) pi / lag else 0
@@ -269,8 +269,8 @@ with_correlation_at <- function(rho, lag, value) {
 }
 
 #' Minimizes the criterion with two elements of theta in a fixed ratio
-#' @param first The element of theta that must be positive, as their common length must be: with
-#'   the other sign of either the correlation would have it, too.
+#' @param first The element of theta that must be positive, like the common length of both:
+#'   otherwise their signs could be exchanged with the same correlation.
 #' @noRd
 search_tied <- function(problem, spec, state, tied, first, rho) {
   theta <- state$theta
@@ -306,7 +306,7 @@ tied_tolerances <- list(
   iter.max = 200L
 )
 
-#' What the criterion is a function of beside theta
+#' The arguments of the criterion in addition to theta
 #' @noRd
 free_arguments <- function(fit, state) UseMethod("free_arguments")
 

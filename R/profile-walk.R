@@ -1,12 +1,12 @@
-# The way of a profile: from the estimate to both sides, in steps as long as the
-# last ones promise. All parameters go together, a point on each side at a time.
+# Computes the points of profiles from the estimate to both sides, with step lengths from the
+# previous points. All parameters proceed together, by one point on each side at a time.
 
 #' The points of all profiles
 #' @param names The parameters.
-#' @param pace Of zeta: its `limit`, the `step` from one point to the next, the number of points on
-#'   a side (`maxpts`), at most, and the `mark`, the distance at which a point is wanted.
-#' @return A list of walks, with the fields of `start_walk()`: two for each
-#'   parameter, below and above the estimate.
+#' @param pace A list about zeta: its `limit`, the `step` between points, the largest number of
+#'   points on a side (`maxpts`), and the `mark`, a value near which a point is wanted.
+#' @return A list of walks with the fields of `start_walk()`: two for each parameter, below and
+#'   above the estimate.
 #' @noRd
 walk_all <- function(problem, names, pace) {
   plan_of <- problem$plan %||% refit_plan
@@ -48,8 +48,7 @@ walk_on <- function(problem, plans, walks, pace) {
   )
 }
 
-#' A walk that begins: where it comes from (`centre`), where it stands (`last`),
-#' how far it goes next (`stride`), what it found (`points`)
+#' A new walk: its `centre`, its `last` point, the next step (`stride`), and its `points`
 #' @noRd
 start_walk <- function(problem, name, side, pace) {
   range <- if (side < 0) problem$lower else problem$upper
@@ -78,8 +77,8 @@ profile_centre <- function(problem, name) {
   )
 }
 
-# A first guess of the distance that changes zeta by one: the standard error, or a share of the
-# estimate.
+# An initial guess of the distance that changes zeta by one: the standard error, or a fraction of
+# the estimate.
 first_step <- function(problem, name) {
   fit <- problem$fit
   guess <- switch(
@@ -95,7 +94,7 @@ first_step <- function(problem, name) {
   if (is.finite(guess) && guess > 0) guess else 1
 }
 
-# A share of what the covariance is at a correlation of one.
+# A fraction of the covariance at a correlation of one.
 covariance_step <- function(problem, name) {
   piece <- problem$pieces[[name]]
   is_own <- vapply(
@@ -110,7 +109,7 @@ covariance_step <- function(problem, name) {
   0.3 * max(sqrt(prod(variances)), least)
 }
 
-# The next value: the bound itself, if it is beyond it or hardly before it.
+# The next value, which is the bound if it is beyond the bound or close to it.
 with_next_value <- function(walk) {
   value <- walk$last$value + walk$side * walk$stride
   left <- walk$side * (walk$bound - value)
@@ -120,10 +119,10 @@ with_next_value <- function(walk) {
 
 # Points at the limits --------------------------------------------------------
 
-#' Walks with a point next to where the limits are
+#' Adds a point near each confidence limit
 #'
-#' Between points limits are interpolated, which is not accurate where zeta turns, as next to a
-#' bound. The point at an interpolated limit makes it accurate; more are rarely needed.
+#' Limits are interpolated between points, which is inaccurate where zeta bends, as next to a bound.
+#' A point at the interpolated limit makes it accurate; more points are rarely needed.
 #' @noRd
 with_marks <- function(problem, plans, walks, pace) {
   for (round in 1:3) {
@@ -142,8 +141,8 @@ with_marks <- function(problem, plans, walks, pace) {
   walks
 }
 
-#' A walk that goes to where zeta is expected to be at the mark; `NULL` if there is a point already,
-#' or none to be expected
+#' A walk to the value where zeta is expected to equal the mark; `NULL` if there is a point already,
+#' or none is expected
 #' @noRd
 marked_walk <- function(problem, walks, walk, pace) {
   own <- Filter(\(other) other$name == walk$name, unname(walks))
@@ -172,7 +171,7 @@ with_point_between <- function(problem, walk, found) {
   walk
 }
 
-# The points of both walks of a parameter and its estimate, from below to above.
+# The points of both walks of a parameter and its estimate, in ascending order.
 walk_points <- function(problem, own) {
   centre <- list(profile_centre(problem, own[[1L]]$name))
   c(rev(own[[1L]]$points), centre, own[[2L]]$points)
@@ -180,7 +179,7 @@ walk_points <- function(problem, own) {
 
 # Fits ------------------------------------------------------------------------
 
-#' The fits at the values of some walks; `NULL` where there is none
+#' The fits at the values of walks; `NULL` for walks without a value
 #' @noRd
 fit_points <- function(problem, plans, walks) {
   plans <- lapply(walks, \(walk) plans[[walk$name]])
@@ -196,7 +195,7 @@ searched_point <- function(plan, walk) {
   or_nothing(plan$search(walk$value, state))
 }
 
-# The points of plans with a job for the core, which works at them in parallel.
+# The points of plans with a job for the core, which are fitted in parallel.
 fitted_points <- function(problem, plans, walks) {
   job <- \(plan, walk) plan$job(walk$value, start_state(problem, walk))
   fits <- core_fit_each(Map(job, plans, walks), isLMM.rlmm(problem$fit))
@@ -209,26 +208,25 @@ fitted_points <- function(problem, plans, walks) {
   Map(finish, fits, plans, walks)
 }
 
-# The state from which a point is searched. Along a fixed effect theta is smooth.
+# The state from which the search for a point starts. Along a fixed effect theta is smooth.
 start_state <- function(problem, walk) {
   is_smooth <- problem$kinds[[walk$name]] == "beta" &&
     all(vapply(problem$fit$random, has_any_theta, NA))
   if (is_smooth) state_ahead(walk) else walk$last$state
 }
 
-# Whether each value of theta is that of a covariance.
+# Whether every value of theta corresponds to a covariance.
 has_any_theta <- function(term) {
   is_unstructured(term$structure) || all(is_scale(term))
 }
 
-# How many points say where the next one is: a polynomial of degree three.
+# The number of points for extrapolation by a polynomial, of degree three.
 most_nodes <- 4L
 
-#' What the last points of a walk promise at its next value: their theta, on a
-#' polynomial in the value
+#' The theta at the next value of a walk, by polynomial extrapolation of the last points
 #'
-#' A search that begins there has hardly a step to go. Elements that would change their sign, or
-#' that would go much further than last time, stay where they are.
+#' A search that starts there needs hardly any steps. Elements that would change sign, or change
+#' much more than in the last step, are kept.
 #' @noRd
 state_ahead <- function(walk) {
   state <- walk$last$state
@@ -248,7 +246,7 @@ state_ahead <- function(walk) {
   state
 }
 
-# The weights of values at nodes in the value at x of the polynomial through them.
+# The Lagrange weights at x for the nodes.
 lagrange_weights <- function(nodes, x) {
   weight <- \(i) {
     others <- nodes[-i]
@@ -257,7 +255,7 @@ lagrange_weights <- function(nodes, x) {
   vapply(seq_along(nodes), weight, 1)
 }
 
-# The core's coefficients of a fit that estimates a shape end with its logarithm.
+# Separates the logarithm of an estimated shape, which is the last of the core's coefficients.
 with_shape_apart <- function(found, fit) {
   if (!estimates_shape(fit$glmm)) {
     return(found)
@@ -272,8 +270,8 @@ or_nothing <- function(expr) {
   tryCatch(expr, rlmm_error = \(cnd) NULL)
 }
 
-#' A walk after the fit at its next value: a point further, or about to try a
-#' nearer one, if zeta rose by much more than a step
+#' A walk after the fit at its next value: with one more point, or with a smaller step to try if
+#' zeta increased by much more than a step
 #' @noRd
 after_fit <- function(problem, walk, found, pace) {
   point <- profile_point(problem, walk, found)
@@ -302,11 +300,12 @@ with_point <- function(walk, point, pace) {
   walk
 }
 
-#' The fit with the lower deviance of those in which one of two correlated effects has no variance
+#' The better of the two fits in which one of two correlated effects has no variance
 #'
-#' Their correlation can be anything there, so that no point of its profile has a larger deviance:
-#' far from the estimate this is the optimum, and the one that continues those before it isn't.
-#' @return The fit; `NULL` for other parameters, and where variances aren't parameters.
+#' Their correlation is then arbitrary, so that no point of its profile has a larger deviance: far
+#' from the estimate this may be the optimum, while the continuation of earlier points is only a
+#' local one.
+#' @return The fit; `NULL` for other parameters, and if variances aren't parameters.
 #' @noRd
 without_correlation <- function(problem, plan_of, name) {
   piece <- problem$pieces[[name]]
@@ -344,7 +343,7 @@ profile_point <- function(problem, walk, found) {
     found <- if (found$objective > bound$objective) bound else found
   }
   if (is.null(found)) {
-    # What the fits tend to there, as those with a residual variance of zero.
+    # At a bound this is the limit of fits, such as those with a residual variance of zero.
     is_limit <- walk$value == walk$bound
     return(if (is_limit) replace(walk$last, "value", list(walk$bound)))
   }
@@ -371,7 +370,7 @@ warn_better_fit <- function(gain) {
   )
 }
 
-# How far to go so that zeta grows by a step, as it did from the last point to this one.
+# The distance for the next step in zeta, from the slope between the last two points.
 next_stride <- function(last, point, step) {
   rise <- abs(point$zeta) - abs(last$zeta)
   ratio <- if (rise > 0) step / rise else 2

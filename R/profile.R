@@ -1,44 +1,46 @@
-# The profile of the likelihood: each parameter in turn is set to values around its estimate, and
-# the others are fitted again.
+# Profile likelihood: each parameter in turn is set to values around its estimate, and the others
+# are optimized.
 
 #' Likelihood profiles
 #'
-#' Sets each parameter to values on both sides of its estimate, fits the others again by maximum
-#' likelihood, and records zeta, the signed root of the increase in the deviance. If the estimate
-#' were normally distributed, zeta would be a straight line; [confint()] of the profile reads limits
-#' off it.
+#' Sets each parameter to values on both sides of its estimate, optimizes the other parameters by
+#' maximum likelihood, and records zeta, the signed square root of the increase in the deviance. If
+#' the estimate were normally distributed, zeta would be linear in the parameter. [confint()] of the
+#' profile computes confidence limits.
 #'
-#' Profiled are the standard deviations and correlations of the random effects, the residual
-#' standard deviation and the fixed effects, as lme4 does; also with covariance structures, and for
-#' generalized models, whose dispersion or other parameter of the family, if it is estimated, is
-#' fitted again at each point (lme4 holds the theta of `glmer.nb()`), but has no profile of its own.
-#' A fit by REML is fitted by maximum likelihood first. Beside the points at equal distances of zeta
-#' there is one next to each limit of level 95 %, so that these are accurate.
-#' Parameters that are held are left out. A standard deviation goes down to zero, a correlation to
-#' the ends of its range; far from its estimate the optimum may be where one of the two effects has
-#' no variance, so that the correlation doesn't matter: zeta stays the same from there on, and the
-#' limit is the end of the range. (lme4 goes on with a local optimum, or warns.)
+#' As in lme4, the profiled parameters are the standard deviations and correlations of the random
+#' effects, the residual standard deviation and the fixed effects. This also works with covariance
+#' structures and for generalized models; an estimated dispersion or shape of the family is
+#' optimized at each point (lme4 holds the theta of `glmer.nb()`), but not profiled itself. A REML
+#' fit is first refitted by maximum likelihood. In addition to points at equal distances in zeta
+#' there is one near each 95 % limit, which makes these accurate. Held parameters are not profiled.
+#' A standard deviation is profiled down to zero, and a correlation to the ends of its range. Far
+#' from its estimate the optimum may have no variance of one of the two effects, so that the
+#' correlation doesn't matter: zeta is constant from there on, and the limit is the end of the
+#' range. (lme4 continues with a local optimum, or warns.)
 #'
-#' The points of all parameters are fitted in parallel threads, each from the one before it
-#' (`rlmm_control(threads = )`). statsmodels' `profile_re()` is
-#' `profile(fit, which = "theta_", prof.scale = "varcov")`.
+#' The points of all parameters are fitted in parallel threads, each starting from the one before it
+#' (`rlmm_control(threads = )`). `profile_re()` of statsmodels corresponds to `profile(fit, which =
+#' "theta_", prof.scale = "varcov")`.
 #'
-#' @param fitted A fit.
-#' @param which Which parameters: their names or numbers, `"theta_"` (the variance parameters) or
-#'   `"beta_"` (the fixed effects); default: all.
-#' @param alphamax Profiles extend to where the limits of level `1 - alphamax` would be, of a region
-#'   for all parameters.
-#' @param maxpts Number of points on each side, at most.
-#' @param delta.cutoff The distance of neighbouring points in zeta, as a share of where the profile
-#'   ends.
-#' @param signames Name the variance parameters `.sig01` and so on? Otherwise `"sd_Days|Subject"`.
-#' @param prof.scale `"sdcor"`: standard deviations and correlations; `"varcov"`: variances, also of
-#'   the residuals, and covariances, the variances of a term first, as lme4 has them. Structures
-#'   such as `cs()` have correlations as parameters, which stay correlations.
-#' @param ... Arguments of lme4's method that steer its optimizer, such as `optimizer`, `devtol` or
-#'   `parallel`: they have no effect, and a message says so.
-#' @return A data frame of class `"profile.rlmm"`: a row per point, with `.zeta`, the values of all
-#'   parameters, and `.par`, the parameter that was set.
+#' @param fitted A fitted model.
+#' @param which The parameters to profile: names or numbers, `"theta_"` (the variance parameters) or
+#'   `"beta_"` (the fixed effects); by default all.
+#' @param alphamax Profiles extend to the limits of a joint confidence region of all parameters with
+#'   level `1 - alphamax`.
+#' @param maxpts The largest number of points on each side.
+#' @param delta.cutoff The distance of neighbouring points in zeta, as a fraction of the largest
+#'   zeta.
+#' @param signames Whether to name the variance parameters `.sig01` and so on; if `FALSE`, names are
+#'   like `"sd_Days|Subject"`.
+#' @param prof.scale The scale of the variance parameters: `"sdcor"` for standard deviations and
+#'   correlations; `"varcov"` for variances, also of the residuals, and covariances, with the
+#'   variances of a term first, as in lme4. Correlations that are parameters of structures such as
+#'   `cs()` stay correlations.
+#' @param ... Arguments of lme4's method that control its optimizer, such as `optimizer`, `devtol`
+#'   or `parallel`, have no effect and give a message.
+#' @return A data frame of class `"profile.rlmm"` with a row for each point: `.zeta`, the values of
+#'   all parameters, and `.par`, the name of the profiled parameter.
 #' @examples
 #' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
 #' pr <- profile(fit)
@@ -137,8 +139,8 @@ lme4_profile_arguments <- c(
 )
 
 #' The profile of some parameters of a problem
-#' @param limit How far zeta goes.
-#' @param cutoff The length of a step, as a share of the limit.
+#' @param limit The largest zeta.
+#' @param cutoff The step length as a fraction of the limit.
 #' @param level The level of the limits next to which points are wanted.
 #' @noRd
 profile_of <- function(
@@ -175,12 +177,12 @@ new_profile <- function(table, wanted, problem) {
 
 # What is profiled ----------------------------------------------------------
 
-#' All that a profile needs of a fit: the fit by maximum likelihood, its spec, its parameters
+#' The problem of a profile: the ML fit, its spec and its parameters
 #' @noRd
 profile_problem <- function(fit, signames, scale = "sd") {
   check_fit(fit, "fitted")
   check_profiled(fit)
-  # Whether the fit is singular has been told.
+  # Messages about singularity were given for the original fit.
   fit <- suppressMessages(refitML(fit), classes = "rlmm_message")
   places <- profiled_places(fit, signames, scale)
   labels <- names(places$variances)
@@ -189,12 +191,12 @@ profile_problem <- function(fit, signames, scale = "sd") {
   problem$spec <- fit_spec(fit)
   problem$deviance <- fit$optsum$fmin
   held <- held_names(fit, labels, places$pieces)
-  # The core holds coefficients of its own coding only.
+  # The core can only hold coefficients of its own coding.
   problem$held <- c(held, coding_dependent_coefficients(fit))
   problem
 }
 
-#' The estimates of parameters to profile, and what is known of each
+#' The estimates of the parameters to profile, with the properties of each
 #' @noRd
 profiled_parameters <- function(fit, variances, pieces, beta) {
   of_pieces <- vapply(pieces, `[[`, "", "kind")
@@ -212,7 +214,7 @@ profiled_parameters <- function(fit, variances, pieces, beta) {
   )
 }
 
-#' The variance parameters that are profiled, and where they stand
+#' The variance parameters to profile, and their positions
 #' @return A list: `variances`, their values by name; `pieces` and `order` of them.
 #' @noRd
 profiled_places <- function(fit, signames, scale) {
@@ -248,7 +250,7 @@ kind_lower <- c(
 )
 kind_upper <- replace(-kind_lower, kind_lower == 0, Inf)
 
-# Standard deviations and correlations, sigma among them if it is estimated, by name.
+# Standard deviations, correlations and an estimated sigma, by name.
 profiled_variances <- function(fit, signames) {
   variances <- variance_map(fit, "sd", sigma = effects_sigma(fit))$value
   if (!estimates_sigma(fit)) {
@@ -274,7 +276,7 @@ check_profiled <- function(fit) {
   }
 }
 
-#' Why a fit has no profiles; `NULL` if it has
+#' The reason why a fit has no profiles; `NULL` if it has
 #' @noRd
 not_profiled <- function(fit) {
   if (!has_spec(fit)) {
@@ -290,7 +292,7 @@ not_profiled <- function(fit) {
   }
 }
 
-# Names of what is held, and can't be profiled.
+# The names of held parameters, which can't be profiled.
 held_names <- function(fit, labels, pieces) {
   held <- held_index(fit)
   is_held <- vapply(
@@ -304,8 +306,8 @@ held_names <- function(fit, labels, pieces) {
   c(labels[is_held], names(fit$held))
 }
 
-#' Where each variance parameter stands: a list of `kind`, `term`, and its effects or its element of
-#' theta
+#' The position of each variance parameter: a list of `kind`, `term`, and its effects or its element
+#' of theta
 #' @noRd
 profile_pieces <- function(fit, n) {
   pieces <- unlist(
@@ -345,7 +347,7 @@ cell_pieces <- function(term, index) {
 
 # Rows ------------------------------------------------------------------------
 
-#' The points of one parameter, from below its estimate to above it, a row each
+#' The points of one parameter in ascending order, with a row for each
 #' @noRd
 profile_rows <- function(problem, name, walks) {
   own <- Filter(\(walk) walk$name == name, walks)
@@ -365,7 +367,7 @@ profile_row <- function(problem, name, point) {
   state$beta[names(fit$beta) %in% coding_dependent_coefficients(fit)] <- NA
   row <- c(point$zeta, variances, state$beta)
   names(row) <- c(".zeta", names(problem$values))
-  # The profiled parameter is as it was set, without the rounding errors of the way there.
+  # The profiled parameter has exactly the value that was set.
   row[[name]] <- point$value
   row
 }

@@ -1,12 +1,12 @@
-# Progress of many fits: told to package progressr where that is loaded, and otherwise shown on a
-# bar of package cli, if that is installed.
+# Progress of many fits: reported to package progressr if it is loaded, and otherwise shown on a bar
+# of package cli if that is installed.
 
-#' Who is to be told how many of many fits are done
-#' @param n How many there are in all.
-#' @param what A word for what is done.
-#' @param show Is a bar wanted? `NULL`: in an interactive session.
-#' @param env The frame that the bar ends with.
-#' @return A function of the number that are done, or `NULL` where nobody is to be told.
+#' The function that reports how many of many fits are completed
+#' @param n The total number of fits.
+#' @param what A word for the fits.
+#' @param show Whether to show a bar; by default in an interactive session.
+#' @param env The frame at whose end the bar is removed.
+#' @return A function of the number of completed fits, or `NULL` if progress isn't reported.
 #' @noRd
 progress_teller <- function(n, what, show = NULL, env = parent.frame()) {
   if (isFALSE(show) || n < 2L) {
@@ -20,7 +20,7 @@ progress_teller <- function(n, what, show = NULL, env = parent.frame()) {
   }
 }
 
-# progressr counts steps, and shows them as its handlers say, if there are any.
+# A reporter for progressr, which counts steps and passes them to its handlers.
 progressr_teller <- function(n, what, env) {
   step <- progressr_step(n, NULL, env)
   told <- new.env()
@@ -31,7 +31,7 @@ progressr_teller <- function(n, what, env) {
   }
 }
 
-#' A function of progressr that counts one of many, in any process; `NULL`: nobody is to be told
+#' A progressr function that counts one step, in any process; `NULL` if progress isn't reported
 #' @noRd
 progressr_step <- function(n, show, env = parent.frame()) {
   if (isFALSE(show) || !isNamespaceLoaded("progressr")) {
@@ -47,13 +47,13 @@ cli_teller <- function(n, what, env) {
   }
 }
 
-#' Fits of many, some at a time if somebody is to be told
+#' Fits many models, in portions if progress is reported
 #'
-#' Each fit is the same in whichever portion.
-#' @param fit_some A function of the numbers of some: its list has a column of each matrix, or an
-#'   element of each vector, for each of them, and `done` (`FALSE`: the user didn't wait for it).
-#' @param tell What [progress_teller()] returns.
-#' @return What `fit_some()` returns of all.
+#' The results don't depend on the portions.
+#' @param fit_some A function of fit numbers that returns a list with a column of each matrix, or an
+#'   element of each vector, for each of them, and `done` (`FALSE` for fits after an interrupt).
+#' @param tell The result of [progress_teller()].
+#' @return The result of `fit_some()` for all fits.
 #' @noRd
 in_portions <- function(n, fit_some, tell) {
   if (is.null(tell)) {
@@ -71,7 +71,7 @@ in_portions <- function(n, fit_some, tell) {
   as_undone(join_portions(found), n)
 }
 
-# At most fifty portions, and none so small that threads wait for each other.
+# At most fifty portions, large enough to keep all threads busy.
 portions <- function(n) {
   size <- max(16L, ceiling(n / 50))
   unname(split(seq_len(n), ceiling(seq_len(n) / size)))
@@ -84,7 +84,7 @@ join_portions <- function(found) {
   do.call(Map, c(list(join), found))
 }
 
-# Results of all n fits: missing values for those whose portion was not begun.
+# Results of all n fits, missing for those whose portion was not begun.
 as_undone <- function(found, n) {
   n_undone <- n - length(found$done)
   if (n_undone == 0L) {

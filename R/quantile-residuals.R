@@ -1,9 +1,10 @@
-# Quantile residuals: each observation's place in its distribution, as a standard normal number.
+# Quantile residuals: the normal quantile of each observation's probability under the fitted
+# distribution.
 
 #' Quantile residuals of a fit, given its random effects
 #'
-#' In the upper half the probabilities are those above an observation: near one, those below it have
-#' no digits left.
+#' Above the median the upper tail probability is used, since the lower one loses its digits near
+#' one.
 #' @noRd
 quantile_residuals <- function(
   fit,
@@ -28,7 +29,7 @@ quantile_residuals <- function(
   r
 }
 
-# A function of responses, and of whether their lower tail is meant.
+# A function of responses and of whether the lower tail is wanted.
 tail_probability <- function(fit, row, weights) {
   dispersion <- fit$sigma^2 / ifelse(weights == 0, 1, weights)
   shape <- fit$glmm$shape
@@ -44,14 +45,14 @@ tail_probability <- function(fit, row, weights) {
   }
 }
 
-# Normal quantiles from the smaller of both tails, which has the more digits.
+# Normal quantiles from the smaller tail probability, which has more digits.
 normal_quantiles <- function(below, above) {
   lower <- stats::qnorm(below)
   upper <- stats::qnorm(above, lower.tail = FALSE)
   ifelse(below < above, lower, upper)
 }
 
-#' Random numbers between 0 and 1; with a seed, the state of the generator is restored
+#' Uniform random numbers; with a seed, the state of the generator is restored
 #' @noRd
 uniform_shares <- function(n, seed) {
   check_seed(seed)

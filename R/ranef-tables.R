@@ -1,16 +1,17 @@
 #' Tables of the random effects and of their conditional standard deviations
 #'
-#' For each grouping factor a data frame with a row per level: `raneftables()` has the conditional
-#' modes of the random effects, `condVartables()` their conditional standard deviations and
-#' correlations, those between the terms of a factor too. The names are those of MixedModels.jl.
+#' For each grouping factor a data frame with a row for each level: `raneftables()` has the
+#' conditional modes of the random effects, `condVartables()` their conditional standard deviations
+#' and correlations, including those between the terms of a factor. The names are those of
+#' MixedModels.jl.
 #'
-#' @param object A fit.
-#' @param uscale Return the modes on the spherical scale, `u` with `b = Lambda u`?
-#' @param ... Not used; anything here is an error.
-#' @return A list of data frames, named by the grouping factors. The first column, named as the
-#'   factor, has its levels; those of `raneftables()` then the effects, those of `condVartables()`
-#'   for each effect `sd_` and its name, for each pair `cor_` and theirs.
-#' @seealso [ranef()][ranef.rlmm], [condVar()], which these tables are of.
+#' @param object A fitted model.
+#' @param uscale Whether to return the modes on the spherical scale, `u` with `b = Lambda u`.
+#' @param ... Not used; any argument here is an error.
+#' @return A list of data frames named by grouping factor. The first column has the name of the
+#'   factor and contains its levels; then `raneftables()` has a column for each effect, and
+#'   `condVartables()` a column `sd_<effect>` for each effect and `cor_<effects>` for each pair.
+#' @seealso [ranef()][ranef.rlmm] and [condVar()] for the same quantities in lme4's form.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' head(raneftables(fit)$Subject)
@@ -24,7 +25,7 @@ raneftables <- function(object, uscale = FALSE, ...) {
   Map(level_table, names(tables), unclass(tables))
 }
 
-# Levels as the first column, under the name of their factor.
+# Adds the levels as the first column, under the name of their factor.
 level_table <- function(group, table) {
   columns <- c(list(rownames(table)), as.list(table))
   names(columns)[1L] <- group

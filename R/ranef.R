@@ -3,22 +3,25 @@
 #' The modes (for a linear mixed model also the means) of the random effects given the data, at the
 #' estimated parameters.
 #'
-#' The result has lme4's class as well as ours, so that lme4's `dotplot()` and `qqmath()` draw it
-#' when lme4 is loaded.
+#' The result also has the class of lme4, so that lme4's `dotplot()` and `qqmath()` draw it if lme4
+#' is loaded.
 #'
-#' @param object A fit.
-#' @param condVar Attach the conditional covariance matrices as attribute `"postVar"`? A fit that
-#'   doesn't hold its data (`slim = TRUE` in [rlmm_control()]) can't; by the iterative engine they
-#'   take a solve per level, and come on request only.
-#' @param drop Return vectors instead of data frames for factors with one random effect per level?
-#' @param whichel Names of the grouping factors to return.
-#' @param postVar lme4's old name of `condVar`.
-#' @param uscale Return the modes on the spherical scale, `u` with `b = Lambda u`? They come without
-#'   conditional variances.
+#' @param object A fitted model.
+#' @param condVar Whether to attach the conditional covariance matrices as the attribute
+#'   `"postVar"`. They need a fit with its data (not `slim = TRUE` in [rlmm_control()]); with the
+#'   iterative engine they need a solve for each level and are only computed if `condVar = TRUE` is
+#'   given.
+#' @param drop Whether to return vectors instead of data frames for factors with one random effect
+#'   per level.
+#' @param whichel The names of the grouping factors to return.
+#' @param postVar The old name of `condVar` in lme4.
+#' @param uscale Whether to return the modes on the spherical scale, `u` with `b = Lambda u`,
+#'   without conditional variances.
 #' @param ... Not used.
-#' @return A list of class `"ranef.mer"`: for each grouping factor a data frame, one row per level
-#'   and one column per effect. With `condVar = TRUE` it has the attribute `"postVar"`: a k x k x l
-#'   array, or if several terms share the factor, a list of those, one per term.
+#' @return A list of class `"ranef.mer"` with a data frame for each grouping factor, which has a row
+#'   for each level and a column for each effect. With `condVar = TRUE` each has the attribute
+#'   `"postVar"`: a k x k x l array, or if several terms share the factor, a list of such arrays,
+#'   one for each term.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' modes <- ranef(fit)
@@ -51,7 +54,7 @@ ranef.rlmm <- function(
   structure(tables, class = c("ranef.rlmm", "ranef.mer"))
 }
 
-# For each grouping factor the effects of its terms, side by side.
+# The effects of the terms of each grouping factor, side by side.
 mode_tables <- function(fit, wanted, modes) {
   groups <- term_groups(fit)
   tables <- lapply(wanted, \(group) bind_modes(modes[groups == group]))
@@ -121,7 +124,7 @@ check_groups <- function(whichel, groups) {
 }
 
 #' @rdname ranef.rlmm
-#' @param x What `ranef()` returned.
+#' @param x The result of `ranef()`.
 #' @export
 as.data.frame.ranef.rlmm <- function(x, ...) {
   warn_of_dots(..., also = data_frame_arguments)
@@ -155,8 +158,8 @@ undrop_table <- function(table) {
   out
 }
 
-#' One row per level and effect; levels ordered by the first effect, as lme4 does, so that a plot is
-#' a caterpillar.
+#' A table with a row for each level and effect; as in lme4, levels are ordered by the first effect,
+#' as in a caterpillar plot
 #' @noRd
 modes_table <- function(group, table) {
   levels <- rownames(table)

@@ -1,34 +1,34 @@
 #' Tests of the random effects
 #'
-#' `ranova()` fits each model that has one random effect less, and compares them by
-#' likelihood-ratio tests, those of a fit by REML by its restricted likelihood: lmerTest's function
-#' and table, also for generalized models, with a p-value more, `Pr(>mixture)`.
+#' Fits each model with one random effect less, and compares it with the fit by a likelihood-ratio
+#' test (for a REML fit, by the restricted likelihood). Function and table are those of lmerTest,
+#' also for generalized models, with the additional p-value `Pr(>mixture)`.
 #'
-#' @section What is left out: As in lmerTest a term `(a + b | g)` is reduced to `(b | g)` and to `(a
+#' @section Reduced models: As in lmerTest, a term `(a + b | g)` is reduced to `(b | g)` and to `(a
 #' | g)`, `(a | g)` to `(1 | g)`, and `(1 | g)` is removed. An effect that is part of an interaction
-#' in the same term stays. With `reduce.terms = FALSE` whole terms are removed. A model without any
-#' random effect is the one in which all variances are zero.
+#' in the same term is kept. With `reduce.terms = FALSE` whole terms are removed. The model without
+#' any random effects is the one with all variances zero.
 #'
-#' @section P-values: `Pr(>Chisq)` is the naive one, from the chi-squared distribution with as many
-#' degrees of freedom as there are parameters less. A variance of zero is at the edge of what it can
-#' be, where this is too large. For one effect (with its variance, and its covariances with the k
-#' others of the term) the distribution in large samples is an even mixture of those with k and k +
-#' 1 degrees of freedom (Stram and Lee 1994): `Pr(>mixture)`. For several effects at once it is
-#' `NA`.
+#' @section P-values: `Pr(>Chisq)` is the naive p-value, from the chi-squared distribution with
+#' degrees of freedom equal to the difference in the number of parameters. It is too large, since a
+#' variance of zero is on the boundary of the parameter space. For a single effect (its variance and
+#' its covariances with the k others of the term) the large-sample distribution is an equal mixture
+#' of chi-squared distributions with k and k + 1 degrees of freedom (Stram and Lee 1994):
+#' `Pr(>mixture)`. For several effects at once it is `NA`.
 #'
-#' With `method = "RLRT"` there is `Pr(>RLRT)` as well, which doesn't need large samples. If the
-#' model has one variance, it is from the exact distribution (Crainiceanu and Ruppert 2004: what
-#' RLRsim does), of which `nsim` values are simulated; otherwise from a parametric bootstrap: `nsim`
-#' responses of the smaller model, to which both are fitted.
+#' With `method = "RLRT"` there is also `Pr(>RLRT)`, which doesn't rely on large samples. If the
+#' model has a single variance, it is computed from `nsim` simulated values of the exact
+#' distribution (Crainiceanu and Ruppert 2004, as in RLRsim); otherwise from a parametric bootstrap
+#' with `nsim` responses of the smaller model, to which both models are fitted.
 #'
-#' @param model A fit.
-#' @param reduce.terms Reduce terms to smaller ones, instead of removing them?
-#' @param method `"LRT"`, or `"RLRT"` to simulate as well.
+#' @param model A fitted model.
+#' @param reduce.terms Whether to reduce terms to smaller ones instead of removing them.
+#' @param method `"LRT"`, or `"RLRT"` for simulated p-values in addition.
 #' @param nsim The number of simulated values; by default 10,000 for one variance, 1,000 for a
 #'   parametric bootstrap.
-#' @param seed A seed for them.
+#' @param seed A seed for the simulation.
 #' @param ... Not used.
-#' @return A table of class `"anova"` with columns `npar`, `logLik`, `AIC`, `LRT`, `Df`,
+#' @return A data frame of class `"anova"` with the columns `npar`, `logLik`, `AIC`, `LRT`, `Df`,
 #'   `Pr(>Chisq)`, `Pr(>mixture)` and, with `method = "RLRT"`, `Pr(>RLRT)`.
 #' @references
 #' Crainiceanu, C. M. and Ruppert, D. (2004) Likelihood ratio tests in linear mixed models with one
@@ -80,7 +80,7 @@ ranova.rlmm <- function(
   structure(table, class = c("rlmm_ranova", class(table)))
 }
 
-# The observed value is one of those that the hypothesis gives.
+# The simulated p-value, which counts the observed value as one of the simulated ones.
 simulated_p <- function(values, x) {
   n_beyond <- sum(values >= x - 1e-8)
   (1 + n_beyond) / (1 + length(values))
@@ -129,9 +129,9 @@ check_simulations <- function(nsim) {
 
 # Reductions ---------------------------------------------------------------------
 
-#' What may be left out of the random effects
-#' @return A list, named by what is left out: `term`, the number of the term; `with`, what stands in
-#'   its place (`NULL`: nothing); `n_effects`, the number of effects left out.
+#' The possible reductions of the random effects
+#' @return A list, named by the omitted effects: `term`, the number of the term; `with`, its
+#'   replacement (`NULL` if none); and `n_effects`, the number of omitted effects.
 #' @noRd
 random_reductions <- function(fit, reduce) {
   found <- lapply(in_written_order(fit), \(i) {
@@ -144,7 +144,7 @@ random_reductions <- function(fit, reduce) {
   do.call(c, found)
 }
 
-# The terms in the order of the formula, which isn't that of the fit.
+# The terms in the order of the formula, which may differ from that of the fit.
 in_written_order <- function(fit) {
   written <- stats::formula(fit)
   bars <- split_bars(written[[length(written)]])$bars
@@ -181,7 +181,7 @@ label_reductions <- function(fit, i, labels) {
   rlang::set_names(each, paste(labels, "in", term_text(term)))
 }
 
-# The effects that are part of no interaction of the same term.
+# The effects that are not part of an interaction in the same term.
 reducible_labels <- function(term) {
   if (identical(term$columns, "(Intercept)")) {
     return(character())
@@ -189,7 +189,7 @@ reducible_labels <- function(term) {
   stats::drop.scope(rlang::new_formula(NULL, effects_expression(term)))
 }
 
-#' The term without one of its effects; without the last one it is an intercept
+#' The term without one of its effects; without its last effect it becomes an intercept
 #' @noRd
 reduced_bar <- function(fit, term, label) {
   left <- setdiff(attr(term$effects, "term.labels"), label)
@@ -203,7 +203,7 @@ reduced_bar <- function(fit, term, label) {
   }
 }
 
-#' The formula with a reduction; `NULL` where no random effect is left
+#' The formula with a reduction; `NULL` if no random effects remain
 #' @noRd
 reduced_formula <- function(fit, reduction) {
   bars <- reduced_bars(fit, reduction)
@@ -223,7 +223,7 @@ reduced_bars <- function(fit, reduction) {
   bars <- lapply(fit$random, term_call, fit = fit)
   bars[reduction$term] <- list(reduction$with)
   bars <- drop_null(bars)
-  # `(0 + x | g)` reduced to `(1 | g)` may stand there already.
+  # `(1 | g)`, to which `(0 + x | g)` is reduced, may be in the formula already.
   meaning_of <- \(bar) names(bar_parts(bar_of(bar)))[1L]
   meaning <- vapply(bars, meaning_of, "")
   bars[!duplicated(meaning)]
@@ -234,7 +234,7 @@ bar_of <- function(bar) {
   if (is_in_brackets) bar[[2L]] else bar
 }
 
-#' The fit with a reduction; a message about a singular one isn't wanted here
+#' The fit with a reduction, without a message about singularity
 #' @noRd
 reduced_fit <- function(fit, reduction) {
   formula <- reduced_formula(fit, reduction)
@@ -247,7 +247,7 @@ reduced_fit <- function(fit, reduction) {
   })
 }
 
-# All variances are held at zero.
+# The fit with all variances held at zero.
 without_effects <- function(fit) {
   names <- theta_names(fit$random)
   fit$control$fixed$cov <- NULL
@@ -264,7 +264,7 @@ reduction_table <- function(fit, fits, reductions) {
   df <- c(NA, npar[1L] - npar[-1L])
   gain <- found$value[1L] - found$value[-1L]
   lrt <- c(NA, 2 * gain)
-  # Below zero by rounding only, unless the models aren't nested.
+  # A nested model has a negative statistic only because of rounding.
   lrt <- ifelse(df > 0, pmax(0, lrt), lrt)
   is_one <- vapply(fits, \(smaller) is_one_effect_less(fit, smaller), NA)
   data.frame(
@@ -289,7 +289,7 @@ positive_df_p <- function(lrt, df) {
   replace(p, which(df <= 0), NA)
 }
 
-#' Whether the only difference is one effect, with a variance and its covariances
+#' Whether the models differ by a single effect, with its variance and covariances
 #' @noRd
 is_one_effect_less <- function(fit, smaller) {
   is_plain <- \(term) {
@@ -303,8 +303,8 @@ is_one_effect_less <- function(fit, smaller) {
     (sum(n_columns(fit)) - left == 1L || df == 1)
 }
 
-# An even mixture of chi-squared distributions with df - 1 and df degrees of freedom; the one with
-# none is zero.
+# The p-value of an equal mixture of chi-squared distributions with df - 1 and df degrees of
+# freedom; with zero degrees of freedom the distribution is zero.
 mixture_p <- function(x, df) {
   upper <- \(df) {
     p <- stats::pchisq(
@@ -333,12 +333,13 @@ simulated_tests <- function(fit, smaller, nsim) {
   }
 }
 
-#' The likelihood ratio of one variance, from its spectral representation
+#' Simulates the likelihood-ratio statistic of one variance from its spectral representation
 #'
-#' The statistic of REML is the maximum over lambda of (n - p) log(1 + N / D) - sum log(1 + lambda
+#' The REML statistic is the maximum over lambda of (n - p) log(1 + N / D) - sum log(1 + lambda
 #' mu_s), where N = sum lambda mu_s w_s^2 / (1 + lambda mu_s), D = sum w_s^2 / (1 + lambda mu_s) + a
-#' chi-squared with the degrees of freedom left, and mu are the eigenvalues of Z'PZ (P projects off
-#' X). In that of ML n stands for n - p, and in the last sum the eigenvalues of Z'Z.
+#' chi-squared variable with the remaining degrees of freedom, and mu are the eigenvalues of Z'PZ (P
+#' projects on the complement of X). The ML statistic has n in place of n - p, and in the last sum
+#' the eigenvalues of Z'Z.
 #' @noRd
 exact_tests <- function(fit, nsim) {
   found <- effect_eigenvalues(fit)
@@ -359,7 +360,7 @@ exact_tests <- function(fit, nsim) {
   best
 }
 
-# log(1 + N / D) of each draw.
+# log(1 + N / D) of each simulation.
 spectral_gain <- function(draws, eigenvalues) {
   shrink <- 1 / (1 + eigenvalues)
   explained <- drop(draws$squares %*% (1 - shrink))
@@ -367,7 +368,7 @@ spectral_gain <- function(draws, eigenvalues) {
   log1p(explained / unexplained)
 }
 
-# From where the largest eigenvalue begins to matter to where it is all that matters.
+# A grid of lambda over the range in which the largest eigenvalue matters.
 lambda_grid <- function(largest) exp(seq(-12, 12, length.out = 400)) / largest
 
 effect_eigenvalues <- function(fit) {
@@ -389,7 +390,7 @@ nonzero_eigenvalues <- function(x) {
   values[values > 1e-10 * max(values)]
 }
 
-#' The likelihood ratios of responses of the smaller model
+#' The likelihood-ratio statistics of responses simulated from the smaller model
 #' @noRd
 bootstrap_tests <- function(fit, smaller, nsim) UseMethod("bootstrap_tests")
 
@@ -398,7 +399,7 @@ bootstrap_tests.rlmm_lmm <- function(fit, smaller, nsim) {
   if (!is.null(fit$strata)) {
     abort_with_strata("The bootstrap")
   }
-  # The rows of the fit alone, whatever `na.action` left out.
+  # Simulated responses must not be padded for omitted rows.
   smaller$na_action <- NULL
   y <- as.matrix(stats::simulate(smaller, nsim))
   objectives <- \(fit) {

@@ -1,8 +1,8 @@
-# `re.form`: which columns of which random-effects terms a prediction or simulation uses.
+# The argument `re.form`: the columns of random-effects terms that a prediction or simulation uses.
 
 #' The columns of each term that `re.form` selects
-#' @param re_form `NULL` for all, `NA` or `~0` for none, or a formula that names some terms.
-#' @return For each of the fit's terms the indices of its columns in use.
+#' @param re_form `NULL` for all, `NA` or `~0` for none, or a formula with some terms.
+#' @return A list with the indices of the columns in use for each term.
 #' @noRd
 selected_effects <- function(fit, re_form) {
   if (is.null(re_form)) {
@@ -25,14 +25,14 @@ re_form_bars <- function(re_form, fit) {
     abort_re_form(re_form)
   }
   parts <- split_bars(without_tildes(re_form[[length(re_form)]]))
-  # `0` and `1` say nothing here; anything else would be left out without a word.
+  # `0` and `1` have no meaning here; any other fixed part is an error.
   if (length(parts$bars) == 0 || is.language(parts$fixed)) {
     abort_re_form_term(parts$fixed, fit)
   }
   parts$bars
 }
 
-# In `~ (1 | a) + (~1 | b)` the second tilde means no more than the first.
+# Removes inner tildes, as in `~ (1 | a) + (~1 | b)`.
 without_tildes <- function(expr) {
   op <- call_name(expr)
   if (op == "~" && length(expr) == 2L) {
@@ -75,13 +75,13 @@ add_columns <- function(use, effects, group, bar, fit) {
 
 positions <- function(x, of) which(x %in% of)
 
-# Whether a term has this grouping: `a:b` and `b:a` are the same.
+# Whether a term has this grouping factor; `a:b` and `b:a` are the same.
 is_grouped_by <- function(term, group) {
   setequal(term$group_vars, vapply(group$atoms, deparse_one, ""))
 }
 
-#' Names of the columns that the left side of a bar has in this model; none if it has variables of
-#' its own
+#' The names of the columns for the left side of a bar in this model; none if it has variables that
+#' the model lacks
 #' @noRd
 wanted_columns <- function(effects, group, terms, fit) {
   label <- paste(deparse_one(effects), "|", group$name)

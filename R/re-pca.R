@@ -1,15 +1,15 @@
 #' Principal components of the random effects
 #'
-#' The principal components of the random effects' covariance matrix, one analysis per grouping
-#' factor, on the scale of the residual standard deviation. A component with standard deviation zero
-#' is a direction in which the levels don't vary: the fit is singular.
+#' The principal components of the covariance matrix of the random effects for each grouping factor,
+#' on the scale of the residual standard deviation. A component with standard deviation zero is a
+#' direction in which the levels don't vary: the fit is singular.
 #'
-#' As in lme4 the effects are in their own units, so that the components depend on the units of the
-#' covariates. [is_singular()] and the message after a fit, which must not, take each effect in
-#' units of its column of the model matrix.
+#' As in lme4, effects are not scaled, so that the components depend on the units of the covariates.
+#' [is_singular()] and the message after a fit scale each effect by its column of the model matrix
+#' instead.
 #'
-#' @param x A fit; for the methods of the result, what `rePCA()` returned.
-#' @param corr Analyse the correlation matrix instead?
+#' @param x A fitted model; for the methods of the result, the result of `rePCA()`.
+#' @param corr Whether to analyse the correlation matrix.
 #' @param ... Passed to the method of `prcomp` objects.
 #' @return A list of class `"prcomplist"` with a `prcomp` object for each grouping factor.
 #' @examples
@@ -31,7 +31,7 @@ rePCA.rlmm <- function(x, corr = FALSE, ...) {
 principal_components <- function(template, corr) {
   if (corr) {
     length_of_row <- sqrt(rowSums(template^2))
-    # A row of zeros stays: an effect without variance has no correlation to analyse.
+    # A row of zeros is kept, as an effect without variance has no correlations.
     template <- template / ifelse(length_of_row == 0, 1, length_of_row)
   }
   decomposition <- svd(template, nv = 0)
@@ -66,7 +66,7 @@ block_diagonal <- function(blocks) {
 }
 
 #' @rdname rePCA.rlmm
-#' @param object What `rePCA()` returned.
+#' @param object The result of `rePCA()`.
 #' @export
 summary.rlmm_pca <- function(object, ...) {
   refuse_dots(...)

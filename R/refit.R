@@ -1,21 +1,22 @@
 #' Fit the same model to another response
 #'
-#' `refit()` fits the model of a fit again, to a new response, with new prior weights, or both; with
-#' neither it goes on from where the optimizer stopped. Only the response is replaced: formula, X
-#' and random-effects terms are those of the stored frame, so this costs less than a new fit.
-#' `refitML()` fits a REML model by maximum likelihood.
+#' `refit()` fits the same model to a new response, with new prior weights, or both; with neither it
+#' continues the optimization from the estimates. Formula, X and random-effects terms are taken from
+#' the stored model frame, so that this is faster than a new fit. `refitML()` refits a REML model by
+#' maximum likelihood.
 #'
 #' @param object,x A fitted model.
 #' @param newresp The new response: a numeric vector, or a data frame or list with one column, as
-#'   [simulate()] returns. With several columns (also of a matrix) each is fitted, and the result is
-#'   that of [rlmm_many()]. One value per row of the model frame, or per row of the data, in which
-#'   case the values of rows that were left out are ignored.
-#' @param newweights New prior weights, likewise.
-#' @param rename.response Name the response in the formula after the expression given as `newresp`?
-#' @param control Limits of the optimizer for the new fit, see [rlmm_control()]; by default those of
-#'   the fit. What the fit holds stays held.
+#'   from [simulate()]. It has a value for each row of the model frame, or for each row of the data,
+#'   in which case values of omitted rows are ignored. With several columns (also of a matrix) each
+#'   is fitted, and the result is that of [rlmm_many()].
+#' @param newweights New prior weights, with values for the same rows.
+#' @param rename.response Whether to replace the response in the formula by the expression of
+#'   `newresp`.
+#' @param control The limits of the optimizer for the new fit, see [rlmm_control()]; by default
+#'   those of the fit. Held parameters stay held.
 #' @param ... Ignored.
-#' @return A fitted model; of several responses a list of class `"rlmm_many"`.
+#' @return A fitted model; for several responses a list of class `"rlmm_many"`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' refit(fit, simulate(fit, seed = 1))
@@ -49,7 +50,7 @@ refit.rlmm <- function(
   fit_again(object, start = start)
 }
 
-# lme4's bootMer() gives `control = NULL` to fits that aren't its own.
+# lme4's bootMer() passes `control = NULL` for fits of other packages.
 control_of_refit <- function(control, fit) {
   if (is.null(control)) {
     return(fit$control)
@@ -59,7 +60,7 @@ control_of_refit <- function(control, fit) {
   control
 }
 
-#' Whether there are several responses: columns that aren't those of one response
+#' Whether there are several responses, that is columns that don't form a single response
 #' @noRd
 is_several <- function(newresp, fit) {
   if (is.list(newresp)) {
@@ -126,7 +127,7 @@ new_frame <- function(fit, newresp, newweights) {
     frame[[1]] <- new_response(newresp, fit)
   }
   if (!is.null(newweights)) {
-    # With strata the weights of the frame have those of the strata in them.
+    # With strata, the column `(weights)` includes the weights of the strata.
     column <- if (has_strata(frame)) "(prior)" else "(weights)"
     frame[[column]] <- new_values(newweights, fit, "newweights")
     check_weights(frame[[column]])
@@ -147,7 +148,7 @@ refitML.rlmm <- function(x, ...) {
   fit_again(x, start = inner_start(x))
 }
 
-#' Optimize the criterion of a fit with its frame, criterion, `sigma` or control replaced
+#' Optimizes the criterion of a fit whose frame, criterion, `sigma` or control was changed
 #' @noRd
 fit_again <- function(fit, start = NULL, verbose = 0L) {
   design <- fit_design(fit)
@@ -163,8 +164,8 @@ fit_again <- function(fit, start = NULL, verbose = 0L) {
   fit
 }
 
-#' A new response of the kind that the fit has: for a generalized model also a factor or two columns
-#' of counts
+#' A new response in a form that the model accepts: for a generalized model also a factor or two
+#' columns of counts
 #' @noRd
 new_response <- function(newresp, fit) UseMethod("new_response", fit)
 
@@ -191,7 +192,8 @@ new_response.rlmm_glmm <- function(newresp, fit) {
 
 #' The values, or rows of a matrix, for the rows of the model frame
 #'
-#' Values for all rows of the data, also those that were left out for missing values, will do.
+#' Values for all rows of the data, including rows omitted because of missing values, are also
+#' accepted.
 #' @noRd
 fitted_rows <- function(x, fit, arg) {
   n <- nrow(fit$frame)
@@ -205,7 +207,7 @@ fitted_rows <- function(x, fit, arg) {
   x
 }
 
-#' Whether the response, with its weights, can occur in the family
+#' Checks that the response, with its weights, is possible for the family
 #' @noRd
 check_new_response <- function(fit) UseMethod("check_new_response")
 
@@ -223,15 +225,15 @@ check_new_response.rlmm_glmm <- function(fit) {
   )
 }
 
-#' Where to start with another response: theta of the fit, unless it is singular. There the
-#' objective is flat, and an optimizer that starts on the spot might stay.
+#' The starting theta for another response: that of the fit, unless it is singular, where the
+#' objective may be flat and an optimizer may not move
 #' @noRd
 inner_start <- function(fit) {
   diagonal <- theta_lower(fit$random) == 0
   if (all(fit$theta[diagonal] > 1e-3)) fit$theta
 }
 
-#' The argument `start` of many fits to other responses: the estimates, unless they are singular
+#' The argument `start` for many fits to other responses: the estimates, unless they are singular
 #' @noRd
 many_start <- function(fit) {
   theta <- inner_start(fit)

@@ -1,6 +1,6 @@
-# Another name for the response of a fit.
+# Renames the response of a fit.
 
-#' A fit with another expression as its response, wherever the fit names it
+#' A fit with another expression as its response, in all of its fields
 #' @noRd
 rename_response <- function(fit, expr) {
   fit$formula[[2]] <- expr

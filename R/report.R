@@ -1,8 +1,9 @@
-# What is said after a fit, if anything must be known.
+# Warnings and messages after a fit.
 
 report_fit <- function(fit, spec, smallest = 0) {
   if (is_exact(fit, spec)) {
-    # The objective of an exact fit has no minimum: how the optimizer ended says nothing more.
+    # The objective of an exact fit has no minimum, so that the status of the optimizer is
+    # irrelevant.
     report_exact(fit, spec)
   } else {
     report_convergence(fit)
@@ -18,8 +19,7 @@ report_fit <- function(fit, spec, smallest = 0) {
 
 # Convergence ---------------------------------------------------------------
 
-# Warn of an optimizer that stopped early, unless the certificate says that it stopped at an
-# optimum.
+# Warns about an optimizer that stopped early, unless the certificate shows an optimum.
 report_convergence <- function(fit) {
   optsum <- fit$optsum
   reason <- stop_reason(optsum)
@@ -48,7 +48,7 @@ promised_gain <- function(gain) {
   }
 }
 
-#' Tell of a limit that was reached where no more is to be gained
+#' Gives a message about a limit that was reached at an optimum
 #' @noRd
 report_limit <- function(optsum, reason) {
   if (!optsum$status %in% c("MAXEVAL_REACHED", "MAXTIME_REACHED")) {
@@ -64,8 +64,8 @@ report_limit <- function(optsum, reason) {
   )
 }
 
-#' Warn if the optimizer says that it converged and the certificate that 1e-6 or more could be
-#' gained; tell of optima that are a limit or one of many
+#' Warns if the optimizer reports convergence but the certificate predicts a decrease of 1e-6 or
+#' more, and gives a message about an optimum that is a limit or not unique
 #' @noRd
 report_certificate <- function(fit, spec) {
   verdict <- fit$optsum$certificate$verdict
@@ -78,7 +78,7 @@ report_certificate <- function(fit, spec) {
   if (is_final(verdict)) {
     return(report_ambiguous(fit, verdict))
   }
-  # While a separated effect grows nothing is wrong, but that there is no end to it.
+  # With a separated effect the only problem is that it has no finite estimate.
   if (is_early(fit$optsum$status) || length(fit$separated) > 0L) {
     return(invisible())
   }
@@ -120,7 +120,7 @@ warn_not_optimal <- function(fit, spec) {
   )
 }
 
-# The term that the verdict concerns most.
+# The term that the verdict is mainly about.
 suspect_term <- function(fit, spec, certificate) {
   suspect <- if (certificate$verdict == "not_converged") {
     steepest_term(fit, spec)
@@ -130,9 +130,9 @@ suspect_term <- function(fit, spec, certificate) {
   certificate$terms$term[suspect]
 }
 
-#' Tell of an optimum that is a limit, or one of many
+#' Gives a message about an optimum that is a limit or not unique
 #'
-#' Nothing went wrong: it is a property of model and data, as a singular fit is.
+#' Like singularity, this is a property of model and data and not an error.
 #' @noRd
 report_ambiguous <- function(fit, verdict) {
   lines <- verdict_lines(certificate(fit))
@@ -162,7 +162,7 @@ shared_effect_hint <- function(fit) {
   paste(sprintf(start, tick(larger$group)), shared_effect_remedy(larger))
 }
 
-# A term all of whose effects another one has too.
+# The hint about a term whose effects are all in another one.
 repeated_term_hint <- function(fit) {
   for (term in fit$random) {
     holds <- \(other) {
@@ -177,7 +177,7 @@ repeated_term_hint <- function(fit) {
   }
 }
 
-# The terms with an intercept whose grouping factor another one has too.
+# The terms with an intercept whose grouping factor is also that of another term with an intercept.
 terms_sharing_intercept <- function(fit) {
   has_intercept <- vapply(fit$random, \(t) "(Intercept)" %in% t$columns, NA)
   terms <- fit$random[has_intercept]
@@ -185,8 +185,8 @@ terms_sharing_intercept <- function(fit) {
   terms[groups %in% groups[duplicated(groups)]]
 }
 
-# What to do about a second intercept. Without one a factor still has an indicator for each level,
-# and their sum is one again.
+# The remedy for a second intercept; for a factor, removing the intercept leaves indicators of all
+# levels, whose sum is the intercept again.
 shared_effect_remedy <- function(term) {
   if (!is.null(term$xlevels)) {
     return(sprintf("Leave `(1 | %s)` out?", term$group))
@@ -215,7 +215,7 @@ refit_hint <- function(optimizer) {
   "Use the default optimizer, or lower `ftol_abs` and `ftol_rel` in `rlmm_control()`."
 }
 
-#' The term with the most to gain by a Newton step in each of its parameters
+#' The term with the largest predicted decrease from Newton steps in its parameters
 #' @noRd
 steepest_term <- function(fit, spec) {
   gain <- theta_gain(fit, spec)
@@ -223,9 +223,9 @@ steepest_term <- function(fit, spec) {
   which.max(vapply(fit$random, of_term, 0))
 }
 
-#' What a step in each element of theta promises, up to a factor
+#' The predicted decrease for each element of theta, up to a factor
 #'
-#' For a generalized model only the gradient is at hand.
+#' For a generalized model only the gradient is available.
 #' @noRd
 theta_gain <- function(fit, spec) UseMethod("theta_gain")
 
@@ -253,9 +253,9 @@ stop_reason <- function(optsum) {
   )
 }
 
-# How much the best objective still fell at the end.
+# The decrease of the best objective over the last evaluations.
 recent_progress <- function(fitlog, last = 10L) {
-  # Where the objective isn't defined it isn't a number.
+  # Where the objective isn't defined, it is `NaN`.
   fitlog <- fitlog[is.finite(fitlog[, 1L]), , drop = FALSE]
   n <- nrow(fitlog)
   if (n <= last) {
@@ -294,7 +294,7 @@ stopped_hint <- function(fit) {
   )
 }
 
-#' The code that takes from a fit what `start` wants
+#' The code that extracts the estimates of a fit for `start`
 #' @noRd
 estimates_code <- function(fit) UseMethod("estimates_code")
 
@@ -308,7 +308,7 @@ estimates_code.rlmm_glmm <- function(fit) {
 
 # Exact fits ----------------------------------------------------------------
 
-# Whether next to nothing is left of the response.
+# Whether the residuals are zero up to rounding.
 is_exact <- function(fit, spec) {
   if (fit$known_sigma) {
     return(FALSE)
@@ -317,9 +317,9 @@ is_exact <- function(fit, spec) {
   isTRUE(found$left <= 1e-10 * found$response)
 }
 
-#' What the model leaves of the response
-#' @return A list: `left` and `response`, squares or deviances (which know the scale of the family's
-#'   variance), and `measure`, the name of the first.
+#' The residual variation of the response
+#' @return A list: `left` and `response`, the residual and total sums of squares or deviances (on
+#'   the scale of the family's variance), and `measure`, the name of the first.
 #' @noRd
 left_over <- function(fit, spec) UseMethod("left_over")
 
@@ -356,7 +356,7 @@ response_ss <- function(spec) {
   sum(if (is.null(spec$weights)) squares else spec$weights * squares)
 }
 
-# About the mean, where X has an intercept.
+# The total sum of squares, about the mean if X has an intercept.
 response_ss_of_sums <- function(sums) {
   xx <- sums$xx
   if (length(xx) == 0L || xx[1L, 1L] <= 0) {
@@ -366,10 +366,10 @@ response_ss_of_sums <- function(sums) {
   sums$yy - total^2 / xx[1L, 1L]
 }
 
-#' Warn of an exact fit
+#' Warns about an exact fit
 #'
-#' Variances relative to the residual one then have no limit, and the objective is not much more
-#' than rounding error.
+#' Variances relative to the residual variance are then unbounded, and the objective is dominated by
+#' rounding errors.
 #' @noRd
 report_exact <- function(fit, spec) {
   found <- left_over(fit, spec)
@@ -394,7 +394,8 @@ report_exact <- function(fit, spec) {
 
 # Effects that the fixed ones contain ---------------------------------------
 
-#' Tell of random effects that the fixed effects contain, whose variances are held at zero
+#' Gives a message about random effects in the span of the fixed effects, whose variances are held
+#' at zero
 #' @noRd
 report_redundant <- function(fit) {
   at <- which(lengths(fit$redundant) > 0L)
@@ -419,14 +420,15 @@ report_redundant <- function(fit) {
   )
 }
 
-# Beside a covariate very far from zero the variance is zero of other effects: those at its mean.
+# Whether no variance is zero because of redundancy: with a covariate very far from zero, it is the
+# variance of effects at its mean that is held at zero.
 has_no_redundant_variance <- function(i, fit) {
   term <- fit$random[[i]]
   lambda <- lambda_block(term, fit$theta)
   all(lambda[term$columns %in% fit$redundant[[i]], ] == 0)
 }
 
-# "`batch` is a fixed effect already: leave `(1 | batch)` out."
+# The line of a term, such as "`batch` is a fixed effect already: leave `(1 | batch)` out."
 redundant_line <- function(i, fit) {
   term <- fit$random[[i]]
   columns <- fit$redundant[[i]]
@@ -445,7 +447,7 @@ redundant_line <- function(i, fit) {
   paste0(sprintf(known, group), ": leave ", text, " out.")
 }
 
-# Whether a grouping factor is a term of the fixed effects, its variables in any order.
+# Whether a grouping factor is a term of the fixed effects, with its variables in any order.
 is_fixed_factor <- function(group, fit) {
   parts <- function(label) {
     atoms <- strsplit(label, ":", fixed = TRUE)[[1L]]
@@ -460,7 +462,7 @@ is_fixed_factor <- function(group, fit) {
 
 report_singular <- function(fit) {
   policy <- fit$control$checks$conv_singular
-  # Where the data can't tell variances from each other, none of them is estimated as zero.
+  # If variances are not identified separately, a zero estimate of one of them is arbitrary.
   is_open <- identical(fit$optsum$certificate$verdict, "unidentified")
   if (policy == "ignore" || is_open || !has_singular_term(fit)) {
     return(invisible())
@@ -477,12 +479,12 @@ singular_message <- function(details) {
   c(singular_header(nrow(details)), with_bullets(lines))
 }
 
-# Lines that a condition's message shows each behind a bullet.
+# Formats lines as bullets of a condition's message.
 with_bullets <- function(lines) {
   stats::setNames(lines, rep("i", length(lines)))
 }
 
-# The singular terms, without those whose rank is what is told as redundant.
+# The singular terms, without those whose rank deficiency is reported as redundancy.
 singular_details <- function(fit) {
   details <- is_singular(fit)
   if (!is.null(fit$redundant)) {

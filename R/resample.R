@@ -1,7 +1,7 @@
-# The semiparametric bootstrap: residuals drawn with replacement.
+# The semiparametric bootstrap: residuals are resampled with replacement.
 
-#' Refuse a model whose residuals can't be drawn
-#' @param holds_effects Are the random effects held at their modes?
+#' Raises an error about a model whose residuals can't be resampled
+#' @param holds_effects Whether the random effects are held at their modes.
 #' @noRd
 check_semiparametric <- function(fit, holds_effects) {
   if (isLMM.rlmm(fit) && holds_effects) {
@@ -20,10 +20,10 @@ check_semiparametric <- function(fit, holds_effects) {
   )
 }
 
-#' Fitted values with residuals that are drawn, a column for each of n replicates
+#' Fitted values with resampled residuals, with a column for each of n replicates
 #'
-#' The residuals are divided by the roots of their variances before they are
-#' drawn; those of rows of weight zero aren't.
+#' Residuals are multiplied by the square roots of their weights before they are resampled; those of
+#' rows with weight zero are not.
 #' @noRd
 resampled_responses <- function(fit, n) {
   response <- fit_response(fit)

@@ -1,14 +1,15 @@
-# Residual degrees of freedom: observations less the rank of `[X Z]`, by which a profiled dispersion
-# divides the deviance.
+# Residual degrees of freedom, the number of observations minus the rank of `[X Z]`, which divide
+# the deviance in a profiled dispersion.
 
-# Columns of Z that are crossed with those of the largest term up to which the rank is that of
-# pivots: with more the factor would take longer than the fit, or more memory than there is.
+# The largest number of columns of Z, crossed with those of the largest term, for which the rank is
+# computed from pivots: with more, the factorization would take longer than the fit, or too much
+# memory.
 most_crossed <- 2000
 
-# Squared lengths, as shares of the whole column's, that are nothing but rounding errors.
+# Squared residual lengths below this fraction of the column's are rounding errors.
 rank_tolerance <- 1e-11
 
-#' The element `glmm` of a whole spec, with the degrees of freedom of a profiled dispersion
+#' Adds the degrees of freedom of a profiled dispersion to the element `glmm` of a spec
 #' @noRd
 with_residual_df <- function(spec) {
   settings <- spec$glmm
@@ -18,14 +19,14 @@ with_residual_df <- function(spec) {
   settings
 }
 
-# Observations less the rank of `[X Z]`.
+# The number of observations minus the rank of `[X Z]`.
 residual_df <- function(spec) {
   used <- (spec$weights %||% rep(1, length(spec$y))) > 0
   df <- count_observations(spec) - rank_of_model(spec, used)
   if (df > 0) df else abort_no_df(!is.null(spec$weights))
 }
 
-# The rank of the rows in use of `[X Z]`.
+# The rank of `[X Z]` in the rows in use.
 rank_of_model <- function(spec, used) {
   n <- length(used)
   x <- list(
@@ -41,7 +42,7 @@ rank_of_model <- function(spec, used) {
   rank_of(do.call(cbind, lapply(parts, sparse_part)))
 }
 
-# The rows in use of a term, with covariates in the unit of their own spread.
+# A term in the rows in use, with covariates scaled by their standard deviations.
 unit_part <- function(core_term, used) {
   z <- unit_columns(column_matrix(core_term$z, length(used)))
   list(
@@ -51,7 +52,7 @@ unit_part <- function(core_term, used) {
   )
 }
 
-# Columns that span the same space, whatever the units and origins of covariates.
+# Columns with the same span, which don't depend on the units and origins of covariates.
 unit_columns <- function(x) {
   x <- centred(x)
   for (j in seq_len(ncol(x))) {
@@ -63,8 +64,9 @@ unit_columns <- function(x) {
   x
 }
 
-# The columns of X less what is nearly all of them in earlier ones: an interaction with a covariate
-# far from zero is a multiple of its factor's column, but for less than a rank would see.
+# The columns of X orthogonalized against earlier ones that nearly equal them: an interaction with a
+# covariate far from zero is a multiple of its factor's column, up to a residual below the tolerance
+# of the rank.
 columns_apart <- function(part) {
   x <- part$z
   products <- as.matrix(Matrix::crossprod(sparse_part(part)))
@@ -98,9 +100,10 @@ sparse_part <- function(part) {
 
 #' The rank of a sparse matrix
 #'
-#' Pivots of the cross-product tell it: the largest first, as long as that is small. The factor of a
-#' large one, less a multiple of the identity that only rounding errors are smaller than, has as
-#' many positive pivots as there are larger eigenvalues (Sylvester's law of inertia), in any order.
+#' It is computed from the pivots of the cross-product, with the largest pivot first, as long as
+#' that matrix is small. For a large one, a small multiple of the identity is subtracted: the factor
+#' then has as many positive pivots as there are larger eigenvalues (Sylvester's law of inertia), in
+#' any order.
 #' @noRd
 rank_of <- function(m) {
   lengths <- sqrt(Matrix::colSums(m^2))
@@ -133,7 +136,7 @@ count_positive <- function(products, limit) {
 
 # The rank by terms ------------------------------------------------------------
 
-# Columns of the terms that are crossed with the one that has the most.
+# The number of columns of terms that are crossed with the largest term.
 count_crossed <- function(parts) {
   columns <- vapply(parts, count_effects, 1)
   largest <- parts[[which.max(columns)]]$refs
@@ -142,12 +145,12 @@ count_crossed <- function(parts) {
   sum(columns[is_crossed])
 }
 
-#' The rank of `[X Z]` by what two terms of Z share at most
+#' The rank of `[X Z]` from the dependence between pairs of terms of Z
 #'
-#' A term adds the columns that are independent within its levels, but for those that an earlier
-#' one has, too: for each column of its own that is also one of the other, a combination for each
-#' group of levels that no row joins to others. That is the rank of two crossed factors, and of
-#' nested ones; of more terms it is at most a few larger.
+#' A term adds the columns that are independent within its levels, except those that an earlier term
+#' has too: for each of its columns that is also a column of the earlier term, one combination for
+#' each connected component of both factors. This is exact for two crossed factors and for nested
+#' ones; for more terms it may be a few too large.
 #' @param x The columns of X, which are independent.
 #' @noRd
 rank_by_terms <- function(parts, x) {
@@ -170,7 +173,7 @@ rank_by_terms <- function(parts, x) {
   rank + ncol(x)
 }
 
-# How many combinations of a column, one for each level, an earlier term has, too.
+# The largest number of combinations of a column over levels that are also in an earlier term.
 most_shared <- function(refs, column, earlier) {
   shared <- vapply(
     earlier,
@@ -183,7 +186,7 @@ most_shared <- function(refs, column, earlier) {
   max(shared, 0)
 }
 
-# An orthogonal basis of the columns within each level, and its rank over all levels.
+# An orthogonal basis of the columns within each level, and its total rank.
 orthogonal_within <- function(refs, z) {
   refs <- match(refs, sort(unique(refs)))
   q <- z
@@ -203,7 +206,7 @@ orthogonal_within <- function(refs, z) {
   list(q = q, rank = rank)
 }
 
-# A column less its projections on orthogonal ones within each level.
+# The residual of a column from orthogonal ones within each level.
 residual_within <- function(refs, q, column) {
   refs <- match(refs, sort(unique(refs)))
   for (j in seq_len(ncol(q))) {
@@ -217,7 +220,7 @@ residual_within <- function(refs, q, column) {
   column
 }
 
-# Which columns are combinations of a term's.
+# Whether each column is a combination of a term's columns.
 is_spanned <- function(x, refs, q) {
   left_of <- \(column) sum(residual_within(refs, q, column)^2)
   left <- apply(x, 2L, left_of)
@@ -246,11 +249,11 @@ abort_no_df <- function(is_weighted) {
   )
 }
 
-#' The dispersion at which the likelihood is taken, over the one in the working weights
+#' The ratio of the dispersion in the likelihood to that in the working weights
 #'
-#' A profiled dispersion is the deviance over the degrees of freedom that are left, where the
-#' likelihood, of which the covariance of the estimates tells, has the deviance over the number of
-#' observations.
+#' A profiled dispersion is the deviance divided by the residual degrees of freedom, while the
+#' likelihood, and with it the covariance of the estimates, uses the deviance divided by the number
+#' of observations.
 #' @noRd
 likelihood_share <- function(fit, spec = fit_spec(fit)) {
   if (!identical(spec$glmm$shape_kind, "profiled")) {
@@ -259,8 +262,8 @@ likelihood_share <- function(fit, spec = fit_spec(fit)) {
   spec$glmm$shape / count_observations(spec)
 }
 
-# The observations of a model with a dispersion: the weight of a row says of how many it is, but of
-# the gaussian family how precise it is.
+# The number of observations of a model with a dispersion: the weight of a row is a number of
+# observations, except for the gaussian family, where it is a precision.
 count_observations <- function(spec) {
   n <- length(spec$y)
   weights <- spec$weights %||% rep(1, n)
