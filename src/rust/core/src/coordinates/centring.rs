@@ -17,23 +17,23 @@ impl Centring {
         }
     }
 
-    fn taken_off(&self, beta: &[f64]) -> f64 {
+    fn subtracted(&self, beta: &[f64]) -> f64 {
         self.shift.iter().zip(beta).map(|(s, b)| s * b).sum()
     }
 
     /// Transforms fixed effects of the original columns to those of the centred columns.
     pub fn centre(&self, beta: &mut [f64]) {
-        let taken_off = self.taken_off(beta);
+        let subtracted = self.subtracted(beta);
         if let Some(first) = beta.first_mut() {
-            *first += taken_off;
+            *first += subtracted;
         }
     }
 
     /// Transforms fixed effects of the centred columns to those of the original columns.
     pub(crate) fn restore(&self, beta: &mut [f64]) {
-        let taken_off = self.taken_off(beta);
+        let subtracted = self.subtracted(beta);
         if let Some(first) = beta.first_mut() {
-            *first -= taken_off;
+            *first -= subtracted;
         }
     }
 

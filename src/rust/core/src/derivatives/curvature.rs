@@ -127,7 +127,7 @@ impl FactorDerivatives {
                 let at = (first + j) * q + first;
                 work.w[at..at + k].copy_from_slice(column);
             }
-            let (rows, vals) = factor.leading.touched(level);
+            let (rows, vals) = factor.leading.coupled(level);
             for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
                 let row = row as usize;
                 for c in 0..k {

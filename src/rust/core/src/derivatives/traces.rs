@@ -5,7 +5,7 @@ use crate::derivatives::{
     FactorDerivatives, OmegaDerivatives, Profile, Scratch,
 };
 use crate::factor::coupling::scale_rows;
-use crate::factor::leading::Touched;
+use crate::factor::leading::Coupled;
 use crate::factor::Factor;
 use crate::kernels::chunks::chunks;
 use crate::kernels::gemm::add_gram;
@@ -56,7 +56,7 @@ impl FactorDerivatives {
             let p = self.p_leading.square(k, level);
             let a00 = factor.leading.a00.square(k, level);
             add_level_trace(k, p, a00, work, g);
-            let (rows, vals) = factor.leading.touched(level);
+            let (rows, vals) = factor.leading.coupled(level);
             if rows.is_empty() {
                 continue;
             }
@@ -69,14 +69,14 @@ impl FactorDerivatives {
             scaled.extend_from_slice(vals);
             scale_rows(k, rows, factor, &self.block_of_row, scaled);
             y.fill(0.0);
-            let touched = Touched {
+            let coupled = Coupled {
                 level,
                 rows,
                 values: scaled,
             };
             factor
                 .trailing
-                .quadratic_form(k, &touched, &self.c, product, y);
+                .quadratic_form(k, &coupled, &self.c, product, y);
             subtract_explained(k, p, y, work, g);
         }
     }

@@ -132,8 +132,8 @@ impl Border {
         if !self.anchor.is_empty() {
             return ROUNDED_PIVOT * whole;
         }
-        let taken_off = self.shift[j].powi(2) * self.a[0];
-        (RANK_PIVOT * whole).max(CENTRED_PIVOT * taken_off)
+        let subtracted = self.shift[j].powi(2) * self.a[0];
+        (RANK_PIVOT * whole).max(CENTRED_PIVOT * subtracted)
     }
 
     // Whether a negative pivot exceeds rounding error, which happens with negative weights.
@@ -221,9 +221,9 @@ impl Border {
 
     /// Transforms fixed effects of the centred columns to those of the original columns.
     pub(crate) fn restore(&self, beta: &mut [f64]) {
-        let taken_off = small::dot(beta, &self.shift);
+        let subtracted = small::dot(beta, &self.shift);
         if let Some(first) = beta.first_mut() {
-            *first -= taken_off;
+            *first -= subtracted;
         }
     }
 

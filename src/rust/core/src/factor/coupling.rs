@@ -32,7 +32,7 @@ impl LeadingCoupling {
         let m = factor.m.block(level);
         self.v.resize(k * k, 0.0);
         small::multiply_transposed(k, m, m, &mut self.v);
-        let (rows, vals) = factor.leading.touched(level);
+        let (rows, vals) = factor.leading.coupled(level);
         self.e.clear();
         for a in vals.chunks_exact(k) {
             let product = self.v.chunks_exact(k).map(|v| small::dot(a, v));

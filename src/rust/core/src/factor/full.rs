@@ -22,10 +22,10 @@ pub(crate) struct FullLeading {
 impl FullLeading {
     /// Memory for the blocks if they are dense enough, else `None`.
     pub fn new(leading: &Leading, m: usize) -> Option<Self> {
-        let touched = leading.rows.len() as f64;
-        let density = touched / (leading.n_levels as f64 * m as f64);
+        let coupled = leading.rows.len() as f64;
+        let density = coupled / (leading.n_levels as f64 * m as f64);
         let pays =
-            density > DENSITY && touched * leading.k as f64 * m as f64 > WORK;
+            density > DENSITY && coupled * leading.k as f64 * m as f64 > WORK;
         let length = m * leading.k * leading.n_levels;
         pays.then(|| Self {
             m,

@@ -264,16 +264,16 @@ impl Given<'_> {
     // The weighted sum of squares of `y - x_j b`.
     fn total_ss(&self) -> f64 {
         let p = self.factor.p();
-        let mut taken_off = vec![0.0; p];
-        taken_off[0] = self.origin();
-        taken_off[self.held.at] += self.held.value;
+        let mut subtracted = vec![0.0; p];
+        subtracted[0] = self.origin();
+        subtracted[self.held.at] += self.held.value;
         let mut total = self.sums.total_ss[0]
-            - 2.0 * small::dot(&taken_off, &self.sums.products.fixed);
+            - 2.0 * small::dot(&subtracted, &self.sums.products.fixed);
         let columns = self.xx.chunks_exact(p);
         for (column, (taken_off_j, beta0)) in
-            columns.zip(taken_off.iter().zip(&self.sums.beta0))
+            columns.zip(subtracted.iter().zip(&self.sums.beta0))
         {
-            let along = small::dot(column, &taken_off);
+            let along = small::dot(column, &subtracted);
             total += along * (taken_off_j - 2.0 * beta0);
         }
         total

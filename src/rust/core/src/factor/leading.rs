@@ -45,7 +45,7 @@ pub(crate) fn rows_among(rows: &[u32], range: &Range<usize>) -> Range<usize> {
 
 /// Values on the trailing rows coupled with one level of the leading term.
 #[derive(Debug)]
-pub(crate) struct Touched<'a> {
+pub(crate) struct Coupled<'a> {
     /// The level.
     pub level: usize,
     /// The rows, ascending.
@@ -94,7 +94,7 @@ impl Leading {
         for level in 0..self.n_levels {
             let members = &order[start[level]..start[level + 1]];
             let first = self.rows.len();
-            summing.find_touched(members, &mut self.rows);
+            summing.find_coupled(members, &mut self.rows);
             self.vals.resize(self.rows.len() * self.k, 0.0);
             summing.add(members, &mut self.vals);
             summing.forget(&self.rows[first..]);
@@ -126,7 +126,7 @@ impl Leading {
     }
 
     /// Values on the rows coupled with a level, mutably.
-    pub(crate) fn touched_mut(&mut self, level: usize) -> &mut [f64] {
+    pub(crate) fn coupled_mut(&mut self, level: usize) -> &mut [f64] {
         &mut self.vals[self.ptr[level] * self.k..self.ptr[level + 1] * self.k]
     }
 
@@ -142,7 +142,7 @@ impl Leading {
 
     /// The rows coupled with a level, and their values.
     #[inline]
-    pub(crate) fn touched(&self, level: usize) -> (&[u32], &[f64]) {
+    pub(crate) fn coupled(&self, level: usize) -> (&[u32], &[f64]) {
         let range = self.ptr[level]..self.ptr[level + 1];
         (
             &self.rows[range.clone()],
@@ -176,7 +176,7 @@ impl<'a> Summing<'a> {
     }
 
     // Appends the trailing rows that occur in some observations, ascending.
-    fn find_touched(&mut self, members: &[u32], rows: &mut Vec<u32>) {
+    fn find_coupled(&mut self, members: &[u32], rows: &mut Vec<u32>) {
         let first = rows.len();
         for &i in members {
             for block in &self.layout.blocks {
@@ -188,9 +188,9 @@ impl<'a> Summing<'a> {
                 }
             }
         }
-        let touched = &mut rows[first..];
-        touched.sort_unstable();
-        for (s, &row) in touched.iter().enumerate() {
+        let coupled = &mut rows[first..];
+        coupled.sort_unstable();
+        for (s, &row) in coupled.iter().enumerate() {
             self.slot[row as usize] = (first + s) as u32;
         }
     }

@@ -73,7 +73,7 @@ impl<'a> Row<'a> {
         let factor = self.factor;
         let k = factor.leading.k;
         let p = factor.p();
-        let rows = factor.leading.touched(level).0;
+        let rows = factor.leading.coupled(level).0;
         for (s, &row) in rows.iter().enumerate() {
             self.slot[row as usize] = s as u32;
         }

@@ -131,9 +131,9 @@ impl Factor {
         let squares = Blocks::squares(k, leading.n_levels);
         let lambdas = squares_of(&covs);
         let blocks = layout.blocks.iter();
-        let touched = match trailing.is_updated_at_once() {
+        let coupled = match trailing.is_updated_at_once() {
             true => leading.rows.len(),
-            false => most_touched(&leading),
+            false => most_coupled(&leading),
         };
         let n_theta = covs.iter().map(RelCov::theta_end);
         Self {
@@ -143,7 +143,7 @@ impl Factor {
             m: squares.clone(),
             l00: squares,
             bx: Blocks::zeros(border.p(), k, leading.n_levels),
-            b: vec![0.0; touched * k],
+            b: vec![0.0; coupled * k],
             work: vec![0.0; k * k],
             theta: vec![0.0; n_theta.max().unwrap_or(0)],
             layout,
@@ -257,7 +257,7 @@ impl Factor {
             if p > 0 {
                 small::multiply_rows(k, p, leading.ax0.block(level), m, bx);
             }
-            let (rows, vals) = leading.touched(level);
+            let (rows, vals) = leading.coupled(level);
             if !rows.is_empty()
                 && !self.trailing.set_full(k, level, rows, vals, m)
             {
@@ -266,7 +266,7 @@ impl Factor {
                     false => 0,
                 };
                 let b = &mut self.b[first..first + vals.len()];
-                multiply_touched(k, vals, m, b);
+                multiply_coupled(k, vals, m, b);
                 self.trailing.rank_update(k, level, rows, b, bx);
             }
         }
@@ -366,9 +366,9 @@ impl Factor {
 }
 
 // The largest number of trailing rows coupled with a level of the leading term.
-fn most_touched(leading: &Leading) -> usize {
-    let touched = leading.ptr.windows(2).map(|w| w[1] - w[0]);
-    touched.max().unwrap_or(0)
+fn most_coupled(leading: &Leading) -> usize {
+    let coupled = leading.ptr.windows(2).map(|w| w[1] - w[0]);
+    coupled.max().unwrap_or(0)
 }
 
 // A `k x k` matrix of zeros for each term.
@@ -379,7 +379,7 @@ fn squares_of(covs: &[RelCov]) -> Vec<Vec<f64>> {
 
 // B = A_R0 M of one level, `k` values for each coupled row.
 #[inline(always)]
-fn multiply_touched(k: usize, vals: &[f64], m: &[f64], b: &mut [f64]) {
+fn multiply_coupled(k: usize, vals: &[f64], m: &[f64], b: &mut [f64]) {
     for (b, v) in b.chunks_exact_mut(k).zip(vals.chunks_exact(k)) {
         for j in 0..k {
             b[j] = (0..k).map(|l| v[l] * m[j * k + l]).sum();

@@ -112,7 +112,7 @@ impl Rows {
     ) {
         let is_plain = self.terms[t].z.is_empty() && self.terms[0].z.is_empty();
         for level in 0..factor.leading.n_levels {
-            let vals = factor.leading.touched_mut(level);
+            let vals = factor.leading.coupled_mut(level);
             if t == 1 {
                 vals.fill(0.0);
             }

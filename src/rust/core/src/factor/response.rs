@@ -65,7 +65,7 @@ impl Response {
         factor.forward_solve(columns, &self.sums.products, &mut self.l);
         for c in 0..columns {
             let whole = self.sums.residual_ss[c];
-            self.pwrss[c] = self.l.take_squares_off(whole, c, columns);
+            self.pwrss[c] = self.l.subtract_squares(whole, c, columns);
         }
         (0..columns).try_for_each(|c| {
             let ResponseSums {

@@ -136,8 +136,8 @@ impl Rows {
         for term in &mut self.terms[1..] {
             term.slot = vec![0; term.level.len()];
             for level in 0..leading.n_levels {
-                let touched = leading.touched(level).0;
-                for (s, &row) in touched.iter().enumerate() {
+                let coupled = leading.coupled(level).0;
+                for (s, &row) in coupled.iter().enumerate() {
                     slot[row as usize] = s as u32;
                 }
                 for i in self.level_ptr[level]..self.level_ptr[level + 1] {

@@ -106,7 +106,7 @@ impl Vectors {
 
     /// Subtracts the squares of column `c` of `columns` from `whole`, four at a time in the order
     /// of elimination: if the result is near zero, subtracting their sum would be less accurate.
-    pub(crate) fn take_squares_off(
+    pub(crate) fn subtract_squares(
         &self,
         whole: f64,
         c: usize,
@@ -118,7 +118,7 @@ impl Vectors {
         };
         let parts = [&self.leading, &self.trailing, &self.fixed];
         let parts = parts.into_iter().map(|part| &part[column(part)]);
-        parts.fold(whole, small::take_squares_off)
+        parts.fold(whole, small::subtract_squares)
     }
 
     /// Column `c` of `columns`.
@@ -282,7 +282,7 @@ impl Factor {
                     y_level,
                 );
             }
-            self.subtract_touched(k, level, y_level, y.trailing);
+            self.subtract_coupled(k, level, y_level, y.trailing);
         }
         small::subtract_product(self.bx.values(), y.leading, y.fixed);
     }
@@ -307,7 +307,7 @@ impl Factor {
 
     // y_R -= A_R0 M y for one level, unless this is done for all levels at once.
     #[inline(always)]
-    fn subtract_touched(
+    fn subtract_coupled(
         &self,
         k: usize,
         level: usize,
@@ -317,7 +317,7 @@ impl Factor {
         if self.leading.rows.is_empty() || self.trailing.has_full() {
             return;
         }
-        let (rows, vals) = self.leading.touched(level);
+        let (rows, vals) = self.leading.coupled(level);
         let m = self.m.square(k, level);
         for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
             let b = |j: usize| small::dot(v, &m[j * k..(j + 1) * k]);
@@ -367,7 +367,7 @@ impl Factor {
         let mut a = vec![0.0; k];
         for (level, y) in y.chunks_exact_mut(k).enumerate() {
             a.fill(0.0);
-            let (rows, vals) = self.leading.touched(level);
+            let (rows, vals) = self.leading.coupled(level);
             for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
                 small::axpy(b_r[row as usize], v, &mut a);
             }

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
 use crate::factor::memory::Room;
-use crate::factor::trailing::{Plan, Touching};
+use crate::factor::trailing::{CouplingCounts, Plan};
 
 /// The kind of storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +40,13 @@ impl Storage {
         let layout = Layout::new(design);
         let k = design.terms[layout.leading_term].vsize();
         if is_iterative {
-            return Ok(Self::pairs(k, Touching::sampled(design, &layout)));
+            return Ok(Self::pairs(
+                k,
+                CouplingCounts::sampled(design, &layout),
+            ));
         }
-        if let Some(touching) = Plan::without_factor(design, &layout, room)? {
-            return Ok(Self::pairs(k, touching));
+        if let Some(counts) = Plan::without_factor(design, &layout, room)? {
+            return Ok(Self::pairs(k, counts));
         }
         let leading = Leading::new(design, &layout);
         let m = layout.m as f64;
@@ -56,14 +59,14 @@ impl Storage {
                 kind: StorageKind::Sparse,
                 elements: pattern.elements(),
             },
-            Plan::Nothing => Self::pairs(k, Touching::of(&leading)),
+            Plan::Nothing => Self::pairs(k, CouplingCounts::of(&leading)),
         })
     }
 
-    fn pairs(k: usize, touching: Touching) -> Self {
+    fn pairs(k: usize, counts: CouplingCounts) -> Self {
         Self {
             kind: StorageKind::Pairs,
-            elements: k as f64 * touching.rows,
+            elements: k as f64 * counts.rows,
         }
     }
 }

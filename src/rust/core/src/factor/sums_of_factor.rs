@@ -102,7 +102,7 @@ fn with_leading(factor: &Factor, block: &TrailingTerm) -> PairSums {
     let mut levels = Vec::new();
     let mut values = Vec::new();
     for level in 0..leading.n_levels {
-        let (rows, vals) = leading.touched(level);
+        let (rows, vals) = leading.coupled(level);
         let own = rows.partition_point(|&row| (row as usize) < start)
             ..rows.partition_point(|&row| (row as usize) < end);
         let vals = &vals[own.start * leading.k..own.end * leading.k];

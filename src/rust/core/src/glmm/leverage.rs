@@ -199,7 +199,7 @@ impl LevelInverse {
         let factor = system.factor;
         let l = factor.l00.square(k, level);
         let m = factor.m.square(k, level);
-        let (rows, vals) = factor.leading.touched(level);
+        let (rows, vals) = factor.leading.coupled(level);
         self.e.clear();
         for v in vals.chunks_exact(k) {
             // The row e' solves e' L' = (M' v)', that is, e = L^-T M' v.

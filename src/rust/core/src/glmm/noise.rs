@@ -171,7 +171,7 @@ impl GeneralizedLinearMixedModel {
             }
             gradients.push(gradient);
         }
-        take_mean_off(&mut gradients);
+        subtract_mean(&mut gradients);
         Ok(gradients)
     }
 
@@ -309,7 +309,7 @@ fn add_symmetric(r: &[f64], v: &[f64], g: &mut [f64]) {
     }
 }
 
-fn take_mean_off(vectors: &mut [Vec<f64>]) {
+fn subtract_mean(vectors: &mut [Vec<f64>]) {
     let Some(first) = vectors.first() else {
         return;
     };

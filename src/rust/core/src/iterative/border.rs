@@ -91,7 +91,7 @@ impl Border {
             all.into_iter().map(|found| found.x).collect();
         solved.push(last.x);
         let mut gram = solver.reduced.leading_gram();
-        take_products_off(width, &right, &solved, &mut gram);
+        subtract_products(width, &right, &solved, &mut gram);
         let mut border = Self {
             right,
             solved,
@@ -260,7 +260,7 @@ fn first_of(value: f64) -> Row {
 }
 
 // `gram -= right'solved`, lower triangle, in several threads, each with a range of columns.
-fn take_products_off(
+fn subtract_products(
     width: usize,
     right: &[Vec<Row>],
     solved: &[Vec<Row>],

@@ -120,7 +120,7 @@ fn add_leading(solver: &Solver, columns: &[Row], first: usize, y: &mut [f64]) {
     let k0 = system.k0;
     let mut gathered = vec![[0.0; WIDTH]; k0];
     for (level, y) in y.chunks_exact_mut(k0 * k0).enumerate() {
-        let (rows, vals) = system.touched(level);
+        let (rows, vals) = system.coupled(level);
         let own = first as u32..(first + WIDTH) as u32;
         if !rows.iter().any(|row| own.contains(row)) {
             continue;

@@ -12,7 +12,7 @@ use crate::factor::blocks::Blocks;
 use crate::factor::rows::Rows;
 use crate::iterative::gradients::Solver;
 use crate::iterative::log_det::Kept;
-use crate::iterative::traces::{add_form, for_each_touched, form};
+use crate::iterative::traces::{add_form, for_each_coupled, form};
 use crate::iterative::wide::{add_multiple, Row, WIDTH};
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
@@ -212,10 +212,10 @@ fn add_blocks(
     let mut w = vec![0.0; k0];
     for level in levels {
         y.fill(0.0);
-        for_each_touched(system, level, |(t, other), a| {
+        for_each_coupled(system, level, |(t, other), a| {
             add_form(inner[t].block(other), a, &mut y);
         });
-        let (_, vals) = system.touched(level);
+        let (_, vals) = system.coupled(level);
         for i in rows.of_level(level) {
             let z0 = rows.terms[0].z(i);
             w.fill(0.0);
@@ -285,10 +285,10 @@ impl<'a> Plain<'a> {
         let first = rows.of_level(levels.start).start;
         for level in levels {
             let range = system.ptr[level]..system.ptr[level + 1];
-            let touched = &system.rows[range.clone()];
+            let coupled = &system.rows[range.clone()];
             let vals = &self.couplings[range];
             let w = v[level];
-            let products = touched.iter().zip(vals);
+            let products = coupled.iter().zip(vals);
             let y: f64 =
                 products.map(|(&r, a)| self.inner[r as usize] * a * a).sum();
             let own = w + y * w * w;
@@ -298,11 +298,11 @@ impl<'a> Plain<'a> {
             for term in &rows.terms[1..] {
                 for (h, &slot) in h.iter_mut().zip(&term.slot[at.clone()]) {
                     let slot = slot as usize;
-                    let g = self.inner[touched[slot] as usize];
+                    let g = self.inner[coupled[slot] as usize];
                     *h += g * (1.0 - 2.0 * vals[slot] * w);
                 }
             }
-            self.add_nested(rows, at, (touched, vals, w), h);
+            self.add_nested(rows, at, (coupled, vals, w), h);
         }
     }
 
@@ -311,15 +311,15 @@ impl<'a> Plain<'a> {
         &self,
         rows: &Rows,
         at: Range<usize>,
-        (touched, vals, w): (&[u32], &[f64], f64),
+        (coupled, vals, w): (&[u32], &[f64], f64),
         h: &mut [f64],
     ) {
         for &(inner, outer) in &self.nested {
             let inner = &rows.terms[inner].slot[at.clone()];
             let outer = &rows.terms[outer].slot[at.clone()];
             for ((h, &inner), &outer) in h.iter_mut().zip(inner).zip(outer) {
-                let omega = self.omega[touched[inner as usize] as usize];
-                let g = self.inner[touched[outer as usize] as usize];
+                let omega = self.omega[coupled[inner as usize] as usize];
+                let g = self.inner[coupled[outer as usize] as usize];
                 let taken = 2.0 * vals[outer as usize] * w;
                 *h += g * omega * (omega - 2.0 + taken);
             }

@@ -79,7 +79,7 @@ impl NestedBasis {
         let mut sums = vec![0.0; system.m];
         let mut here = vec![0.0; system.m];
         for (level, v) in reduced.v.values().iter().enumerate() {
-            let (rows, vals) = system.touched(level);
+            let (rows, vals) = system.coupled(level);
             for (&row, a) in rows.iter().zip(vals) {
                 here[row as usize] = *a;
             }

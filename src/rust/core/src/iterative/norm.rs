@@ -73,8 +73,8 @@ struct RowsOfK<'a> {
     cross: &'a [f64],
     // `widest` values per column of K, one per row of the level.
     values: Vec<f64>,
-    touched: Vec<u32>,
-    is_touched: Vec<bool>,
+    coupled: Vec<u32>,
+    is_coupled: Vec<bool>,
     widest: usize,
     half: Vec<f64>,
 }
@@ -87,8 +87,8 @@ impl<'a> RowsOfK<'a> {
             vals,
             cross,
             values: vec![0.0; system.m * widest],
-            touched: Vec::new(),
-            is_touched: vec![false; system.m],
+            coupled: Vec::new(),
+            is_coupled: vec![false; system.m],
             widest,
             half: vec![0.0; widest * widest],
         }
@@ -135,9 +135,9 @@ impl<'a> RowsOfK<'a> {
 
     #[inline(always)]
     fn add_to(&mut self, column: usize, j: usize, value: f64) {
-        if !self.is_touched[column] {
-            self.is_touched[column] = true;
-            self.touched.push(column as u32);
+        if !self.is_coupled[column] {
+            self.is_coupled[column] = true;
+            self.coupled.push(column as u32);
         }
         self.values[column * self.widest + j] += value;
     }
@@ -152,7 +152,7 @@ impl<'a> RowsOfK<'a> {
     ) -> f64 {
         let g = inner[own].block(own_level);
         let mut total = 0.0;
-        for &row in &self.touched {
+        for &row in &self.coupled {
             let row = row as usize;
             let t = system.block_of_row(row);
             let Trailing { first, k, .. } = system.trailing[t];
@@ -173,12 +173,12 @@ impl<'a> RowsOfK<'a> {
     }
 
     fn clear(&mut self) {
-        for &column in &self.touched {
+        for &column in &self.coupled {
             let at = column as usize * self.widest;
             self.values[at..at + self.widest].fill(0.0);
-            self.is_touched[column as usize] = false;
+            self.is_coupled[column as usize] = false;
         }
-        self.touched.clear();
+        self.coupled.clear();
     }
 }
 

@@ -214,7 +214,7 @@ pub(super) fn diagonal_of_k(reduced: &Reduced) -> Vec<Blocks> {
         .map(|block| block.zz.clone())
         .collect();
     if system.is_scalar() {
-        take_squares_off(reduced, &mut blocks);
+        subtract_squares(reduced, &mut blocks);
         return blocks;
     }
     let mut place = vec![(0u32, 0u32); system.m];
@@ -259,11 +259,11 @@ fn solve_transpose(factor: &[f64], lambda: &[f64], half: &mut [f64]) {
 }
 
 // Subtracts `v_i a_ri^2` from each row r, where every level has one effect.
-fn take_squares_off(reduced: &Reduced, blocks: &mut [Blocks]) {
+fn subtract_squares(reduced: &Reduced, blocks: &mut [Blocks]) {
     let system = &*reduced.system;
     let mut explained = vec![0.0; system.m];
     for (level, v) in reduced.v.values().iter().enumerate() {
-        let (rows, vals) = system.touched(level);
+        let (rows, vals) = system.coupled(level);
         for (&row, a) in rows.iter().zip(vals) {
             explained[row as usize] += v * a * a;
         }

@@ -126,7 +126,7 @@ impl Reduced {
         self.times_a(x, out);
         // Computes `out -= A_t0 V A_0t x`.
         self.add_by_pieces_with(pieces, out, |levels, out| {
-            self.take_off_levels(levels, x, out)
+            self.subtract_levels(levels, x, out)
         });
     }
 
@@ -189,37 +189,45 @@ impl Reduced {
         share(jobs, |(levels, values)| run(levels.clone(), values));
     }
 
-    fn take_off_levels<const W: usize>(
+    fn subtract_levels<const W: usize>(
         &self,
         levels: &Range<usize>,
         x: &[[f64; W]],
         out: &mut [[f64; W]],
     ) {
         match self.system.k0 {
-            1 => vectorized(|| self.take_off::<1, W>(levels, x, out)),
-            2 => vectorized(|| self.take_off::<2, W>(levels, x, out)),
-            3 => vectorized(|| self.take_off::<3, W>(levels, x, out)),
+            1 => {
+                vectorized(|| self.subtract_eliminated::<1, W>(levels, x, out))
+            }
+            2 => {
+                vectorized(|| self.subtract_eliminated::<2, W>(levels, x, out))
+            }
+            3 => {
+                vectorized(|| self.subtract_eliminated::<3, W>(levels, x, out))
+            }
             k => {
                 let (mut t, mut u) = (vec![[0.0; W]; k], vec![[0.0; W]; k]);
                 let work = (&mut t[..], &mut u[..]);
-                vectorized(|| self.take_off_with(work, levels, x, out));
+                vectorized(|| {
+                    self.subtract_eliminated_with(work, levels, x, out)
+                });
             }
         }
     }
 
     #[inline(always)]
-    fn take_off<const K: usize, const W: usize>(
+    fn subtract_eliminated<const K: usize, const W: usize>(
         &self,
         levels: &Range<usize>,
         x: &[[f64; W]],
         out: &mut [[f64; W]],
     ) {
         let (mut t, mut u) = ([[0.0; W]; K], [[0.0; W]; K]);
-        self.take_off_with((&mut t, &mut u), levels, x, out);
+        self.subtract_eliminated_with((&mut t, &mut u), levels, x, out);
     }
 
     #[inline(always)]
-    fn take_off_with<const W: usize>(
+    fn subtract_eliminated_with<const W: usize>(
         &self,
         (t, u): (&mut [[f64; W]], &mut [[f64; W]]),
         levels: &Range<usize>,
@@ -242,7 +250,7 @@ impl Reduced {
         x: &[[f64; W]],
         t: &mut [[f64; W]],
     ) {
-        let (rows, vals) = self.system.touched(level);
+        let (rows, vals) = self.system.coupled(level);
         t.fill([0.0; W]);
         for (&row, vals) in rows.iter().zip(vals.chunks_exact(t.len())) {
             let x = &x[row as usize];
@@ -261,7 +269,7 @@ impl Reduced {
         u: &[[f64; W]],
         out: &mut [[f64; W]],
     ) {
-        let (rows, vals) = self.system.touched(level);
+        let (rows, vals) = self.system.coupled(level);
         for (&row, vals) in rows.iter().zip(vals.chunks_exact(u.len())) {
             let out = &mut out[row as usize];
             for (u, a) in u.iter().zip(vals) {
@@ -420,7 +428,7 @@ impl Reduced {
             let columns = gram.chunks_mut(width * COLUMNS).enumerate();
             let b = MatRef::from_column_major_slice(border, width, count);
             let v = MatRef::from_column_major_slice(explained, width, count);
-            let take_off = |(at, gram): (usize, &mut [f64])| {
+            let subtract_columns = |(at, gram): (usize, &mut [f64])| {
                 let first = at * COLUMNS;
                 let (rows, n) = (width - first, gram.len() / width);
                 let gram = MatMut::from_column_major_slice_mut(gram, width, n);
@@ -430,8 +438,8 @@ impl Reduced {
                 add_product(gram, left, right, -1.0);
             };
             match width > COLUMNS {
-                true => share(columns, take_off),
-                false => columns.for_each(take_off),
+                true => share(columns, subtract_columns),
+                false => columns.for_each(subtract_columns),
             }
         }
         gram

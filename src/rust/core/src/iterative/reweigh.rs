@@ -123,9 +123,9 @@ fn fill_leading(rows: &Rows, w: &[f64], system: &mut System) {
     let mut jobs = Vec::new();
     for levels in pieces {
         let ptr = &system.ptr[levels.start..=levels.end];
-        let touched = (ptr[levels.len()] - ptr[0]) * k;
+        let coupled = (ptr[levels.len()] - ptr[0]) * k;
         let (own_a00, rest) = a00.split_at_mut(levels.len() * k * k);
-        let (own_vals, others) = vals.split_at_mut(touched);
+        let (own_vals, others) = vals.split_at_mut(coupled);
         (a00, vals) = (rest, others);
         jobs.push(Piece {
             levels,

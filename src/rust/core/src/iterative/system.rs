@@ -136,40 +136,40 @@ impl System {
     // Fills Z_t'WZ_0, leading level after leading level.
     fn fill_coupling(&mut self, sums: &Sums, n_levels: usize) {
         let k0 = self.k0;
-        let mut coupled: Vec<Coupled> = sums
+        let mut leading_pairs: Vec<LeadingPair> = sums
             .pairs
             .iter()
-            .filter_map(|pair| self.coupled(pair))
+            .filter_map(|pair| self.leading_pair(pair))
             .collect();
-        coupled.sort_by_key(|coupled| coupled.first);
+        leading_pairs.sort_by_key(|leading_pair| leading_pair.first);
         let mut ptr = vec![0; n_levels + 1];
-        for coupled in &coupled {
-            for i in 0..coupled.pair.levels.len() {
-                ptr[coupled.levels(i).0 + 1] += coupled.k;
+        for leading_pair in &leading_pairs {
+            for i in 0..leading_pair.pair.levels.len() {
+                ptr[leading_pair.levels(i).0 + 1] += leading_pair.k;
             }
         }
         cumulate(&mut ptr);
         let mut next = ptr.clone();
         let mut rows = vec![0u32; ptr[n_levels]];
         let mut vals = vec![0.0; ptr[n_levels] * k0];
-        for coupled in &coupled {
-            let k = coupled.k;
-            for i in coupled.ascending(n_levels) {
-                let (level, other) = coupled.levels(i);
+        for leading_pair in &leading_pairs {
+            let k = leading_pair.k;
+            for i in leading_pair.ascending(n_levels) {
+                let (level, other) = leading_pair.levels(i);
                 let at = next[level];
                 next[level] += k;
                 for j in 0..k {
-                    rows[at + j] = (coupled.first + other * k + j) as u32;
+                    rows[at + j] = (leading_pair.first + other * k + j) as u32;
                 }
                 let place = &mut vals[at * k0..(at + k) * k0];
-                coupled.copy_block(i, k0, place);
+                leading_pair.copy_block(i, k0, place);
             }
         }
         (self.ptr, self.rows, self.vals) = (ptr, rows, vals);
     }
 
     // The sums of a pair of terms one of which is the leading term; `None` for other pairs.
-    fn coupled<'a>(&self, pair: &'a PairSums) -> Option<Coupled<'a>> {
+    fn leading_pair<'a>(&self, pair: &'a PairSums) -> Option<LeadingPair<'a>> {
         let (a, b) = pair.terms;
         let other = match self.leading {
             leading if leading == a => b,
@@ -177,7 +177,7 @@ impl System {
             _ => return None,
         };
         let block = self.block_of(other)?;
-        Some(Coupled {
+        Some(LeadingPair {
             pair,
             k: block.k,
             first: block.first,
@@ -277,12 +277,12 @@ impl System {
     /// are so few that adding up their results costs little, and do not depend on the number of
     /// threads.
     pub fn pieces(&self) -> Vec<Range<usize>> {
-        let touched = self.rows.len();
-        let most = (touched / (SHARE * self.m.max(1))).min(touched / LEAST);
+        let coupled = self.rows.len();
+        let most = (coupled / (SHARE * self.m.max(1))).min(coupled / LEAST);
         let count = most.clamp(1, MOST_PIECES);
         let end = |piece: usize| {
-            let touched = touched * piece / count;
-            self.ptr.partition_point(|&at| at < touched)
+            let coupled = coupled * piece / count;
+            self.ptr.partition_point(|&at| at < coupled)
         };
         let mut first = 0;
         let piece = |piece: usize| {
@@ -366,7 +366,7 @@ impl System {
 
     /// The trailing rows coupled with a leading level, and `k0` values each.
     #[inline(always)]
-    pub fn touched(&self, level: usize) -> (&[u32], &[f64]) {
+    pub fn coupled(&self, level: usize) -> (&[u32], &[f64]) {
         let range = self.ptr[level]..self.ptr[level + 1];
         let vals = &self.vals[range.start * self.k0..range.end * self.k0];
         (&self.rows[range], vals)
@@ -374,7 +374,7 @@ impl System {
 }
 
 // The sums of a pair of terms one of which is the leading term.
-struct Coupled<'a> {
+struct LeadingPair<'a> {
     pair: &'a PairSums,
     // The trailing term's number of effects, and its first row.
     k: usize,
@@ -383,7 +383,7 @@ struct Coupled<'a> {
     leads: bool,
 }
 
-impl Coupled<'_> {
+impl LeadingPair<'_> {
     // The leading and the trailing level of the `i`-th block.
     fn levels(&self, i: usize) -> (usize, usize) {
         let (a, b) = self.pair.levels[i];

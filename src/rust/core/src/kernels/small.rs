@@ -383,7 +383,7 @@ pub(crate) fn inverse_of_square(k: usize, l: &[f64], inverse: &mut [f64]) {
 
 /// Subtracts squares from `whole`, four at a time: if the result is near zero, subtracting their
 /// sum would be less accurate.
-pub(crate) fn take_squares_off(whole: f64, values: &[f64]) -> f64 {
+pub(crate) fn subtract_squares(whole: f64, values: &[f64]) -> f64 {
     let fours = values.chunks_exact(4);
     let rest = fours.remainder();
     let square =
@@ -507,7 +507,7 @@ mod tests {
         let mut out = [0.0; 2];
         subtract_product(&b, &x, &mut out);
         assert_eq!(out, [-20.0, -40.0]);
-        assert_eq!(take_squares_off(60.0, &[1.0, 2.0, 3.0, 4.0, 5.0]), 5.0);
+        assert_eq!(subtract_squares(60.0, &[1.0, 2.0, 3.0, 4.0, 5.0]), 5.0);
     }
 
     // The inverse of L = [2 . .; 1 4 .; 3 1 5] is the transpose of the inverse above.

@@ -55,11 +55,11 @@ impl Exact {
         let k = factor.leading.k as f64;
         let width = (factor.p() + 1) as f64;
         let per_level = k * k * (k + width) + 10.0 * k + width * width * k;
-        let touched = factor.leading.rows.len() as f64 * k * (k + width);
+        let coupled = factor.leading.rows.len() as f64 * k * (k + width);
         let trailing = (factor.layout.m as f64).powi(3) / 3.0;
         100.0
             + factor.leading.n_levels as f64 * per_level
-            + touched
+            + coupled
             + trailing
             + width.powi(3)
     }

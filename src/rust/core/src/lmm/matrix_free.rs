@@ -154,7 +154,7 @@ impl MatrixFree {
         }
         let v = at.scores.squares(&at.solver);
         for (g, squares) in omega.g_mut().iter_mut().zip(&v) {
-            take_off(profile.precision, squares, 1, g);
+            subtract_squares(profile.precision, squares, 1, g);
         }
         if !profile.reml {
             return;
@@ -164,7 +164,7 @@ impl MatrixFree {
             let t = Scores::new(&at.solver, &at.border, by);
             let squares = t.squares(&at.solver);
             for (g, squares) in omega.g_mut().iter_mut().zip(&squares) {
-                take_off(1.0, squares, WIDTH, g);
+                subtract_squares(1.0, squares, WIDTH, g);
             }
         }
     }
@@ -249,9 +249,9 @@ impl MatrixFree {
         let Effects { u, b } = Effects::new(&at.solver, &at.border);
         let mut beta = at.border.delta.clone();
         small::axpy(1.0, &system.beta0, &mut beta);
-        let taken_off = small::dot(&beta, &system.shift);
+        let subtracted = small::dot(&beta, &system.shift);
         if let Some(first) = beta.first_mut() {
-            *first -= taken_off;
+            *first -= subtracted;
         }
         Solution { beta, u, b }
     }
@@ -322,7 +322,7 @@ fn along(directions: &Directions, squares: &[Vec<Row>], c: usize) -> Vec<f64> {
 }
 
 // Subtracts `by` times the squares, summed over the first `count` columns, from `g`.
-fn take_off(by: f64, squares: &[Row], count: usize, g: &mut [f64]) {
+fn subtract_squares(by: f64, squares: &[Row], count: usize, g: &mut [f64]) {
     for (g, square) in g.iter_mut().zip(squares) {
         *g -= by * square[..count].iter().sum::<f64>();
     }

@@ -7,7 +7,7 @@ use crate::factor::leading::Leading;
 use crate::factor::memory::{too_large, Room};
 use crate::factor::trailing::condensed::filled_share_of_linked;
 use crate::factor::trailing::pattern::Pattern;
-use crate::factor::trailing::sample::{filled_share, Together, Touching};
+use crate::factor::trailing::sample::{filled_share, CouplingCounts, Together};
 
 /// Up to this order the dense storage is always the fastest.
 const ALWAYS_DENSE: usize = 400;
@@ -68,21 +68,21 @@ impl Plan {
         data: &impl Together,
         layout: &Layout,
         room: &Room,
-    ) -> Result<Option<Touching>> {
+    ) -> Result<Option<CouplingCounts>> {
         if layout.m <= ALWAYS_DENSE {
             return Ok(None);
         }
-        let sizes = |touching| Sizes::new(touching, layout, room.repeats);
+        let sizes = |counts| Sizes::new(counts, layout, room.repeats);
         let free = room.bytes();
         // No sample is needed for a dense factor that is fast even with the largest possible
         // coupling.
-        if sizes(Touching::at_most(data, layout))
+        if sizes(CouplingCounts::at_most(data, layout))
             .has_dense(free, room.is_patient)
         {
             return Ok(None);
         }
-        let touching = Touching::sampled(data, layout);
-        let sizes = sizes(touching);
+        let counts = CouplingCounts::sampled(data, layout);
+        let sizes = sizes(counts);
         let share = |enough: f64| {
             let of_sample = filled_share(data, layout);
             match of_sample > enough {
@@ -95,7 +95,7 @@ impl Plan {
             room.is_patient,
         ) {
             (false, _) => Ok(None),
-            (true, false) => Ok(Some(touching)),
+            (true, false) => Ok(Some(counts)),
             (true, true) => Err(too_large(sizes.dense_bytes, free)),
         }
     }
@@ -112,8 +112,8 @@ impl Plan {
         if layout.m <= ALWAYS_DENSE {
             return Ok(Self::Dense);
         }
-        let touching = Touching::of(leading);
-        let sizes = Sizes::new(touching, layout, room.repeats);
+        let counts = CouplingCounts::of(leading);
+        let sizes = Sizes::new(counts, layout, room.repeats);
         sizes.plan(leading, layout, room.bytes(), room.is_patient)
     }
 }
@@ -132,13 +132,13 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn new(touching: Touching, layout: &Layout, repeats: f64) -> Self {
+    fn new(counts: CouplingCounts, layout: &Layout, repeats: f64) -> Self {
         let m = layout.m as f64;
         Self {
             m,
             dense_bytes: 8.0 * m * (DENSE_ARRAYS * m + 2.0 * layout.p as f64),
-            pairs: touching.pairs,
-            elements: m + touching.rows,
+            pairs: counts.pairs,
+            elements: m + counts.rows,
             repeats,
         }
     }
@@ -240,7 +240,7 @@ mod tests {
         free: u64,
         is_patient: bool,
     ) -> Result<Plan> {
-        let sizes = Sizes::new(Touching::of(leading), layout, 1.0);
+        let sizes = Sizes::new(CouplingCounts::of(leading), layout, 1.0);
         sizes.plan(leading, layout, Some(free), is_patient)
     }
 
@@ -248,15 +248,15 @@ mod tests {
         matches!(plan, Plan::Sparse(_))
     }
 
-    // A system with `q0` leading levels, each coupled with the trailing effects that `touches`
+    // A system with `q0` leading levels, each coupled with the trailing effects that `couples`
     // returns.
     fn system(
         q0: usize,
         m: usize,
-        touches: impl Fn(usize) -> Vec<u32>,
+        couples: impl Fn(usize) -> Vec<u32>,
     ) -> (Leading, Layout) {
         let layout = Layout::of_shapes(&[(1, q0), (1, m)], 1);
-        let rows: Vec<Vec<u32>> = (0..q0).map(touches).collect();
+        let rows: Vec<Vec<u32>> = (0..q0).map(couples).collect();
         let mut ptr = vec![0];
         rows.iter()
             .for_each(|rows| ptr.push(ptr[ptr.len() - 1] + rows.len()));
@@ -277,22 +277,22 @@ mod tests {
     fn nested_levels_are_sparse_and_crossed_ones_dense() {
         let nested = system(5000, 1000, |i| vec![(i / 5) as u32]);
         assert!(is_sparse(&within(&nested, 1 << 33, true).unwrap()));
-        let touches = |i: usize| {
+        let couples = |i: usize| {
             let row = |j: usize| ((i * 7 + j * 25) % 1000) as u32;
             (0..40).map(row).collect()
         };
-        let crossed = system(5000, 1000, touches);
+        let crossed = system(5000, 1000, couples);
         let plan = within(&crossed, 1 << 33, true).unwrap();
         assert!(matches!(plan, Plan::Dense));
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let touches = |i: usize| {
+        let couples = |i: usize| {
             let row = |j: usize| ((i * 7919 + j * j * 31) % 2000) as u32;
             (0..60).map(row).collect()
         };
-        let crossed = system(6000, 2000, touches);
+        let crossed = system(6000, 2000, couples);
         assert!(within(&crossed, 1 << 33, true).is_ok());
         // Memory for two arrays of 2000 x 2000.
         let bytes = 8.0 * 2000.0 * (2.0 * 2000.0 + 2.0);
@@ -307,11 +307,11 @@ mod tests {
 
     #[test]
     fn without_patience_large_crossed_models_have_no_factor() {
-        let touches = |i: usize| {
+        let couples = |i: usize| {
             let row = |j: usize| ((i * 7919 + j * j * 31) % 5000) as u32;
             (0..60).map(row).collect()
         };
-        let crossed = system(9000, 5000, touches);
+        let crossed = system(9000, 5000, couples);
         let plan = within(&crossed, 1 << 33, false).unwrap();
         assert!(matches!(plan, Plan::Nothing));
         let plan = within(&crossed, 1 << 33, true).unwrap();

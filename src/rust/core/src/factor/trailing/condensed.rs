@@ -223,11 +223,11 @@ mod tests {
     // The estimate for `q0` leading levels that each occur with some of `m` trailing ones.
     fn share(
         (q0, m): (usize, usize),
-        touches: impl Fn(usize) -> Vec<usize>,
+        couples: impl Fn(usize) -> Vec<usize>,
     ) -> f64 {
         let layout = Layout::of_shapes(&[(1, q0), (1, m)], 1);
         let of_level = |level: usize| {
-            let rows = touches(level).into_iter();
+            let rows = couples(level).into_iter();
             rows.map(move |row| (level, row as u32))
         };
         filled_share_of_linked(

@@ -1,7 +1,7 @@
 //! The inverse of `S`, complete or on the sparsity pattern of the factor, and products with it.
 
 use crate::factor::layout::{Layout, TrailingTerm};
-use crate::factor::leading::Touched;
+use crate::factor::leading::Coupled;
 use crate::factor::trailing::{InverseColumns, Storage, Trailing};
 use crate::kernels::cholesky::Triangles;
 use crate::kernels::small::{mirror_lower, set_zeros};
@@ -104,7 +104,7 @@ impl Trailing {
     pub(crate) fn quadratic_form(
         &self,
         k: usize,
-        a: &Touched,
+        a: &Coupled,
         c: &Inverse,
         ca: &mut Vec<f64>,
         out: &mut [f64],

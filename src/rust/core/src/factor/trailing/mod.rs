@@ -30,7 +30,7 @@ pub(crate) use choice::Plan;
 pub(crate) use dense::InverseColumns;
 pub use inverse::Inverse;
 pub(crate) use reduced::Reduced;
-pub(crate) use sample::Touching;
+pub(crate) use sample::CouplingCounts;
 
 use faer::{MatMut, MatRef};
 

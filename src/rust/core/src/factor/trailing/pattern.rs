@@ -82,17 +82,18 @@ fn level_graph(
     for (i, &(row, _)) in levels.iter().enumerate() {
         level_of_row[row as usize] = i as u32;
     }
-    let touched = touched_levels(leading, &level_of_row);
+    let coupled = coupled_trailing_levels(leading, &level_of_row);
     let mut seen = vec![NONE; levels.len()];
     let mut size = 0;
     let mut graph = Vec::with_capacity(levels.len());
-    for (i, touching) in
-        touching_levels(&touched, levels.len()).iter().enumerate()
+    for (i, coupled_leading) in coupled_leading_levels(&coupled, levels.len())
+        .iter()
+        .enumerate()
     {
         let mut neighbours = Vec::new();
         seen[i] = i as u32;
-        for &level in touching {
-            for &other in &touched[level as usize] {
+        for &level in coupled_leading {
+            for &other in &coupled[level as usize] {
                 if seen[other as usize] != i as u32 {
                     seen[other as usize] = i as u32;
                     neighbours.push(other);
@@ -111,9 +112,12 @@ fn level_graph(
 
 // The trailing levels coupled with each leading level; `level_of_row` gives the level of a first
 // row.
-fn touched_levels(leading: &Leading, level_of_row: &[u32]) -> Vec<Vec<u32>> {
+fn coupled_trailing_levels(
+    leading: &Leading,
+    level_of_row: &[u32],
+) -> Vec<Vec<u32>> {
     let of_level = |level: usize| {
-        let rows = leading.touched(level).0.iter();
+        let rows = leading.coupled(level).0.iter();
         let levels = rows.map(|&row| level_of_row[row as usize]);
         levels.filter(|&level| level != NONE).collect()
     };
@@ -121,14 +125,17 @@ fn touched_levels(leading: &Leading, level_of_row: &[u32]) -> Vec<Vec<u32>> {
 }
 
 // The leading levels coupled with each trailing level.
-fn touching_levels(touched: &[Vec<u32>], n_levels: usize) -> Vec<Vec<u32>> {
-    let mut touching = vec![Vec::new(); n_levels];
-    for (leading, levels) in touched.iter().enumerate() {
+fn coupled_leading_levels(
+    coupled: &[Vec<u32>],
+    n_levels: usize,
+) -> Vec<Vec<u32>> {
+    let mut coupled_leading = vec![Vec::new(); n_levels];
+    for (leading, levels) in coupled.iter().enumerate() {
         for &level in levels {
-            touching[level as usize].push(leading as u32);
+            coupled_leading[level as usize].push(leading as u32);
         }
     }
-    touching
+    coupled_leading
 }
 
 fn minimum_degree(graph: &[Vec<u32>]) -> Vec<u32> {
@@ -262,12 +269,12 @@ pub(super) fn pair_positions(
     let mut pair_ptr = vec![0];
     let mut pairs = Vec::new();
     for level in 0..leading.n_levels {
-        let touched = leading.touched(level).0;
-        for (j, &col) in touched.iter().enumerate() {
+        let coupled = leading.coupled(level).0;
+        for (j, &col) in coupled.iter().enumerate() {
             let range = ptr[col as usize]..ptr[col as usize + 1];
             let column = &rows[range.clone()];
             let mut from = 0;
-            for &row in &touched[j..] {
+            for &row in &coupled[j..] {
                 from += position(&column[from..], row);
                 pairs.push((range.start + from) as u32);
             }

@@ -60,8 +60,8 @@ impl Trailing {
         for (level, out) in
             levels.range.clone().zip(out.chunks_exact_mut(rows * k))
         {
-            let (touched, vals) = levels.leading.touched(level);
-            for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
+            let (coupled, vals) = levels.leading.coupled(level);
+            for (&row, v) in coupled.iter().zip(vals.chunks_exact(k)) {
                 let x = &x[row as usize * rows..(row as usize + 1) * rows];
                 for (out, v) in out.chunks_exact_mut(rows).zip(v) {
                     small::axpy(alpha * v, x, out);
@@ -88,8 +88,8 @@ impl Trailing {
             return add_product(out, x, a.transpose(), 1.0);
         }
         for (level, x) in levels.range.clone().zip(x.chunks_exact(rows * k)) {
-            let (touched, vals) = levels.leading.touched(level);
-            for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
+            let (coupled, vals) = levels.leading.coupled(level);
+            for (&row, v) in coupled.iter().zip(vals.chunks_exact(k)) {
                 let out =
                     &mut out[row as usize * rows..(row as usize + 1) * rows];
                 for (x, v) in x.chunks_exact(rows).zip(v) {

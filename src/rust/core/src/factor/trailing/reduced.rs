@@ -66,7 +66,7 @@ impl Reduced {
         let b = &mut self.b;
         let values = &mut self.values;
         for level in 0..leading.n_levels {
-            let (rows, vals) = leading.touched(level);
+            let (rows, vals) = leading.coupled(level);
             let m = m.block(level);
             b.clear();
             for v in vals.chunks_exact(k) {

@@ -71,20 +71,20 @@ impl Together for Sums {
 
 /// The coupling of the leading levels with trailing effects, counted or estimated.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Touching {
+pub(crate) struct CouplingCounts {
     /// The number of coupled trailing effects, summed over the leading levels.
     pub rows: f64,
     /// The sum of the squares of these numbers.
     pub pairs: f64,
 }
 
-impl Touching {
+impl CouplingCounts {
     /// Counts over all levels.
     pub fn of(leading: &Leading) -> Self {
-        let touched = leading.ptr.windows(2).map(|w| (w[1] - w[0]) as f64);
+        let coupled = leading.ptr.windows(2).map(|w| (w[1] - w[0]) as f64);
         Self {
             rows: leading.rows.len() as f64,
-            pairs: touched.map(|touched| touched * touched).sum(),
+            pairs: coupled.map(|coupled| coupled * coupled).sum(),
         }
     }
 
@@ -115,21 +115,21 @@ impl Touching {
         });
         found.sort_unstable();
         found.dedup();
-        let mut touching = Self {
+        let mut counts = Self {
             rows: 0.0,
             pairs: 0.0,
         };
         for level in found.chunk_by(|a, b| a.0 == b.0) {
             let rows = level.iter().map(|&(_, row)| layout.vsize_at(row));
-            let touched = rows.sum::<usize>() as f64;
-            touching.rows += touched;
-            touching.pairs += touched * touched;
+            let coupled = rows.sum::<usize>() as f64;
+            counts.rows += coupled;
+            counts.pairs += coupled * coupled;
         }
         let n_seen = is_seen.iter().filter(|&&is_seen| is_seen).count();
         let share = n_seen as f64 / n_levels as f64;
         Self {
-            rows: touching.rows / share,
-            pairs: touching.pairs / share,
+            rows: counts.rows / share,
+            pairs: counts.pairs / share,
         }
     }
 }
@@ -234,10 +234,10 @@ pub(super) mod tests {
     }
 
     // Each leading level with some trailing ones, the first of which is repeated.
-    fn pairs(q0: usize, touches: impl Fn(usize) -> Vec<usize>) -> Pairs {
+    fn pairs(q0: usize, couples: impl Fn(usize) -> Vec<usize>) -> Pairs {
         let mut found = Vec::new();
         for level in 0..q0 {
-            let rows = touches(level);
+            let rows = couples(level);
             found.push((level, rows[0] as u32));
             found.extend(rows.iter().map(|&row| (level, row as u32)));
         }
@@ -248,7 +248,7 @@ pub(super) mod tests {
     fn a_sample_is_counted_and_multiplied() {
         let layout = Layout::of_shapes(&[(1, 20_000), (1, 3000)], 1);
         let data = pairs(20_000, |i| (0..=i % 3).map(|j| i / 8 + j).collect());
-        let found = Touching::sampled(&data, &layout);
+        let found = CouplingCounts::sampled(&data, &layout);
         // The numbers 1, 2 and 3 have equal shares.
         assert!((found.rows / 40_000.0 - 1.0).abs() < 0.02, "{found:?}");
         let pairs = 20_000.0 * 14.0 / 3.0;
@@ -260,11 +260,11 @@ pub(super) mod tests {
         let layout = Layout::of_shapes(&[(1, 5), (2, 2), (1, 3)], 1);
         // The trailing levels begin at rows 0, 2 | 4, 5, 6.
         let data = pairs(5, |i| vec![2 * (i % 2), 4 + i % 3]);
-        let found = Touching::sampled(&data, &layout);
+        let found = CouplingCounts::sampled(&data, &layout);
         assert_eq!((found.rows, found.pairs), (15.0, 45.0));
         // There are 15 pairs, each of which might couple with all three effects, and each of these
         // with all seven.
-        let most = Touching::at_most(&data, &layout);
+        let most = CouplingCounts::at_most(&data, &layout);
         assert_eq!((most.rows, most.pairs), (45.0, 315.0));
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::levels::{add_form, for_each_touched};
+use super::levels::{add_form, for_each_coupled};
 use crate::factor::blocks::Blocks;
 use crate::iterative::gradients::Solver;
 use crate::iterative::system::Trailing;
@@ -54,7 +54,7 @@ impl<'a> Leading<'a> {
             small::multiply(k0, &projection, a00, &mut whole);
             small::axpy(1.0, &whole, sum);
             y.fill(0.0);
-            for_each_touched(system, level, |(t, other), a| {
+            for_each_coupled(system, level, |(t, other), a| {
                 add_form(inner[t].block(other), a, &mut y);
                 project(&projection, a, &mut projected);
                 let own = self.own[t].block_mut(other);
@@ -96,18 +96,27 @@ impl<'a> Leading<'a> {
     }
 
     /// Subtracts `sum_i P_i Y_i P_i'`, with `Y_i` from the difference of x and x0.
-    pub fn take_off_difference(&self, x: &[Row], x0: &[Row], sum: &mut [Row]) {
+    pub fn subtract_difference(&self, x: &[Row], x0: &[Row], sum: &mut [Row]) {
         let pieces = self.solver.system().pieces();
         let zeros = || vec![[0.0; WIDTH]; sum.len()];
         let mut sums: Vec<Vec<Row>> = pieces.iter().map(|_| zeros()).collect();
         share(pieces.iter().zip(&mut sums), |(levels, sum)| {
             match self.solver.system().k0 {
-                1 => vectorized(|| self.take_off::<1>(levels, x, x0, sum)),
-                2 => vectorized(|| self.take_off::<2>(levels, x, x0, sum)),
+                1 => vectorized(|| {
+                    self.subtract_level_terms::<1>(levels, x, x0, sum)
+                }),
+                2 => vectorized(|| {
+                    self.subtract_level_terms::<2>(levels, x, x0, sum)
+                }),
                 k => {
                     let mut work = vec![[0.0; WIDTH]; 4 * k];
                     vectorized(|| {
-                        self.take_off_with(&mut work, levels, (x, x0), sum)
+                        self.subtract_level_terms_with(
+                            &mut work,
+                            levels,
+                            (x, x0),
+                            sum,
+                        )
                     });
                 }
             }
@@ -116,7 +125,7 @@ impl<'a> Leading<'a> {
     }
 
     #[inline(always)]
-    fn take_off<const K: usize>(
+    fn subtract_level_terms<const K: usize>(
         &self,
         levels: &Range<usize>,
         x: &[Row],
@@ -125,11 +134,11 @@ impl<'a> Leading<'a> {
     ) {
         let mut work = [[[0.0; WIDTH]; K]; 4];
         let work = work.as_flattened_mut();
-        self.take_off_with(work, levels, (x, x0), sum);
+        self.subtract_level_terms_with(work, levels, (x, x0), sum);
     }
 
     #[inline(always)]
-    fn take_off_with(
+    fn subtract_level_terms_with(
         &self,
         work: &mut [Row],
         levels: &Range<usize>,
@@ -159,7 +168,7 @@ impl<'a> Leading<'a> {
     /// Subtracts the first-order contribution of each level with itself,
     /// `sum_il P_i a_il x1_l x0_l' a_il' P_i'`. It is pure noise, as the diagonal blocks of E are
     /// zero.
-    pub fn take_off_own(&self, x1: &[Row], x0: &[Row], sum: &mut [Row]) {
+    pub fn subtract_own(&self, x1: &[Row], x0: &[Row], sum: &mut [Row]) {
         let system = self.solver.system();
         for (block, own) in system.trailing.iter().zip(&self.own) {
             let (x1, x0) = (&x1[block.rows()], &x0[block.rows()]);
@@ -167,7 +176,7 @@ impl<'a> Leading<'a> {
             vectorized(|| {
                 let levels = x1.chunks_exact(k).zip(x0.chunks_exact(k));
                 for ((x1, x0), own) in levels.zip(own.iter()) {
-                    take_form_off(own, x1, x0, sum);
+                    subtract_form(own, x1, x0, sum);
                 }
             });
         }
@@ -188,7 +197,7 @@ fn project(projection: &[f64], a: &[f64], out: &mut Vec<f64>) {
 // Subtracts `sum_jh M_(jc)(hd) (x_j y_h + x_h y_j) / 2` over the effects j and h of one level from
 // element (c, d) of the sum.
 #[inline(always)]
-fn take_form_off(m: &[f64], x: &[Row], y: &[Row], sum: &mut [Row]) {
+fn subtract_form(m: &[f64], x: &[Row], y: &[Row], sum: &mut [Row]) {
     let k = x.len();
     let k0 = sum.len().isqrt();
     for (h, j) in (0..k * k).map(|at| (at / k, at % k)) {

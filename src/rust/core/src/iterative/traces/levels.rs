@@ -5,13 +5,13 @@ use crate::kernels::small;
 
 /// Calls `visit` for each trailing level coupled with a leading one, given by its term and number,
 /// with `k0` values for each of its effects.
-pub fn for_each_touched(
+pub fn for_each_coupled(
     system: &System,
     level: usize,
     mut visit: impl FnMut((usize, usize), &[f64]),
 ) {
     let k0 = system.k0;
-    let (rows, vals) = system.touched(level);
+    let (rows, vals) = system.coupled(level);
     let mut at = 0;
     while at < rows.len() {
         let row = rows[at] as usize;

@@ -31,7 +31,7 @@ use crate::tolerances::{WEAK_DIRECTION, WEAK_NESTED};
 pub(super) use division::form;
 use division::{Division, Ways};
 use leading::Leading;
-pub(super) use levels::{add_form, for_each_touched};
+pub(super) use levels::{add_form, for_each_coupled};
 use undivided::Undivided;
 pub use vectors::Found;
 use vectors::Vectors;
@@ -184,37 +184,42 @@ impl<'a> Tally<'a> {
     fn sides(&self, mut found: Vectors) -> Sums<Row> {
         let reduced = &self.solver.reduced;
         let mut sides = Sums::of([0.0; WIDTH], self.solver.system());
-        self.take_off(&found.change, &found.start, &mut sides);
+        self.subtract_products(&found.change, &found.start, &mut sides);
         let mut change = std::mem::take(&mut found.change);
         let mut start = found.start.clone();
         reduced.scale(&mut change, false);
         reduced.scale(&mut start, false);
         self.leading
-            .take_off_difference(&change, &start, &mut sides.leading);
+            .subtract_difference(&change, &start, &mut sides.leading);
         let scaled = (&change[..], &start[..]);
         self.undivided.add(&found, scaled, &mut sides.trailing);
         drop((change, start));
-        self.take_off_first_order(found, &mut sides);
+        self.subtract_first_order(found, &mut sides);
         sides
     }
 
     // Subtracts the first-order terms with expectation zero, as the diagonal blocks of E are zero:
     // products of x1 and x0 in the basis Q.
-    fn take_off_first_order(&self, found: Vectors, sides: &mut Sums<Row>) {
+    fn subtract_first_order(&self, found: Vectors, sides: &mut Sums<Row>) {
         let basis = &self.solver.preconditioner.basis;
         let (mut x1, mut x0) = (found.first, found.start);
         basis.hand_down(1.0, &mut x1);
         basis.hand_down(1.0, &mut x0);
-        self.take_off(&x1, &x0, sides);
-        self.take_off_around(&x1, &x0, sides);
+        self.subtract_products(&x1, &x0, sides);
+        self.subtract_containing(&x1, &x0, sides);
         let reduced = &self.solver.reduced;
         reduced.scale(&mut x1, false);
         reduced.scale(&mut x0, false);
-        self.leading.take_off_own(&x1, &x0, &mut sides.leading);
+        self.leading.subtract_own(&x1, &x0, &mut sides.leading);
     }
 
     // Subtracts the contribution of levels that contain others to the products of these others.
-    fn take_off_around(&self, x1: &[Row], x0: &[Row], sides: &mut Sums<Row>) {
+    fn subtract_containing(
+        &self,
+        x1: &[Row],
+        x0: &[Row],
+        sides: &mut Sums<Row>,
+    ) {
         let system = self.solver.system();
         let basis = &self.solver.preconditioner.basis;
         for (row, around, weight) in basis.members() {
@@ -227,7 +232,7 @@ impl<'a> Tally<'a> {
     }
 
     // Subtracts symmetric products of the levels of each term from the sums of `D'WD`.
-    fn take_off(&self, x: &[Row], x0: &[Row], sides: &mut Sums<Row>) {
+    fn subtract_products(&self, x: &[Row], x0: &[Row], sides: &mut Sums<Row>) {
         let blocks = self.solver.system().trailing.iter();
         for (block, ways) in blocks.zip(&mut sides.trailing) {
             let x = x[block.rows()].chunks_exact(block.k);
@@ -252,12 +257,12 @@ fn add_diagonal_blocks(solver: &Solver, t: usize, sum: &mut [f64]) {
     sum.iter_mut()
         .step_by(k + 1)
         .for_each(|diagonal| *diagonal += block.n_levels as f64);
-    sum[0] -= share_of_levels_around(solver, t);
+    sum[0] -= share_of_containing_levels(solver, t);
 }
 
 // `sum_c w_c^2 / S_pp` over the levels c of a trailing term that are nested in a level p: the part
 // of the diagonal of `P^-1` that its blocks do not have.
-fn share_of_levels_around(solver: &Solver, t: usize) -> f64 {
+fn share_of_containing_levels(solver: &Solver, t: usize) -> f64 {
     let system = solver.system();
     let preconditioner = &solver.preconditioner;
     let mut share = 0.0;
