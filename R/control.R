@@ -1,106 +1,110 @@
-# rlmm_control(): how to optimize and what to check.
+# rlmm_control(): options of the optimizer, the engine and the checks.
 
 #' Control of the fit
 #'
-#' `rlmm_control()` makes the argument `control` of [rlmm()] and [rglmm()]: the optimizer and when
-#' it stops, the number of threads, limits of time and memory, the engine, parameters that are held,
-#' and which checks of the model are made.
+#' Makes the argument `control` of [rlmm()] and [rglmm()]: the optimizer and its stopping rules, the
+#' number of threads, limits of time and memory, the engine, held parameters, and the checks of the
+#' model.
 #'
-#' @param optimizer `NULL` for the default: of linear models `"newton"`, a trust-region Newton
-#'   method with exact derivatives; of generalized ones `"bfgs"`, a quasi-Newton method with exact
-#'   gradients, for which `"newton"` takes its second derivatives from differences of these and
-#'   costs more. Or the name of an NLopt algorithm, such as `"LN_BOBYQA"`, `"LN_NELDERMEAD"`,
-#'   `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"`, `"LN_PRAXIS"`; with exact gradients `"LD_LBFGS"`,
-#'   `"LD_SLSQP"`, `"LD_MMA"`, `"LD_CCSAQ"`, `"LD_VAR1"`, `"LD_VAR2"`, `"LD_TNEWTON"`. lme4's names
-#'   `"bobyqa"`, `"Nelder_Mead"` and `"nloptwrap"` are understood.
-#' @param ftol_rel,ftol_abs Stop when an iteration lowers the objective by less, relative to it or
-#'   absolute.
-#' @param xtol_rel,xtol_abs Stop when an iteration moves theta by less.
-#' @param initial_step First step in theta, one number or one for each element; `NULL` leaves it to
-#'   the optimizer.
-#' @param max_eval,max_time Most evaluations of the objective and most seconds. A fit that ends so
-#'   keeps the best theta so far, and warns.
-#' @param pirls_tol,pirls_max_iter,pirls_max_halvings Of generalized models: the search for the
-#'   conditional modes ends when its next step would lower the penalized deviance by less than
-#'   `pirls_tol`; it fails (and with it the evaluation of the objective) after so many iterations,
-#'   or halvings of one step.
-#' @param progress Show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive sessions
-#'   only.
-#' @param threads Most threads: of what fits many models ([bootstrap()], [rlmm_many()],
-#'   [rglmm_many()], [refit()] of several responses, [simulate_power()]), a model each, and of one
-#'   fit whose crossed factors are large, in its dense matrices. `NULL` takes the option
-#'   `rlmm.threads`, then the environment variable `RLMM_THREADS`, and without them as many as there
-#'   are processors; but one in a worker of a cluster of package parallel or of mirai, and in a
-#'   forked process (`parallel::mclapply()`; also those of future, foreach and furrr), which share
-#'   the processors. Results are the same, bit for bit, for any number; none of them outlives a
-#'   call, so that a process may fork.
-#' @param slim Drop the parts of the fit that grow with the number of observations: the model frame
-#'   and the fitted values. Estimates, tables, `ranef()`, `certificate()` and the like answer as
-#'   before; what needs the data, such as `residuals()` and `predict()`, refuses.
-#' @param engine What linear and generalized models are computed with: `"exact"`, a factor;
-#'   `"iterative"`, conjugate gradients, for crossed factors with so many levels that a factor takes
-#'   too long or doesn't fit in memory (see the section below); or `"auto"`, which takes the
-#'   iterative engine where the exact one is predicted to take more than about two seconds, or more
-#'   memory than there is.
-#' @param memory_limit Most memory that a factor, or the sums of a table ([rlmm_sums()]), may take,
-#'   in GiB, beside what the machine has left.
+#' @param optimizer The optimizer. The default `NULL` is `"newton"` for linear models, a
+#'   trust-region Newton method with exact derivatives, and `"bfgs"` for generalized ones, a
+#'   quasi-Newton method with exact gradients; for generalized models `"newton"` computes second
+#'   derivatives from differences of gradients and is more expensive. Or the name of an NLopt
+#'   algorithm: without derivatives `"LN_BOBYQA"`, `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"`,
+#'   `"LN_SBPLX"`, `"LN_PRAXIS"`; with exact gradients `"LD_LBFGS"`, `"LD_SLSQP"`, `"LD_MMA"`,
+#'   `"LD_CCSAQ"`, `"LD_VAR1"`, `"LD_VAR2"`, `"LD_TNEWTON"`. The names `"bobyqa"`, `"Nelder_Mead"`
+#'   and `"nloptwrap"` of lme4 are also accepted.
+#' @param ftol_rel,ftol_abs Stop if an iteration lowers the objective by less than this, relative to
+#'   it or in absolute terms.
+#' @param xtol_rel,xtol_abs Stop if an iteration changes theta by less than this, in relative or
+#'   absolute terms.
+#' @param initial_step The first step in theta, one number or one for each element; by default
+#'   chosen by the optimizer.
+#' @param max_eval,max_time The largest number of evaluations of the objective, and of seconds. A
+#'   fit that reaches a limit keeps the best theta so far, with a warning.
+#' @param pirls_tol,pirls_max_iter,pirls_max_halvings For generalized models, PIRLS (the search for
+#'   the conditional modes) ends if its next step would lower the penalized deviance by less than
+#'   `pirls_tol`. It fails, and with it the evaluation of the objective, after this number of
+#'   iterations, or of halvings of one step.
+#' @param progress Whether to show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive
+#'   sessions only.
+#' @param threads The largest number of threads, for functions that fit many models ([bootstrap()],
+#'   [rlmm_many()], [rglmm_many()], [refit()] to several responses, [simulate_power()]), one model
+#'   in each, and for the dense matrices of a single fit with large crossed factors. `NULL` stands
+#'   for the option `rlmm.threads`, then the environment variable `RLMM_THREADS`, and otherwise the
+#'   number of processors; but one thread in a worker of a cluster of package parallel or of mirai,
+#'   and in a forked process (`parallel::mclapply()`; also those of future, foreach and furrr),
+#'   which share the processors. Results are bit for bit the same for any number. No thread outlives
+#'   a call, so that the process may be forked.
+#' @param slim Whether to drop the components of the fit that grow with the number of observations,
+#'   that is the model frame and the fitted values. Estimates, tables, `ranef()`, `certificate()`
+#'   and similar functions still work; those that need the data, such as `residuals()` and
+#'   `predict()`, are errors.
+#' @param engine The algorithm for linear and generalized models: `"exact"`, a Cholesky
+#'   factorization; `"iterative"`, conjugate gradients, for crossed factors with so many levels that
+#'   a factorization takes too long or doesn't fit into memory (see the section Engines); or
+#'   `"auto"`, which is iterative if the exact engine is predicted to take more than about two
+#'   seconds, or more memory than is available.
+#' @param memory_limit The largest amount of memory, in GiB, for a factorization or for the sums of
+#'   a table ([rlmm_sums()]). The memory that is available is a limit in any case.
 #' @param fixed Parameters to hold at given values: a list with any of
 #'
 #'   * `beta`: a numeric vector named by coefficients;
 #'   * `sigma`: the residual standard deviation (as the argument `sigma` of [rlmm()]);
-#'   * `theta`: a numeric vector named as `getME(fit, "theta")` is: relative covariance parameters;
+#'   * `theta`: a vector of relative covariance parameters, named as in `getME(fit, "theta")`;
 #'   * `cov`: a list of covariance matrices of whole terms, on the scale of the response, named by
 #'     the terms, such as `"1 + Days | Subject"` (or by the grouping factor, if it has one term).
 #'
-#'   Generalized models can hold `theta` alone (a fixed effect: by an offset).
+#'   Generalized models can only hold `theta` (to hold a fixed effect, use an offset).
 #'
-#'   What is held doesn't count as a parameter: not in `logLik()`, AIC, BIC or `anova()`. It has a
-#'   standard error of zero, and [confint()][confint.rlmm] gives its value as both limits.
-#'   [refit()], [update()][update.rlmm] and `drop1()` hold the same, but for what a changed formula
-#'   no longer has. `list()` holds nothing.
-#' @param ... Checks, each `"ignore"`, `"message"`, `"warning"` or `"stop"`, under lme4's names or
-#'   these: `check_nobs_vs_nlev` (fewer levels than observations for each grouping factor),
-#'   `check_nobs_vs_nre` (fewer random effects than observations for each term),
-#'   `check_nobs_vs_rankz` (the same of the rank of Z), `check_nlev_gtr_1` and `check_nlev_gtreq_5`
+#'   Held parameters don't count as parameters in `logLik()`, AIC, BIC or `anova()`. They have a
+#'   standard error of zero, and [confint()][confint.rlmm] returns their value as both limits.
+#'   [refit()], [update()][update.rlmm] and `drop1()` keep them held, except those that a changed
+#'   formula no longer has. `list()` holds nothing.
+#' @param ... Checks, each `"ignore"`, `"message"`, `"warning"` or `"stop"`, with the names of lme4
+#'   or these: `check_nobs_vs_nlev` (each grouping factor has fewer levels than observations),
+#'   `check_nobs_vs_nre` (each term has fewer random effects than observations),
+#'   `check_nobs_vs_rankz` (the same for the rank of Z), `check_nlev_gtr_1` and `check_nlev_gtreq_5`
 #'   (at least two, five levels), `check_response_not_const`, `check_scalex` (columns of X on very
-#'   different scales), `check_conv_singular` (tell of singular fits), `check_formula_lhs` (without
-#'   effect: a response is always needed), and `check_rankx` (`"message+drop.cols"`,
+#'   different scales), `check_conv_singular` (singular fits), `check_formula_lhs` (without effect,
+#'   as a response is always needed), and `check_rankx` (`"message+drop.cols"`,
 #'   `"silent.drop.cols"`, `"warn+drop.cols"`, `"stop.deficient"` or `"ignore"`).
 #' @section Engines:
-#' Models with one grouping factor, or with nested ones, are computed exactly whatever their size.
-#' Where factors are crossed, the exact engine factors a system of all levels but those of the
-#' largest factor: beyond a few thousand of these it takes long, and then too much memory. The
-#' iterative engine never forms that system. Which engine it will be is decided before anything is
-#' summed up, from the numbers of levels and a sample of which occur together, and told by
-#' [preview()] and by `verbose = 1`. Fixed effects, predicted random effects, their scores
-#' and the standard errors are solved for, as exactly as by a factor; only one quantity, a
-#' log-determinant and its derivatives in theta, is an unbiased estimate from random vectors. These
-#' are the same in each call, whatever `set.seed()` says, so that results can be reproduced, and
-#' more of them are taken until estimates are within about a thousandth of their standard errors.
+#' Models with one grouping factor or with nested ones are always computed exactly. With crossed
+#' factors, the exact engine factors a system with all levels except those of the largest factor,
+#' which beyond a few thousand levels takes long, and eventually too much memory. The iterative
+#' engine never forms that system. The engine is chosen before any cross-products are computed, from
+#' the numbers of levels and a sample of which occur together, and is shown by [preview()] and with
+#' `verbose = 1`. The iterative engine solves for fixed effects, predicted random effects, their
+#' scores and standard errors as accurately as a factorization; only a log-determinant and its
+#' derivatives in theta are unbiased estimates from random vectors. These vectors are the same in
+#' every call, whatever `set.seed()` is, so that results are reproducible, and their number is
+#' increased until estimates are accurate to about a thousandth of their standard errors.
 #'
-#' In a generalized model ([rglmm()], by Laplace's approximation, with any family and dispersion)
-#' the conditional modes are solved for, and the log-determinant of their precision is estimated
-#' likewise. Its estimates are within a hundredth of their standard errors.
+#' For generalized models ([rglmm()], by the Laplace approximation, with any family and dispersion)
+#' it solves for the conditional modes and estimates the log-determinant of their precision in the
+#' same way. Estimates are accurate to about a hundredth of their standard errors.
 #'
-#' What is left of doubt is told: `certificate(fit)$noise` has `excess` (by how much -2
-#' log-likelihood is expected to be above its minimum), `loglik_se` (the standard error of the
-#' log-likelihood, also the attribute `"se"` of `logLik()`), the number of random vectors
-#' (`probes`), and `iterations` (the most that a solve took). [anova()][anova.rlmm] of such fits
-#' tells the standard error of the differences.
+#' The remaining uncertainty is reported: `certificate(fit)$noise` has `excess` (the expected excess
+#' of -2 log-likelihood over its minimum), `loglik_se` (the standard error of the log-likelihood,
+#' also the attribute `"se"` of `logLik()`), the number of random vectors (`probes`), and
+#' `iterations` (the largest number in a solve). [anova()][anova.rlmm] for such fits shows the
+#' standard error of the differences.
 #'
-#' Leverages, refits of many responses (`rlmm_many()`, the bootstrap) and the exact Hessian take a
-#' factor, and refuse; so do conditional variances of very large models, which `ranef()` has on
-#' request only. `update(fit, control = rlmm_control(engine = "exact"))` has all of them.
+#' Leverages, refits to many responses (`rlmm_many()`, the bootstrap) and the exact Hessian need a
+#' factorization and are errors; so are conditional variances of very large models, which `ranef()`
+#' only computes on request. `update(fit, control = rlmm_control(engine = "exact"))` has all of
+#' them.
 #' @return A list of class `rlmm_control`.
 #' @examples
 #' rlmm_control(optimizer = "LN_NELDERMEAD", max_eval = 1000)
 #' rlmm_control(check_nobs_vs_nlev = "ignore")
 #'
-#' # The effect of Days, and the variances between subjects, known from another study
+#' # The effect of Days and the variances between subjects are known from another study
 #' known <- list(beta = c(Days = 10), cov = list("Days | Subject" = diag(c(600, 35))))
 #' rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = rlmm_control(fixed = known))
 #'
-#' # Crossed factors without a factorisation
+#' # Crossed factors without a factorization
 #' by_iterations <- rlmm_control(engine = "iterative")
 #' fit <- rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, control = by_iterations)
 #' logLik(fit)
@@ -178,7 +182,7 @@ check_policies <- list(
   scalex = c(policies, "silent.rescale", "message+rescale", "warn+rescale")
 )
 
-# Read the policies of checks; lme4's names of the checks are ours with dots and capitals.
+# Reads the policies of checks; lme4's names of the checks are ours with dots and capitals.
 read_checks <- function(given) {
   names <- names(given) %||% character(length(given))
   plain <- gsub(".", "_", tolower(names), fixed = TRUE)
@@ -227,7 +231,7 @@ abort_unknown_control <- function(name) {
   )
 }
 
-# The hint for an argument under the name that lme4's and nlme's controls give it.
+# The hint for an argument under its name in the controls of lme4 or nlme.
 control_hint <- function(name) {
   if (name %in% names(tuning_aliases)) {
     return(c(
@@ -247,7 +251,7 @@ control_hint <- function(name) {
   )
 }
 
-# Names that lme4's optimizers have for arguments of rlmm_control().
+# The names in lme4's optimizers of arguments of rlmm_control().
 tuning_aliases <- c(
   maxfun = "max_eval",
   maxeval = "max_eval",
@@ -280,7 +284,7 @@ check_limit <- function(x, arg = rlang::caller_arg(x)) {
   abort_control(problem, it_is(x), arg = arg)
 }
 
-# `Inf` is as many as the machine has.
+# Checks the number of threads; `Inf` is the number of processors.
 check_threads <- function(x) {
   if (is_number(x) && x >= 1 && x == round(x)) {
     return(as.double(x))
@@ -330,8 +334,8 @@ check_engine <- function(x) {
 
 # Optimizers ----------------------------------------------------------------
 
-# The names of the optimizers. The variants of truncated Newton differ in their preconditioning
-# only: `allFit()` takes one of them.
+# The names of the optimizers. The variants of the truncated Newton method differ in preconditioning
+# only; `allFit()` runs one of them.
 optimizers <- c(
   "newton",
   "bfgs",
@@ -378,7 +382,7 @@ check_optimizer <- function(x) {
   )
 }
 
-# Our name of an optimizer, from ours or from that of another package; `NULL` if it isn't known.
+# The name of an optimizer from its name here or in another package; `NULL` if it is unknown.
 optimizer_name <- function(x) {
   if (!is.character(x) || length(x) != 1L) {
     return(NULL)
@@ -390,7 +394,7 @@ optimizer_name <- function(x) {
   if (name %in% optimizers) name
 }
 
-#' Refuse BFGS for a linear model, for which Newton's method does all that it would do
+#' Raises an error about BFGS for a linear model, for which Newton's method is always better
 #' @noRd
 check_optimizer_suits <- function(control) {
   if (!identical(control$optimizer, "bfgs")) {

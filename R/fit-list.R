@@ -1,9 +1,10 @@
 #' Several fits as a list
 #'
-#' `c()` of fits is the list of them, as for lme4's, for `sapply(c(fit1, fit2), AIC)` and the like.
-#' The first must be a fit of rlmm; the others may be fits of any package, or lists of fits.
+#' `c()` combines fits in a list, as for lme4's fits, for use in `sapply(c(fit1, fit2), AIC)` and
+#' similar calls. The first must be a fit of rlmm; the others may be fits of any package, or lists
+#' of fits.
 #'
-#' @param ... Fits, or lists of them. Names become those of the list.
+#' @param ... Fits or lists of fits. Names become those of the list.
 #' @return A list.
 #' @examples
 #' fit1 <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
@@ -15,5 +16,5 @@ c.rlmm <- function(...) {
   do.call(c, lapply(list(...), as_list))
 }
 
-# Whether something is a list that may hold fits, and not a fit that is a list.
+# Whether an object is a plain list, and not a fit.
 is_list_of_fits <- function(x) is.list(x) && !is.object(x)

@@ -1,8 +1,8 @@
-# `rlmm_control(fixed = )`: the shape of the argument, and what of it a model with another formula
-# can keep.
+# The argument `rlmm_control(fixed = )`: checks of its form, and the held parameters that a model
+# with a changed formula still has.
 
-#' Check the shape of `fixed`; whether the model has such parameters is checked when it is known
-#' @return `NULL` if nothing is held.
+#' Checks the form of `fixed`; whether the model has such parameters is checked later
+#' @return The argument; `NULL` if nothing is held.
 #' @noRd
 check_held <- function(held) {
   if (!is.list(held) && !is.null(held)) {
@@ -31,7 +31,7 @@ check_held_element <- function(name, x) {
   }
 }
 
-#' What is wrong with an element of `fixed`, if anything
+#' A description of the problem of an element of `fixed`, or `NULL`
 #' @noRd
 held_problem <- function(name, x) {
   if (name == "sigma") {
@@ -45,7 +45,7 @@ held_problem <- function(name, x) {
   }
 }
 
-# What is wrong with named values.
+# A description of the problem of named values, or `NULL`.
 values_problem <- function(x, is_right_kind, is_right) {
   if (!is_right_kind) {
     return(paste("is", describe_type(x)))
@@ -93,10 +93,10 @@ abort_held <- function(found) {
 
 # A changed formula -----------------------------------------------------------
 
-#' The control of a fit for a model with another formula, which may lack what is held
+#' The control of a fit for a model with a changed formula, which may lack held parameters
 #'
-#' Covariances are named by their terms, so that another term of the same group isn't mistaken for
-#' them.
+#' Covariances are named by terms, so that another term of the same grouping factor isn't confused
+#' with them.
 #' @noRd
 lenient_control <- function(fit) {
   control <- fit$control
@@ -112,8 +112,8 @@ lenient_control <- function(fit) {
   control
 }
 
-#' A control without the held parameters that the model lacks, if it comes from another model
-#' @param fixed,random The fixed part, and the terms.
+#' Drops held parameters that the model lacks, if the control comes from another model
+#' @param fixed,random The fixed part and the random-effects terms.
 #' @noRd
 let_go <- function(control, fixed, random) {
   if (!isTRUE(control$lenient)) {
@@ -130,7 +130,7 @@ let_go <- function(control, fixed, random) {
   control
 }
 
-# What is held of what the model has; the user is told what it no longer has.
+# The held parameters that the model has, with a message about the others.
 held_of_model <- function(held, known) {
   parts <- intersect(names(held), names(known))
   kept <- Map(elements_named, held[parts], known[parts])

@@ -1,8 +1,8 @@
-# Parameters that are held at given values by `rlmm_control(fixed = )`.
+# Parameters held at given values by `rlmm_control(fixed = )`.
 
 # Sigma -----------------------------------------------------------------------
 
-#' The known sigma, by argument or held
+#' The known sigma, from the argument `sigma` or from `fixed`
 #' @noRd
 known_sigma <- function(sigma, control) {
   held <- control$fixed$sigma
@@ -19,8 +19,8 @@ known_sigma <- function(sigma, control) {
 
 # Fixed effects ---------------------------------------------------------------
 
-#' The held coefficients, named
-#' @param fixed The fixed part: `names` and `dropped` columns.
+#' The named held coefficients
+#' @param fixed The fixed part with the `names` of its columns and those of `dropped` ones.
 #' @noRd
 held_beta <- function(control, fixed) {
   held <- control$fixed$beta
@@ -60,7 +60,7 @@ abort_held_beta <- function(name, fixed) {
   )
 }
 
-#' Which coefficients are estimated
+#' Whether each coefficient is estimated
 #' @noRd
 free_beta <- function(fit) {
   !names(fit$beta) %in% names(fit$held)
@@ -68,11 +68,11 @@ free_beta <- function(fit) {
 
 n_free_beta <- function(fit) length(fit$beta) - length(fit$held)
 
-#' Number of coefficients that are estimated, those of a large factor's levels among them
+#' The number of estimated coefficients, including those of levels of large factors
 #' @noRd
 n_coefficients <- function(fit) n_free_beta(fit) + n_levels_fixed(fit$fixed)
 
-# The inverse of R_X, of the coefficients that aren't held.
+# The inverse of R_X for the free coefficients.
 inverse_root <- function(fit) {
   p <- n_free_beta(fit)
   if (p > 0L) backsolve(fit$rx, diag(p)) else matrix(0, 0L, 0L)
@@ -80,10 +80,10 @@ inverse_root <- function(fit) {
 
 # Theta and covariances -------------------------------------------------------
 
-#' What is held of theta
-#' @param sigma The known sigma; without it covariances are held at theta times sigma.
-#' @return A list: indices `index` into theta, and `value`; `absolute`, and `absolute_value` (theta
-#'   times sigma).
+#' The held elements of theta
+#' @param sigma The known sigma; if it is estimated, covariances are held as theta times sigma.
+#' @return A list: `index`, the positions in theta, and `value`; `absolute` and `absolute_value`,
+#'   the same for theta times sigma.
 #' @noRd
 held_theta <- function(control, random, sigma = NULL) {
   given <- control$fixed
@@ -98,7 +98,7 @@ held_theta <- function(control, random, sigma = NULL) {
   held
 }
 
-# The elements of theta that are given by name; none is held as a covariance yet.
+# The elements of theta that are held by name.
 held_elements <- function(theta, random) {
   held <- list(
     index = integer(),
@@ -114,7 +114,7 @@ held_elements <- function(theta, random) {
   held
 }
 
-# Where the named elements stand in theta.
+# The positions of named elements in theta.
 theta_index <- function(names, random) {
   known <- theta_names(random)
   index <- match(names, known)
@@ -124,7 +124,7 @@ theta_index <- function(names, random) {
   index
 }
 
-# Add all parameters of a term to what is held. A correlation doesn't depend on the scale.
+# Adds all parameters of a term to the held ones. Correlations don't depend on the scale.
 with_held_term <- function(held, term, covariance, sigma) {
   theta <- covariance_theta(term, covariance)
   is_scale <- is_scale(term)
@@ -146,8 +146,8 @@ check_range <- function(theta, index, random) {
   }
 }
 
-#' The number of the term that a label stands for: "Days | Subject", "(1 + Days | Subject)", or the
-#' group if it has one term
+#' The number of the term with a label: "Days | Subject", "(1 + Days | Subject)", or the grouping
+#' factor if it has one term
 #' @noRd
 find_term <- function(name, random) {
   labels <- vapply(random, `[[`, "", "label")
@@ -174,7 +174,7 @@ abort_no_term <- function(name, n, labels) {
   )
 }
 
-# The label of a term for comparison: without spaces, the function around the bar, and an intercept.
+# The label of a term for comparison, without spaces, the function around the bar and the intercept.
 plain_label <- function(x) {
   x <- gsub("[[:space:]]", "", x)
   around <- paste0(
@@ -186,7 +186,7 @@ plain_label <- function(x) {
   sub("^1[+](?=.*[|])", "", x, perl = TRUE)
 }
 
-#' The parameters of a term with a given covariance matrix, at a residual standard deviation of one
+#' The parameters of a term for a covariance matrix, with residual standard deviation one
 #' @noRd
 covariance_theta <- function(term, covariance) {
   k <- length(term$columns)
@@ -222,8 +222,8 @@ describe_shape <- function(x) {
   }
 }
 
-# Check that a covariance is symmetric and positive semi-definite; negative eigenvalues of the size
-# of rounding errors are taken for zero.
+# Checks that a covariance is symmetric and positive semidefinite; negative eigenvalues of the size
+# of rounding errors count as zero.
 check_semidefinite <- function(term, covariance) {
   if (!isSymmetric(covariance)) {
     found <- describe_asymmetry(covariance)
@@ -244,7 +244,7 @@ abort_indefinite <- function(term, values) {
   abort_covariance(term, "must be positive semi-definite.", found)
 }
 
-# Check that a covariance is the one that the term has at this theta.
+# Checks that a covariance has the structure of its term, that is, that this theta reproduces it.
 check_same_structure <- function(term, covariance, theta) {
   all <- replace(numeric(max(term$theta)), term$theta, theta)
   nearest <- tcrossprod(lambda_block(term, all))
@@ -371,14 +371,14 @@ n_held <- function(fit) {
   length(held$index) + length(held$absolute)
 }
 
-#' Whether sigma is a parameter beside theta, because a covariance is held on the scale of the
-#' response
+#' Whether sigma is an additional parameter besides theta, because a covariance is held on the scale
+#' of the response
 #' @noRd
 has_free_scale <- function(fit) {
   !fit$known_sigma && !is.null(fit$control$fixed$cov)
 }
 
-#' For each term, whether none of its parameters is estimated
+#' Whether all parameters of each term are held
 #' @noRd
 held_terms <- function(fit) {
   held <- fit_held(fit)

@@ -1,16 +1,16 @@
 #' Residual standard deviations by stratum
 #'
-#' For a fit with `rlmm(dispersion = ~ g)`: the residual standard deviation of each stratum, and its
-#' ratio to that of the first.
+#' The residual standard deviation of each stratum of a fit with `rlmm(dispersion = ~ g)`, and its
+#' ratio to that of the first stratum.
 #'
 #' Standard errors are those of the logarithm of the ratio, from the Hessian of the criterion in all
-#' variance parameters (differences of its exact gradient); limits of the ratio follow from them.
+#' variance parameters (by differences of its exact gradient). Limits are computed on the log scale.
 #'
-#' @param object A fit.
+#' @param object A fitted model.
 #' @param level The confidence level.
-#' @param ... Not used; anything here is an error.
-#' @return A data frame: `stratum`, `n` (observations), `sigma`, `ratio`, `std.error` (of log
-#'   `ratio`), `lwr`, `upr` (limits of `ratio`).
+#' @param ... Not used; any argument here is an error.
+#' @return A data frame with the columns `stratum`, `n` (the number of observations), `sigma`,
+#'   `ratio`, `std.error` (of log `ratio`), `lwr` and `upr` (limits of `ratio`).
 #' @examples
 #' fit <- rlmm(
 #'   distance ~ age * Sex + (1 | Subject),
@@ -50,7 +50,7 @@ check_has_strata <- function(fit) {
   }
 }
 
-# The covariance of gamma from differences of the gradient.
+# The covariance of the log ratios gamma, from differences of the gradient.
 strata_covariance <- function(fit) {
   design <- fit_design(fit)
   control <- refit_control(fit, design)

@@ -1,13 +1,13 @@
 #' Residuals and fitted values
 #'
-#' `residuals()` (or `resid()`) and `fitted()` for each observation, named by row. With
-#' `na.action = na.exclude` both are padded with `NA` to the length of the data.
+#' Residuals and fitted values of each observation, named by row. With `na.action = na.exclude` both
+#' are padded with `NA` to the length of the data.
 #'
-#' For a generalized model `fitted()` is the mean mu, on the scale of the response (of proportions
-#' for the binomial).
+#' For a generalized model `fitted()` is the conditional mean mu on the scale of the response
+#' (proportions for the binomial).
 #'
 #' @param object A fitted model.
-#' @param type What to return, for a generalized model by default `"deviance"`, otherwise
+#' @param type The type of residuals, by default `"deviance"` for a generalized model and otherwise
 #'   `"response"`. With prior weights w and residual standard deviation sigma:
 #'   * `"response"` and `"working"`: y - mu;
 #'   * `"pearson"` and `"deviance"`: sqrt(w) (y - mu);
@@ -17,18 +17,19 @@
 #'   (y - mu), `"deviance"` the signed root of the contribution to the deviance, and `"working"`
 #'   (y - mu) / (d mu / d eta).
 #'
-#'   `"quantile"`, or `"dunn-smyth"`: the standard normal quantile of an observation's place in its
-#'   distribution, given its random effects (Dunn and Smyth 1996). If the model is right they are
-#'   nearly standard normal, whatever the family. For counts the place is drawn at random within the
-#'   step of the distribution function, so that they differ from call to call without a `seed`.
-#' @param scaled Divide by sigma? (Quantile residuals are not.)
-#' @param seed For quantile residuals: a seed for the random part; the state of the generator is
-#'   then restored afterwards.
-#' @param newdata Other rows with the response and all variables, such as those that a fit of sums
-#'   or of a table doesn't hold; a data frame, or what [rlmm_sums()] takes. A row in which one of
-#'   them is missing has none.
-#' @param allow.new.levels For `newdata`: may grouping factors have levels that the fit didn't see?
-#'   Their effects are taken for zero, as by [predict()][predict.rlmm].
+#'   `"quantile"`, or `"dunn-smyth"`: the standard normal quantile of the probability of the
+#'   observation under its fitted distribution, given the random effects (Dunn and Smyth 1996). If
+#'   the model is right they are approximately standard normal for every family. For counts the
+#'   probability is drawn uniformly within the
+#'   step of the distribution function, so that they differ between calls without a `seed`.
+#' @param scaled Whether to divide by sigma (which doesn't apply to quantile residuals).
+#' @param seed For quantile residuals, a seed for the random part; the state of the generator is
+#'   then restored.
+#' @param newdata Other rows with the response and all variables, for example those of a fit of sums
+#'   or of a table: a data frame, or any data that [rlmm_sums()] accepts. Rows with missing values
+#'   have no residuals.
+#' @param allow.new.levels For `newdata`, whether new levels of grouping factors are allowed; their
+#'   effects are zero, as in [predict()][predict.rlmm].
 #' @param ... Ignored.
 #' @return A named numeric vector.
 #' @examples
@@ -79,7 +80,7 @@ residuals.rlmm <- function(
 
 standardized_hint <- "\"scaled\" is divided by sigma; `rstandard(fit)` heeds leverages, too."
 
-# The types of nlme's and of glm's residuals that are functions of their own.
+# The types of residuals in nlme and glm() that are separate functions here.
 residuals_elsewhere <- c(
   standardized = standardized_hint,
   normalized = standardized_hint,
@@ -97,7 +98,7 @@ residuals_of_type <- function(fit, type, scaled, seed, observed) {
 is_quantile_type <- function(type) type %in% c("quantile", "dunn-smyth")
 
 #' Residuals of one type, without names
-#' @param observed What [fit_response()] returns.
+#' @param observed The result of [fit_response()].
 #' @noRd
 raw_residuals <- function(fit, type, observed = fit_response(fit)) {
   UseMethod("raw_residuals")
@@ -130,7 +131,7 @@ raw_residuals.rlmm_glmm <- function(
     type,
     response = difference,
     working = difference / family$mu.eta(fit$eta),
-    # R's families take negative rounding errors of the deviance for what they are: zero.
+    # As in R's families, negative rounding errors of the deviance are set to zero.
     deviance = {
       unit <- family$dev.resids(observed$y, fit$fitted, weights)
       sign(difference) * sqrt(pmax(unit, 0))
@@ -155,11 +156,11 @@ fitted.rlmm <- function(object, ...) {
   stats::napredict(object$na_action, row_named(object, object$fitted))
 }
 
-#' The response as the fit saw it
+#' The response of the fit
 #' @noRd
 model_response <- function(fit) fit_response(fit)$y
 
-#' Values of one per observation, named by the rows of the model frame
+#' Names a vector with a value for each observation by the rows of the model frame
 #' @noRd
 row_named <- function(fit, x) {
   names(x) <- row.names(fit_frame(fit))
@@ -168,8 +169,8 @@ row_named <- function(fit, x) {
 
 # Other rows --------------------------------------------------------------------
 
-#' Residuals of rows that the fit doesn't hold
-#' @param one A function of some of the rows.
+#' Residuals of rows other than those of the fit
+#' @param one A function of a chunk of rows.
 #' @noRd
 residuals_of_rows <- function(fit, newdata, type, seed, one) {
   all <- \(start) {
@@ -182,7 +183,7 @@ residuals_of_rows <- function(fit, newdata, type, seed, one) {
   if (!is_quantile_type(type)) {
     return(all())
   }
-  # Chunks draw one after the other.
+  # Chunks use the random numbers in turn.
   check_seed(seed)
   with_seed(seed, all)
 }
@@ -203,7 +204,8 @@ new_residuals <- function(fit, rows, type, scaled, allow_new_levels) {
   r
 }
 
-# Whether a row has all that the fit is made of. What isn't a data frame is refused by `predict()`.
+# Whether each row has all variables of the fit. For other data than a data frame, `predict()`
+# raises an error.
 has_all_variables <- function(fit, rows) {
   if (!is.data.frame(rows)) {
     stats::predict(fit, rows)
@@ -217,7 +219,7 @@ has_all_variables <- function(fit, rows) {
   complete
 }
 
-# The fit with what it says of the means of other rows.
+# The fit with the fitted means of other rows.
 fit_of_rows <- function(fit, rows, allow_new_levels) {
   eta <- stats::predict(
     fit,
@@ -231,7 +233,7 @@ fit_of_rows <- function(fit, rows, allow_new_levels) {
   fit
 }
 
-#' The response of other rows, as [fit_response()] has that of the fit
+#' The response of other rows, in the form of [fit_response()]
 #' @noRd
 response_of_rows <- function(fit, new) {
   response <- stats::formula(fit)[[2L]]

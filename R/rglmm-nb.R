@@ -1,23 +1,23 @@
-# rglmm_nb(): negative binomial models with their theta estimated.
+# rglmm_nb(): negative binomial models with an estimated theta.
 
 #' Fit a negative binomial mixed model
 #'
-#' The variance of a response with mean mu is `mu + mu^2 / theta`. Theta is a parameter like the
-#' others: all are estimated together, with the exact gradient, where `lme4::glmer.nb()` searches
-#' for theta around repeated fits.
+#' Fits a model in which the variance of a response with mean mu is `mu + mu^2 / theta`. Theta is
+#' estimated together with all other parameters, with the exact gradient, while `lme4::glmer.nb()`
+#' alternates a search for theta with refits.
 #'
-#' By default the Laplace approximation is lme4's. With `information = "observed"` it is the model
-#' of `glmmTMB(family = nbinom2)`, and of `rglmm(family = nbinom2())`, see [nbinom2()].
+#' By default the Laplace approximation is that of lme4. With `information = "observed"` the fit is
+#' that of `glmmTMB(family = nbinom2)` and of `rglmm(family = nbinom2())`, see [nbinom2()].
 #'
-#' Without overdispersion theta tends to infinity, and the model to the Poisson model; the fit says
+#' Without overdispersion theta tends to infinity and the model to the Poisson model; a message says
 #' so.
-#'
 #' @inheritParams rglmm
-#' @param link `"log"`, `"sqrt"` or `"identity"`.
-#' @param ... Further arguments of [rglmm()], such as `weights`, `offset`, `nAGQ`, `control`,
+#' @param link The link: `"log"`, `"sqrt"` or `"identity"`.
+#' @param ... Further arguments of [rglmm()], such as `weights`, `offset`, `nAGQ`, `control` or
 #'   `information`.
-#' @return A fit as [rglmm()] returns it. `getME(fit, "glmer.nb.theta")` is theta, and
-#'   `summary(fit)$shape` has its standard error; `family(fit)` is the family at this theta.
+#' @return A fitted model as from [rglmm()]. `getME(fit, "glmer.nb.theta")` is theta,
+#'   `summary(fit)$shape` includes its standard error, and `family(fit)` is the family at this
+#'   theta.
 #' @examples
 #' fit <- rglmm_nb(TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD), grouseticks)
 #' fit
@@ -36,7 +36,7 @@ rglmm_nb <- function(formula, data = NULL, ..., link = "log") {
   inner$link <- NULL
   inner$family <- nb_family(link = link)
   fit <- eval(inner, parent.frame())
-  # With `devFunOnly` it is no fit.
+  # With `devFunOnly` the result is a function.
   if (is.function(fit)) {
     return(fit)
   }
@@ -44,11 +44,11 @@ rglmm_nb <- function(formula, data = NULL, ..., link = "log") {
   fit
 }
 
-# Names of arguments that rglmm() doesn't have either, told in the name of rglmm_nb().
+# Raises errors about unknown arguments as errors of rglmm_nb() rather than rglmm().
 check_nb_dots <- function(...) {
   known <- names(formals(rglmm))
   unknown <- Filter(nzchar, dots_names(...))
-  # Names before the dots may be abbreviated.
+  # Arguments before the dots may be abbreviated.
   short <- known[seq_len(match("...", known) - 1L)]
   is_known <- unknown %in% known | !is.na(pmatch(unknown, short, NA, TRUE))
   unknown <- unknown[!is_known]
@@ -66,7 +66,7 @@ check_nb_dots <- function(...) {
   abort_unknown_argument("rglmm_nb", name, hint)
 }
 
-# Arguments of `lme4::glmer.nb()` and of families, for a theta that is searched for or known.
+# Arguments of `lme4::glmer.nb()` and of families about theta.
 nb_arguments_elsewhere <- local({
   together <- "Leave it out: theta is estimated together with the other parameters."
   known <- "For a known theta write `rglmm(family = MASS::negative.binomial(theta))`."

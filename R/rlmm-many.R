@@ -2,37 +2,38 @@
 
 #' Fit one model to many responses
 #'
-#' Fits the same model to each column of a matrix: to thousands of genes, voxels or metabolites
-#' measured on the same samples. What the design says is worked out once, and the responses are
-#' fitted in parallel threads (`rlmm_control(threads = )`), each as [rlmm()] or [rglmm()] would fit
-#' it.
+#' Fits the same model to each column of a matrix, for example to thousands of genes, voxels or
+#' metabolites measured on the same samples. Computations that only depend on the design are made
+#' once, and the responses are fitted in parallel threads (`rlmm_control(threads = )`), with the
+#' results of [rlmm()] or [rglmm()] for each.
 #'
-#' A response may have missing values: it is fitted to the rows that it has. It fails where some
-#' level of a factor among the fixed effects has none of them. Rows in which a variable of the
-#' right-hand side is missing are left out for all.
+#' A response may have missing values; it is then fitted to the other rows, and fails if a level of
+#' a factor in the fixed effects has none of them. Rows with a missing variable on the right-hand
+#' side are left out for all responses.
 #'
-#' Where the responses don't fit into memory, the left-hand side may be a function: called with 1,
-#' 2, ... it returns one matrix of responses after the other, and `NULL` at the end.
+#' If the responses don't fit into memory, the left-hand side may be a function: called with 1, 2,
+#' ..., it returns one matrix of responses after the other, and `NULL` at the end.
 #'
-#' A response that can't be fitted has missing values in the tables, and the reason in `error`.
+#' A response that can't be fitted has missing values in the results, and the reason in `error`.
 #'
-#' @param formula As for [rlmm()], with a matrix, a data frame or list of columns, or a function on
-#'   the left: `Y ~ x + (1 | g)`. Responses are columns: for a matrix with samples in columns write
-#'   `t(Y)`.
-#' @param data,REML,control,contrasts,offset,na.action See [rlmm()]. An offset is that of all
+#' @param formula A formula as in [rlmm()], with a matrix, a data frame, a list of columns, or a
+#'   function on the left: `Y ~ x + (1 | g)`. Responses are columns: for a matrix with samples in
+#'   columns write `t(Y)`.
+#' @param data,REML,control,contrasts,offset,na.action See [rlmm()]. The offset is the same for all
 #'   responses.
-#' @param weights Weights of the rows, or a matrix with weights of its own for each response, as
-#'   `limma::voom()` makes them.
-#' @param family,nAGQ,dispersion,information See [rglmm()]; of [nbinom2()] each response has a theta
-#'   of its own. Of a binomial model the responses are proportions, with the numbers of trials as
+#' @param weights Weights of the rows, or a matrix with weights for each response, as from
+#'   `limma::voom()`.
+#' @param family,nAGQ,dispersion,information See [rglmm()]. For [nbinom2()] each response has its
+#'   own theta. For a binomial model the responses are proportions, with the numbers of trials as
 #'   `weights`.
-#' @param ddf `"satterthwaite"`, or `"asymptotic"`: z tests, where second derivatives take long.
-#' @param progress Show how many have been done? By default in an interactive session; see
+#' @param ddf The method for degrees of freedom of linear models: `"satterthwaite"`, or
+#'   `"asymptotic"` for z tests, which are faster if second derivatives take long.
+#' @param progress Whether to show progress, by default in an interactive session; see
 #'   [bootstrap()].
 #' @param ... Not used.
-#' @return A list of class `"rlmm_many"`: matrices with a row for each response, `beta`,
-#'   `std_error`, `df` (Satterthwaite's, of linear models) and `theta`, and vectors `sigma`,
-#'   `shape`, `objective`, `verdict` (what [certificate()] says), `error` and `nobs`. See
+#' @return A list of class `"rlmm_many"`: the matrices `beta`, `std_error`, `df` (Satterthwaite's,
+#'   for linear models) and `theta` with a row for each response, and the vectors `sigma`, `shape`,
+#'   `objective`, `verdict` (of the [certificate()]), `error` and `nobs`. See
 #'   [as.data.frame.rlmm_many()].
 #' @examples
 #' set.seed(1)
@@ -148,8 +149,8 @@ many_instead <- paste(
 
 # The fits --------------------------------------------------------------------
 
-#' Fits responses with a design, and puts together what rlmm_many() returns
-#' @param design What [model_design()] returns.
+#' Fits responses with a design and constructs the result of rlmm_many()
+#' @param design The result of [model_design()].
 #' @noRd
 new_many <- function(
   responses,
@@ -188,8 +189,8 @@ new_many <- function(
   if (df) with_all_df(made) else made
 }
 
-# Degrees of freedom that the core doesn't have for many at once: beside covariance structures with
-# correlation parameters, and where something is held.
+# Adds degrees of freedom that the core doesn't compute for many responses: for covariance
+# structures with correlation parameters, and with held parameters.
 with_all_df <- function(x) {
   has_lack <- rowSums(is.nan(x$df %||% matrix(0))) > 0
   lacking <- which(is.na(x$error) & has_lack)
@@ -214,7 +215,7 @@ fit_matrix <- function(responses, design, control, start) {
   named_responses(found, design, colnames(y))
 }
 
-#' Tell of values that are `NaN`: they are missing, but often by a mistake
+#' Gives a message about values that are `NaN`, which are missing, but often by mistake
 #' @noRd
 tell_nan_responses <- function(y) {
   n_nan <- if (anyNA(y)) colSums(is.nan(y)) else 0
@@ -253,7 +254,7 @@ fit_chunks <- function(reader, design, control, start) {
   }
   names <- unlist(lapply(parts, \(part) names(part$sigma)))
   found <- bind_parts(lapply(parts, unnamed_vectors))
-  # Chunks without names of their own would all begin with "y1".
+  # Unnamed chunks would all start with "y1".
   if (anyDuplicated(names)) {
     names <- paste0("y", seq_along(names))
   }

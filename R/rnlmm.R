@@ -1,64 +1,68 @@
 #' Fit a nonlinear mixed model
 #'
-#' Nonlinear mean functions with random effects on their parameters, by maximum likelihood, in
-#' lme4's notation for `nlmer()`.
+#' Fits models with a nonlinear mean function and random effects on its parameters by maximum
+#' likelihood, in the notation of lme4's `nlmer()`.
 #'
 #' @details
 #' The formula has three parts, `y ~ f(x, a, b) ~ a | group`: the response; the mean, any expression
-#' of variables and parameters; and the random effects of the parameters. These have the notation of
-#' [rlmm()], without an intercept: `(a + b | group)` correlated, `(a || group)`, `diag(a + b |
-#' group)`, several terms, several grouping factors. The third part may name fixed effects, too,
-#' such as `a + b + a:treatment + (a | group)`; without any, each parameter has one.
+#' in variables and parameters; and the random effects of the parameters, in the notation of
+#' [rlmm()] without an intercept: `(a + b | group)` for correlated effects, `(a || group)` or
+#' `diag(a + b | group)` for uncorrelated ones, with several terms and several grouping factors. The
+#' third part may also contain fixed effects, such as `a + b + a:treatment + (a | group)`; by
+#' default each parameter has one.
 #'
-#' A gradient that the mean has as its attribute, such as those of R's self-starting functions
-#' (`SSlogis()`, ...) and of [deriv()], is used; of other means it is found by differences, which
-#' `nlmer()` doesn't do. `start` may be left out where a self-starting function finds it.
+#' The attribute `"gradient"` of the mean is used if there is one, as for R's self-starting
+#' functions (`SSlogis()`, ...) and [deriv()]; otherwise the gradient is computed by finite
+#' differences (which `nlmer()` doesn't do). `start` may be omitted for a self-starting function.
 #'
-#' The likelihood is that of the Laplace approximation, as lme4's: the modes of the random effects
-#' are those of the penalized sum of squares, by Gauss-Newton steps, and sigma is profiled out. With
-#' `nAGQ = 0` the fixed effects are found together with the modes, which is faster and less exact.
-#' Standard errors, those of predictions too, are those of the linearized model at the estimates.
-#' Profiles are of the Laplace approximation, so that limits by profile
-#' (`confint(method = "profile")`) say what it does of standard deviations and correlations too;
-#' nlmer's fits have none.
+#' The likelihood is the Laplace approximation, as in lme4: the modes of the random effects minimize
+#' the penalized sum of squares, by Gauss-Newton steps, and sigma is profiled out. With `nAGQ = 0`
+#' the fixed effects are found together with the modes, which is faster and less accurate. Standard
+#' errors, also of predictions, are those of the linearized model at the estimates. Profiles are
+#' those of the Laplace approximation, so that profile limits (`confint(method = "profile")`)
+#' include standard deviations and correlations.
 #'
 #' @param formula The three-part formula.
-#' @param data A data frame.
-#' @param start Named start values of the parameters, a vector or list, or a list with the element
-#'   `nlpars`; fixed effects other than those of the parameters themselves start from zero, unless
-#'   named here.
-#' @param nAGQ 1 for the Laplace approximation, 0 for the fast one.
+#' @param data A data frame with the variables.
+#' @param start Named starting values of the parameters, a vector or list, or a list with the
+#'   element `nlpars`. Fixed effects other than the parameters themselves start at zero unless named
+#'   here.
+#' @param nAGQ 1 for the Laplace approximation, 0 for the faster approximation.
 #' @param max_eval The largest number of evaluations of the objective in each stage.
-#' @param verbose With 1 the course of the optimization is printed.
+#' @param verbose If positive, the progress of the optimization is printed.
 #' @param subset,weights,na.action As in [lm()].
-#' @param object,x A fit.
-#' @param newdata Data to predict or to simulate for.
-#' @param re.form `NULL` to include the random effects, `NA` to leave them out (in `simulate()`: to
-#'   draw them); new levels have effects of zero.
-#' @param se.fit Return standard errors too?
-#' @param interval Limits of the mean (`"confidence"`), or of a new observation (`"prediction"`).
-#' @param nsim,seed Number of simulated responses, and `NULL` or a seed for [set.seed()].
-#' @param use.u Hold the random effects at their modes, as `re.form = NULL` does?
+#' @param object,x A fitted model.
+#' @param newdata The data to predict or simulate for.
+#' @param re.form `NULL` to include the random effects, `NA` to exclude them (in `simulate()`, to
+#'   simulate new ones); new levels have effects of zero.
+#' @param se.fit Whether to return standard errors.
+#' @param interval The type of limits: of the mean (`"confidence"`) or of a new observation
+#'   (`"prediction"`).
+#' @param nsim,seed The number of simulated responses, and `NULL` or a seed for [set.seed()].
+#' @param use.u Whether to hold the random effects at their modes, like `re.form = NULL`.
 #' @param type The type of residuals.
-#' @param parm,level Parameters (numbers, names, `"theta_"`, `"beta_"`) and confidence level.
-#' @param method Limits from standard errors, of the fixed effects alone, or by profile.
-#' @param fitted A fit.
-#' @param newresp,newweights Of `refit()`: another response, other weights; see
+#' @param parm,level The parameters (numbers, names, `"theta_"` or `"beta_"`) and the confidence
+#'   level.
+#' @param method The method of limits: from standard errors, for the fixed effects only, or by
+#'   profile.
+#' @param fitted A fitted model.
+#' @param newresp,newweights For `refit()`, a new response and new weights, see
 #'   [refit()][refit.rlmm].
-#' @param model.names Names of the models, instead of the expressions in the call.
-#' @param n,progress Number of replicates, and whether to count them in the terminal; see
-#'   [bootstrap()]. Replicates are fitted one after the other; `update(b, n = )` goes on.
-#' @param FUN Of `bootMer()`: a function of a fit; see [bootMer()][bootMer.rlmm].
-#' @param which,alphamax,maxpts,delta.cutoff,signames As of [profile()][profile.rlmm].
-#' @param condVar Attach conditional variances?
-#' @param digits Significant digits.
+#' @param model.names The names of the models; by default the expressions in the call.
+#' @param n,progress The number of replicates, and whether to show progress, see [bootstrap()].
+#'   Replicates are fitted sequentially; `update(b, n = )` continues.
+#' @param FUN For `bootMer()`, a function of a fit, see [bootMer()][bootMer.rlmm].
+#' @param which,alphamax,maxpts,delta.cutoff,signames As in [profile()][profile.rlmm].
+#' @param condVar Whether to attach conditional variances.
+#' @param digits The number of significant digits.
 #' @param ... Not used.
-#' @return A list of class `"rlmm_nlmm"`. It answers `fixef()`, `ranef()`, `coef()`, `VarCorr()`,
-#'   `sigma()`, `vcov()`, `confint()`, `profile()`, `logLik()` (and so `AIC()` and `BIC()`),
-#'   `deviance()`, `fitted()`, `residuals()`, `predict()`, `simulate()`, `nobs()`, `formula()`,
-#'   `model.frame()`, `update()`, `refit()`, `anova()` (likelihood-ratio tests of several fits),
-#'   `bootstrap()`, `bootMer()`, `ngrps()`, `isNLMM()`, `summary()` and `plot()`. `predict()` has a
-#'   vector, with `interval` a matrix, with `se.fit` a list, as [predict.lm()].
+#' @return A fitted model, a list of class `"rlmm_nlmm"`. It has methods of `fixef()`, `ranef()`,
+#'   `coef()`, `VarCorr()`, `sigma()`, `vcov()`, `confint()`, `profile()`, `logLik()` (and thereby
+#'   `AIC()` and `BIC()`), `deviance()`, `fitted()`, `residuals()`, `predict()`, `simulate()`,
+#'   `nobs()`, `formula()`, `model.frame()`, `update()`, `refit()`, `anova()` (likelihood-ratio
+#'   tests of several fits), `bootstrap()`, `bootMer()`, `ngrps()`, `isNLMM()`, `summary()` and
+#'   `plot()`. `predict()` returns a vector, with `interval` a matrix, and with `se.fit` a list, as
+#'   [predict.lm()] does.
 #' @references Lindstrom, M. J. and Bates, D. M. (1990). Nonlinear mixed effects models for repeated
 #'   measures data. *Biometrics*, 46, 673-687.
 #' @examples
@@ -78,7 +82,7 @@
 #'   Orange
 #' )
 #' anova(fit, two)
-#' # A mean of one's own
+#' # A user-defined mean function
 #' rnlmm(
 #'   circumference ~ Asym / (1 + exp((xmid - age) / scal)) ~ Asym | Tree,
 #'   Orange,
@@ -209,7 +213,7 @@ nonlinear_criterion <- function(est, problem) {
   )
 }
 
-#' The long vector of spherical effects as a matrix (levels, columns) for each term
+#' Splits the vector of spherical effects into a matrix (levels by columns) for each term
 #' @noRd
 split_modes <- function(u, random) {
   parts <- split(u, rep(seq_along(random), numbers_of_effects(random)))
@@ -233,7 +237,7 @@ named_modes <- function(values, term) {
   values
 }
 
-#' The conditional covariances Lambda K^-1 Lambda' of the levels, not scaled
+#' The conditional covariances Lambda K^-1 Lambda' of the levels, unscaled
 #' @noRd
 nonlinear_cond_var <- function(est, lambda, random) {
   sizes <- numbers_of_effects(random)
@@ -247,8 +251,8 @@ nonlinear_cond_var <- function(est, lambda, random) {
   )
 }
 
-# The conditional variances of a term's effects, over sigma^2: a block for each level. The spherical
-# effects of the term come after `start` others.
+# The conditional covariances of a term's effects over sigma^2, with a block for each level. The
+# spherical effects of the term come after `start` others.
 term_cond_var <- function(start, factor, term, est) {
   k <- length(term$columns)
   n_levels <- length(term$levels)
@@ -287,7 +291,7 @@ warn_nonlinear <- function(message) {
   )
 }
 
-#' The fit as one of a linear model with its variances, for methods that look at these alone
+#' The fit in the form of a linear model with its variances, for methods that only use these
 #' @noRd
 linear_shell <- function(fit) {
   class(fit) <- c("rlmm_lmm", "rlmm")

@@ -1,13 +1,13 @@
 # Degrees of freedom and scale of tests with robust covariance matrices.
 
-# With u_g(l) = l'Phi C_g' A_g e_g the estimated variance of l'beta is the sum of u_g(l)^2. If the
-# model is true, u_g(k) and u_h(l) have the covariance P_gh(k, l), from which the moments of the
-# estimator follow. Where V is block diagonal by clusters, P is a diagonal matrix less B_k Phi B_l';
-# otherwise it is formed, clusters by clusters.
+# With u_g(l) = l'Phi C_g' A_g e_g, the estimated variance of l'beta is the sum of u_g(l)^2. If the
+# model is true, u_g(k) and u_h(l) have the covariance P_gh(k, l), which gives the moments of the
+# estimator. If V is block-diagonal by clusters, P is a diagonal matrix minus B_k Phi B_l';
+# otherwise the matrix P of all clusters is formed.
 
 #' The covariances of the scores of a clustering, for the rows of `L`
-#' @return A list: `blocks`, whether V is block diagonal; and, for each pair of rows, `d`, the
-#'   diagonal, or the whole P in its place; `b`, a list of B for each row; `phi`.
+#' @return A list: `blocks`, whether V is block-diagonal; and, for each pair of rows, `d`, the
+#'   diagonal, or in its place the whole P; `b`, a list of B for each row; and `phi`.
 #' @noRd
 score_moments <- function(parts, way, L) {
   n <- nrow(L)
@@ -36,7 +36,7 @@ score_moments <- function(parts, way, L) {
   )
 }
 
-# What the scores of a row l of `L` are made of: `t`, A C Phi l, and by cluster the sums of
+# The components of the scores of a row l of `L`: `t`, A C Phi l, and by cluster the sums of
 # Lambda'Z't (`effects`) and of X't (`fixed`).
 score_parts <- function(parts, way, l) {
   t <- drop(way$h %*% l)
@@ -60,7 +60,7 @@ whole_covariance <- function(own, one, other, phi) {
   diag(own) + random - tcrossprod(one$fixed %*% phi, other$fixed)
 }
 
-# A list of lists of the values for pairs of numbers up to n.
+# A list of lists of values of a function for all pairs of numbers up to n.
 for_pairs <- function(n, f) {
   row <- function(i) {
     lapply(seq_len(n), \(j) f(i, j))
@@ -68,7 +68,7 @@ for_pairs <- function(n, f) {
   lapply(seq_len(n), row)
 }
 
-#' For each cluster (a row) the sum of Lambda'Z' t
+#' The sum of Lambda'Z't over each cluster, with a row for each
 #' @noRd
 cluster_sums <- function(zlt, t, cluster) {
   spread <- Matrix::sparseMatrix(
@@ -80,7 +80,7 @@ cluster_sums <- function(zlt, t, cluster) {
   Matrix::tcrossprod(spread, zlt)
 }
 
-#' Whether every random effect belongs to one cluster
+#' Whether every random effect belongs to a single cluster
 #' @noRd
 is_block_diagonal <- function(zlt, cluster) {
   owner <- rep(as.integer(cluster), diff(zlt@p))
@@ -121,7 +121,7 @@ fixed_moment <- function(fixed, phi, a, b, c, d) {
   sum(first * t(second))
 }
 
-#' The expected value of the estimator if the model is true, for `q` rows
+#' The expected value of the estimator under the model, for `q` rows
 #' @noRd
 expected_covariance <- function(found, q) {
   out <- matrix(0, q, q)
@@ -162,7 +162,7 @@ robust_row_df <- function(l, parts, way) {
   mean^2 / moment(one, 1L, 1L, 1L, 1L)
 }
 
-#' Degrees of freedom that are the same for all coefficients; `NULL` where they are Satterthwaite's
+#' Degrees of freedom that are the same for all coefficients; `NULL` if they are Satterthwaite's
 #' @noRd
 plain_df <- function(found) {
   if (found$type == "HC0") {
@@ -171,8 +171,8 @@ plain_df <- function(found) {
   if (has_plain_df(found)) fewest_clusters(found) - 1
 }
 
-# With several clusterings, and with very many clusters that share random effects, the degrees of
-# freedom are the number of clusters less one.
+# Whether the degrees of freedom are the number of clusters minus one, as for several clusterings
+# and for very many clusters that share random effects.
 has_plain_df <- function(found) {
   way <- found$ways[[1L]]
   length(found$ways) > 1L ||
@@ -183,8 +183,8 @@ fewest_clusters <- function(found) {
   min(vapply(found$ways, `[[`, 1L, "n_clusters"))
 }
 
-#' Scale and degrees of freedom of the joint test, by Hotelling's T^2 with the total variance of the
-#' estimated covariance matrix (Pustejovsky and Tipton's "HTZ")
+#' The scale and degrees of freedom of the joint test, by Hotelling's T^2 with the total variance of
+#' the estimated covariance matrix (the "HTZ" test of Pustejovsky and Tipton)
 #' @noRd
 robust_scale <- function(found, L) {
   df <- plain_df(found)
@@ -200,8 +200,8 @@ robust_scale <- function(found, L) {
   list(scale = df / eta, df = df)
 }
 
-#' The degrees of freedom of the Wishart distribution with the estimator's total variance; `NA` with
-#' too few clusters for a test of so many rows
+#' The degrees of freedom of the Wishart distribution with the total variance of the estimator; `NA`
+#' if there are too few clusters for a test of so many rows
 #' @noRd
 hotelling_eta <- function(found, L) {
   way <- found$ways[[1L]]
@@ -216,7 +216,7 @@ hotelling_eta <- function(found, L) {
   q * (q + 1) / total
 }
 
-# The variances of all elements of the covariance matrix of n combinations, summed up.
+# The sum of the variances of all elements of the covariance matrix of n contrasts.
 summed_moments <- function(moments, n) {
   total <- 0
   for (i in seq_len(n)) {

@@ -1,5 +1,5 @@
-# Robust covariance matrices of generalized models: the scores are derivatives of the (approximate)
-# log-likelihood of each independent group in all parameters.
+# Robust covariance matrices of generalized models, from scores that are derivatives of the
+# (approximate) log-likelihood of each independent group in all parameters.
 
 #' @export
 robust_covariance.rlmm_glmm <- function(fit, type, clusters) {
@@ -17,7 +17,8 @@ robust_covariance.rlmm_glmm <- function(fit, type, clusters) {
   )
 }
 
-# The sandwich for the fixed effects, with the scores of independent groups summed up by cluster.
+# The sandwich estimator for the fixed effects, with the scores of independent groups summed by
+# cluster.
 clustered_covariance <- function(fit, type, clusters, groups) {
   kept <- estimated_parameters(fit)
   bread <- solve(-hessian.rlmm_glmm(fit)[kept, kept, drop = FALSE])
@@ -37,7 +38,7 @@ clustered_covariance <- function(fit, type, clusters, groups) {
   covariance
 }
 
-#' The derivatives of each group's log-likelihood, a row each
+#' The derivatives of the log-likelihood of each group, with a row for each
 #' @noRd
 group_scores <- function(fit, groups) {
   specs <- specs_of_groups(fit_spec(fit), groups)
@@ -49,7 +50,7 @@ group_scores <- function(fit, groups) {
   t(matrix(scores, ncol = length(specs)))
 }
 
-# Parameters that are held, or variances that are zero, count as known.
+# Held parameters and variances of zero count as known.
 estimated_parameters <- function(fit) {
   setdiff(seq_along(fit$parameters), c(held_index(fit), boundary_theta(fit)))
 }

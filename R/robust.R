@@ -1,60 +1,62 @@
-# Covariance matrices of the fixed effects that are robust to a wrong model of the errors within
-# clusters: sandwiches of the scores of the clusters (Liang and Zeger 1986), with the bias reduction
-# "CR2" and degrees of freedom of Pustejovsky and Tipton (2018).
+# Cluster-robust covariance matrices of the fixed effects: sandwich estimators from the scores of
+# the clusters (Liang and Zeger 1986), with the bias reduction "CR2" and the degrees of freedom of
+# Pustejovsky and Tipton (2018).
 #
-# The estimates are Phi C'y with C = V^-1 X, Phi = (X'C)^-1. With the residuals e = y - X beta, of
-# covariance sigma^2 (V - X Phi X'), the score of cluster g is C_g' A_g e_g. CR2 chooses the
-# symmetric matrix A_g for which A_g (V - X Phi X')_gg A_g = V_gg: as if the model were true, the
-# estimator has no bias then. Nothing here needs V to be block diagonal by clusters.
+# The estimates are Phi C'y with C = V^-1 X and Phi = (X'C)^-1. With the residuals e = y - X beta,
+# whose covariance is sigma^2 (V - X Phi X'), the score of cluster g is C_g' A_g e_g. CR2 uses the
+# symmetric matrix A_g for which A_g (V - X Phi X')_gg A_g = V_gg, so that the estimator is unbiased
+# under the model. V need not be block-diagonal by clusters.
 
 #' Robust standard errors
 #'
-#' Standard errors of the fixed effects that don't trust the model's covariances within clusters:
-#' `vcov(fit, type = "CR2", cluster = ~ g)`, and the arguments `vcov = "CR2", cluster = ~ g` of
-#' [summary()][summary.rlmm], [contest()], [anova()][anova.rlmm] and [confint()][confint.rlmm].
+#' Standard errors of the fixed effects that are valid if the model's covariances within clusters
+#' are wrong: `vcov(fit, type = "CR2", cluster = ~ g)`, or the arguments `vcov = "CR2", cluster = ~
+#' g` of [summary()][summary.rlmm], [contest()], [anova()][anova.rlmm] and
+#' [confint()][confint.rlmm].
 #'
-#' @section Types: Each is a sandwich of the scores of the clusters, with the model's covariance
-#' matrix as its working model; the estimates stay what they are.
+#' @section Types: Each type is a sandwich estimator from the scores of the clusters, with the
+#' model's covariance matrix as the working model; the estimates are unchanged.
 #'
-#' * `"CR0"`: without a correction for few clusters; variances are too small then.
-#' * `"CR1"`: times m / (m - 1) for m clusters; `"CR1S"`: times m (n - 1) / ((m - 1) (n - p)),
-#' Stata's.
-#' * `"CR2"`: the bias-reduced matrix of Bell and McCaffrey (2002), which has no bias if the model
-#'   is true and clusters share no random effects. With the degrees of freedom below its tests hold
-#'   their level with about ten clusters.
-#' * `"HC0"`: every row is a cluster of its own.
+#' * `"CR0"`: without a correction for a small number of clusters, in which case variances are too
+#'   small.
+#' * `"CR1"`: multiplied by m / (m - 1) for m clusters.
+#' * `"CR1S"`: multiplied by m (n - 1) / ((m - 1) (n - p)), as in Stata.
+#' * `"CR2"`: the bias-reduced matrix of Bell and McCaffrey (2002), which is unbiased if the model
+#'   is true and clusters share no random effects. With the degrees of freedom below, tests have
+#'   about their nominal level with ten or more clusters.
+#' * `"HC0"`: every row is a cluster.
 #'
 #' @section Clusters: `cluster` is a formula with variables of the model or its data, such as `~ g`,
-#' `~ g:h` for their combinations, or `~ g + h` for two clusterings at once; or names of such
-#' variables, a vector with a value for each row, or a list of vectors. By default the clusters are
-#' the levels of the grouping factor that all others are nested in; with crossed factors, there are
-#' several clusterings.
+#' `~ g:h` for the interaction, or `~ g + h` for two clusterings; or names of such variables, a
+#' vector with a value for each row, or a list of vectors. By default the clusters are the levels of
+#' the grouping factor in which all others are nested; with crossed factors there are several
+#' clusterings.
 #'
-#' Clusters may cut through the levels of a random effect: with crossed factors the marginal
-#' covariance matrix isn't block diagonal, and the scores are rows of V^-1 X times the marginal
-#' residuals. With two or more clusterings the covariance matrices of each are added up, and those
-#' of their combinations subtracted (Cameron, Gelbach and Miller 2011). A variance may come out
-#' negative where there are few clusters; a warning says so.
+#' Levels of a random effect may be in several clusters: with crossed factors the marginal
+#' covariance matrix isn't block-diagonal, and the scores are rows of V^-1 X times the marginal
+#' residuals. With two or more clusterings their covariance matrices are added and those of the
+#' interactions subtracted (Cameron, Gelbach and Miller 2011). With few clusters the result may be a
+#' negative variance, with a warning.
 #'
-#' @section Degrees of freedom: For one clustering of a linear model they are Satterthwaite's, as if
-#' the model were true (Pustejovsky and Tipton 2018), and tests of several coefficients are their
-#' approximate Hotelling's T-squared test (`"HTZ"` in package clubSandwich, whose numbers these
-#' are); for several clusterings, and for more than 5,000 clusters that share random effects, the
-#' smallest number of clusters, less one; for `"HC0"` and generalized models infinite. `ddf` may say
-#' otherwise: see [summary()][summary.rlmm]. There is no joint test of as many coefficients as there
-#' are clusters, or more.
+#' @section Degrees of freedom: For one clustering of a linear model the degrees of freedom are
+#' Satterthwaite's under the model (Pustejovsky and Tipton 2018), and joint tests of several
+#' coefficients are the approximate Hotelling T-squared test (`"HTZ"` in package clubSandwich, with
+#' the same numbers). For several clusterings, and for more than 5,000 clusters that share random
+#' effects, they are the smallest number of clusters minus one. For `"HC0"` and generalized models
+#' they are infinite. `ddf` overrides this, see [summary()][summary.rlmm]. There is no joint test of
+#' as many coefficients as there are clusters, or more.
 #'
-#' @section Generalized models: `"CR0"`, `"CR1"` and `"CR1S"`, from the derivatives of each
-#' independent group's log-likelihood in all parameters, so that clusters can't be smaller than the
-#' groups that share random effects. The bias that `"CR2"` takes off is that of a linear estimator:
-#' there is none of these models (nor in clubSandwich).
+#' @section Generalized models: `"CR0"`, `"CR1"` and `"CR1S"` are available, from the derivatives of
+#' the log-likelihood of each independent group in all parameters; clusters must therefore consist
+#' of whole groups that share random effects. `"CR2"` corrects the bias of a linear estimator and
+#' doesn't exist for these models (nor in clubSandwich).
 #'
-#' @section Package sandwich: `estfun()` and `bread()` have methods, with which
-#' `sandwich::sandwich()`, `sandwich::vcovCL()` and others take linear fits. `sandwich::vcovHC()`
-#' has `"HC0"` alone, `vcovCL()` `"HC0"` and `"HC1"`: the other types correct for leverages of
-#' models without random effects. Clusters are given as a vector, `vcovCL(fit, cluster = data$g)`:
-#' for a formula, `cluster = ~ g`, sandwich computes the `x | g` of the model's own formula, which R
-#' warns of where `g` is a factor; where that is an error, ours says what to write.
+#' @section Package sandwich: `estfun()` and `bread()` have methods, so that `sandwich::sandwich()`,
+#' `sandwich::vcovCL()` and others accept linear fits. `sandwich::vcovHC()` only has `"HC0"`, and
+#' `vcovCL()` `"HC0"` and `"HC1"`: other types correct for leverages of models without random
+#' effects. Give clusters as a vector, `vcovCL(fit, cluster = data$g)`: for a formula, `cluster = ~
+#' g`, sandwich evaluates the `x | g` of the model's own formula, which is an R warning if `g` is a
+#' factor; in cases where it is an error, the message says what to write.
 #' @references
 #' Bell, R. M. and McCaffrey, D. F. (2002) Bias reduction in standard errors for linear regression
 #' with multi-stage samples. Survey Methodology 28, 169-181.
@@ -83,18 +85,17 @@ NULL
 
 robust_types <- c("CR0", "CR1", "CR1S", "CR2", "HC0")
 
-#' A robust covariance matrix, and what the degrees of freedom need
+#' A robust covariance matrix and the quantities for the degrees of freedom
 #' @param type One of `robust_types`.
-#' @param clusters What `read_clusters()` returns.
-#' @return A list: `covariance`, `type`, `clusters`; and `ways`, what `one_way()` returns for each
+#' @param clusters The result of `read_clusters()`.
+#' @return A list: `covariance`, `type`, `clusters`, and `ways`, the result of `one_way()` for each
 #'   clustering.
 #' @noRd
 robust_covariance <- function(fit, type, clusters) {
   UseMethod("robust_covariance")
 }
 
-#' A robust covariance matrix by the clusters that a user names, for a fit whose rows may stand for
-#' several equal ones
+#' A robust covariance matrix for the user's clusters, for a fit whose rows may have counts
 #' @noRd
 robust_by <- function(fit, type, cluster) {
   abort_if_large(fit, "A robust covariance matrix")
@@ -130,10 +131,10 @@ ways_covariance <- function(ways, parts, clusters, type) {
   )
 }
 
-#' The covariance matrix for several clusterings: what they share is counted once (Cameron, Gelbach
-#' and Miller 2011)
-#' @param each The covariance matrix of each clustering.
-#' @param one A function: the covariance matrix of a clustering.
+#' The covariance matrix for several clusterings, by inclusion and exclusion (Cameron, Gelbach and
+#' Miller 2011)
+#' @param each A list with the covariance matrix of each clustering.
+#' @param one A function that returns the covariance matrix of a clustering.
 #' @noRd
 sum_over_clusterings <- function(each, clusters, one) {
   covariance <- Reduce(`+`, each)
@@ -144,7 +145,7 @@ sum_over_clusterings <- function(each, clusters, one) {
   covariance
 }
 
-#' The sets of two and more clusterings
+#' The sets of two or more clusterings
 #' @noRd
 intersections <- function(clusters) {
   n <- length(clusters)
@@ -169,7 +170,7 @@ warn_if_negative <- function(covariance) {
 
 #' The rows of positive weight: X, C = V^-1 X, residuals, and Z Lambda
 #'
-#' X stands in orthonormal columns, X = QR: see [orthonormal_effects()].
+#' X is given in orthonormal columns, X = QR, see [orthonormal_effects()].
 #' @noRd
 marginal_scores <- function(fit) {
   weights <- working_weights(fit)
@@ -194,7 +195,7 @@ marginal_scores <- function(fit) {
   )
 }
 
-# What X beta and the offset leave of the response.
+# The marginal residuals y - X beta - offset.
 marginal_residuals <- function(fit, x) {
   residual <- fit_response(fit)$y - drop(x %*% fit$beta)
   residual - (fit_offset(fit) %||% 0)
@@ -213,7 +214,7 @@ marginal_solve <- function(fit, at, x) {
 
 #' The sandwich of one clustering
 #' @return A list: `covariance`; `h`, the matrix whose rows of cluster g are A_g C_g Phi (times the
-#'   factor of small samples); `cluster`; and `n_clusters`.
+#'   small-sample factor); `cluster`; and `n_clusters`.
 #' @noRd
 one_way <- function(parts, cluster, type) {
   cluster <- droplevels(cluster[parts$kept])
@@ -244,7 +245,7 @@ small_sample_factor <- function(type, m, parts) {
   )
 }
 
-#' A_g C_g for all clusters, a row for each row of the data
+#' A_g C_g for all clusters, with a row for each row of the data
 #' @noRd
 reduce_bias <- function(parts, cluster) {
   rows <- split(seq_along(cluster), cluster)
@@ -264,7 +265,7 @@ reduce_bias <- function(parts, cluster) {
   parts$c
 }
 
-# Z Lambda of some rows, without the columns that are zero there.
+# Z Lambda of some rows, without columns of zeros.
 cluster_effects <- function(zlt, rows) {
   own <- zlt[, rows, drop = FALSE]
   own <- own[unique(own@i) + 1L, , drop = FALSE]
@@ -273,7 +274,7 @@ cluster_effects <- function(zlt, rows) {
 
 #' A C of one cluster, A = D' (D G D')^(-1/2) D with D'D = V and G = V - X Phi X'
 #'
-#' With equal weights V and G are multiples of the identity outside the space of Z and X, where A is
+#' With equal weights, V and G are multiples of the identity outside the span of Z and X, where A is
 #' the identity.
 #' @noRd
 adjust_cluster <- function(z, x, weights, phi, c) {
@@ -293,7 +294,7 @@ is_constant <- function(x) all(x == x[1L])
 
 # A C, with V = zz + diag(residual).
 adjusted <- function(zz, x, residual, phi, c) {
-  # Any root D with D'D = V will do: A is the same for all.
+  # A is the same for every root D with D'D = V.
   root <- chol(zz + diag(residual, nrow(x)))
   product <- tcrossprod(root)
   rx <- root %*% x
@@ -303,7 +304,7 @@ adjusted <- function(zz, x, residual, phi, c) {
   crossprod(root, parts$vectors %*% along)
 }
 
-#' The eigenvectors of a positive semi-definite matrix whose eigenvalues aren't zero
+#' The eigenvectors of a positive semidefinite matrix with nonzero eigenvalues
 #' @noRd
 positive_eigen <- function(x) {
   parts <- eigen(symmetric_part(x), symmetric = TRUE)
@@ -330,7 +331,7 @@ check_cluster_size <- function(sizes, weights, limit = 3000) {
   )
 }
 
-#' Which standard errors a table has
+#' The note about the type of standard errors in a table
 #' @noRd
 robust_note <- function(found) {
   if (found$type == "HC0") {

@@ -23,13 +23,14 @@ bread.rlmm <- function(x, ...) {
   nobs.rlmm(x) * fixed_covariance(x)[free, free, drop = FALSE]
 }
 
-# vcovCL() isn't generic: a fit sees its arguments only when its function meatCL() asks for scores.
+# vcovCL() isn't generic: its arguments can only be checked when its function meatCL() asks for
+# scores.
 is_meat_of_clusters <- function(caller) {
   isNamespaceLoaded("sandwich") &&
     identical(caller, getExportedValue("sandwich", "meatCL"))
 }
 
-#' Refuse the arguments of `vcovCL()` that it answers with an error of R's or with `NaN`
+#' Raises an error about arguments of `vcovCL()` that would cause an R error or `NaN`
 #' @param frame The frame of `sandwich::meatCL()`.
 #' @noRd
 check_meat_arguments <- function(fit, frame) {
@@ -64,7 +65,7 @@ abort_cluster_formula <- function(formula) {
 
 #' The types of `vcovHC()`, whose leverages and residuals are those of models without random effects
 #'
-#' sandwich would take the scores of a mixed model for products of a residual and a row of X.
+#' sandwich would treat the scores of a mixed model as products of a residual and a row of X.
 #' @noRd
 #' @rawNamespace S3method(sandwich::vcovHC, rlmm)
 vcovHC.rlmm <- function(x, type = "HC3", ...) {

@@ -1,10 +1,10 @@
-#' Satterthwaite's degrees of freedom of the fixed effects
+#' Satterthwaite's degrees of freedom of contrasts of the fixed effects
 #'
 #' With f = c' V(theta, sigma) c the estimated variance of c' beta, g its gradient and A the
-#' covariance matrix of (theta, sigma): df = 2 f^2 / (g' A g).
-#' @param contrasts Matrix with a column per combination of the fixed effects.
-#' @return A number per column; `NA` where the variance parameters have no covariance matrix. The
-#'   attribute `hessian` is "average" if the average information stands for the Hessian.
+#' covariance matrix of (theta, sigma), df = 2 f^2 / (g' A g).
+#' @param contrasts A matrix with a column for each contrast of the fixed effects.
+#' @return A number for each column; `NA` if the variance parameters have no covariance matrix. The
+#'   attribute `hessian` is "average" if the average information replaces the Hessian.
 #' @noRd
 satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
   check_linear(object)
@@ -25,24 +25,24 @@ df_of_contrasts <- function(object, found, contrasts) {
   variance <- unscaled_variances(object, contrasts)
   spread <- variance_spread(object, found, variance)
   df <- 2 * (object$sigma^2 * variance)^2 / spread
-  # With the variance parameters known the test is that of a normal distribution.
+  # With known variance parameters, tests use the normal distribution.
   df[which(spread == 0)] <- Inf
-  # A combination of held coefficients has no variance.
+  # A contrast of held coefficients has variance zero.
   df[variance == 0] <- NA
   df
 }
 
-#' The variances g' A g of the estimated variances of combinations of the fixed effects
+#' The variances g' A g of the estimated variances of contrasts
 #' @param variance The variances themselves, over sigma^2.
-#' @return Zero where all variance parameters are held, which are then known; `NA` where none has a
-#'   variance.
+#' @return The variances; zero if all variance parameters are held and therefore known; `NA` if none
+#'   has a variance.
 #' @noRd
 variance_spread <- function(object, found, variance) {
   covariance <- joint_vcov(object, found)
   if (attr(covariance, "known")) {
     return(0 * variance)
   }
-  # A parameter that is held counts as known.
+  # Held parameters count as known.
   free <- which(!is.na(diag(covariance)))
   if (length(free) == 0L) {
     return(NA_real_ * variance)

@@ -1,17 +1,17 @@
-# Random effects so large that they leave probabilities of 0 and 1: no approximation to the
-# likelihood is good there.
+# Saturation: random effects so large that probabilities are close to 0 or 1, where no approximation
+# of the likelihood is accurate.
 
-#' Standard deviations of the terms that saturate the probabilities, by the terms' texts
+#' The standard deviations of terms that saturate the probabilities, named by term
 #'
-#' Levels whose responses are all alike tell no upper limit of a standard deviation, and Laplace's
-#' approximation of such a likelihood has several maxima, some of them at infinity. A term saturates
-#' if one standard deviation of its part of the linear predictor leads beyond all but 1e-5 of the
-#' range of probabilities: 11.5 with the links logit and cloglog, 4.3 with probit. A smaller one
-#' does if the fixed effects are as far out, in most rows (beyond 2.4 with cloglog, whose
-#' probabilities approach 1 fast), and it leads back from there: nearly all of the likelihood is
-#' then that of levels whose modes Laplace's approximation can't tell from each other.
-#' @param eta Linear predictors of the rows.
-#' @return A vector with the attribute `typical`: is it the second kind?
+#' Levels whose responses are all equal give no upper bound of a standard deviation, and the Laplace
+#' approximation of such a likelihood has several maxima, some of them at infinity. A term is
+#' saturating if one standard deviation of its contribution to the linear predictor covers all but
+#' 1e-5 of the range of probabilities: 11.5 for the links logit and cloglog, 4.3 for probit. A
+#' smaller one is saturating if the fixed effects alone are as extreme in most rows (beyond 2.4 for
+#' cloglog, whose probabilities approach 1 quickly): nearly all of the likelihood then comes from
+#' levels whose modes the Laplace approximation can't distinguish.
+#' @param eta The linear predictors of the rows.
+#' @return A vector with the attribute `typical`, whether the second criterion applies.
 #' @noRd
 saturating_terms <- function(fit, spec, eta) {
   links <- c("logit", "probit", "cloglog", "cauchit")
@@ -19,7 +19,7 @@ saturating_terms <- function(fit, spec, eta) {
     return(numeric())
   }
   blocks <- core_lambda(fit$random, fit$theta)
-  # Most fits need no more than this bound.
+  # This bound suffices for most fits.
   bounds <- mapply(
     \(term, block) sum(abs(block) * term$scale),
     fit$random,
@@ -38,7 +38,7 @@ saturating_terms <- function(fit, spec, eta) {
   far_terms(fit, spec, blocks, which(bounds > distance / 2), distance / 2)
 }
 
-# The standard deviations above a bound of some terms, marked as of the second kind.
+# The standard deviations of terms above a bound, marked as of the second criterion.
 far_terms <- function(fit, spec, blocks, suspects, bound) {
   sd <- term_sds(fit, suspects, blocks, spec)
   sd <- sd[sd > bound]
@@ -54,11 +54,11 @@ term_sds <- function(fit, which, blocks, spec) {
   stats::setNames(sd, vapply(fit$random[which], term_text, ""))
 }
 
-#' How far out the linear predictors of a typical level are, if most of its responses tell nothing
-#' @param bound No standard deviation of a term is larger.
+#' The absolute linear predictor of a typical level, if most of its responses carry no information
+#' @param bound An upper bound of the standard deviations of all terms.
 #' @noRd
 typical_saturation <- function(fit, spec, eta, bound) {
-  # Most fits need no more than their fitted probabilities.
+  # For most fits the fitted probabilities suffice.
   if (bound < 1) {
     return(NULL)
   }
@@ -74,7 +74,7 @@ typical_saturation <- function(fit, spec, eta, bound) {
   }
 }
 
-# Variance of one trial at each linear predictor.
+# The variance of one trial at each linear predictor.
 spread <- function(eta, family) {
   mean <- family$linkinv(eta)
   mean * (1 - mean)
@@ -88,7 +88,7 @@ share_of_rows <- function(is, spec) {
   }
 }
 
-# The random effects' part of each row's linear predictor.
+# The contribution of the random effects to each row's linear predictor.
 random_predictors <- function(fit, spec) {
   total <- 0
   for (t in seq_along(fit$random)) {
@@ -102,12 +102,13 @@ random_predictors <- function(fit, spec) {
   total
 }
 
-# Whether probabilities at linear predictors of this size are all but 0 or 1, on both sides.
+# Whether probabilities at linear predictors of this size, of either sign, are close to 0 or 1.
 is_saturated <- function(size, family) {
   all(spread(c(-size, size), family) < 1e-5)
 }
 
-# The standard deviation of a term's part of the linear predictor: a root mean square of the rows'.
+# The standard deviation of a term's contribution to the linear predictor, the root mean square over
+# rows.
 term_sd <- function(term, block, spec) {
   core <- spec$terms[[term$core_term]]
   z <- column_matrix(core$z, length(core$refs))
@@ -141,7 +142,7 @@ report_saturation <- function(fit) {
   )
 }
 
-# Whether there is quadrature for the model: it has one grouping factor, and not too many effects.
+# Whether quadrature is available: the model has one grouping factor and not too many effects.
 can_integrate <- function(fit) {
   groups <- unique(vapply(fit$random, `[[`, "", "group"))
   effects <- sum(lengths(lapply(fit$random, `[[`, "columns")))

@@ -1,28 +1,27 @@
-# The optimum of a fit in a file of JSON, and the fit made from it without a search.
+# Saves the optimum of a fit to a JSON file and restores the fit from it without optimization.
 
 #' Save the optimum of a fit, and restore the fit from it
 #'
-#' `save_optimum()` writes the estimates of a fit and the record of its search ([opt_summary()]) to
-#' a small text file, without the data. `restore_optimum()` makes the fit again from that file and
-#' the data: what took the optimizer long is there at once. (MixedModels.jl has `saveoptsum()` and
-#' `restoreoptsum!()`.)
+#' `save_optimum()` writes the estimates of a fit and the record of its optimization
+#' ([opt_summary()]) to a small text file, without the data. `restore_optimum()` recomputes the fit
+#' from that file and the data, without repeating the optimization. (MixedModels.jl has
+#' `saveoptsum()` and `restoreoptsum!()`.)
 #'
-#' The file is JSON, its numbers with 17 digits, from which they are read exactly. `saveRDS()` keeps
-#' a whole fit, with its data.
+#' The file is JSON and has numbers with 17 digits, which are read back exactly. `saveRDS()` saves a
+#' complete fit with its data.
 #'
-#' The objective is computed anew at the estimates: where it isn't that of the file, the data or the
-#' model are others, which is an error.
+#' The objective is evaluated at the estimates. It is an error if it differs from that in the file,
+#' since the data or the model must then differ.
 #'
-#' @param file The file's name.
-#' @param object A fit; of `restore_optimum()` the formula of the model, or a fit of it, for
-#'   example one that was stopped early.
-#' @param data The data, where `object` is a formula.
-#' @param ... Of `restore_optimum()`, other arguments of the call that fitted the model, such as
-#'   `family` or `weights`. `REML` is that of the file, unless it is given. The search starts where
-#'   the other one ended, and ends soon.
-#' @param tolerance How far the objective may be from that of the file, relative to it.
-#' @return `save_optimum()`: the file's name, invisibly. `restore_optimum()`: a fit, with the
-#'   estimates and the record of the file.
+#' @param file The name of the file.
+#' @param object A fitted model; for `restore_optimum()` the formula of the model, or a fit of it,
+#'   for example one that was stopped early.
+#' @param data The data, if `object` is a formula.
+#' @param ... For `restore_optimum()`, other arguments of the call that fitted the model, such as
+#'   `family` or `weights`. `REML` is taken from the file unless it is given.
+#' @param tolerance The largest relative difference of the objective from that in the file.
+#' @return `save_optimum()`: the name of the file, invisibly. `restore_optimum()`: a fitted model
+#'   with the estimates and the optimization record of the file.
 #' @examplesIf requireNamespace("jsonlite", quietly = TRUE)
 #' file <- tempfile(fileext = ".json")
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
@@ -81,7 +80,7 @@ user_call <- function(call, saved, gives_reml) {
   call
 }
 
-# What the file has: a fit's kind, names and estimates, and the record of the search.
+# The content of the file: the kind of fit, names and estimates, and the record of the optimization.
 optimum_content <- function(fit) {
   list(
     program = "rlmm",
@@ -137,7 +136,7 @@ abort_no_optimum <- function(problem, file) {
   )
 }
 
-# The record of a search with its log as a matrix.
+# The record of an optimization with its log as a matrix.
 with_log_rows <- function(optsum) {
   if (is.list(optsum$fitlog)) {
     optsum$fitlog <- do.call(rbind, optsum$fitlog)
@@ -145,7 +144,7 @@ with_log_rows <- function(optsum) {
   optsum
 }
 
-# Arrays of JSON as vectors, its objects as lists.
+# Converts JSON arrays to vectors and JSON objects to lists.
 json_values <- function(value) {
   if (!is.list(value)) {
     return(value)
@@ -158,7 +157,7 @@ json_values <- function(value) {
   read_numbers(unlist(value))
 }
 
-# Numbers, the infinite ones of which are text.
+# Reads numbers, of which infinite ones are text.
 read_numbers <- function(values) {
   odd <- c("Inf", "-Inf", "NaN", "NA")
   if (is.character(values) && any(values %in% odd)) {
@@ -167,7 +166,7 @@ read_numbers <- function(values) {
   values %||% double()
 }
 
-# A value as JSON. Packages write 15 digits of a number; 17 give it back exactly.
+# A value as JSON, with 17 digits, which are read back exactly; packages write 15.
 json_text <- function(value) {
   if (is.null(value)) {
     return("null")
@@ -201,7 +200,7 @@ json_scalars <- function(values) {
   if (is.character(values)) {
     return(json_string(values))
   }
-  # As JSON has no infinite numbers, they are text.
+  # JSON has no infinite numbers, so that they are written as text.
   ifelse(
     is.finite(values),
     sprintf("%.17g", values),
@@ -216,7 +215,7 @@ json_string <- function(text) {
   paste0("\"", escaped, "\"", recycle0 = TRUE)
 }
 
-# The call that fits the model from the optimum on.
+# The call that fits the model starting at the optimum.
 restoring_call <- function(call, saved) {
   given <- as.list(call[["..."]])
   is_linear <- saved$fitter == "rlmm"
@@ -240,7 +239,7 @@ starting_optimum <- function(saved) {
   start
 }
 
-# The fit with the estimates of the file, and all that follows from them.
+# The fit with the estimates of the file and everything computed from them.
 fit_at_optimum <- function(fit, saved) {
   design <- fit_design(fit)
   theta <- as.double(saved$theta)
@@ -314,7 +313,7 @@ check_same_model <- function(fit, saved) {
   }
 }
 
-# What differs, in words; `NULL` if nothing does.
+# A description of what differs; `NULL` if nothing does.
 differing_content <- function(here, saved) {
   differ <- \(name) !identical(here[[name]], saved[[name]])
   if (differ("names") || differ("fixed_names")) {

@@ -1,36 +1,36 @@
 #' Score and Hessian of the variance parameters
 #'
 #' Exact first and second derivatives of the log-likelihood (restricted, for a REML fit) in the
-#' parameters of the covariances, at the estimates or at any other value. The fixed effects are
-#' profiled out.
+#' covariance parameters, at the estimates or at other values, with the fixed effects profiled out.
 #'
 #' @details
 #' There are three parameterizations:
 #'
 #' * `"user"`: the variances and covariances of the random effects of each term (lower triangle,
-#'   column by column) and the variance of the residuals, `sigma2`; of a term in `cs()` or `ar1()`
-#'   its one variance or its variances, and the covariance of the first two effects;
-#' * `"profile"`: the same variances and covariances in units of the residual variance, which itself
-#'   is profiled out;
-#' * `"sqrt"`: theta, the Cholesky factors of those relative covariances; the residual variance is
-#'   profiled out.
+#'   column by column) and the residual variance, `sigma2`; for a term in `cs()` or `ar1()`, its
+#'   variances and the covariance of the first two effects;
+#' * `"profile"`: the same variances and covariances relative to the residual variance, which is
+#'   profiled out;
+#' * `"sqrt"`: theta, the elements of the Cholesky factors of these relative covariances; the
+#'   residual variance is profiled out.
 #'
 #' At a regular optimum the score is zero and minus the inverse of the Hessian is the covariance
-#' matrix of the estimates. At a singular covariance the score in the parameterizations `"user"` and
-#' `"profile"` is that in the covariances themselves: it needn't be zero there, but points out of
-#' the cone of the covariance matrices. The Hessian in these two does not exist as a function of
-#' theta, and is refused; in theta it always exists.
+#' matrix of the estimates. At a singular covariance, the score under `"user"` and `"profile"` is
+#' the derivative in the covariances themselves: it need not be zero there, but points out of the
+#' cone of covariance matrices. The Hessian under these two doesn't exist as a function of theta and
+#' is an error; in theta it always exists.
 #'
-#' In a generalized model the parameters are those of `as.function(fit)`: theta, the fixed effects
-#' (unless PIRLS finds them: `nAGQ = 0`), and the logarithm of an estimated shape; the only
-#' parameterization is `"sqrt"`. The Hessian comes from central differences of the exact score.
+#' For a generalized model the parameters are those of `as.function(fit)`: theta, the fixed effects
+#' (unless PIRLS finds them, `nAGQ = 0`), and the logarithm of an estimated shape; `"sqrt"` is the
+#' only parameterization. The Hessian is computed by central differences of the exact score.
 #'
-#' @param object A fit.
-#' @param at Values of the parameters, in the order of `variance_parameters()`; the estimates, if
-#'   `NULL`.
-#' @param parameterization `"user"`, `"profile"`, or `"sqrt"`.
-#' @param ... Not used; anything here is an error.
-#' @return `score()` and `variance_parameters()`: a named vector; `hessian()`: a matrix with names.
+#' @param object A fitted model.
+#' @param at The values of the parameters, in the order of `variance_parameters()`; by default the
+#'   estimates.
+#' @param parameterization The parameterization: `"user"`, `"profile"` or `"sqrt"`.
+#' @param ... Not used; any argument here is an error.
+#' @return `score()` and `variance_parameters()`: a named vector. `hessian()`: a matrix with row and
+#'   column names.
 #' @seealso [variance_vcov()] for standard errors.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
@@ -70,13 +70,13 @@ score.rlmm_lmm <- function(
   stats::setNames(-gradient / 2, point$names)
 }
 
-# The gradient of the objective in the relative covariances, sigma profiled out.
+# The gradient of the objective in the relative covariances, with sigma profiled out.
 relative_gradient <- function(object, spec, point) {
   found <- core_derivatives(spec, point$theta)
   covariance_gradient(object, point$theta, found)
 }
 
-# The gradient of the objective in the covariances and, unless it is known, sigma^2.
+# The gradient of the objective in the covariances and, unless sigma is known, in sigma^2.
 absolute_gradient <- function(object, spec, point) {
   sigma <- point$sigma
   found <- joint_derivatives(spec, point$theta, sigma, object$known_sigma)
@@ -84,7 +84,7 @@ absolute_gradient <- function(object, spec, point) {
   if (object$known_sigma) {
     return(relative / sigma^2)
   }
-  # At fixed covariances a larger sigma makes the relative ones smaller.
+  # At fixed covariances, a larger sigma decreases the relative ones.
   map <- variance_map(object, "profile", point$theta)
   shrink <- sum(relative * map$value) / sigma^2
   in_sigma <- found$gradient[length(found$gradient)]
@@ -165,7 +165,7 @@ variance_parameters.rlmm_lmm <- function(
 
 parameterizations <- c("user", "profile", "sqrt")
 
-# Where to differentiate: theta and sigma that belong to `at`, and the names of the parameters.
+# The point of differentiation: theta and sigma for `at`, and the names of the parameters.
 parameter_point <- function(object, at, parameterization) {
   kind <- one_of(parameterization, parameterizations, "parameterization")
   estimates <- variance_parameters(object, kind)
@@ -191,7 +191,7 @@ parameter_point <- function(object, at, parameterization) {
   )
 }
 
-# The sigma of parameters whose last is sigma^2, unless sigma is known.
+# The sigma of parameters that end with sigma^2, unless sigma is known.
 sigma_among <- function(at, object) {
   if (object$known_sigma) object$sigma else sqrt(at[length(at)])
 }
@@ -215,7 +215,7 @@ check_parameters <- function(at, estimates) {
   }
 }
 
-# Theta that belongs to covariances, which must be positive definite.
+# The theta of covariances, which must be positive definite.
 factor_covariances <- function(object, at, scale) {
   theta <- numeric(length(object$theta))
   for (term in object$random) {
@@ -248,8 +248,8 @@ cholesky_theta <- function(term, roles, values) {
   factor[covariance_cells(term, roles)]
 }
 
-# Theta of a term with correlations, from its variances and the covariances that stand for the
-# correlations.
+# The theta of a term with correlation parameters, from its variances and the covariances that
+# represent the correlations.
 scaled_theta <- function(term, roles, values) {
   is_rho <- roles$role == "correlation"
   if (any(values[!is_rho] <= 0)) {
@@ -261,7 +261,7 @@ scaled_theta <- function(term, roles, values) {
   size <- sd[roles$row] * sd[roles$col]
   theta[is_rho] <- values[is_rho] / size[is_rho]
   own <- list(structure = term$structure, columns = term$columns)
-  # A correlation beyond its range is an error of the core.
+  # For a correlation out of its range, the core raises an error.
   lambda <- tryCatch(core_lambda(list(own), theta)[[1L]], error = \(e) NULL)
   if (!is.null(lambda) && all(diag(lambda) > 0)) theta
 }
@@ -278,9 +278,9 @@ covariance_matrix <- function(term, roles, values) {
   out
 }
 
-# The derivative of the objective in each free relative covariance. It comes from d / d Omega
-# (symmetric, of each core term), which exists at a singular Omega too, or, of structures with a
-# correlation, from the derivative in theta.
+# The derivative of the objective in each free relative covariance, from d / d Omega (symmetric, for
+# each core term), which also exists at a singular Omega, or, for structures with a correlation,
+# from the derivative in theta.
 covariance_gradient <- function(object, theta, found) {
   slopes <- Map(
     \(term, roles, covariances) {
@@ -301,8 +301,8 @@ covariance_gradient <- function(object, theta, found) {
   unlist(slopes)
 }
 
-# The derivative in a term's free covariances from the one in its symmetric Omega, where an element
-# off the diagonal stands twice.
+# The derivative in a term's free covariances from that in the symmetric Omega, in which an
+# off-diagonal element occurs twice.
 cell_gradient <- function(term, roles, g) {
   if (is_homogeneous(term$structure)) {
     return(sum(diag(g)))
@@ -311,7 +311,7 @@ cell_gradient <- function(term, roles, g) {
   g[covariance_cells(term, roles)] * times
 }
 
-# The gradient in the covariances from that in theta.
+# The gradient in the covariances from that in theta, which needs a regular Jacobian.
 solve_regular <- function(jacobian, gradient) {
   if (rcond(jacobian) < 1e-10) {
     abort_singular_score()
@@ -329,8 +329,8 @@ abort_singular_score <- function() {
   )
 }
 
-# The Hessian in the covariances psi from the one in x = (theta, sigma): with J = d psi / d x, J'
-# H_psi J = H - sum_k (d f / d psi_k) d^2 psi_k / dx^2.
+# The Hessian in the covariances psi from that in x = (theta, sigma): with J = d psi / d x, J' H_psi
+# J = H - sum_k (d f / d psi_k) d^2 psi_k / dx^2.
 change_coordinates <- function(object, found, point) {
   scale <- if (point$kind == "user") "variance" else "profile"
   sigma <- point$sigma %||% 1
@@ -365,7 +365,7 @@ second_map <- function(object, map, scale, theta, sigma, slope) {
   bend
 }
 
-# The sum over the elements of all Omegas of their slope times their second derivative in theta.
+# The second derivatives in theta of the elements of all Omegas, weighted by slopes and summed.
 omega_bend <- function(random, theta, slope) {
   slopes <- Map(slope_matrix, random, core_structures(random), list(slope))
   bends <- core_covariance_bends(random, theta, slopes)

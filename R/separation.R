@@ -1,10 +1,10 @@
-# Separated data: fixed effects without a finite estimate.
+# Separation: fixed effects without a finite estimate.
 
-#' Names of the fixed effects that tend to infinity
+#' The names of fixed effects whose estimates tend to infinity
 #'
-#' The likelihood keeps rising along such an effect, ever more slowly: at the end it is large (on
-#' the scale of the linear predictor) and yet small beside its standard error. Effects that the data
-#' know have never both.
+#' The likelihood increases along such an effect ever more slowly: at the end the effect is large
+#' (on the scale of the linear predictor) and yet small relative to its standard error, which never
+#' holds for identified effects.
 #' @noRd
 separated_effects <- function(fit, spec) {
   if (length(fit$beta) == 0L || !can_separate(fit)) {
@@ -12,24 +12,25 @@ separated_effects <- function(fit, spec) {
   }
   x <- column_matrix(spec$x, length(spec$y))
   found <- separated_among(fit, centred_effects(x, names(fit$beta)))
-  # The product of a variable and a covariate far from zero is nearly a multiple of the variable.
+  # An interaction of a variable with a covariate far from zero is nearly a multiple of the
+  # variable.
   if (length(found) > 1L && has_near_multiples(x[, found, drop = FALSE])) {
     found <- separated_among(fit, orthogonal_columns(x))
   }
   names(fit$beta)[found]
 }
 
-# The numbers of the effects that tend to infinity, by those of other columns: see
+# The numbers of effects that tend to infinity, judged in transformed columns, see
 # [orthogonal_columns()] and [centred_columns()].
 separated_among <- function(fit, other) {
   beta <- abs(drop(other$shift %*% in_core_coding(fit)$beta))
   size <- beta * other$largest
-  # The first limit is beyond any data, where even the standard error has no digits left.
+  # Beyond the first limit, even the standard error has no correct digits.
   is_uncertain <- beta < 0.05 * shifted_errors(fit, other$shift)
   which(size > 1e5 | (size > 3 & is_uncertain))
 }
 
-# Whether one column is nearly a multiple of another, in some rows of them all.
+# Whether one column is nearly a multiple of another one, judged in a sample of rows.
 has_near_multiples <- function(x) {
   rows <- unique(round(seq(1, nrow(x), length.out = 500)))
   x <- x[rows, , drop = FALSE]
@@ -43,12 +44,12 @@ is_far_ratio <- function(a, b) {
   length(ratio) > 1L && all(is.finite(ratio)) && is_far_from_zero(ratio)
 }
 
-#' Names of the levels of large factors, and of slopes, whose coefficients tend to infinity
+#' The names of levels of large factors, and of slopes, whose coefficients tend to infinity
 #'
-#' By the same rule: given all else the variance of a coefficient is at least one over the sum of
-#' the weights of its level, times the squares of what the other columns of the level leave of its
-#' own. Where what the levels are compared with is separated, so are all of them.
-#' @param effects What [separated_effects()] returns.
+#' The rule is the same: given all other parameters, the variance of a coefficient is at least one
+#' over the sum of the weights of its level times the squared residuals of its column from the other
+#' columns of the level. If the reference of the levels is separated, so are all of them.
+#' @param effects The result of [separated_effects()].
 #' @noRd
 separated_levels <- function(fit, spec, weights, effects) {
   if (!has_large(fit) || !can_separate(fit)) {
@@ -67,7 +68,7 @@ separated_levels <- function(fit, spec, weights, effects) {
   large$names[large$is_column & is_separated]
 }
 
-# Which levels of a block are separated, a column for each of its factors.
+# Whether each level of a block is separated, with a column for each of its factors.
 separated_in_block <- function(factors, core_term, slopes, weights, effects) {
   n_levels <- core_term$n_levels
   values <- columns_of_levels(factors, core_term, length(weights))
@@ -97,16 +98,18 @@ separated_in_block <- function(factors, core_term, slopes, weights, effects) {
   is_long & (is_uncertain | rep(is_of_base, each = n_levels))
 }
 
-# The weights of rows, but for those that the core has raised to 1e-12 of the largest of the level.
+# The weights of rows; those that the core raised to 1e-12 of the largest in the level are set to
+# zero.
 told_weights <- function(weights, refs) {
   largest <- stats::ave(weights, refs, FUN = max)
   weights * (weights > 2e-12 * largest)
 }
 
-# Whether levels are compared with a coefficient that is among those named.
+# Whether the reference coefficient of levels is among the given effects.
 is_beside <- function(own, effects) own$has_base && own$margin %in% effects
 
-# The columns of a block in all rows: beside the levels themselves covariates less their means.
+# The columns of a block in all rows; covariates are centred if the block includes the factor
+# itself.
 columns_of_levels <- function(factors, core_term, n) {
   lapply(seq_along(factors), \(j) {
     values <- rep_len(core_term$z[[j]], n)
@@ -122,7 +125,7 @@ mean_of_levels <- function(values, core_term) {
   sums[, 1L] / pmax(sums[, 2L], 1)
 }
 
-# How large a column is in each level.
+# The largest absolute value of a column in each level.
 size_of_levels <- function(values, own, core_term) {
   if (is_of_category(own)) {
     return(rep(1, core_term$n_levels))
@@ -130,8 +133,8 @@ size_of_levels <- function(values, own, core_term) {
   sqrt(mean_of_levels(values^2, core_term))
 }
 
-# Which columns of a block a column of it is known beside: covariates say nothing of the
-# levels themselves, whose coefficients are those where a covariate is zero, wherever that is.
+# The columns of a block against which one of its columns is adjusted. The factor itself is not
+# adjusted for covariates, since its coefficients refer to covariates of zero, wherever that is.
 beside_column <- function(factors, j) {
   is_other <- seq_along(factors) != j
   if (is_of_category(factors[[j]])) {
@@ -141,12 +144,12 @@ beside_column <- function(factors, j) {
   }
 }
 
-# Whether a column has zeros and ones: those of the levels themselves, or of categories.
+# Whether a column consists of zeros and ones: that of a factor itself or of a category.
 is_of_category <- function(own) {
   all(vapply(own$columns, is.character, NA))
 }
 
-#' Whether a coefficient that `vcov()` has a row for tends to infinity
+#' Whether a coefficient in `vcov()` tends to infinity
 #' @noRd
 has_separated_coefficient <- function(fit) {
   any(fit$separated %in% names(fit$beta))
@@ -157,8 +160,8 @@ centred_effects <- function(x, names) {
   if (is_interacting) orthogonal_columns(x) else centred_columns(x, names)
 }
 
-#' Whether the likelihood may rise towards infinite coefficients: the range of the mean has an end
-#' that the link takes to infinity, and the response may lie there
+#' Whether the likelihood may increase towards infinite coefficients: the range of the mean has an
+#' end that the link maps to infinity, and that is a possible response
 #' @noRd
 can_separate <- function(fit) {
   unbounded <- c("logit", "probit", "cloglog", "cauchit", "log")
@@ -167,15 +170,15 @@ can_separate <- function(fit) {
     !has_dispersion(fit$family)
 }
 
-# Whether the values of a column that aren't zero vary, but little beside their size.
+# Whether the nonzero values of a column vary, but little relative to their size.
 is_far_from_zero <- function(column) {
   values <- column[column != 0]
   spread <- stats::var(values - values[1L])
   isTRUE(spread > 0 && spread < 1e-4 * mean(values)^2)
 }
 
-# Columns that are orthogonal, as those of an interaction with a covariate far from zero: the
-# largest absolute value of each, and the matrix that takes the coefficients to theirs.
+# Orthogonalized columns, for an interaction with a covariate far from zero: the largest absolute
+# value of each, and the matrix that maps the coefficients to theirs.
 orthogonal_columns <- function(x) {
   parts <- qr(x, tol = 0)
   r <- qr.R(parts)
@@ -184,8 +187,8 @@ orthogonal_columns <- function(x) {
   list(shift = r / sizes, largest = largest * abs(sizes))
 }
 
-# Shift and largest elements of centred columns. The inverse of `shift`, whose one row differs from
-# those of the unit matrix, is its mirror image.
+# The shift matrix and the largest elements of centred columns. The inverse of `shift`, which
+# differs from the identity in one row, has the opposite signs in that row.
 centred_columns <- function(x, names) {
   shift <- intercept_shift(x, names)
   centred <- x %*% (2 * diag(ncol(x)) - shift)
@@ -193,8 +196,8 @@ centred_columns <- function(x, names) {
   list(shift = shift, largest = largest)
 }
 
-# Standard errors of the shifted coefficients at fixed theta: the factor of their precision is that
-# of the coefficients times the inverse of `shift`. Infinite where even the factor is singular.
+# The standard errors of the shifted coefficients at fixed theta: the root of their precision is
+# that of the coefficients times the inverse of `shift`. They are infinite if that root is singular.
 shifted_errors <- function(fit, shift) {
   unit <- diag(ncol(shift))
   tryCatch(
@@ -206,8 +209,8 @@ shifted_errors <- function(fit, shift) {
   )
 }
 
-# The matrix that takes the coefficients to those with covariates far from zero, such as years,
-# centred: otherwise the intercept and they are large, and uncertain, whatever the data.
+# The matrix that maps the coefficients to those with covariates far from zero, such as years,
+# centred: otherwise the intercept and these coefficients are always large and uncertain.
 intercept_shift <- function(x, names) {
   shift <- diag(ncol(x))
   constant <- match("(Intercept)", names)
@@ -222,7 +225,7 @@ intercept_shift <- function(x, names) {
   shift
 }
 
-# The least and the largest value of each column, without a copy of them all.
+# The range of each column, without copying all columns.
 column_ranges <- function(x) {
   range_of <- \(j) range(x[, j])
   vapply(seq_len(ncol(x)), range_of, numeric(2L))

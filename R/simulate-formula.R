@@ -1,33 +1,36 @@
-# Responses of a model that isn't fitted: its formula, its data and its parameters are given.
+# Simulates responses of a model that is given by its formula, data and parameters, without a fit.
 
 #' Simulate responses of a model without a fit
 #'
-#' Draws responses of a linear or generalized linear mixed model that is given by its formula, the
-#' data of its covariates and its parameters: to plan a study, or to try out a model.
+#' Simulates responses of a linear or generalized linear mixed model that is given by its formula,
+#' the data of its covariates and its parameters, for example to plan a study.
 #'
-#' R's own `simulate()`, called with a formula, comes here too, unless lme4 (or another package with
-#' a method for formulas) is loaded: its method is then called, which takes the same arguments and,
-#' with the same seed, draws the same responses. `simulate_formula()` always is the function here.
+#' R's generic `simulate()` calls this function for a formula, unless lme4 (or another package with
+#' a method for formulas) is loaded: then its method is called, which has the same arguments and,
+#' with the same seed, simulates the same responses. `simulate_formula()` is always the function of
+#' this package.
 #'
-#' @param object A formula, one-sided: `~ x + (1 | g)`. A response on its left side is ignored.
-#' @param nsim Number of replicates.
-#' @param seed `NULL`, or a seed for [set.seed()]; the state of the generator is then restored
-#'   afterwards.
-#' @param newdata A data frame with the covariates and grouping factors; `data` is another name of
+#' @param object A one-sided formula, `~ x + (1 | g)`; a response on the left side is ignored.
+#' @param nsim The number of replicates.
+#' @param seed `NULL`, or a seed for [set.seed()], after which the state of the generator is
+#'   restored.
+#' @param newdata A data frame with the covariates and grouping factors; `data` is another name for
 #'   it.
-#' @param newparams A list: `beta` (the fixed effects; if they are named, in any order), `theta` (as
-#'   [getME()] names it: standard deviations of random effects over sigma, and their like),
-#'   `sigma` (1 if it isn't given), and for a negative binomial model without a known shape `shape`.
-#'   Without random effects' correlations theta is, for example, `sd_g / sigma`.
-#' @param family A family, or its name; the negative binomial is `MASS::negative.binomial(theta)` or
-#'   [nbinom1()]. A dispersion is the square of `sigma`.
-#' @param weights,offset Prior weights (of a binomial the numbers of trials) and an offset: vectors.
-#' @param data Another name of `newdata`.
+#' @param newparams A list: `beta`, the fixed effects (if named, in any order); `theta`, named as by
+#'   [getME()] (without correlations, the standard deviations of the random effects divided by
+#'   sigma); `sigma` (1 by default); and `shape` for a negative binomial model without a known
+#'   shape.
+#' @param family A family or its name; negative binomial families are
+#'   `MASS::negative.binomial(theta)`, [nbinom1()] and [nbinom2()]. A dispersion is the square of
+#'   `sigma`.
+#' @param weights,offset Vectors of prior weights (for a binomial the numbers of trials) and an
+#'   offset.
+#' @param data Another name for `newdata`.
 #' @param cluster.rand See [simulate()][simulate.rlmm].
-#' @param contrasts Contrasts for factors, as in [rlmm()].
+#' @param contrasts The contrasts of factors, as in [rlmm()].
 #' @param ... Not used.
-#' @return A data frame with `nsim` columns `sim_1`, `sim_2`, ..., a row for each row of the data
-#'   (`NA` where covariates are missing), and the attribute `"seed"`. Of a binomial with trials the
+#' @return A data frame with the columns `sim_1`, `sim_2`, ..., a row for each row of the data (`NA`
+#'   where covariates are missing), and the attribute `"seed"`. For a binomial with trials the
 #'   responses are proportions.
 #' @examples
 #' plan <- expand.grid(time = 0:3, id = factor(1:10))
@@ -37,7 +40,7 @@
 #' plan$y <- draws$sim_1
 #' rlmm(y ~ time + (1 | id), plan)
 #'
-#' # Counts; the same by R's own generic:
+#' # Counts, by R's generic function
 #' counts <- simulate(
 #'   ~ time + (1 | id),
 #'   seed = 1,
@@ -74,7 +77,7 @@ simulate_formula <- function(
   simulate.rlmm(model, nsim, seed, cluster.rand = cluster.rand)
 }
 
-#' What simulate() needs of a fit, for a model that wasn't fitted
+#' A model without a fit, in the form that simulate() needs
 #' @noRd
 unfitted_model <- function(
   formula,
@@ -131,7 +134,7 @@ new_unfitted <- function(design, parameters) {
   )
 }
 
-# A plan may be smaller than data that a model is fitted to.
+# A control without checks, since planned data may be too small for a fit.
 unchecked_control <- function() {
   rlmm_control(
     check_nobs_vs_nlev = "ignore",
@@ -156,7 +159,7 @@ with_dummy_response <- function(formula) {
   stats::as.formula(formula, env)
 }
 
-# A response that may occur in the family: its values aren't used.
+# Adds a valid response of the family, whose values are not used.
 with_dummy_column <- function(data, family) {
   range <- if (is.null(family)) {
     "real"
@@ -224,7 +227,7 @@ check_simulation_data <- function(formula, data) {
   }
 }
 
-#' The parameters of a model, checked
+#' Checks the parameters of a model
 #' @return A list: `beta`, `theta`, `sigma`.
 #' @noRd
 check_simulation_parameters <- function(newparams, design) {
@@ -253,7 +256,7 @@ check_simulation_parameters <- function(newparams, design) {
   )
 }
 
-# Numbers for all parameters of a kind, in the order of the model if they are named.
+# The values of all parameters of a kind; named ones are put in the order of the model.
 given_parameters <- function(x, name, labels) {
   if (!is.numeric(x) || length(x) != length(labels)) {
     abort_parameters(name, x, labels)

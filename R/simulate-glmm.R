@@ -1,4 +1,4 @@
-# Responses of a generalized model, drawn from its family and shaped as the response of the fit.
+# Simulates responses of a generalized model from its family, in the form of the fit's response.
 
 #' @export
 simulated_responses.rlmm_glmm <- function(fit, eta, sigma, plan) {
@@ -25,11 +25,11 @@ simulation_table <- function(columns) {
   )
 }
 
-#' Draw from the family, proportions for the binomial; mu, weights and what is returned run along
+#' Simulates from the family, proportions for the binomial; mu, weights and the result vary along
 #' rows first
 #' @noRd
 draw_family <- function(mu, weights, sigma, glmm) {
-  # What is drawn for an observation of weight 0 doesn't count, but must be a number.
+  # The simulated value of an observation with weight 0 doesn't matter, but must be finite.
   dispersion <- sigma^2 / ifelse(weights == 0, 1, weights)
   draw <- family_row(glmm$family)$draw
   drawn <- suppressWarnings(draw(mu, weights, dispersion, glmm$shape))
@@ -38,7 +38,7 @@ draw_family <- function(mu, weights, sigma, glmm) {
   drawn
 }
 
-# Means that aren't means of the family: some links don't keep them within its range.
+# Warns about means out of the range of the family, which some links allow.
 warn_not_drawn <- function(mu, n, glmm) {
   if (length(mu) == 0L) {
     return(invisible())

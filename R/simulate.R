@@ -1,39 +1,38 @@
 #' Simulate responses
 #'
-#' Draws new responses from a fitted model with R's random number generator: first the random
-#' effects of every replicate, then the residuals, in the order that lme4 uses, so that (without
-#' `newdata` and weights) equal estimates and equal seeds give equal draws.
+#' Simulates responses from a fitted model with R's random number generator: first the random
+#' effects of all replicates, then the residuals, in the order of lme4, so that (without `newdata`
+#' and weights) the same estimates and the same seed give the same responses.
 #'
-#' Of a linear model with weights the residual of a row with weight w is drawn with the standard
-#' deviation sigma / sqrt(w), which is that of the model that was fitted, as by `simulate()` of a
-#' fit of [lm()]. lme4 leaves the weights out and draws all residuals with the standard deviation
-#' sigma.
+#' For a linear model with weights, the residual of a row with weight w has the standard deviation
+#' sigma / sqrt(w), as in the fitted model and in `simulate()` for [lm()]. lme4 ignores the weights
+#' and uses sigma for all rows.
 #'
-#' By default new random effects are drawn as well. `re.form` names those to hold at their
-#' conditional modes instead; the other terms are drawn anew.
+#' By default new random effects are simulated. `re.form` selects terms whose effects are held at
+#' their conditional modes instead.
 #'
-#' For a generalized model the responses are of the kind that the model was fitted to: for the
-#' binomial 0 or 1, levels of the factor, proportions, or two columns of counts.
+#' For a generalized model the responses have the form of the fit's response: for the binomial 0 or
+#' 1, levels of a factor, proportions, or two columns of counts.
 #'
 #' @inheritParams predict.rlmm
-#' @param nsim Number of replicates.
-#' @param seed `NULL`, or a seed for [set.seed()]; the state of the generator is then restored
-#'   afterwards.
-#' @param use.u `TRUE` holds all random effects at their conditional modes, as `re.form = NULL`
-#'   does.
-#' @param re.form Random effects to condition on: `NA` or `~0` none (all are drawn anew), `NULL`
-#'   all, or a one-sided formula naming some.
-#' @param newdata A data frame to simulate for. If the fit has weights, their variables must be in
-#'   it.
-#' @param family Of a generalized model, another family to draw from, at the same linear predictors.
-#'   (lme4 takes a family for formulas only, as [simulate_formula()] does.)
-#' @param cluster.rand A function of n that draws n spherical random effects, of mean 0 and variance
-#'   1: another distribution than the normal one.
-#' @param allow.new.levels Accept levels that the model hasn't seen? They are drawn like others, or,
-#'   where conditioned on, get random effects of zero.
+#' @param nsim The number of replicates.
+#' @param seed `NULL`, or a seed for [set.seed()], after which the state of the generator is
+#'   restored.
+#' @param use.u Whether to hold all random effects at their conditional modes, like `re.form =
+#'   NULL`.
+#' @param re.form The random effects to condition on: `NA` or `~0` for none (all are simulated),
+#'   `NULL` for all, or a one-sided formula with some terms.
+#' @param newdata A data frame to simulate for. If the fit has weights, it must have their
+#'   variables.
+#' @param family For a generalized model, another family to simulate from, at the same linear
+#'   predictors. (lme4 has this for formulas only, as [simulate_formula()] does.)
+#' @param cluster.rand A function of n that simulates n spherical random effects with mean 0 and
+#'   variance 1; by default from the normal distribution.
+#' @param allow.new.levels Whether to allow new levels of grouping factors. Their effects are
+#'   simulated like others, or zero for terms that are held.
 #' @seealso [simulate_formula()] for responses of a model without a fit, [simulate_power()].
-#' @return A data frame with `nsim` columns `sim_1`, `sim_2`, ..., and the attribute `"seed"`: the
-#'   state of the generator before the draws.
+#' @return A data frame with the columns `sim_1`, `sim_2`, ..., and the attribute `"seed"`, the
+#'   state of the generator before the simulation.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' draws <- simulate(fit, nsim = 2, seed = 1)
@@ -78,7 +77,7 @@ simulate.rlmm <- function(
   }
   par <- model_parameters(object, newparams)
   hold <- selected_effects(object, re.form)
-  # Everything that can fail is evaluated before the generator is touched.
+  # Everything that may fail is evaluated before the generator is used.
   plan <- simulation_plan(object, par, hold, newdata, allow.new.levels)
   plan$na_action <- na.action
   with_seed(seed, \(start) {
@@ -92,9 +91,9 @@ simulate.rlmm <- function(
   })
 }
 
-#' What the draws are made of
-#' @return A list: `new` (see [new_data()]), `mean` (of the linear predictor given the effects that
-#'   are held), `drawn` (the terms to draw), `weights`.
+#' The components of a simulation
+#' @return A list: `new` (see [new_data()]), `mean` (the linear predictor with the held effects),
+#'   `drawn` (the terms to simulate) and `weights`.
 #' @noRd
 simulation_plan <- function(fit, par, hold, newdata, allow_new_levels) {
   new <- new_data(fit, newdata)
@@ -114,9 +113,9 @@ simulation_hints <- c(
   no_level = "Use `allow.new.levels = TRUE` to draw effects of new levels."
 )
 
-#' Responses around their linear predictors, as the data frame that simulate() returns
-#' @param eta Linear predictors, n x nsim, with their random effects.
-#' @param plan What [simulation_plan()] returns, and `na_action`.
+#' Simulates responses given linear predictors, and returns the result of simulate()
+#' @param eta The linear predictors including random effects, n x nsim.
+#' @param plan The result of [simulation_plan()], and `na_action`.
 #' @noRd
 simulated_responses <- function(fit, eta, sigma, plan) {
   UseMethod("simulated_responses")
@@ -136,7 +135,7 @@ simulated_responses.rlmm_lmm <- function(fit, eta, sigma, plan) {
   as.data.frame(y)
 }
 
-#' The terms to draw: for each its design, and the indices into the levels that occur
+#' The terms to simulate: the design of each, and the indices of the levels that occur
 #' @noRd
 drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
   draw <- which(lengths(hold) == 0)
@@ -156,7 +155,7 @@ drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
   })
 }
 
-# Give numbers to levels that the fit didn't see, counting on from its own.
+# Numbers new levels consecutively after those of the fit.
 add_new_levels <- function(refs, term, new) {
   unknown <- is.na(refs)
   if (any(unknown)) {
@@ -171,8 +170,8 @@ add_new_levels <- function(refs, term, new) {
   refs
 }
 
-#' Draw the random part of the linear predictor, n x nsim: the sum over terms of `z_i' b[ref_i]`.
-#' The spherical effects of a replicate are drawn by term, level, effect.
+#' Simulates the random part of the linear predictor, n x nsim: the sum over terms of `z_i'
+#' b[ref_i]`. The spherical effects of a replicate are simulated by term, level and effect.
 #' @noRd
 draw_effects <- function(terms, n, nsim, cluster_rand = stats::rnorm) {
   total <- matrix(0, n, nsim)
@@ -198,7 +197,7 @@ term_effects <- function(term, u) {
     of_rows <- matrix(b[j, term$refs, ], length(term$refs), ncol(u))
     total <- total + term$z[, j] * of_rows
   }
-  # A missing level, where allowed, has no random effect.
+  # A missing level, if allowed, has no random effect.
   total[is.na(term$refs), ] <- 0
   total
 }
@@ -239,7 +238,8 @@ with_family <- function(fit, family, env) {
   fit
 }
 
-# The linear predictor of a linear model is its mean, so that no other family can have it.
+# Raises an error for a linear model, whose linear predictor is not on the scale of another family's
+# link.
 check_drawn_family <- function(family) {
   if (is.function(family)) {
     family <- family()
@@ -262,8 +262,8 @@ check_drawn_family <- function(family) {
   )
 }
 
-# Draws have the form of the response of the fit, such as two columns of counts, which the other
-# family must be able to have.
+# Raises an error if the other family can't have the form of the fit's response, such as two columns
+# of counts.
 check_drawn_kind <- function(fit) {
   kind <- fit_frame(fit)[[1L]]
   is_binomial <- fit$family$family == "binomial"

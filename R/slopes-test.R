@@ -1,6 +1,6 @@
-# Tests of covariates whose slopes by the levels of a large factor stand apart.
+# Tests of covariates with slopes by the levels of a large factor.
 
-#' The terms that are a covariate whose slopes stand apart
+#' The terms that are a covariate with slopes by the levels of a large factor
 #' @noRd
 covariates_with_slopes <- function(fit) {
   covariates <- unlist(lapply(fit$fixed$large$factors, `[[`, "covariate"))
@@ -8,11 +8,11 @@ covariates_with_slopes <- function(fit) {
   labels[unquoted(labels) %in% unquoted(covariates)]
 }
 
-#' The row of a covariate in a table of tests: that of a mean of its slopes, by each factor
+#' The row of a covariate in a table of tests: the test of a mean of its slopes, for each factor
 #'
-#' Type III weighs all levels alike; type II by what the covariate has to tell in each of them, as
-#' the sequential hypothesis of a model without slopes does.
-#' @param label Of its term.
+#' Type III weights all levels equally; type II weights them by the information about the covariate
+#' in each level, as the sequential hypothesis of a model without slopes does.
+#' @param label The label of its term.
 #' @noRd
 test_of_covariate <- function(label, fit, type, tests) {
   slopes <- slopes_of(fit, label)
@@ -39,7 +39,7 @@ test_of_covariate <- function(label, fit, type, tests) {
   f_table(slope^2 / drop(variance), 1L, df, fit$sigma)
 }
 
-# The slopes of a covariate, among the large factors.
+# The slopes of a covariate among the large factors.
 slopes_of <- function(fit, label) {
   Filter(
     \(own) identical(own$covariate, unquoted(label)),
@@ -47,7 +47,7 @@ slopes_of <- function(fit, label) {
   )
 }
 
-# Weights of all levels by which each of some factors has the mean of its own.
+# The weights of all levels that give equal-weight means of the given factors.
 alike_by_factor <- function(factors, n) {
   weights <- numeric(n)
   for (own in factors) {
@@ -67,8 +67,8 @@ check_slopes_known <- function(fit, slopes, label, type) {
   }
 }
 
-# What is tested of the ordinary coefficients: that of the covariate, and of type III a mean of its
-# other interactions.
+# The part of the hypothesis in the ordinary coefficients: that of the covariate, and for type III a
+# mean of its other interactions.
 covariate_contrast <- function(fit, label, type) {
   if (type == "III") {
     return(drop(term_contrasts(without_large(fit), type)[[label]]))
@@ -77,8 +77,8 @@ covariate_contrast <- function(fit, label, type) {
   as.double(fit$fixed$assign == place)
 }
 
-# The share that the slope of each level has in the coefficient of a covariate, in a model without
-# slopes of it; zero for other levels.
+# The weight of the slope of each level in the coefficient of a covariate in a model without its
+# slopes; zero for other levels.
 slope_weights <- function(fit, slopes, x) {
   spec <- fit_spec(fit)
   used <- rows_that_count(fit)
@@ -104,12 +104,12 @@ slope_weights <- function(fit, slopes, x) {
   large$is_column * weights / sum(values)
 }
 
-# What columns and the levels of factors leave of a covariate.
+# The residuals of a covariate from columns and the levels of factors.
 rest_beside <- function(covariate, columns, factors) {
   if (length(factors) > 0L) {
     covariate <- project_on_levels(covariate, factors)$rest
     left <- project_on_levels(columns, factors)$rest
-    # What the levels explain of a column altogether leaves rounding errors.
+    # A column that the levels explain completely has only rounding errors as residuals.
     columns <- left[, !depends_on_earlier(left, columns), drop = FALSE]
   }
   qr.resid(qr(columns), covariate)

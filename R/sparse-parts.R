@@ -1,7 +1,8 @@
-# Sparse matrices of a fit, in lme4's layout, made when they are asked for: columns of Z by term,
-# then by level, then by effect. A fit doesn't keep them.
+# Sparse matrices of a fit in lme4's layout, with columns of Z by term, then by level, then by
+# effect. They are computed on request and not stored in the fit.
 
-#' Model matrix and levels of one of the user's terms: n x k matrix `z` and n level numbers `refs`.
+#' The model matrix and levels of one term of the formula: the n x k matrix `z` and n level numbers
+#' `refs`
 #' @noRd
 term_design <- function(fit, i, core_terms = fit_terms(fit)) {
   term <- fit$random[[i]]
@@ -17,7 +18,7 @@ term_designs <- function(fit) {
   lapply(seq_along(fit$random), \(i) term_design(fit, i, core_terms))
 }
 
-# Z' as a sparse matrix; exact zeros aren't stored, as in lme4.
+# Z' as a sparse matrix; as in lme4, exact zeros are not stored.
 sparse_zt <- function(fit) {
   blocks <- Map(
     \(design, term) zt_block(design, term, seq_along(term$columns)),
@@ -27,7 +28,7 @@ sparse_zt <- function(fit) {
   do.call(rbind, blocks)
 }
 
-#' Rows of Z' of one term, for the chosen columns of its model matrix
+#' The rows of Z' of one term, for the chosen columns of its model matrix
 #' @noRd
 zt_block <- function(design, term, columns) {
   n <- length(design$refs)
@@ -48,7 +49,7 @@ zt_block <- function(design, term, columns) {
   )
 }
 
-#' Lambda' with the elements that theta determines, zeros among them
+#' Lambda' with all elements that theta determines, including zeros
 #' @noRd
 sparse_lambdat <- function(fit) {
   own <- \(term) lambda_block(term, fit$theta)[term_cells(term)]
@@ -58,8 +59,8 @@ sparse_lambdat <- function(fit) {
 # Lambda' with the index into theta in place of each element.
 lambdat_pattern <- function(fit) lambdat_with(fit, cell_theta)
 
-# Lambda' with the elements that `values` gives for a term's cells; within a column elements are
-# sorted by row.
+# Lambda' with the elements that `values` returns for a term's cells, sorted by row within each
+# column.
 lambdat_with <- function(fit, values) {
   sizes <- n_columns(fit) * n_levels(fit)
   q <- sum(sizes)
@@ -78,7 +79,7 @@ lambdat_with <- function(fit, values) {
   )
 }
 
-# The elements of one term: those of its template for each level.
+# The elements of one term: its template repeated for each level.
 lambdat_block <- function(term, start, values) {
   cell <- term_cells(term)
   level_start <- start + (seq_along(term$levels) - 1L) * length(term$columns)
@@ -102,7 +103,7 @@ lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 
 #' The sparse factor: `l`, with L L' = P (Lambda'Z'WZ Lambda + I) P', and `rzx` = L^-1 P Lambda'Z'W
 #' X.
-#' @param design What [sparse_design()] returns, which is the same at every theta.
+#' @param design The result of [sparse_design()], which doesn't depend on theta.
 #' @noRd
 sparse_factor <- function(fit, design = sparse_design(fit)) {
   products <- lambda_products(design, sparse_lambdat(fit))
@@ -131,7 +132,7 @@ lambda_products <- function(design, lambdat) {
   )
 }
 
-#' Z', the weights W, and W X; of sums their products Z'WZ and Z'W X
+#' Z', the weights W, and WX; for a fit of sums the products Z'WZ and Z'WX
 #' @noRd
 sparse_design <- function(fit) {
   if (!is.null(fit$sums)) {
@@ -145,8 +146,7 @@ sparse_design <- function(fit) {
   )
 }
 
-# A W A' of a sparse A; the observed information of a single observation may be negative, that of
-# all is not.
+# A W A' for a sparse A. The observed information W of a single observation may be negative.
 weighted_product <- function(a, weights) {
   if (all(weights >= 0)) {
     return(Matrix::tcrossprod(a %*% Matrix::Diagonal(x = sqrt(weights))))

@@ -1,20 +1,20 @@
-# Residual variances that differ between strata: rlmm(dispersion = ~ group).
+# Fits residual variances by stratum: rlmm(dispersion = ~ group).
 #
-# The residual standard deviation of stratum k is sigma exp(gamma_k), with gamma_1 = 0. At given
-# gamma the model is one with weights w = exp(-2 gamma), which the core fits; gamma is found
-# outside, by a quasi-Newton method. With e the conditional residuals, theta and beta at their best
-# and h_i the leverage of row i (of the random effects alone by maximum likelihood, of both by
-# REML), the derivative of the objective in gamma_k is 2 sum over the stratum of (1 - h_i - w_i
-# e_i^2 / sigma^2).
+# The residual standard deviation of stratum k is sigma exp(gamma_k), with gamma_1 = 0. Given gamma,
+# the model is one with weights w = exp(-2 gamma), which the core fits; gamma is optimized outside
+# by a quasi-Newton method. With e the conditional residuals at the optimal theta and beta, and h_i
+# the leverage of row i (of the random effects alone for ML, of all effects for REML), the
+# derivative of the objective in gamma_k is the sum over the stratum of 2 (1 - h_i - w_i e_i^2 /
+# sigma^2).
 #
-# The frame of such a fit has the strata as `(dispersion)`, prior weights as `(prior)`, and as
-# `(weights)` the product of prior weights and w, so that all else is that of a fit with these
-# weights.
+# The frame of such a fit has the strata as `(dispersion)`, prior weights as `(prior)`, and the
+# product of prior weights and w as `(weights)`, so that everything else treats it as a weighted
+# fit.
 
-#' A design with the weights of its strata, at the best gamma
-#' @param start Theta to start from, or `NULL`.
-#' @param control What [core_control()] returns.
-#' @return The design, with `strata` (`levels`, `log_ratio`) and `theta`; as it is without
+#' Adds the weights of the strata at the optimal gamma to a design
+#' @param start The starting value of theta, or `NULL`.
+#' @param control The result of [core_control()].
+#' @return The design with `strata` (`levels`, `log_ratio`) and `theta`; unchanged if there are no
 #'   strata.
 #' @noRd
 with_strata <- function(design, start, control) {
@@ -39,7 +39,7 @@ with_strata <- function(design, start, control) {
   design
 }
 
-# The weights that the user gave, to which those of the strata are factors.
+# Stores the user's weights, which are multiplied by those of the strata.
 with_prior_weights <- function(design) {
   frame <- design$frame
   if (!"(prior)" %in% names(frame)) {
@@ -55,7 +55,7 @@ with_weights <- function(design, weights) {
   design
 }
 
-# The start of the search: the log ratios of a fit that knows all these levels, or none.
+# The starting values of gamma: the log ratios of a fit with all of these levels, or zero.
 known_ratios <- function(known, levels) {
   gamma <- known$log_ratio[match(levels, known$levels)]
   if (is.null(known) || anyNA(gamma)) {
@@ -86,7 +86,7 @@ strata_point <- function(design, gamma, theta, control) {
   )
 }
 
-# By maximum likelihood the determinant is that of the random effects alone.
+# The leverage, for ML that of the random effects alone.
 strata_leverage <- function(spec, theta) {
   if (!spec$reml) {
     spec$x <- select_columns(spec$x, integer())
@@ -94,7 +94,7 @@ strata_leverage <- function(spec, theta) {
   core_leverage(spec, theta)
 }
 
-#' Minimize over gamma by BFGS, from the curvature that the strata have on their own
+#' Minimizes over gamma by BFGS, starting from the curvature without random effects
 #' @noRd
 minimize_strata <- function(design, point, control) {
   inverse <- solve(strata_curvature(point$free))
@@ -127,7 +127,7 @@ warn_strata_search <- function() {
   )
 }
 
-# The Hessian in gamma, with sigma at its best, where the random effects are left out of account.
+# The Hessian in gamma without random effects, with sigma profiled out.
 strata_curvature <- function(free) {
   free <- pmax(free, 0.1)
   others <- free[-1L]
@@ -135,7 +135,7 @@ strata_curvature <- function(free) {
   4 * (diag(others, length(others)) - shared)
 }
 
-# The first of ever shorter steps that lowers the objective; `NULL` where none does.
+# The first of successively halved steps that lowers the objective; `NULL` if none does.
 lower_point <- function(design, point, step, control) {
   for (halving in 0:20) {
     gamma <- point$gamma + step / 2^halving

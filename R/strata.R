@@ -1,6 +1,7 @@
-# The strata of rlmm(dispersion = ~ group): what is asked for, and what a frame has.
+# Strata of the residual variance, rlmm(dispersion = ~ group): the argument, and the strata in a
+# frame.
 
-# Arguments evaluated in the data, the one for strata as the variables of its formula.
+# Replaces the quosure of `dispersion` by the expression of its strata.
 with_strata_expression <- function(extras) {
   if (!is.null(extras$dispersion)) {
     extras$dispersion <- strata_quosure(extras$dispersion)
@@ -8,7 +9,7 @@ with_strata_expression <- function(extras) {
   extras
 }
 
-#' The argument `dispersion` as an expression that is evaluated in the data
+#' The argument `dispersion` as an expression for evaluation in the data
 #' @param quo A quosure.
 #' @noRd
 strata_quosure <- function(quo) {
@@ -32,7 +33,7 @@ strata_quosure <- function(quo) {
   rlang::new_quosure(strata_expression(value), env)
 }
 
-#' The expression of the strata that a formula names: `~ g`, `~ a:b`, `~ a * b`, nlme's `~ 1 | g`
+#' The expression of the strata of a formula: `~ g`, `~ a:b`, `~ a * b`, or `~ 1 | g` of nlme
 #' @noRd
 strata_expression <- function(formula) {
   expr <- strip_parens(formula[[length(formula)]])
@@ -49,8 +50,8 @@ strata_expression <- function(formula) {
   as.call(c(crossed_strata, atoms))
 }
 
-# The factors of a formula, crossed. A covariate would mean a variance for each of its values here,
-# but a function of it in glmmTMB.
+# The interaction of the factors of a formula. Numeric covariates are an error: each of their values
+# would have its own variance here, while in glmmTMB they define a variance function.
 crossed_strata <- function(...) {
   factors <- list(...)
   is_number <- vapply(factors, is.numeric, NA)
@@ -76,7 +77,7 @@ abort_numeric_stratum <- function(name) {
   )
 }
 
-# The factors that are crossed; `NULL` where an expression is something else.
+# The factors of an interaction; `NULL` for other expressions.
 strata_atoms <- function(expr) {
   if (call_name(expr) %in% c(":", "*", "&")) {
     parts <- lapply(as.list(expr)[-1L], strata_atoms)
@@ -99,7 +100,7 @@ abort_strata <- function(problem, found, hint = NULL) {
   )
 }
 
-#' Check the evaluated strata
+#' Checks the evaluated strata
 #' @noRd
 check_strata <- function(x) {
   is_labels <- is.factor(x) || is.character(x) || is.logical(x)

@@ -1,60 +1,60 @@
 #' Summary of a fit
 #'
-#' The fitted model with its criterion, quantiles of the scaled residuals, variances and
+#' Summarizes a fit: the model and its criterion, quantiles of the scaled residuals, variances and
 #' correlations of the random effects, and a table of the fixed effects.
 #'
 #' `coef(summary(fit))` is the table of the fixed effects, a matrix. With `ddf = "satterthwaite"`,
 #' the default for linear models, its columns are `Estimate`, `Std. Error`, `df`, `t value` and
-#' `Pr(>|t|)`: a t distribution with Satterthwaite's degrees of freedom, from exact derivatives in
-#' (theta, sigma), as in package lmerTest. With `ddf = "asymptotic"` they are `Estimate`, `Std.
-#' Error`, `z value` and `Pr(>|z|)`, the p-value being that of a standard normal, which is too small
-#' when there are few levels; this is the default for generalized models, and for fits without their
-#' data. With `ddf = "none"` they are lme4's: `Estimate`, `Std. Error` and `t value`.
+#' `Pr(>|t|)`: t tests with Satterthwaite's degrees of freedom, from exact derivatives in (theta,
+#' sigma), as in package lmerTest. With `ddf = "asymptotic"`, the default for generalized models and
+#' for fits without their data, they are `Estimate`, `Std. Error`, `z value` and `Pr(>|z|)`: z
+#' tests, whose p-values are too small if there are few levels. With `ddf = "none"` they are those
+#' of lme4: `Estimate`, `Std. Error` and `t value`.
 #'
-#' Further than lme4's goes that summaries show AICc, confidence limits (`conf.int = TRUE`),
-#' p-values, columns that were dropped, and for singular fits which term is singular and why.
+#' In addition to lme4's summary, it shows AICc, confidence limits (`conf.int = TRUE`), p-values,
+#' dropped columns, and for singular fits which term is singular and why.
 #'
-#' @section Degrees of freedom: The names may be abbreviated, and written with capitals.
+#' @section Degrees of freedom: The names of methods may be abbreviated and in upper or lower case.
 #'
-#' `"Satterthwaite"`: variances that are estimated as zero, and parameters that are held by
-#' [rlmm_control()], count as known. For models with very many crossed effects they come from the
-#' average information, as the exact Hessian would cost too much, and the summary says so; there the
-#' degrees of freedom are large anyway.
+#' `"Satterthwaite"`: variances that are estimated as zero and parameters held by [rlmm_control()]
+#' count as known. For models with very many crossed effects the average information replaces the
+#' exact Hessian, which would be too expensive, and the summary says so; the degrees of freedom are
+#' then large anyway.
 #'
-#' `"Kenward-Roger"`, for linear fits by REML: standard errors are enlarged too, by what is lost as
-#' the variances are estimated (Kenward and Roger 1997). The numbers are pbkrtest's, but no matrix
-#' of n rows is needed: thousands of crossed effects take seconds. A variance that is estimated as
-#' zero counts as estimated, as in pbkrtest; what is held counts as known. Of a structure that isn't
-#' linear in its parameters, such as `ar1()`, the second derivatives are left out, as by SAS's `DDFM
-#' = KENWARDROGER(FIRSTORDER)`, and its parameters on which nothing depends at the estimate count as
-#' known.
+#' `"Kenward-Roger"`, for linear REML fits: standard errors are also increased to account for the
+#' estimation of the variances (Kenward and Roger 1997). The results are those of pbkrtest, but no n
+#' x n matrix is needed, so that thousands of crossed effects take seconds. As in pbkrtest, a
+#' variance estimated as zero counts as estimated; held parameters count as known. For structures
+#' that are not linear in their parameters, such as `ar1()`, second derivatives are omitted, as by
+#' `DDFM = KENWARDROGER(FIRSTORDER)` in SAS, and parameters with derivative zero at the estimate
+#' count as known.
 #'
-#' Three rules of analysis of variance take the design alone, and are exact for balanced data. A
-#' combination of coefficients has the least of their degrees of freedom.
+#' Three further methods depend on the design alone and are exact for balanced data. A contrast has
+#' the smallest degrees of freedom of its coefficients.
 #'
-#' * `"between-within"`, for nested grouping factors: those of `nlme::lme()`. A term that changes
-#'   within the levels of a factor, but not within those of the next finer one, is tested against
-#'   the number of the latter.
-#' * `"containment"`, the default of SAS's `PROC MIXED`: a term has what the random effects that
-#'   contain it (`Days:Subject`, the slopes of `(Days | Subject)`, contains `Days`) add to the rank
-#'   of X and Z, each after those with fewer columns, and the least of them; without any, what is
-#'   left of the observations.
-#' * `"residual"`: n less the number of coefficients.
+#' * `"between-within"`, for nested grouping factors, as in `nlme::lme()`: a term that varies within
+#'   the levels of a factor, but not within those of the next finer factor, has degrees of freedom
+#'   from the number of levels of the latter.
+#' * `"containment"`, the default of `PROC MIXED` in SAS: a term has the smallest of the
+#'   contributions to the rank of X and Z of the random effects that contain it (`Days:Subject`, the
+#'   slopes of `(Days | Subject)`, contains `Days`), each added after those with fewer columns;
+#'   without such effects, the residual degrees of freedom.
+#' * `"residual"`: n minus the number of coefficients.
 #'
-#' @param object A fit.
-#' @param correlation Print the correlations of the fixed effects? By default for up to 20
-#'   coefficients.
-#' @param ddf How p-values are computed: `"Satterthwaite"`, `"Kenward-Roger"`, `"between-within"`,
-#'   `"containment"`, `"residual"`, `"asymptotic"`, or `"none"`; see below.
-#' @param vcov,cluster Robust standard errors: `vcov = "CR2"` and so on, with their clusters; see
-#'   [robust]. Or a covariance matrix of the fixed effects, or a function of the fit that returns
-#'   one.
-#' @param conf.int Include confidence limits in the table of the fixed effects?
-#' @param level Confidence level.
+#' @param object A fitted model.
+#' @param correlation Whether to print the correlations of the fixed effects, by default for up to
+#'   20 coefficients.
+#' @param ddf The method for p-values: `"Satterthwaite"`, `"Kenward-Roger"`, `"between-within"`,
+#'   `"containment"`, `"residual"`, `"asymptotic"`, or `"none"`; see the section Degrees of freedom.
+#' @param vcov,cluster A type of robust standard errors, such as `vcov = "CR2"`, and their clusters,
+#'   see [robust]; or a covariance matrix of the fixed effects, or a function of the fit that
+#'   returns one.
+#' @param conf.int Whether to include confidence limits in the table of the fixed effects.
+#' @param level The confidence level.
 #' @param ... Not used.
-#' @return An object of class `"summary.rlmm"`: a list with the elements of lme4's summary,
-#'   `coefficients`, `varcor`, `AICtab`, `logLik`, `ngrps`, `sigma`, `vcov`, `residuals` (scaled),
-#'   `call` and others; `shape`: an estimated theta of the negative binomial, or dispersion, and its
+#' @return A list of class `"summary.rlmm"` with the elements of lme4's summary, `coefficients`,
+#'   `varcor`, `AICtab`, `logLik`, `ngrps`, `sigma`, `vcov`, `residuals` (scaled), `call` and
+#'   others; and `shape`, an estimated shape (theta of the negative binomial, or dispersion) and its
 #'   standard error.
 #' @references
 #' Kenward, M. G. and Roger, J. H. (1997) Small sample inference for fixed effects from restricted
@@ -141,7 +141,7 @@ scaled_residuals <- function(fit) {
   if (!is.null(fit$frame)) residuals.rlmm(fit, type = "scaled")
 }
 
-# Whether the summary prints the correlations; `NA` where there are so many that they are only
+# Whether the summary prints the correlations; `NA` if there are so many that they are only
 # mentioned.
 shown_correlation <- function(fit) {
   is_many <- length(fit$beta) > getOption("lme4.summary.cor.max", 20)
@@ -168,8 +168,7 @@ coef.summary.rlmm <- function(
   if (conf.int) with_limits(table, level) else table
 }
 
-# The table with confidence limits: they stand beside the estimate they belong to, and p-values stay
-# last.
+# Adds confidence limits to the table, next to the estimates, with p-values last.
 with_limits <- function(table, level) {
   df <- if ("df" %in% colnames(table)) table[, "df"] else Inf
   limits <- wald_limits(
@@ -203,9 +202,9 @@ VarCorr.summary.rlmm <- function(x, sigma = x$sigma, ...) {
 }
 
 #' @rdname summary.rlmm
-#' @param x What `summary()` returned.
+#' @param x The result of `summary()`.
 #' @inheritParams print.rlmm
-#' @param show.resids Show the quantiles of the scaled residuals?
+#' @param show.resids Whether to show the quantiles of the scaled residuals.
 #' @export
 format.summary.rlmm <- function(
   x,

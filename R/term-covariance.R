@@ -1,9 +1,9 @@
-# What the core tells of one term's covariance: the roles of its parameters, Lambda, Omega and its
-# derivatives in theta. R only gives the parameters their names.
+# The covariance of one term from the core: the roles of its parameters, Lambda, Omega and its
+# derivatives in theta. R only adds the names of the parameters.
 
 # Parameters ----------------------------------------------------------------
 
-#' What the core tells of each of a term's parameters: see `core_structures()`
+#' The properties of a term's parameters, see `core_structures()`
 #' @noRd
 term_roles <- function(term) core_structures(list(term))[[1L]]
 
@@ -32,28 +32,29 @@ with_rho_labels <- function(labels, role, structure) {
   labels
 }
 
-#' Smallest and largest value of each parameter of a term
+#' The bounds of each parameter of a term
 #' @noRd
 theta_range <- function(term) {
   roles <- term_roles(term)
   cbind(lower = roles$lower, upper = roles$upper)
 }
 
-# Whether each parameter of a term is in units of sigma.
+# Whether each parameter of a term is relative to sigma.
 is_scale <- function(term) term_roles(term)$role != "correlation"
 
 # Lambda and Omega -----------------------------------------------------------
 
-#' The elements of a term's covariance matrix that stand for its parameters, in theta's order
+#' The elements of a term's covariance matrix that represent its parameters, in the order of theta
 #' @noRd
 covariance_cells <- function(term, roles = term_roles(term)) {
   cbind(row = roles$row, col = roles$col)
 }
 
-#' Lambda's block of each term: k x k, lower triangular
+#' The k x k lower triangular block of Lambda of each term
 #' @noRd
 lambda_blocks <- function(random, theta) {
-  # `root` takes independent effects back to the user's: see `in_independent_effects()`.
+  # `root` transforms orthogonalized effects back to the original ones, see
+  # `in_independent_effects()`.
   Map(
     \(term, block) {
       if (is.null(term$root)) block else term$root %*% block
@@ -68,7 +69,7 @@ lambda_block <- function(term, theta) {
   if (is.null(term$root)) block else term$root %*% block
 }
 
-# Which terms have a `root`, which takes independent effects back to the user's.
+# Whether each term has a `root`, which transforms orthogonalized effects back to the original ones.
 has_root <- function(random) {
   !vapply(random, \(term) is.null(term$root), NA)
 }
@@ -86,7 +87,7 @@ term_covariances <- function(random, theta) {
   found
 }
 
-#' Theta of a term with this structure, whether or not the covariance has it
+#' The theta of a term for a covariance matrix, or for one near it that has the structure
 #' @noRd
 nearest_theta <- function(term, covariance) {
   core_nearest_theta(list(term), list(covariance))[[1L]]

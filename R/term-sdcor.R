@@ -1,6 +1,7 @@
 # Standard deviations and correlations of many fits at once, from a matrix of thetas.
 
-#' Standard deviations over the scale, and correlations, of one term: a row for each replicate
+#' Standard deviations relative to the scale, and correlations, of one term, with a row for each
+#' replicate
 #' @noRd
 term_sdcor <- function(theta, term, roles) {
   is_factor <- all(roles$role == "factor")
@@ -18,7 +19,8 @@ term_sdcor <- function(theta, term, roles) {
   list(value = value, is_sd = is_sd)
 }
 
-# Standard deviations and correlations from the lower triangle of Lambda: row r has the length sd_r.
+# Standard deviations and correlations from the lower triangle of Lambda, whose row r has length
+# sd_r.
 factor_variances <- function(theta, roles, k) {
   element <- \(r, s) theta[, roles$row == r & roles$col == s]
   rows <- lapply(seq_len(k), \(r) {
@@ -49,7 +51,7 @@ row_cosines <- function(a, b, size) {
   pmin(pmax(rowSums(products) / size, -1), 1)
 }
 
-# What certificate() says of estimates that no search would improve.
+# The verdicts of certificate() under which no search would improve the estimates.
 final_verdicts <- c(
   "optimal",
   "imprecise",

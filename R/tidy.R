@@ -1,9 +1,9 @@
-# tidy() and glance() of fits that lme4 has no counterpart of, with the columns that broom.mixed
-# gives them for lme4's: fits of sums and slim ones, which hold no rows, those with a large fixed
-# factor, and those with a covariance structure, strata or parameters that are held.
+# tidy() and glance() for fits without a counterpart in lme4, with the columns that broom.mixed has
+# for lme4's: fits of sums and slim ones, which have no rows, and those with large factors,
+# covariance structures, strata or held parameters.
 
-#' Whether the tables of a fit are our own: it has no counterpart among lme4's objects, or the
-#' packages that make the tables of these aren't there
+#' Whether the tables of a fit are those of this package: it has no counterpart in lme4, or the
+#' packages with the methods for lme4 are not installed
 #' @noRd
 has_own_tables <- function(fit) {
   if (!inherits(fit, "rlmm")) {
@@ -16,13 +16,14 @@ has_own_tables <- function(fit) {
     !rlang::is_installed(c("lme4", "broom.mixed"))
 }
 
-# augment() is about rows.
+# The generics with tables of this package; augment() needs rows.
 own_tables <- list(
   tidy = \(x, ...) tidy_fit(x, ...),
   glance = \(x, ...) glance_fit(x, ...)
 )
 
-#' @param parametric What mice asks for, of models of another kind.
+#' The tidy table of a fit
+#' @param parametric An argument that mice passes for other kinds of models.
 #' @noRd
 tidy_fit <- function(
   x,
@@ -64,8 +65,8 @@ read_effects <- function(effects, known) {
   effects
 }
 
-# The fixed effects as ratios; the error is that of the delta method, the test stays that of the
-# effects themselves.
+# Exponentiates the fixed effects; standard errors are by the delta method, and tests are those of
+# the effects themselves.
 exponentiated <- function(table) {
   table$std.error <- exp(table$estimate) * table$std.error
   changed <- intersect(c("estimate", "conf.low", "conf.high"), names(table))
@@ -73,7 +74,8 @@ exponentiated <- function(table) {
   table
 }
 
-# Limits of parameters; those of single random effects follow from their variances.
+# Limits of parameters; those of single random effects are computed from their conditional
+# variances.
 tidy_limits <- function(fit, chosen, level, method) {
   if (!any(c("fixed", "ran_pars") %in% chosen)) {
     return(NULL)
@@ -121,7 +123,7 @@ tidy_covariances <- function(fit, limits, level) {
     term = term,
     estimate = table$sdcor
   )
-  # What confint() calls them.
+  # The names of confint().
   own <- ifelse(
     is_correlation,
     sprintf("cor_%s.%s|%s", table$var2, table$var1, table$grp),
@@ -139,7 +141,7 @@ tidy_modes <- function(fit, limits, level) {
     level = as.character(table$grp),
     term = as.character(table$term),
     estimate = table$condval,
-    # Slim fits have none.
+    # Slim fits have no conditional standard deviations.
     std.error = table$condsd %||% NA_real_
   )
   if (!is.null(level)) {
@@ -160,7 +162,7 @@ with_confint <- function(table, limits, names) {
   table
 }
 
-# Tables one below the other; where one lacks a column its values are missing.
+# Binds tables by rows; columns that a table lacks are missing.
 bind_tables <- function(tables) {
   columns <- unique(unlist(lapply(tables, names)))
   known <- c("effect", "group", "level", "term")

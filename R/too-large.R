@@ -1,8 +1,8 @@
-# Models whose arrays don't fit in memory: an error that says which terms are the cause.
+# Errors about models whose arrays don't fit into memory, which name the terms that are the cause.
 
-#' Calls the core, and names the terms where there is no memory for their factor
-#' @param random,large The terms of the design, and its large fixed factors.
-#' @param hint What to do about it.
+#' Calls the core; an error about memory for the factor names the terms
+#' @param random,large The terms of the design and its large factors.
+#' @param hint A hint about the remedy.
 #' @param limit The user's limit, in GiB.
 #' @noRd
 with_terms_named <- function(
@@ -46,8 +46,8 @@ abort_too_large <- function(cnd, crossed, hint, limit) {
   )
 }
 
-# The numbers of levels of the terms, with their names, but of those of the grouping factor with
-# most effects, whose levels are eliminated one by one.
+# The named numbers of levels of the terms, except those of the grouping factor with most effects,
+# whose levels are eliminated one by one.
 crossed_terms <- function(random, large = NULL) {
   factors <- large$factors
   groups <- vapply(random, `[[`, "", "group")
@@ -61,13 +61,14 @@ crossed_terms <- function(random, large = NULL) {
   stats::setNames(levels, labels)[is_crossed]
 }
 
-#' Refuse random effects whose cross-products don't fit in the memory, before they are summed up
+#' Raises an error about random effects whose cross-products don't fit into memory, before they are
+#' computed
 #'
-#' The cross-products of a term are blocks of `k x k` and `p x k` numbers for each level, those of
-#' two terms `k x l` numbers for each pair of levels that occurs; a few copies are held at a time.
-#' @param spec The spec, with the rows of its terms.
-#' @param random The terms as the user wrote them.
-#' @param free Bytes that are left, which are only looked at where `unasked` don't suffice.
+#' The cross-products of a term are blocks of `k x k` and `p x k` numbers for each level, and those
+#' of two terms `k x l` numbers for each pair of levels that occurs; a few copies exist at a time.
+#' @param spec The spec with the rows of its terms.
+#' @param random The terms of the formula.
+#' @param free The available bytes, which are only determined if `unasked` bytes don't suffice.
 #' @noRd
 check_products_fit <- function(
   spec,
@@ -85,8 +86,8 @@ check_products_fit <- function(
   }
 }
 
-# The bytes of the cross-products of terms; `count` tells how many pairs of levels of two terms
-# occur.
+# The bytes of the cross-products of terms; `count` returns the number of pairs of levels of two
+# terms.
 bytes_of_products <- function(spec, count) {
   p <- count_columns(spec$x)
   bytes <- 0
@@ -101,7 +102,7 @@ bytes_of_products <- function(spec, count) {
   bytes
 }
 
-# So many pairs of levels there may be at most.
+# The largest possible number of pairs of levels.
 most_pairs <- function(term, other) {
   min(length(term$refs), as.double(term$n_levels) * other$n_levels)
 }

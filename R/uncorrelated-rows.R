@@ -1,9 +1,9 @@
-# Combinations of estimates that are uncorrelated.
+# Uncorrelated contrasts of estimates.
 
-#' Independent combinations with the span of the rows of `L` whose estimates are uncorrelated
+#' Contrasts with the span of the rows of `L` whose estimates are uncorrelated
 #'
-#' The degrees of freedom of the F test depend a little on the choice of these rows: the principal
-#' axes of their covariance matrix, as in lmerTest.
+#' The degrees of freedom of the F test depend slightly on the choice of these rows, which are the
+#' principal axes of their covariance matrix, as in lmerTest.
 #' @noRd
 uncorrelated_rows <- function(L, rhs, covariance) {
   spread <- L %*% covariance %*% t(L)
@@ -17,10 +17,10 @@ uncorrelated_rows <- function(L, rhs, covariance) {
   )
 }
 
-#' Uncorrelated rows, each with a variance of one, of the coefficients `root %*% beta`
+#' Uncorrelated rows with unit variance in terms of the coefficients `root %*% beta`
 #'
-#' Which rows of `L` depend on each other is told by these: the covariances of estimates far from
-#' the data are those of one line.
+#' The rank of `L` is judged in these coefficients, since the covariances of estimates far from the
+#' data are nearly singular.
 #' @param root R with `(R'R)^-1` the covariance matrix of the coefficients.
 #' @noRd
 uncorrelated_by_root <- function(L, rhs, root) {
@@ -35,7 +35,7 @@ uncorrelated_by_root <- function(L, rhs, root) {
   )
 }
 
-#' Rank of a covariance matrix, whatever the scales of its rows
+#' The rank of a covariance matrix after scaling its rows
 #' @noRd
 covariance_rank <- function(covariance) {
   unit <- sqrt(pmax(diag(covariance), 0))

@@ -1,7 +1,6 @@
-# The arguments of an update: those of the old call, those that changed, and the function that is
-# called with them.
+# The arguments of an update: those of the old call, the changed ones, and the fitting function.
 
-#' Arguments that are evaluated in the data; the `dispersion` of rglmm() is another than that of
+#' The arguments that are evaluated in the data; `dispersion` has another meaning in rglmm() than in
 #' rlmm()
 #' @noRd
 evaluated_in_data <- function(fit) {
@@ -9,9 +8,10 @@ evaluated_in_data <- function(fit) {
   if (isLMM.rlmm(fit)) c(common, "dispersion") else common
 }
 
-#' The values of arguments that aren't changed
+#' The values of unchanged arguments
 #'
-#' What the fit knows of its own arguments needn't be evaluated; a start belongs to the old model.
+#' Arguments whose values the fit stores are not evaluated again; `start` is dropped, as it belongs
+#' to the old model.
 #' @noRd
 kept_arguments <- function(fit, args, data, change) {
   args <- args[!names(args) %in% c("formula", "data", "start")]
@@ -37,7 +37,7 @@ kept_control <- function(fit, control) {
   if (inherits(control, "rlmm_control")) control else fit$control
 }
 
-# The fit knows those of all its factors, should the argument not be there any more.
+# The contrasts, which the fit stores for all of its factors in case the argument no longer exists.
 kept_contrasts <- function(fit, expr, places, change) {
   value <- tryCatch(
     eval_first(expr, NULL, places),
@@ -46,7 +46,8 @@ kept_contrasts <- function(fit, expr, places, change) {
   known_contrasts(value, change$formula)
 }
 
-# An argument that the fitting function doesn't have needs no value: that function refuses it.
+# The values of changed arguments; unknown ones are left to the fitting function, which raises an
+# error.
 changed_arguments <- function(fit, args, data, caller) {
   fitter <- fitting_function(fit, c(names(fit$call), names(args)))
   taken <- names(formals(fitter))
@@ -61,7 +62,7 @@ changed_arguments <- function(fit, args, data, caller) {
   })
 }
 
-#' The value of an expression in the first environment in which it has one
+#' The value of an expression in the first environment where it can be evaluated
 #' @noRd
 eval_first <- function(expr, data, envs) {
   for (env in envs[-length(envs)]) {
@@ -74,7 +75,7 @@ eval_first <- function(expr, data, envs) {
 }
 
 #' Calls the fitting function of a fit
-#' @param values The arguments that aren't changed.
+#' @param values The values of unchanged arguments.
 #' @noRd
 call_fitter <- function(fit, args, values, data, change) {
   changed <- setdiff(intersect(change$changed, names(args)), "data")
@@ -85,7 +86,7 @@ call_fitter <- function(fit, args, values, data, change) {
 }
 
 #' Calls a fitting function with values bound to the names of its arguments, so that a traceback
-#' shows those and not the data
+#' shows names instead of data
 #' @noRd
 call_by_names <- function(fitter, values, env) {
   names <- paste0("new_", names(values))
@@ -95,7 +96,7 @@ call_by_names <- function(fitter, values, env) {
   eval(as.call(c(quote(fitter), symbols)), env)
 }
 
-# The call of a fit made through another function may have a name that means nothing here.
+# The fitting function of a fit; the name in its call may be that of another function.
 fitting_function <- function(fit, arguments) UseMethod("fitting_function")
 
 #' @export
@@ -106,7 +107,7 @@ fitting_function.rlmm_glmm <- function(fit, arguments) {
   if ("family" %in% arguments) rglmm else rglmm_nb
 }
 
-#' Contrasts of the variables that the formula has
+#' The contrasts of the variables in the formula
 #' @param contrasts The list, or a call to `list()`.
 #' @noRd
 known_contrasts <- function(contrasts, formula) {

@@ -1,10 +1,10 @@
-# The data of an update, where the frame of the fit does not suffice: what the call names now, and
-# whether that is still what was fitted.
+# Finds the data of an update if the frame of the fit doesn't suffice, and checks whether they still
+# are those of the fit.
 
-#' The value of `data` where the model was made or where `update()` was called
+#' The value of `data` in the environment of the model's call or of the call of `update()`
 #'
-#' Preferably the one that still holds what was fitted: another data frame may have the same name.
-#' Otherwise the first with the formula's variables, with a warning.
+#' Data that still have the fitted values are preferred, as another data frame may have the same
+#' name. Otherwise the first one with the formula's variables is used, with a warning.
 #' @noRd
 find_data <- function(fit, expr, change) {
   formula <- change$formula
@@ -19,7 +19,7 @@ find_data <- function(fit, expr, change) {
   NULL
 }
 
-# The smallest of several data frames that hold what was fitted.
+# The smallest of several data frames with the fitted values.
 fitted_data_of <- function(found, fit, expr) {
   changed <- lapply(found, changed_variables, fit = fit)
   same <- found[lengths(changed) == 0]
@@ -43,8 +43,8 @@ has_variables <- function(data, formula) {
   all(vapply(variables, is_known, NA, data = data, env = env))
 }
 
-#' Names of the variables of a fit that are something else in some data; "rows" if its rows aren't
-#' there
+#' The names of the variables of a fit whose values differ in some data; "rows" if its rows are
+#' missing
 #' @noRd
 changed_variables <- function(data, fit) {
   if (is.null(fit$frame) || !is.data.frame(data)) {
@@ -77,7 +77,8 @@ same_values <- function(value, rows, n, fitted) {
   isTRUE(all.equal(c(now), c(fitted), tolerance = 0, check.attributes = FALSE))
 }
 
-# An update without a change may have been asked for because the data are new.
+# Gives a message about changed data: an update without other changes may have been called because
+# of them.
 tell_changed_data <- function(fit, args, change) {
   if (length(change$changed) > 0) {
     return(invisible())

@@ -1,10 +1,9 @@
 # Changes of a formula that has random-effects terms.
 
-#' The formula of a fit, changed as [stats::update.formula()] does it
+#' Changes the formula of a fit as [stats::update.formula()] does
 #'
-#' A term that is to go is found however it is written: `(Days | g)` as `(1 + Days | g)`, and as
-#' part of a `||` or of a nesting, which are then written out. A removal that removes nothing is
-#' told.
+#' A term to remove is found in any equivalent form: `(Days | g)` as `(1 + Days | g)`, and as part
+#' of a `||` term or a nesting, which are then expanded. A removal without effect gives a warning.
 #' @noRd
 changed_formula <- function(fit, change) {
   old <- stats::formula(fit)
@@ -29,7 +28,7 @@ removed_bars <- function(rhs) {
   do.call(c, lapply(removed_parts(rhs), bars))
 }
 
-#' What stands behind a minus
+#' The expressions after a minus sign
 #' @return A list of expressions.
 #' @noRd
 removed_parts <- function(expr) {
@@ -45,10 +44,10 @@ removed_parts <- function(expr) {
   NULL
 }
 
-#' A term of the formula `old` that means what `bar` means
-#' @return A list: `written`, the term as it is written there (`bar` itself, if there is none), and
-#'   `rhs`, the right side of `old`, in which a `||` or a nesting of which `bar` is a part is
-#'   written out.
+#' A term of the formula `old` that is equivalent to `bar`
+#' @return A list: `written`, the term as it is written there (`bar` itself if there is none), and
+#'   `rhs`, the right side of `old`, in which a `||` term or a nesting that contains `bar` is
+#'   expanded.
 #' @noRd
 find_bar <- function(bar, old) {
   rhs <- old[[3L]]
@@ -72,7 +71,7 @@ find_bar <- function(bar, old) {
   )
 }
 
-# The right side with bars that stand for several terms written out.
+# The right side with bars that stand for several terms expanded.
 expand_bars <- function(rhs, bars, parts) {
   expansions <- Map(
     \(bar, part) list(from = bar, to = sum_of(unname(part))),
@@ -82,7 +81,7 @@ expand_bars <- function(rhs, bars, parts) {
   replace_bars(rhs, expansions)
 }
 
-#' The terms of one effect structure and one grouping that a bar stands for, named by what they mean
+#' The terms of a bar, each with one effect structure and one grouping, named by their meaning
 #' @noRd
 bar_parts <- function(bar) {
   parts <- list()

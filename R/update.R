@@ -1,26 +1,26 @@
 #' Change a model and fit it again
 #'
-#' Changes the fitting call as [stats::update()] does and evaluates it.
+#' Changes the fitting call like [stats::update()] and evaluates it.
 #'
-#' The fit holds its data, the model frame. It is used as long as the new formula and arguments need
-#' nothing else, so that the new model is one of the same observations, whatever has become of the
-#' data since, and rows that were left out for missing values stay so. What needs other variables
-#' takes the data that the call names, from where the model was made (the environment of its
-#' formula) or where `update()` is called; a warning tells if they aren't what was fitted any more.
-#' Give `data` to fit to other data.
+#' The fit stores its model frame, which is used as long as the new formula and arguments need no
+#' other data. The new model is then fitted to the same observations, even if the data have changed
+#' since, and rows omitted because of missing values stay omitted. Models that need other variables
+#' use the data named in the call, from the environment of the formula or the one from which
+#' `update()` is called, with a warning if they are no longer the fitted data. Give `data` to fit to
+#' other data.
 #'
-#' A term to be removed may be written in any way that means it: `(1 + Days | Subject)` for `(Days |
-#' Subject)`, or `(0 + Days | Subject)` out of `(Days || Subject)`. A warning tells of a removal
-#' that removes nothing.
+#' A term to remove may be given in any equivalent form: `(1 + Days | Subject)` for `(Days |
+#' Subject)`, or `(0 + Days | Subject)` out of `(Days || Subject)`. A removal without effect gives a
+#' warning.
 #'
-#' What belongs to a part of the formula that goes, goes with it: its `contrasts`, `start`, and
-#' parameters that are held (see [rlmm_control()]), of which a message tells.
+#' Arguments that belong to a removed part of the formula are removed with it: its `contrasts`,
+#' `start`, and held parameters (see [rlmm_control()]), the latter with a message.
 #'
 #' @param object A fitted model.
 #' @param formula. Changes to the formula, such as `. ~ . - Days`; random-effects terms are added
 #'   and removed like others.
 #' @param ... Arguments of the fitting function to change, or to remove with `NULL`.
-#' @param evaluate Fit the model, or return the call?
+#' @param evaluate Whether to fit the model (`TRUE`) or return the call.
 #' @return A fitted model, or a call.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
@@ -43,7 +43,7 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   fit_changed(object, call, change)
 }
 
-#' The names of arguments that are written in short, as R takes those before the dots of a function
+#' Completes abbreviated names of arguments, which R allows before the dots of a function
 #' @noRd
 full_names <- function(names, fit) {
   fitter <- fitting_function(fit, c(names(fit$call), names))
@@ -53,9 +53,9 @@ full_names <- function(names, fit) {
   ifelse(is.na(at), names, known[at])
 }
 
-#' What `changed_call()` calls a change
-#' @param formula The new formula; `NULL` if it stays.
-#' @param arguments Names of the arguments that change.
+#' The change for `changed_call()`
+#' @param formula The new formula; `NULL` if it is unchanged.
+#' @param arguments The names of the changed arguments.
 #' @noRd
 wanted_change <- function(fit, formula, arguments, caller) {
   changed <- c(arguments, if (!is.null(formula)) "formula")
@@ -75,9 +75,9 @@ check_change_names <- function(changes) {
   }
 }
 
-#' The call with the changes made, without what belonged to a part of the formula that is gone
-#' @param change A list: the new `formula`, the names of what is `changed` (with "formula", if it
-#'   is), and the `caller`, to whom the changed arguments mean what they mean.
+#' The changed call, without arguments that belonged to a removed part of the formula
+#' @param change A list: the new `formula`, the names of `changed` arguments (including "formula",
+#'   if it changed), and the `caller`, in which changed arguments are evaluated.
 #' @param changes The changed arguments, as expressions.
 #' @noRd
 changed_call <- function(fit, change, changes = list()) {
@@ -92,12 +92,12 @@ changed_call <- function(fit, change, changes = list()) {
   without_nulls(call)
 }
 
-# An argument changed to NULL is one that the call doesn't have.
+# Removes arguments that were changed to NULL.
 without_nulls <- function(call) {
   as.call(drop_null(as.list(call)))
 }
 
-#' The model of another formula, fitted with all else as it was
+#' Fits the model of another formula with all other arguments unchanged
 #' @noRd
 fit_with_formula <- function(fit, formula) {
   change <- list(
@@ -108,7 +108,7 @@ fit_with_formula <- function(fit, formula) {
   fit_changed(fit, changed_call(fit, change), change)
 }
 
-#' Fits the changed call, to the data of the fit where they suffice
+#' Fits the changed call, to the stored frame if it suffices
 #' @noRd
 fit_changed <- function(fit, call, change) {
   args <- as.list(call)[-1]
@@ -122,7 +122,7 @@ fit_changed <- function(fit, call, change) {
   } else {
     fit_to_data(fit, args, change)
   }
-  # With `devFunOnly` it is no fit.
+  # With `devFunOnly` the result is a function.
   if (is.function(new)) {
     return(new)
   }
@@ -152,7 +152,7 @@ fit_to_frame <- function(fit, args, change) {
   new
 }
 
-#' The values of arguments that aren't changed, of those evaluated in the data the stored ones
+#' The values of unchanged arguments, with stored values of those evaluated in the data
 #' @noRd
 frame_arguments <- function(fit, args, data, change) {
   elsewhere <- setdiff(names(args), c(change$changed, evaluated_in_data(fit)))
@@ -161,8 +161,7 @@ frame_arguments <- function(fit, args, data, change) {
   c(kept, drop_null(stored))
 }
 
-#' Values in the stored frame of the arguments that are evaluated in the data and aren't changed;
-#' `NULL` for those that aren't given
+#' The stored values of unchanged arguments that are evaluated in the data; `NULL` for missing ones
 #' @noRd
 stored_arguments <- function(fit, args, change) {
   kept <- setdiff(evaluated_in_data(fit), change$changed)
@@ -176,7 +175,7 @@ stored_arguments <- function(fit, args, change) {
 }
 
 #' The frame of a fit as data
-#' @param plain Without what the fit knows of its variables, as another subset asks for.
+#' @param plain Whether to drop the `predvars` of the variables, as for another subset.
 #' @noRd
 frame_as_data <- function(fit, plain) {
   data <- frame_data(fit)
@@ -190,7 +189,7 @@ frame_as_data <- function(fit, plain) {
   as_fitted_data(data, attr(fit$frame, "terms"), atoms)
 }
 
-# The expressions whose interaction is the grouping factor of a term, by the names of the frame.
+# The expressions whose interaction is the grouping factor of a term, named as in the frame.
 named_atoms <- function(term) {
   exprs <- lapply(group_atoms(term$group_expr), \(expr) {
     list(expr = expr, row_wise = term$row_wise)
@@ -198,13 +197,13 @@ named_atoms <- function(term) {
   rlang::set_names(exprs, term$group_vars)
 }
 
-#' Whether the formula and the arguments need nothing but the stored frame
+#' Whether the stored frame suffices for the formula and the arguments
 #' @noRd
 frame_suffices <- function(fit, args, change) {
   if (is.null(fit$frame) || "data" %in% change$changed) {
     return(FALSE)
   }
-  # A subset is told in rows of the data, as is what `na.action` leaves out.
+  # A subset and omitted rows refer to the rows of the data.
   has_all_rows <- is.null(fit$na_action) && is.null(fit$call$subset)
   is_selected_anew <- any(c("subset", "na.action") %in% change$changed)
   if (is_selected_anew && !has_all_rows) {
@@ -214,8 +213,8 @@ frame_suffices <- function(fit, args, change) {
     has_formula_variables(fit, change)
 }
 
-#' Whether the variables of changed arguments are columns of the frame, or have a value for the
-#' caller, which belongs to all rows of the data
+#' Whether the variables of changed arguments are columns of the frame, or objects of the caller
+#' with a value for each row of the data
 #' @noRd
 has_argument_variables <- function(fit, args, change, has_all_rows) {
   changed <- args[intersect(evaluated_in_data(fit), change$changed)]
@@ -225,14 +224,14 @@ has_argument_variables <- function(fit, args, change, has_all_rows) {
     return(all(in_frame))
   }
   is_value <- vapply(variables, exists, NA, envir = change$caller)
-  # A formula's variables are columns of the data, wherever else there may be one of that name.
+  # Variables of a formula are columns of the data, even if the caller has an object of that name.
   is_value[variables %in% all.vars(changed$dispersion)] <- FALSE
   all(in_frame | is_value)
 }
 
 has_formula_variables <- function(fit, change) {
   known <- names(frame_data(fit))
-  # With another subset a basis such as `poly(x, 2)` is another one.
+  # With another subset, a basis such as `poly(x, 2)` changes.
   columns <- if (!"subset" %in% change$changed) known
   env <- environment(change$formula)
   n <- nrow(fit$frame)
@@ -242,9 +241,9 @@ has_formula_variables <- function(fit, change) {
   TRUE
 }
 
-#' Whether a variable of a formula is a column, or can be made of columns and constants
-#' @param columns,names Names of columns, as expressions and as variables.
-#' @param n Rows of the frame: what has as many values is data, not a constant.
+#' Whether a variable of a formula is a column, or can be computed from columns and constants
+#' @param columns,names The names of columns, as expressions and as variables.
+#' @param n The number of rows of the frame: an object of this length is data, not a constant.
 #' @noRd
 comes_from_frame <- function(variable, columns, names, env, n) {
   if (deparse_one(variable) %in% columns) {
@@ -261,7 +260,7 @@ comes_from_frame <- function(variable, columns, names, env, n) {
   all(vapply(others, is_constant, NA))
 }
 
-#' The rows left out by a fit and by one to its frame, both counted in the data
+#' The rows omitted by a fit and by a fit to its frame, as rows of the data
 #' @noRd
 joined_na_action <- function(old, new, n) {
   if (is.null(new)) {
@@ -293,7 +292,7 @@ fit_from_sums <- function(fit, args, change) {
   call_by_names(rlmm, values, environment(change$formula))
 }
 
-#' Fits a changed call to a table: arguments are expressions in its columns
+#' Fits a changed call to a table, in whose columns arguments are evaluated
 #' @noRd
 fit_to_table <- function(fit, args, change) {
   data <- table_of_call(args$data, change)
@@ -338,10 +337,10 @@ fit_to_data <- function(fit, args, change) {
 
 # Calls that are evaluated elsewhere -------------------------------------------
 
-#' The changed call, fit to be evaluated by the caller
+#' The changed call in a form that the caller can evaluate
 #'
-#' If the data that the call names aren't there what was fitted, those where the model was made
-#' stand in their place, or else the stored frame.
+#' If the data named in the call are not those of the fit for the caller, they are replaced by those
+#' in the environment of the model, or by the stored frame.
 #' @noRd
 portable_call <- function(fit, call, change) {
   data <- eval_or_null(call$data, NULL, change$caller)
@@ -367,7 +366,7 @@ with_stored_data <- function(call, fit, args, change) {
   without_nulls(call)
 }
 
-# Whether data are those of the fit: with the same rows, and no others.
+# Whether data are those of the fit, with exactly the same rows.
 is_as_fitted <- function(data, fit) {
   if (!is.list(data)) {
     return(FALSE)

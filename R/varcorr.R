@@ -1,23 +1,24 @@
 #' Variances and correlations of the random effects
 #'
-#' One covariance matrix per random-effects term, `sigma^2 Lambda Lambda'`, with the standard
-#' deviations and correlations as attributes: the shape that lme4 returns. Printed, terms with the
-#' same grouping factor stand together and a dot marks a correlation that the model holds at zero.
+#' The estimated covariance matrix of each random-effects term, `sigma^2 Lambda Lambda'`, with
+#' standard deviations and correlations as attributes, in the form of lme4. In print, terms with the
+#' same grouping factor form one block, in which a dot marks a correlation that the model holds at
+#' zero.
 #'
-#' A correlation with an effect whose variance is estimated as zero isn't defined, and is shown as
-#' `NaN`.
+#' A correlation with an effect whose variance is estimated as zero is undefined and shown as `NaN`.
 #'
-#' @param x A fit; for the methods of the result, what `VarCorr()` returned.
-#' @param sigma The residual standard deviation, by which the relative covariance factors are
-#'   multiplied: that of the fit, unless given. (Not of a generalized model whose random effects
-#'   aren't relative to it; see [rglmm()].)
-#' @param std.error Compute standard errors too? (See [variance_vcov()].)
-#'   They are printed beside each variance and standard deviation, and are columns of the data
-#'   frame: `std.error.vcov` and `std.error.sdcor`, 0 for what is held and `NA` where there is none:
-#'   for a singular term, and for correlations that the structure holds at zero.
+#' @param x A fitted model; for the methods of the result, the result of `VarCorr()`.
+#' @param sigma The residual standard deviation that multiplies the relative covariance factors; by
+#'   default that of the fit. (It doesn't apply to a generalized model whose random effects aren't
+#'   relative to it, see [rglmm()].)
+#' @param std.error Whether to compute standard errors (see [variance_vcov()]). They are printed
+#'   next to each variance and standard deviation, and are the columns `std.error.vcov` and
+#'   `std.error.sdcor` of the data frame: 0 for held parameters, and `NA` for singular terms and for
+#'   correlations that the structure fixes at zero.
 #' @param ... Not used.
-#' @return A list of class `"VarCorr.merMod"`: for each term a covariance matrix with attributes
-#'   `stddev` and `correlation`; attributes `sc` (the residual standard deviation) and `useSc`.
+#' @return A list of class `"VarCorr.merMod"` with the covariance matrix of each term, which has the
+#'   attributes `stddev` and `correlation`, and with the attributes `sc` (the residual standard
+#'   deviation) and `useSc`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' VarCorr(fit)
@@ -65,7 +66,7 @@ abort_errors_at_sigma <- function() {
   )
 }
 
-# The notes of what was given, not estimated, among the variances.
+# The notes about variances that were given instead of estimated.
 variance_notes <- function(fit) {
   if (!is.null(fit$control$fixed)) {
     c(held_note(fit, c("theta", "cov")), known_sigma_note(fit))
@@ -76,23 +77,22 @@ covariance_component <- function(term, template, found, sigma) {
   covariance <- sigma^2 * tcrossprod(template)
   stddev <- sigma * sqrt(rowSums(template^2))
   correlation <- if (has_rho(term$structure)) {
-    # Correlations that are parameters are known where effects don't vary; but they mean nothing for
-    # less than two effects.
+    # Correlations that are parameters are defined even if effects have no variance, but are
+    # meaningless for fewer than two effects with variance.
     found$correlation * if (sum(stddev > 0) < 2) NaN else 1
   } else {
     covariance / outer(stddev, stddev)
   }
   dimnames(correlation) <- dimnames(covariance)
-  # 0/0 off the diagonal says that the correlation isn't defined; with itself an effect has
-  # correlation 1.
+  # An undefined correlation is 0/0, except for the diagonal, which is 1.
   diag(correlation) <- 1
   structure(covariance, stddev = stddev, correlation = correlation)
 }
 
 #' @rdname VarCorr.rlmm
 #' @param comp The columns to show: `"Variance"`, `"Std.Dev."`, or both.
-#' @param corr Show the correlations?
-#' @param digits Significant digits.
+#' @param corr Whether to show the correlations.
+#' @param digits The number of significant digits.
 #' @param formatter A function that formats a column of numbers, called with the numbers and
 #'   `digits`.
 #' @export
@@ -178,8 +178,8 @@ print.VarCorr.rlmm <- function(
 
 #' @rdname VarCorr.rlmm
 #' @param row.names,optional Ignored, as in lme4.
-#' @param order `"cov.last"`: the variances of each term before its covariances; `"lower.tri"`: in
-#'   the order of the lower triangle.
+#' @param order The order of rows: `"cov.last"`, the variances of each term before its covariances;
+#'   or `"lower.tri"`, the order of the lower triangle.
 #' @export
 as.data.frame.VarCorr.rlmm <- function(
   x,
@@ -245,7 +245,7 @@ component_rows <- function(group, component, order, errors) {
   c(out, std.error = lapply(errors, `[`, cells))
 }
 
-# The cells of the lower triangle, column by column, or the diagonal before the others.
+# The cells of the lower triangle, column by column, or with the diagonal first.
 table_cells <- function(k, order) {
   is_shown <- lower.tri(diag(k), diag = TRUE)
   cells <- which(is_shown, arr.ind = TRUE, useNames = FALSE)
@@ -258,8 +258,8 @@ table_cells <- function(k, order) {
 
 # Formatting --------------------------------------------------------------
 
-#' Format a column with common decimals, unless the numbers differ so much in size that `format()`
-#' would turn to exponents
+#' Formats a column with common decimals, unless the numbers differ so much that `format()` would
+#' use exponents
 #' @noRd
 format_column <- function(x, digits) {
   together <- format(x, digits = digits)
@@ -283,10 +283,10 @@ check_components <- function(comp) {
   )
 }
 
-#' Terms with the same grouping factor as one block of the table
+#' Combines terms with the same grouping factor to one block of the table
 #'
 #' The correlations between terms are zero by construction. A term whose effects share one
-#' correlation stands alone, and with one standard deviation is one line.
+#' correlation has its own block; with a common standard deviation it is a single line.
 #' @noRd
 component_blocks <- function(x) {
   shares_rho <- \(structure) !is.null(structures[[structure]]$tag)
@@ -311,7 +311,7 @@ joined_block <- function(x, parts) {
   )
 }
 
-# Standard errors of the variances and of the standard deviations, a row for each effect.
+# The standard errors of the variances and of the standard deviations, with a row for each effect.
 diagonal_errors <- function(x, parts) {
   errors <- lapply(attr(x, "std.error")$terms[parts], \(error) {
     vapply(error, diag, diag(error[[1L]]))
@@ -336,7 +336,7 @@ shared_block <- function(x, part) {
   )
 }
 
-#' Correlations of the effects of one grouping factor; NA where the model has none.
+#' The correlations of the effects of one grouping factor; `NA` where the model has none
 #' @noRd
 join_correlations <- function(components, structures, k) {
   joined <- matrix(NA_real_, k, k)
@@ -357,7 +357,8 @@ block_labels <- function(blocks) {
   }))
 }
 
-#' The lower triangles of the correlations, written below one another; `NA` (but not `NaN`) is a dot
+#' The formatted lower triangles of the correlations, below one another; `NA` (but not `NaN`)
+#' becomes a dot
 #' @noRd
 correlation_columns <- function(blocks, n_rows, digits) {
   triangles <- lapply(blocks, block_correlations, digits = digits)
@@ -375,7 +376,7 @@ correlation_columns <- function(blocks, n_rows, digits) {
   out
 }
 
-# A row for each effect; a correlation that all of them share stands in the first.
+# The correlations with a row for each effect; a common correlation is in the first row.
 block_correlations <- function(block, digits) {
   k <- length(block$names)
   if (is.null(block$correlation)) {
@@ -401,8 +402,8 @@ format_correlation <- function(value, digits) {
   text
 }
 
-#' Aligns the columns of a character matrix under their names: text to the left, numbers to the
-#' right.
+#' Aligns the columns of a character matrix under their names, text to the left and numbers to the
+#' right
 #' @noRd
 format_table <- function(table) {
   header <- colnames(table)

@@ -1,43 +1,43 @@
-# Shares of variance: R squared and intraclass correlations after Nakagawa and others.
+# Proportions of variance: R squared and intraclass correlations after Nakagawa and others.
 
 #' Variance explained: R squared and intraclass correlation
 #'
-#' `variance_explained()` splits the variance of the (latent) response into that of the fixed part,
-#' of each random-effects term, and of the observations, and gives the shares that papers report:
-#' marginal R^2 (fixed part), conditional R^2 (fixed and random effects), and the intraclass
-#' correlation (ICC), adjusted for the fixed part or not (Nakagawa, Johnson and Schielzeth 2017).
+#' `variance_explained()` decomposes the variance of the (latent) response into those of the fixed
+#' part, of each random-effects term, and of the observations, and computes marginal R^2 (fixed
+#' part), conditional R^2 (fixed and random effects), and the intraclass correlation (ICC), adjusted
+#' for the fixed part or not (Nakagawa, Johnson and Schielzeth 2017).
 #'
 #' @details
-#' The variance of the fixed part is that of its linear predictor over the observations; of a
-#' random-effects term, the mean variance of its part of the linear predictor (Johnson 2014), so
-#' that random slopes count. A term with an effect for each observation is overdispersion, and
-#' counts as such.
+#' The variance of the fixed part is that of its linear predictor over the observations; the
+#' variance of a random-effects term is the mean variance of its contribution to the linear
+#' predictor (Johnson 2014), which includes random slopes. A term with an effect for each
+#' observation counts as overdispersion.
 #'
-#' The variance of the observations on the scale of the linear predictor is for
+#' The variance of the observations on the scale of the linear predictor is
 #'
-#' * a linear model the residual variance (of an observation of weight one),
-#' * the binomial with `method = "theory"` that of the distribution behind the link: pi^2 / 3
-#'   (logit), 1 (probit), pi^2 / 6 (complementary log-log); for proportions over the mean number of
-#'   trials, here as with the other methods,
-#' * other families with a logarithmic link `log(1 + v / mu^2)`, v being the variance of a response
-#'   with mean mu; `"delta"` gives `v / mu^2`, and `"trigamma"` `trigamma(mu^2 / v)`,
+#' * for a linear model the residual variance (of an observation with weight one),
+#' * for the binomial with `method = "theory"` the variance of the latent distribution of the link:
+#'   pi^2 / 3 (logit), 1 (probit), pi^2 / 6 (complementary log-log); for proportions, here as with
+#'   the other methods, divided by the mean number of trials,
+#' * for other families with a log link `log(1 + v / mu^2)`, with v the variance of a response with
+#'   mean mu; `"delta"` gives `v / mu^2`, and `"trigamma"` `trigamma(mu^2 / v)`,
 #' * otherwise, and for `"delta"`, `v / (d mu / d eta)^2`.
 #'
-#' Here mu is the mean of the response in the model without fixed effects but the intercept,
-#' averaged over its random effects: for a generalized model that model is fitted, too.
+#' Here mu is the mean of the response in the model with the intercept as the only fixed effect,
+#' averaged over its random effects; for a generalized model this null model is fitted.
 #'
-#' performance's `r2()` and `icc()`, and MuMIn's `r.squaredGLMM()`, have the same numbers but for
-#' models with an effect for each observation (MuMIn counts these effects as explained, performance
-#' leaves them out of the mean mu); they answer for our fits where these packages and lme4 are
+#' `r2()` and `icc()` of package performance and `r.squaredGLMM()` of MuMIn give the same numbers,
+#' except for models with an effect for each observation (MuMIn counts these effects as explained,
+#' performance excludes them from the mean mu). They accept these fits if the packages and lme4 are
 #' installed.
 #'
-#' @param object A fit.
+#' @param object A fitted model.
 #' @param method The variance of the observations of a generalized model; see Details.
 #' @param x,digits,row.names,optional,... For printing, and for `as.data.frame()`.
 #' @return A list of class `"rlmm_variance_explained"`: `r2_marginal`, `r2_conditional`,
 #'   `icc_adjusted`, `icc_unadjusted`, and `variances`, a named vector. `as.data.frame()` has a row
-#'   for each part: `part`, `variance`, `share` (of all), and `icc`, of the variance that the fixed
-#'   part leaves.
+#'   for each component and the columns `part`, `variance`, `share` (of the total) and `icc` (the
+#'   share of the variance without the fixed part).
 #' @references Nakagawa, S., Johnson, P. C. D., Schielzeth, H. (2017). The coefficient of
 #'   determination R^2 and intra-class correlation coefficient from generalized linear mixed-effects
 #'   models revisited and expanded. *Journal of the Royal Society Interface*, 14.
@@ -90,7 +90,7 @@ fixed_part_variance <- function(fit) {
   stats::var(drop(fixed_matrix(fit) %*% fit$beta))
 }
 
-#' The mean of z' Omega z over the observations, of each term
+#' The mean of z' Omega z over the observations, for each term
 #' @noRd
 term_variances <- function(fit) {
   designs <- term_designs(fit)
@@ -103,8 +103,7 @@ term_variances <- function(fit) {
   stats::setNames(variances, component_names(fit))
 }
 
-#' The variance of an observation given its linear predictor, on the scale of that, named by what it
-#' is
+#' The variance of an observation on the scale of the linear predictor, named by its kind
 #' @noRd
 observation_variance <- function(fit, method) UseMethod("observation_variance")
 
@@ -125,7 +124,7 @@ observation_variance.rlmm_glmm <- function(fit, method) {
   c(distribution = value)
 }
 
-# Variances of the distributions whose distribution functions are the inverse links.
+# The variances of the distributions whose distribution functions are the inverse links.
 latent_variances <- c(logit = pi^2 / 3, probit = 1, cloglog = pi^2 / 6)
 
 # The variance at the mean of the null model, on the scale of the linear predictor.
@@ -141,21 +140,20 @@ link_scale_variance <- function(fit, method) {
   if (method == "theory") log1p(relative) else trigamma(1 / relative)
 }
 
-#' The mean number of trials of an observation; one, if its family has none
+#' The mean number of trials of an observation; one if the family has no trials
 #' @noRd
 mean_trials <- function(fit) {
   weights <- fit_response(fit)$weights
   if (has_trials(fit$glmm$family) && !is.null(weights)) mean(weights) else 1
 }
 
-#' The mean response of the model with an intercept alone in its fixed part, random effects averaged
-#' out
+#' The mean response of the null model, averaged over its random effects
 #' @noRd
 null_mean <- function(fit) {
   null <- null_fit(fit)
   sd <- sqrt(sum(term_variances(null)))
   eta <- unpad(stats::predict(null, re.form = NA), null)
-  # Eight standard deviations and steps of a fiftieth: the trapezoidal rule is exact to rounding.
+  # With eight standard deviations and steps of 0.02, the trapezoidal rule is exact up to rounding.
   at <- seq(-8, 8, by = 0.02)
   weights <- normal_weights(at)
   mean_at <- \(eta) {

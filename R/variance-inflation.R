@@ -1,15 +1,15 @@
 #' Variance inflation of fixed effects
 #'
-#' The factor by which the variance of a coefficient is larger than if its term were uncorrelated
-#' with the others: from the covariance matrix of the estimates, as car's `vif()` has it (which
-#' answers for our fits, too, where it and lme4 are installed). For a term of several coefficients
-#' it is the generalized factor of Fox and Monette (1992), that of the volume of their confidence
-#' region; its power 1 / (2 df) compares terms of different size, and is of the scale of a standard
-#' error. The intercept is left out.
+#' The variance inflation factor of each term: the ratio of the variance of its coefficient to that
+#' without correlations with the other terms, from the covariance matrix of the estimates, as in
+#' `vif()` of package car (which accepts these fits if it and lme4 are installed). For a term with
+#' several coefficients it is the generalized factor of Fox and Monette (1992), the ratio of the
+#' squared volumes of confidence regions; its power 1 / (2 df) compares terms with different numbers
+#' of coefficients, on the scale of standard errors. The intercept is excluded.
 #'
-#' @param object A fit.
-#' @return A data frame with a row per term: `term`, `gvif`, `df`, and `scaled`, `gvif^(1 / (2
-#'   df))`.
+#' @param object A fitted model.
+#' @return A data frame with a row for each term and the columns `term`, `gvif`, `df`, and `scaled`,
+#'   `gvif^(1 / (2 df))`.
 #' @seealso [variance_explained()], [diagnose()].
 #' @examples
 #' variance_inflation(rlmm(protein ~ Diet + Time + I(Time^2) + (1 | Cow), nlme::Milk))

@@ -1,28 +1,28 @@
 #' Covariance matrix of the variance parameters
 #'
-#' From the exact Hessian of the log-likelihood in theta and sigma (of models with very many crossed
-#' effects the average information, and the attribute `"hessian"` is `"average"`), by the delta
-#' method. The square roots of the diagonal are standard errors; [confint()] makes intervals of
-#' them.
+#' The covariance matrix of the estimates of the variance parameters, from the exact Hessian of the
+#' log-likelihood in theta and sigma by the delta method. (For models with very many crossed effects
+#' the average information is used, and the attribute `"hessian"` is `"average"`.) The square roots
+#' of the diagonal are standard errors, from which [confint()] computes intervals.
 #'
-#' The estimates of standard deviations and correlations are far from normal in small samples: judge
-#' intervals from these standard errors as what they are. For a term whose covariance is singular
-#' there are none: its rows and columns are `NA` (of a term without correlations only those of the
-#' variances that are zero), and the attribute `"singular"` names the term. The other rows are then
-#' conditional on its zero variances. `NA` are also the rows of parameters that the data can't tell
-#' apart, such as the residual variance where a term has an effect for each observation.
+#' Estimates of standard deviations and correlations are far from normal in small samples, so that
+#' such intervals are approximate. A term with a singular covariance has no standard errors: its
+#' rows and columns are `NA` (for a term without correlations only those of zero variances), and the
+#' attribute `"singular"` names the term. The other rows are then conditional on the zero variances.
+#' Rows of parameters that are not identified are also `NA`, for example the residual variance if a
+#' term has an effect for each observation.
 #'
-#' For a generalized model the Hessian is that of its (approximate) log-likelihood in theta, the
-#' fixed effects and an estimated shape together, as for the standard errors of the fixed effects. A
-#' dispersion that isn't estimated by maximum likelihood has none; nor have fits with `nAGQ = 0` or
-#' `dispersion = "moment"`, whose criterion is no likelihood of all parameters.
-#'
-#' @param object A fit.
-#' @param scale `"sd"`: standard deviations and correlations; `"variance"`: variances and
-#'   covariances; `"theta"`: theta and sigma.
-#' @param ... Not used; anything here is an error.
-#' @return A matrix with the names of the parameters, the residuals' last. (`vcov(fit, full = TRUE)`
-#'   is another matrix: that of the random and fixed effects.)
+#' For a generalized model the Hessian is that of the (approximate) log-likelihood in theta, the
+#' fixed effects and an estimated shape jointly, as for the standard errors of the fixed effects. A
+#' dispersion that isn't estimated by maximum likelihood has no standard error; neither have fits
+#' with `nAGQ = 0` or `dispersion = "moment"`, whose criterion is not a likelihood in all
+#' parameters.
+#' @param object A fitted model.
+#' @param scale The parameters: `"sd"` for standard deviations and correlations, `"variance"` for
+#'   variances and covariances, `"theta"` for theta and sigma.
+#' @param ... Not used; any argument here is an error.
+#' @return A matrix with the names of the parameters, with that of the residuals last. (`vcov(fit,
+#'   full = TRUE)` is another matrix: that of the random and fixed effects.)
 #' @seealso [hessian()], [confint.rlmm()], `as.data.frame(VarCorr(fit, std.error = TRUE))` for a
 #'   table.
 #' @examples
@@ -74,21 +74,21 @@ elements_vcov <- function(object, there, joint, scale) {
   jacobian <- map$jacobian[kept, seq_len(ncol(joint)), drop = FALSE]
   constant <- held_rows(object, scale)
   lost <- setdiff(singular_rows(object), constant)
-  # A parameter that is held doesn't vary with sigma; computed, that would be a rounding error.
+  # A held parameter doesn't vary with sigma; its computed derivative would be a rounding error.
   jacobian[c(lost, constant), ] <- 0
   mapped_covariance(jacobian, joint, lost)
 }
 
-# The covariance of linear functions of (theta, sigma), without the `lost` rows and those that
-# change where the likelihood doesn't. Nothing of a singular term's parameters is used: 0 for what
-# is undefined.
+# The covariance of linear functions of (theta, sigma), without the `lost` rows and those that vary
+# along flat directions of the likelihood. Undefined derivatives in the parameters of a singular
+# term are replaced by 0.
 mapped_covariance <- function(jacobian, joint, lost) {
   touched <- which(is_touched(jacobian, attr(joint, "flat")))
   joint[is.na(joint)] <- 0
   without_rows(jacobian %*% joint %*% t(jacobian), c(lost, touched))
 }
 
-# The covariance of theta and sigma; zero for what is held.
+# The covariance of theta and sigma; zero for held elements.
 known_theta_vcov <- function(object, joint) {
   held <- fit_held(object)$index
   flat <- attr(joint, "flat")
@@ -97,7 +97,7 @@ known_theta_vcov <- function(object, joint) {
   without_rows(joint, is_touched(diag(ncol(joint)), flat))
 }
 
-# The covariance of the user's theta and sigma, from that of the theta of independent effects.
+# The covariance of theta and sigma, from that of the theta of orthogonalized effects.
 theta_vcov <- function(there, joint) {
   n <- length(there$theta)
   map <- diag(ncol(joint))
@@ -110,23 +110,25 @@ theta_vcov <- function(there, joint) {
 without_rows <- function(matrix, rows) {
   matrix[rows, ] <- NA
   matrix[, rows] <- NA
-  # This subset drops the attributes.
+  # This subsetting drops attributes.
   matrix[,, drop = FALSE]
 }
 
-# Whether each linear function, a row, changes along the directions in which the likelihood doesn't.
+# Whether each linear function (row) changes along flat directions of the likelihood.
 is_touched <- function(rows, directions) {
   change <- abs(rows %*% directions)
   rowSums(change > 1e-5 * abs(rows) %*% abs(directions)) > 0
 }
 
-#' Covariance matrix of (theta, sigma); `NA` for parameters that are held, by the user or at the
+#' The covariance matrix of (theta, sigma); `NA` for parameters that are held by the user or at a
 #' boundary
 #'
-#' Elements of theta that are held at a value over sigma follow sigma: theta = value / sigma.
-#' @param found What `fit_joint()` returns.
-#' @return With attributes `singular` (labels of terms), `known` (are all parameters held?), and
-#'   `flat` (columns span the directions in which the likelihood doesn't change).
+#' Elements of theta that are held at a value over sigma are functions of sigma: theta = value /
+#' sigma.
+#' @param found The result of `fit_joint()`.
+#' @return A matrix with the attributes `singular` (labels of terms), `known` (whether all
+#'   parameters are held), and `flat` (a matrix whose columns span the flat directions of the
+#'   likelihood).
 #' @noRd
 joint_vcov <- function(object, found) {
   labels <- c(theta_names(object$random), if (!object$known_sigma) "sigma")
@@ -157,15 +159,15 @@ free_covariance <- function(object, found, is_known) {
   list(covariance = out, flat = flat)
 }
 
-# Which of the n elements of (theta, sigma) are held, by the user or at the boundary.
+# Whether each of the n elements of (theta, sigma) is held by the user or at a boundary.
 known_elements <- function(object, n) {
   held <- fit_held(object)
   at_edge <- setdiff(boundary_theta(object), held$absolute)
   seq_len(n) %in% c(held$index, at_edge)
 }
 
-# How the elements that aren't known, a row each, change with those that are free, a column each:
-# an element that is held at a value over sigma changes with sigma, the last.
+# The derivatives of the elements that aren't known (rows) in the free ones (columns): an element
+# that is held at a value over sigma changes with sigma, the last one.
 free_directions <- function(object, is_known) {
   absolute <- fit_held(object)$absolute
   follows <- seq_along(is_known) %in% absolute
@@ -176,7 +178,7 @@ free_directions <- function(object, is_known) {
   map
 }
 
-# The Hessian in the free elements, of which the others are functions: theta = value / sigma bends.
+# The Hessian in the free elements, including the second derivative of theta = value / sigma.
 free_hessian <- function(object, found, map, is_known) {
   given <- found$hessian[!is_known, !is_known, drop = FALSE]
   hessian <- crossprod(map, given %*% map)
@@ -189,8 +191,8 @@ free_hessian <- function(object, found, map, is_known) {
   hessian
 }
 
-#' Elements of theta at the edge of what they can be: zero on the diagonal of Lambda, or all of a
-#' column of it; a correlation at an end
+#' Whether each element of theta is at a boundary: a zero on the diagonal of Lambda, or in a zero
+#' column of it, or a correlation at the end of its range
 #' @noRd
 boundary_theta <- function(fit, tol = 1e-4) {
   at_edge <- Map(
@@ -200,7 +202,7 @@ boundary_theta <- function(fit, tol = 1e-4) {
       is_zero <- abs(theta) / roles$step_size < tol
       is_low <- is_low | in_empty_column(is_zero, term)
       is_rho <- roles$role == "correlation"
-      # Beyond a correlation at an end those after it are determined.
+      # A correlation at the end of its range determines those after it.
       shares <- found$shares %||% double()
       is_low[is_rho] <- cumsum(abs(shares) > 1 - tol) > 0
       term$theta[is_low]
@@ -212,8 +214,8 @@ boundary_theta <- function(fit, tol = 1e-4) {
   unlist(at_edge)
 }
 
-# Which elements of theta are in a zero column of Lambda. Below the diagonal of such a column
-# they add to the variances of other columns only: the likelihood is flat in them.
+# Whether each element of theta is in a column of Lambda with a zero diagonal. Elements below that
+# zero only add to the variances of other effects: the likelihood is flat in them.
 in_empty_column <- function(is_zero, term) {
   if (!is_unstructured(term$structure)) {
     return(FALSE)
@@ -234,9 +236,9 @@ fit_joint <- function(object, contrasts = NULL) {
   )
 }
 
-# The inverse of a Hessian, without the flat directions of a redundant parameter; a direction that
-# curves down makes it `NA`, and all directions flat. As in the core, a curvature below 1e-7 of the
-# largest may be rounding.
+# The inverse of a Hessian without its flat directions, which belong to redundant parameters. With a
+# direction of negative curvature the result is `NA` and all directions count as flat. As in the
+# core, a curvature below 1e-7 of the largest may be rounding error.
 inverse_curvature <- function(hessian) {
   if (length(hessian) == 0) {
     return(list(matrix = hessian, flat = hessian))
@@ -254,14 +256,14 @@ inverse_curvature <- function(hessian) {
 inverse_of_steep <- function(parts, unit, steep) {
   half <- unit * parts$vectors[, steep, drop = FALSE]
   flat <- parts$vectors[, !steep, drop = FALSE]
-  # Rounding errors of a vector of length one would touch everything.
+  # Rounding errors of a unit vector would make all functions vary along it.
   flat[abs(flat) < 1e-6] <- 0
   inverse <- half %*% (t(half) / parts$values[steep])
   list(matrix = inverse, flat = unit * flat)
 }
 
-# Rows of the parameters of singular terms; without correlations the other variances of a term keep
-# theirs.
+# The rows of the parameters of singular terms; for a term without correlations only those of zero
+# variances.
 singular_rows <- function(object) {
   at_boundary <- lapply(object$random, \(term) {
     is_diagonal(term$structure) & !term$theta %in% boundary_theta(object)
@@ -272,8 +274,8 @@ singular_rows <- function(object) {
   )
 }
 
-# Rows of parameters that don't vary: those of terms held on the scale of the response, and those
-# that depend on held elements of theta only; of the latter standard deviations vary with sigma.
+# The rows of parameters without variation: those of terms held on the scale of the response, and
+# those that only depend on held elements of theta, among which standard deviations vary with sigma.
 held_rows <- function(object, scale) {
   held <- fit_held(object)
   has_absolute <- \(term) any(term$theta %in% held$absolute)
@@ -291,8 +293,8 @@ held_rows <- function(object, scale) {
   union(intersect(which(is_cor), relative), absolute)
 }
 
-# Whether each variance parameter of a term depends on held elements of theta only: in an
-# unstructured term these are the rows of Lambda of its effects.
+# Whether each variance parameter of a term only depends on held elements of theta, which for an
+# unstructured term are the rows of Lambda of its effects.
 held_cells <- function(term, held) {
   is_held <- term$theta %in% held
   if (!is_unstructured(term$structure)) {
@@ -318,8 +320,8 @@ covariance_rows <- function(object) {
   )
 }
 
-#' Standard errors of standard deviations and correlations, by name; `NA` where there are none, and
-#' 0 of what is held
+#' The standard errors of standard deviations and correlations, by name; `NA` if there are none, and
+#' 0 for held parameters
 #' @noRd
 variance_errors <- function(object, covariance = variance_vcov(object, "sd")) {
   variance <- diag(covariance)
@@ -329,9 +331,9 @@ variance_errors <- function(object, covariance = variance_vcov(object, "sd")) {
 
 # Elements of the covariance matrices ----------------------------------------
 
-#' Standard errors of all elements of the covariances of the random effects
-#' @return `terms`: per term two k x k matrices, `vcov` (of variances and covariances) and `sdcor`
-#'   (of standard deviations and correlations); `residual`: the same of sigma.
+#' The standard errors of all elements of the covariance matrices of the random effects
+#' @return A list: `terms`, for each term two k x k matrices `vcov` (for variances and covariances)
+#'   and `sdcor` (for standard deviations and correlations); and `residual`, the same for sigma.
 #' @noRd
 component_errors <- function(object) {
   covariance <- variance_vcov(object, "sd")
@@ -354,8 +356,8 @@ component_errors <- function(object) {
   list(terms = terms, residual = residual)
 }
 
-# Standard errors of one term's elements by the delta method, from the standard deviations and
-# correlations that stand for its parameters.
+# The standard errors of one term's elements by the delta method, from the standard deviations and
+# correlations that represent its parameters.
 element_errors <- function(term, value, covariance) {
   maps <- element_maps(term, value)
   known <- which(rowSums(maps$involved) > 0)
@@ -382,8 +384,8 @@ mapped_error <- function(change, used, covariance) {
 }
 
 #' The Jacobians of a term's elements (a row for each) in its standard deviations and correlations
-#' @return `vcov`: of variances and covariances; `sdcor`: of standard deviations and correlations;
-#'   `involved`: which parameters an element depends on.
+#' @return A list: `vcov`, for variances and covariances; `sdcor`, for standard deviations and
+#'   correlations; and `involved`, whether each element depends on each parameter.
 #' @noRd
 element_maps <- function(term, value) {
   roles <- term_roles(term)
@@ -409,7 +411,7 @@ element_maps <- function(term, value) {
   )
 }
 
-# Each element is a parameter: v_rs = sd_r sd_s cor_rs.
+# The Jacobians if each element is a parameter: v_rs = sd_r sd_s cor_rs.
 free_element_maps <- function(roles, value) {
   sd <- which(roles$row == roles$col)
   cor <- setdiff(seq_along(value), sd)

@@ -1,39 +1,39 @@
 #' Covariance matrix of the estimates, and the residual standard deviation
 #'
 #' For a linear mixed model the covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1`
-#' with `V = W^-1 + Z Lambda Lambda' Z'`. Standard errors are the square roots of its diagonal: also
-#' `coef(summary(fit))[, "Std. Error"]` and `getME(fit, "stderror")`.
+#' with `V = W^-1 + Z Lambda Lambda' Z'`. The square roots of its diagonal are the standard errors,
+#' also available as `coef(summary(fit))[, "Std. Error"]` and `getME(fit, "stderror")`.
 #'
-#' For a generalized linear mixed model it is, as in lme4, the block of the fixed effects of twice
-#' the inverse Hessian of the deviance in all parameters: it takes into account that theta is
-#' estimated. `use.hessian = FALSE` gives the one at fixed theta, from the working linear model; so
-#' does a fit with `nAGQ = 0`, and `full = TRUE`.
+#' For a generalized linear mixed model it is, as in lme4, the block of the fixed effects in twice
+#' the inverse Hessian of the deviance in all parameters, which accounts for the estimation of
+#' theta. `use.hessian = FALSE` gives the matrix at fixed theta, from the working linear model; so
+#' do fits with `nAGQ = 0`, and `full = TRUE`.
 #'
-#' The matrix has no rows of a fixed factor with many levels (see [rlmm()]): it is that of the other
-#' coefficients, beside the factor; [fixed_levels()] has the standard errors of the levels. If the
-#' contrasts of the factor make the intercept a mean of its levels, that of a generalized model
-#' takes into account that theta is estimated as well; given all parameters the mean has the
-#' variance of the working linear model, which is right to a percent or so.
+#' The matrix has no rows for fixed factors with many levels (see [rlmm()]), but is adjusted for
+#' them; [fixed_levels()] returns the standard errors of the levels. If the contrasts of such a
+#' factor make the intercept a mean of its levels, its variance in a generalized model also accounts
+#' for the estimation of theta; given all parameters, the mean has the variance of the working
+#' linear model, which is accurate to about a percent.
 #'
-#' `type = "Kenward-Roger"` is the adjusted matrix of Kenward and Roger for linear fits by REML: see
+#' `type = "Kenward-Roger"` is the adjusted matrix of Kenward and Roger for linear REML fits, see
 #' [summary()][summary.rlmm].
 #'
-#' @param object A fit.
-#' @param type `"model"`: what the model says; `"Kenward-Roger"`; or `"CR0"`, `"CR1"`, `"CR1S"`,
-#'   `"CR2"`, `"HC0"`: robust matrices, see [robust].
-#' @param cluster For robust matrices: what the clusters are, see [robust].
-#' @param correlation Attach the correlation matrix as attribute `"correlation"`?
-#' @param sigm The residual standard deviation; lme4's name. (One, where the dispersion is in the
-#'   weights already: see [rglmm()].)
-#' @param full Return the joint covariance matrix of the random effects' prediction errors and the
-#'   fixed effects? It has q + p rows: the random effects first, by factor and level and named as in
-#'   lme4 ("Subject.308.Days"), then the fixed effects. All random effects have a covariance,
-#'   through the fixed ones, so that it is dense: for more than 10,000 rows it is refused.
-#' @param complete Include rows and columns of `NA` for coefficients that were dropped?
-#' @param use.fallback Not used; an argument of R's own method.
-#' @param use.hessian For generalized models: take it from the Hessian?
+#' @param object A fitted model.
+#' @param type The type of matrix: `"model"`, under the model; `"Kenward-Roger"`; or `"CR0"`,
+#'   `"CR1"`, `"CR1S"`, `"CR2"` or `"HC0"`, robust matrices, see [robust].
+#' @param cluster The clusters of robust matrices, see [robust].
+#' @param correlation Whether to attach the correlation matrix as the attribute `"correlation"`.
+#' @param sigm The residual standard deviation (named as in lme4); one if the dispersion is already
+#'   in the weights, see [rglmm()].
+#' @param full Whether to return the joint covariance matrix of the prediction errors of the random
+#'   effects and the estimates of the fixed effects. It has q + p rows: first the random effects, by
+#'   factor and level and named as in lme4 ("Subject.308.Days"), then the fixed effects. The matrix
+#'   is dense, and an error for more than 10,000 rows.
+#' @param complete Whether to include rows and columns of `NA` for dropped coefficients.
+#' @param use.fallback Not used; an argument of the generic.
+#' @param use.hessian For generalized models, whether to use the Hessian in all parameters.
 #' @param ... Not used.
-#' @return `vcov()`: a base matrix with row and column names. `sigma()`: a number.
+#' @return `vcov()`: a matrix with row and column names. `sigma()`: a number.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' vcov(fit)
@@ -99,7 +99,7 @@ sigma.rlmm <- function(object, use.fallback = FALSE, ...) {
   object$sigma
 }
 
-#' Joint covariance of (b, beta) over sigma^2: the inverse of the penalized cross-products, with
+#' The joint covariance of (b, beta) over sigma^2: the inverse of the penalized cross-products, with
 #' b = Lambda u
 #' @noRd
 unscaled_joint_covariance <- function(fit) {
@@ -125,12 +125,12 @@ joint_covariance_by_term <- function(fit) {
   )
 }
 
-#' Blocks of the joint covariance: that of the random effects, and theirs with the coefficients that
-#' aren't held
+#' The blocks of the joint covariance: that of the random effects, and theirs with the free
+#' coefficients
 #' @noRd
 joint_blocks <- function(fit) {
   factor <- sparse_factor(fit)
-  # Rows of L^-1 P Lambda': crossprod is Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'.
+  # The cross-product of L^-1 P Lambda' is Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'.
   half <- solve_lower(factor$l, sparse_lambdat(fit))
   rx_inverse <- inverse_root(fit)
   shift <- as.matrix(Matrix::crossprod(half, factor$rzx))
@@ -163,7 +163,8 @@ check_joint_size <- function(n, limit = 10000) {
   )
 }
 
-# The order of the random effects in lme4: the terms of a factor are joined, level by level.
+# The order of the random effects in lme4, in which the terms of a factor are combined level by
+# level.
 level_order <- function(fit) {
   k <- n_columns(fit)
   group <- match(term_groups(fit), unique(term_groups(fit)))
@@ -178,7 +179,8 @@ level_order <- function(fit) {
   )
 }
 
-#' Names of the random effects, "Subject.308.(Intercept)" for one, in the order of Z's columns
+#' The names of the random effects, such as "Subject.308.(Intercept)", in the order of the columns
+#' of Z
 #' @noRd
 mode_names <- function(fit) {
   unlist(lapply(fit$random, \(term) {
@@ -191,8 +193,8 @@ mode_names <- function(fit) {
   }))
 }
 
-# The correlation matrix of a covariance. A coefficient that is held has no correlation with others:
-# `NaN`, as it is known without error.
+# The correlation matrix of a covariance matrix. A held coefficient has no correlations (`NaN`), as
+# it is known without error.
 correlation_matrix <- function(covariance) {
   sd <- sqrt(diag(covariance))
   out <- covariance / outer(sd, sd)

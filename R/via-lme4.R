@@ -1,38 +1,38 @@
-# Generics of other packages that have methods for lme4's class: they answer for our fits through
-# as_merMod().
+# Methods for generics of other packages that have methods for lme4's class, through as_merMod().
 
-#' Our fits in other packages
+#' Use with other packages
 #'
-#' Many packages have functions for the fits of lme4. Their generics answer for our fits as they do
-#' for lme4's at the same estimates: a call such as `performance::r2(fit)`,
+#' Many packages have functions for the fits of lme4. Their generics give the same results for fits
+#' of rlmm as for those of lme4 at the same estimates: a call such as `performance::r2(fit)`,
 #' `broom.mixed::tidy(fit)`, `parameters::model_parameters(fit)`, `car::Anova(fit)`,
 #' `ggeffects::ggpredict(fit, "x")`, `marginaleffects::avg_slopes(fit)` or
-#' `DHARMa::simulateResiduals(fit)` is carried out on [as_merMod()] of the fit, which takes a few
-#' milliseconds. This needs lme4 to be installed, and a fit that lme4 has a counterpart of.
+#' `DHARMa::simulateResiduals(fit)` is evaluated for [as_merMod()] of the fit, which takes a few
+#' milliseconds. This needs lme4 to be installed, and a fit that has a counterpart in lme4.
 #'
 #' Fits with a covariance structure (`cs()`, `ar1()`, `toep()`) or strata of the residual variance
-#' have no counterpart in lme4. Functions that ask for fixed effects, their covariance and
-#' predictions alone answer for them all the same: those of marginaleffects, ggeffects, effects,
-#' multcomp, car (`linearHypothesis()`, `deltaMethod()`, `Confint()`, `vif()`) and insight; so does
-#' `DHARMa::simulateResiduals()`. The others say what lme4 hasn't.
+#' have no counterpart in lme4. Functions that only need fixed effects, their covariance and
+#' predictions still accept them: those of marginaleffects, ggeffects, effects, multcomp, car
+#' (`linearHypothesis()`, `deltaMethod()`, `Confint()`, `vif()`) and insight, and
+#' `DHARMa::simulateResiduals()`. Others raise an error that says what lme4 lacks.
 #'
-#' The predictions of ggeffects hold no group: they are those of the population, as for lme4's fits.
-#' DHARMa warns that it doesn't know our class, and simulates all the same; its tests take what
-#' `DHARMa::simulateResiduals(fit)` returns. Tests of lmtest that would take a fit for one of `lm()`
-#' (`bptest()`, `dwtest()`, `resettest()` and others) are refused.
+#' The predictions of ggeffects are for the population, not for a group, as for fits of lme4. DHARMa
+#' warns about an unknown class, but simulates correctly; its tests accept the result of
+#' `DHARMa::simulateResiduals(fit)`. Tests of lmtest that would treat a fit as one of `lm()`
+#' (`bptest()`, `dwtest()`, `resettest()` and others) are errors.
 #'
-#' emmeans and lmtest (`coeftest()`, `coefci()`, `lrtest()`) are served by methods of our own, which
-#' need no lme4.
+#' rlmm has its own methods for emmeans and lmtest (`coeftest()`, `coefci()`, `lrtest()`), which
+#' don't need lme4.
 #'
-#' Fits that lme4 has no counterpart of, those of sums ([rlmm_sums()]), slim ones and those with a
-#' large fixed factor have `tidy()` and `glance()` of our own, with the columns of broom.mixed, the
-#' degrees of freedom and the p-values of [summary()][summary.rlmm]; so have all fits where lme4 or
-#' broom.mixed isn't installed. `mice::pool()` and `modelsummary::modelsummary()` take these tables.
+#' For fits without a counterpart in lme4, fits of sums ([rlmm_sums()]), slim ones and those with a
+#' large fixed factor, and for all fits if lme4 or broom.mixed isn't installed, rlmm has its own
+#' methods of `tidy()` and `glance()`, with the columns of broom.mixed and the degrees of freedom
+#' and p-values of [summary()][summary.rlmm]. `mice::pool()` and `modelsummary::modelsummary()`
+#' accept these tables.
 #'
 #' # Functions that need `as_merMod()`
 #'
-#' A function that is no generic, and asks for lme4's class by name, takes `as_merMod(fit)`. Those
-#' that are known:
+#' A function that isn't generic and checks for lme4's class needs `as_merMod(fit)`. Known cases
+#' are:
 #'
 #' * insight `is_model()`, `is_model_supported()`, `is_nested_models()`, `model_name()`; parameters
 #'   `compare_parameters()`, `pool_parameters()`; performance `performance_hosmer()`,
@@ -42,18 +42,18 @@
 #' * merTools `predictInterval()`, `REsim()`, `FEsim()`, `REimpact()`, `REextract()`,
 #'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`;
 #' * DHARMa `testDispersion()` and other tests of a fit itself; car `compareCoefs()`; cAIC4 `cAIC()`
-#'   (ours is [cAIC()]); simr `powerSim()`, `powerCurve()` and what changes a fit (ours is
+#'   (ours is [cAIC()]); simr `powerSim()`, `powerCurve()` and functions that change a fit (ours is
 #'   [simulate_power()]); modelbased `estimate_expectation()` for its column of residuals;
 #'   arm `display()`, `se.coef()`, `se.fixef()`, `sim()`; RLRsim `exactRLRT()` (ours is
 #'   [ranova()]); mitml `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`; lme4 `llikAIC()`.
 #'
 #' # Packages attached together
 #'
-#' With lme4, lmerTest, nlme and glmmTMB attached in any order, generics of either package answer
-#' for either package's fits. Some functions of theirs are no generics, and know their own fits
-#' alone. If such a package was attached after rlmm, write `rlmm::` before: `ranova()` of lmerTest,
-#' `logProf()` and `varianceProf()` of lme4 (and `REMLcrit()` before R 4.3), `diagnose()` of
-#' glmmTMB. Ours hand the fits of other packages on to them.
+#' With lme4, lmerTest, nlme and glmmTMB attached in any order, the generics of each package work
+#' for the fits of all of them. Some of their functions are not generic and only accept their own
+#' fits. If such a package was attached after rlmm, use the prefix `rlmm::` for `ranova()`
+#' (lmerTest), `logProf()` and `varianceProf()` (lme4, and `REMLcrit()` before R 4.3) and
+#' `diagnose()` (glmmTMB). The functions of rlmm pass the fits of other packages on to them.
 #'
 #' @examplesIf requireNamespace("lme4", quietly = TRUE)
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
@@ -62,8 +62,8 @@
 #' @name other_packages
 NULL
 
-# By package: the generics whose method for lme4's object is the right answer for ours. A generic
-# that a version of its package doesn't have is passed over.
+# The generics, by package, whose methods for lme4's objects give the right results for our fits.
+# Generics that a version of a package lacks are skipped.
 lme4_generics <- list(
   insight = c(
     ".get_sigma",
@@ -245,8 +245,8 @@ lme4_generics <- list(
   prediction = c("find_data", "prediction")
 )
 
-# By package: the generics that ask for nothing but fixed effects, their covariance and predictions.
-# These generics answer for fits too that lme4 has no counterpart of, as with a covariance
+# The generics, by package, that only need fixed effects, their covariance and predictions, and
+# therefore also accept fits without a counterpart in lme4, such as those with a covariance
 # structure.
 fixed_generics <- list(
   insight = c(
@@ -281,10 +281,10 @@ fixed_generics <- list(
   multcomp = "modelparm"
 )
 
-# Generics whose methods for lme4's object are those of broom.mixed, which isn't loaded with them.
+# Generics whose methods for lme4's objects are in broom.mixed, which isn't loaded with them.
 via_broom_mixed_generics <- list(generics = c("augment", "glance", "tidy"))
 
-# The generics of DHARMa, whose own methods do for fits that lme4 has no counterpart of.
+# The generics of DHARMa, for which fits without a counterpart in lme4 have their own methods.
 via_dharma_generics <- list(
   DHARMa = c(
     "getData",
@@ -302,12 +302,12 @@ via_lmertest_generics <- list(
   lmerTest = c("difflsmeans", "ls_means", "lsmeansLT", "step")
 )
 
-# The dispatch defines them where a method is called.
+# These variables are defined by method dispatch.
 utils::globalVariables(c(".Generic", ".GenericDefEnv"))
 
-#' The method of all these generics: the same call with lme4's objects in place of ours
+#' The method of all these generics: the same call with our fits replaced by lme4's objects
 #'
-#' The generic and the package that it belongs to are known from the dispatch.
+#' The generic and its package are known from the dispatch.
 #' @noRd
 via_lme4 <- function(...) {
   is_of_fixed <- .Generic %in% unlist(fixed_generics)
@@ -320,17 +320,17 @@ via_lme4 <- function(...) {
   call_again(.Generic, .GenericDefEnv, convert)(...)
 }
 
-#' lme4's object, with the fitted data as `data` in its call
+#' An lme4 object with the fitted data as `data` in its call
 #'
-#' effects evaluates the call where the data of a fit that was made in a function aren't known, or
-#' others have their name: those are the frame's, or, where the call evaluates more of them than the
-#' frame holds, the data that were fitted, if they are still there.
+#' Package effects evaluates the call in an environment where the data of a fit made in a function
+#' may be unknown, or another object may have their name. The data are those of the frame, or, if
+#' the call needs more variables, the original ones if they still exist.
 #' @noRd
 as_merMod_with_data <- function(fit) {
   object <- as_merMod_for_fixed(fit)
   call <- object@call
   in_call <- c("weights", "subset", "na.action")
-  # An offset stands in the formula of the call, whether in that of the fit or not.
+  # An offset is in the formula of the call, even if it was an argument of the fit.
   is_held <- all(all.vars(call$formula) %in% names(fit$frame))
   data <- if (is_held && !any(in_call %in% names(call))) {
     as.data.frame(fit$frame)
@@ -366,8 +366,8 @@ via_dharma <- function(...) {
   }
 }
 
-#' Simulations with the random effects that DHARMa asks for
-#' @param simulateREs DHARMa's word: "conditional" on the random effects, "unconditional", or what
+#' Simulations with the random effects that DHARMa requests
+#' @param simulateREs DHARMa's argument: "conditional" on the random effects, "unconditional", or as
 #'   `re.form` says.
 #' @noRd
 simulations_for_dharma <- function(
@@ -392,11 +392,11 @@ via_lmertest <- function(...) {
   call_again(.Generic, .GenericDefEnv, convert)(...)
 }
 
-#' A function that calls a generic with our fits among its arguments converted
+#' A function that calls a generic after converting our fits among its arguments
 #'
-#' Arguments are evaluated when the method asks for them, as without the detour: marginaleffects
-#' has some that can't be evaluated where they stand. The function has no argument of its own: one
-#' of the user's, such as `n`, would be taken for it.
+#' Arguments are evaluated lazily, as in a direct call: marginaleffects has some that can't be
+#' evaluated in their environment. The function has no named arguments, which would capture the
+#' user's, such as `n`.
 #' @noRd
 call_again <- function(generic, env, convert) {
   function(...) {
@@ -412,7 +412,7 @@ call_again <- function(generic, env, convert) {
 }
 
 hold_argument <- function(name, place, arguments, convert) {
-  # The loop that holds the arguments goes on to the next.
+  # Evaluates the promise before the loop variable changes.
   force(place)
   convert_fit <- \(x) if (inherits(x, "rlmm")) convert(x) else x
   function(...) {
@@ -424,8 +424,8 @@ hold_argument <- function(name, place, arguments, convert) {
   }
 }
 
-# Arguments stand in the call by the user's words for them, or short ones: some packages print the
-# call, or label their results by it.
+# The expressions of arguments in the call: those of the user, or short ones, as some packages print
+# the call or use it for labels.
 names_in_call <- function(written) {
   names <- paste0("argument", seq_along(written))
   names[1L] <- "model"
@@ -437,7 +437,7 @@ names_in_call <- function(written) {
   names
 }
 
-# An expression of one short line, which can be the name of a variable.
+# The text of an expression if it is one short line, which can be the name of a variable.
 short_text <- function(expression) {
   if (!is.language(expression)) {
     return("")
@@ -471,7 +471,7 @@ when_loaded <- function(generics, method) {
 }
 
 registration <- function(package, generics, method) {
-  # The loop that makes these functions goes on to the next package.
+  # Evaluates the promise before the loop variable changes.
   force(package)
   force(generics)
   function(...) {
@@ -489,15 +489,15 @@ uses_method <- function(f) {
   is.function(f) && "UseMethod" %in% all.names(body(f))
 }
 
-# marginaleffects takes the classes that this option names.
+# marginaleffects accepts the classes in this option.
 offer_to_marginaleffects <- function() {
   option <- "marginaleffects_model_classes"
   options(stats::setNames(list(union(getOption(option), "rlmm")), option))
 }
 
-# simulate() of a formula: lme4 has a method, and so have other packages, which keep theirs. Ours
-# stands in for lme4's until that is loaded. R tells of a method that a package takes over from
-# another, but not of its own: the name of the method's environment spares the user that message.
+# Registers a method of simulate() for formulas until lme4 is loaded, which has one; methods of
+# other packages are kept. R gives a message if a package replaces a method of another package,
+# which the name of the method's environment avoids.
 offer_to_simulate <- function() {
   if (!is.null(utils::getS3method("simulate", "formula", optional = TRUE))) {
     return(invisible())
