@@ -19,7 +19,7 @@ pub(super) fn make_canonical(part: &Part, x: &mut [f64], held: &[bool]) {
             Role::Factor { row, column }
                 if row == column && x[j] < 0.0 && !held[j] =>
             {
-                turn_column(part, column, x, held);
+                flip_column(part, column, x, held);
             }
             _ => {}
         }
@@ -27,7 +27,7 @@ pub(super) fn make_canonical(part: &Part, x: &mut [f64], held: &[bool]) {
     let is_negative =
         |j: usize| part.roles()[j].is_scale() && x[j] < 0.0 && !held[j];
     if (0..x.len()).any(is_negative) {
-        turn_scales(part, x, held);
+        flip_scales(part, x, held);
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) fn kinks(part: &Part, held: &[bool]) -> Vec<usize> {
 }
 
 // Changes the sign of a column of Lambda, which leaves Omega unchanged.
-fn turn_column(part: &Part, column: usize, x: &mut [f64], held: &[bool]) {
+fn flip_column(part: &Part, column: usize, x: &mut [f64], held: &[bool]) {
     let is_anchored = is_anchored(part, column, held);
     for (value, role) in x.iter_mut().zip(part.roles()) {
         match *role {
@@ -76,7 +76,7 @@ fn is_anchored(part: &Part, column: usize, held: &[bool]) -> bool {
 // Makes standard deviations positive, where correlations can change sign instead: with the signs of
 // the effects or, where zero standard deviations leave the signs undetermined, with alternating
 // signs.
-fn turn_scales(part: &Part, x: &mut [f64], held: &[bool]) {
+fn flip_scales(part: &Part, x: &mut [f64], held: &[bool]) {
     let mut own = vec![1.0; part.size];
     for (j, effect) in part.scales() {
         if x[j] < 0.0 {
@@ -89,9 +89,9 @@ fn turn_scales(part: &Part, x: &mut [f64], held: &[bool]) {
     }
     let wanted = omega(part, x, held);
     for signs in [own, alternating] {
-        if let Some(turned) = turned(part, x, held, &signs) {
-            if is_same(&omega(part, &turned, held), &wanted) {
-                return x.copy_from_slice(&turned);
+        if let Some(flipped) = flipped(part, x, held, &signs) {
+            if is_same(&omega(part, &flipped, held), &wanted) {
+                return x.copy_from_slice(&flipped);
             }
         }
     }
@@ -103,14 +103,15 @@ fn turn_scales(part: &Part, x: &mut [f64], held: &[bool]) {
 }
 
 // The absolute standard deviations, with correlations multiplied by the signs of their effects.
-fn turned(
+fn flipped(
     part: &Part,
     x: &[f64],
     held: &[bool],
     signs: &[f64],
 ) -> Option<Vec<f64>> {
-    let mut turned = x.to_vec();
-    for ((value, role), held) in turned.iter_mut().zip(part.roles()).zip(held) {
+    let mut flipped = x.to_vec();
+    for ((value, role), held) in flipped.iter_mut().zip(part.roles()).zip(held)
+    {
         let wanted = match *role {
             Role::Correlation { row, column, .. } if row < part.size => {
                 signs[row] * signs[column] * *value
@@ -123,7 +124,7 @@ fn turned(
         }
         *value = wanted;
     }
-    Some(turned)
+    Some(flipped)
 }
 
 fn omega(part: &Part, x: &[f64], held: &[bool]) -> Vec<f64> {

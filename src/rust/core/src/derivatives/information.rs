@@ -50,7 +50,7 @@ struct LevelMemory {
 }
 
 /// The vector `E_rq v` of a direction of Omega: `v_q` in element r and `v_r` in element q.
-struct Turned {
+struct DirectionVector {
     r: usize,
     q: usize,
     /// `v_q`.
@@ -59,7 +59,7 @@ struct Turned {
     at_q: f64,
 }
 
-impl Turned {
+impl DirectionVector {
     #[inline(always)]
     fn new((r, q): (usize, usize), scores: LevelScores) -> Self {
         Self {
@@ -193,7 +193,7 @@ impl FactorDerivatives {
         for (e, (&pair, z)) in
             pairs.iter().zip(memory.z.chunks_exact_mut(k)).enumerate()
         {
-            let a = Turned::new(pair, scores);
+            let a = DirectionVector::new(pair, scores);
             let d = own.start + e;
             for l in 0..k {
                 t[l * n + d] =
@@ -202,7 +202,7 @@ impl FactorDerivatives {
             }
         }
         for (e, &pair) in pairs.iter().enumerate() {
-            let a = Turned::new(pair, scores);
+            let a = DirectionVector::new(pair, scores);
             let column = &mut omega.h[(own.start + e) * n + own.start..][..=e];
             for (h, z) in column.iter_mut().zip(memory.z.chunks_exact(k)) {
                 *h += a.at_r * z[a.r] + a.at_q * z[a.q];

@@ -188,12 +188,11 @@ fn is_contained(factor: &impl Levels, term: usize, column: usize) -> bool {
     // error.
     let rounding = ROUNDED_SHARE / factor.least_share_of_fixed();
     let limit = CONTAINED.min(rounding);
-    (0..PROBES)
-        .all(|probe| left_of_combination(factor, term, column, probe) < limit)
+    (0..PROBES).all(|probe| residual_share(factor, term, column, probe) < limit)
 }
 
 // The share of the sum of squares of a combination that is orthogonal to X.
-fn left_of_combination(
+fn residual_share(
     factor: &impl Levels,
     term: usize,
     column: usize,

@@ -109,7 +109,7 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// Fails as [`Self::objective`] and [`Self::gradient`] do.
     pub fn hessian(&mut self, parameters: &[f64]) -> Result<Vec<f64>> {
-        self.search_by(REPORTED);
+        self.set_search_probes(REPORTED);
         self.pirls.tolerance.roughness = 1.0;
         let mut search = Search::new(self, Vary::Modes, parameters);
         let x = search.at.start();

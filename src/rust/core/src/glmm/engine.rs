@@ -2,9 +2,9 @@
 //! current weights: `Exact` by a Cholesky factor, `MatrixFree` by conjugate gradients and
 //! stochastic trace estimation, for crossed terms of any size.
 
-use super::alone::Alone;
 use super::leverage::Leverage;
 use super::matrix_free::MatrixFree;
+use super::random_part::RandomPart;
 use crate::covariance::RelCov;
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
 use crate::design::columns::Columns;
@@ -32,7 +32,7 @@ pub(crate) struct Exact {
     /// The system with fixed effects, whose solution are the fixed effects and the modes.
     jointly: System,
     /// In a model with fixed factors, the random effects without them.
-    random: Option<Alone>,
+    random: Option<RandomPart>,
 }
 
 /// A factor with its right-hand side.
@@ -145,7 +145,7 @@ impl Engine {
             let factor = &exact.modes.factor;
             let places = (&factor.layout, &factor.leading);
             let rows = Rows::new(design, places, &shift);
-            exact.random = Alone::new(design, &rows, room)?;
+            exact.random = RandomPart::new(design, &rows, room)?;
             return Ok((Self::Exact(Box::new(exact)), rows));
         }
         if kind == EngineKind::Exact {

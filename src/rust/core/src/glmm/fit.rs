@@ -69,7 +69,7 @@ impl GeneralizedLinearMixedModel {
         fit: &FitSettings,
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
-        self.search_by(FEWEST);
+        self.set_search_probes(FEWEST);
         self.noise = None;
         self.hold_redundant();
         let mut start =
@@ -102,7 +102,7 @@ impl GeneralizedLinearMixedModel {
             return Ok(first);
         }
         let found =
-            self.or_from_elsewhere(fit, &start, &beta, first, observe)?;
+            self.or_from_other_starts(fit, &start, &beta, first, observe)?;
         if found.summary.status == Status::MaxEval {
             self.start_anew(&beta);
             return self.fit_from(fit, start, observe);
@@ -188,7 +188,7 @@ impl GeneralizedLinearMixedModel {
             self.last_stage(fit, start, learnt, observe)?;
         let found = self.with_more_probes(fit, found, observe)?;
         self.pirls.report = None;
-        self.report();
+        self.prepare_report();
         let inverse = found.inverse;
         let mut found = self.judged(fit.vary, found.summary, &inverse)?;
         if fit.settings.optimizer == bfgs::NAME && found.ended_too_early() {
@@ -223,7 +223,7 @@ impl GeneralizedLinearMixedModel {
             if !noise.is_some_and(|noise| noise.excess > ENOUGH_PROBES) {
                 break;
             }
-            self.search_by(probes);
+            self.set_search_probes(probes);
             let inverse = found.inverse.clone();
             let settings = &fit.settings;
             let next =

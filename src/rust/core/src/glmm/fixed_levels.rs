@@ -3,7 +3,7 @@
 //!
 //! Their coefficients alpha are found together with the modes. But they are not integrated over, so
 //! that `log |H|` in Laplace's approximation is that of the random effects without them
-//! ([`Alone`](super::alone::Alone)), and alpha must minimise the deviance including this
+//! ([`RandomPart`](super::random_part::RandomPart)), and alpha must minimise the deviance including this
 //! log-determinant instead of the penalized deviance. This is achieved by a linear term `c'alpha`
 //! in the penalized deviance: at its minimum the derivative of the deviance in alpha is `r = F'rho`
 //! (see `gradient`), and c is replaced by `c + r` until r is zero. As `log |H|` depends little on

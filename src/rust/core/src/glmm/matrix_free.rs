@@ -82,12 +82,12 @@ impl MatrixFree {
             near: Vec::new(),
             covs,
         };
-        engine.report(FEWEST);
+        engine.prepare_report(FEWEST);
         engine
     }
 
     /// Prepares for a search with `count` probe vectors.
-    pub fn search(&mut self, count: usize) {
+    pub fn prepare_search(&mut self, count: usize) {
         self.probes.count = count;
         self.probes.closely = false;
         self.tolerance = SLOPE_SOLVE;
@@ -95,7 +95,7 @@ impl MatrixFree {
     }
 
     /// Prepares for accurate values that are reported, with at least `count` probe vectors.
-    pub fn report(&mut self, count: usize) {
+    pub fn prepare_report(&mut self, count: usize) {
         self.probes.count = count.max(REPORTED);
         self.probes.closely = true;
         self.tolerance = SEARCH_SOLVE;
@@ -182,13 +182,13 @@ impl MatrixFree {
         let known = self.here().border.as_ref().map(|(_, within)| *within);
         if !known.is_some_and(|known| known <= tolerance) {
             self.keep_near();
-            self.border_beside(tolerance, &[])?;
+            self.border_with_extra(tolerance, &[])?;
         }
         Ok(self.here())
     }
 
     // Computes the fixed effects, and solves for some further vectors in the same blocks.
-    fn border_beside(
+    fn border_with_extra(
         &mut self,
         tolerance: f64,
         vectors: &[Vec<f64>],
@@ -279,7 +279,7 @@ impl MatrixFree {
         if self.here().probed.is_none() {
             self.keep_near();
             let vectors = constants(self.solver());
-            self.border_beside(tolerance, &vectors)?;
+            self.border_with_extra(tolerance, &vectors)?;
             let here = self.here();
             here.probed = here
                 .border

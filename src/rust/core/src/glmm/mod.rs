@@ -23,20 +23,17 @@
 //! | gradient of `d`; leverages `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
 //! | start values; the objective in unconstrained coordinates | `start`, `search` |
 //! | the fit; its stages | `fit`, `stages` |
-//! | alternative and random starts | `elsewhere`, `at_random` |
+//! | alternative and random starts | `other_starts`, `random_starts` |
 //! | a start with random effects of the opposite sign | `mirrored` |
-//! | fixed factors with many levels; the random effects without them | `fixed_levels`, `alone` |
+//! | fixed factors with many levels; the random effects without them | `fixed_levels`, `random_part` |
 //! | random effects in the column space of X | `redundant` |
 //! | the parametric bootstrap | [`bootstrap`] |
 //! | certificate; covariance matrix of the estimates | `certificate`, `covariance` |
 
-mod alone;
-mod at_random;
 pub mod bootstrap;
 mod certificate;
 mod covariance;
 mod dispersion;
-mod elsewhere;
 mod engine;
 pub mod families;
 mod fit;
@@ -47,9 +44,12 @@ mod leverage;
 mod matrix_free;
 mod mirrored;
 mod noise;
+mod other_starts;
 mod parameters;
 pub mod pirls;
 mod quadrature;
+mod random_part;
+mod random_starts;
 mod redundant;
 mod search;
 mod stages;
@@ -382,7 +382,7 @@ impl GeneralizedLinearMixedModel {
     /// `PirlsDiverged`, `NotPositiveDefinite`.
     pub(crate) fn evaluate(&mut self, vary: Vary) -> Result<Parts> {
         if vary == Vary::Jointly {
-            self.pirls.level();
+            self.pirls.remove_tilt();
         }
         self.find_modes(vary)?;
         self.settle_levels(vary)?;

@@ -69,20 +69,20 @@ impl GeneralizedLinearMixedModel {
     }
 
     /// Prepares for a search with this number of probe vectors.
-    pub(super) fn search_by(&mut self, probes: usize) {
+    pub(super) fn set_search_probes(&mut self, probes: usize) {
         self.reached = None;
         if let Some(iterative) = self.pirls.engine.as_iterative_mut() {
-            iterative.search(probes);
+            iterative.prepare_search(probes);
             self.pirls.tolerance.roughness = ROUGHNESS;
         }
     }
 
     /// Prepares for accurate values that are reported, with at least as many probe vectors as the
     /// search.
-    pub(super) fn report(&mut self) {
+    pub(super) fn prepare_report(&mut self) {
         self.reached = None;
         if let Some(iterative) = self.pirls.engine.as_iterative_mut() {
-            iterative.report(iterative.count());
+            iterative.prepare_report(iterative.count());
             self.pirls.tolerance.roughness = 1.0;
         }
     }

@@ -30,12 +30,12 @@ pub struct Border {
     /// Largest number of iterations of a solve.
     pub iterations: usize,
     /// Further vectors that were solved for in the last block of columns.
-    pub beside: Beside,
+    pub extra: ExtraColumns,
 }
 
 /// Further vectors in those of the last eight columns that X and r leave unused.
 #[derive(Debug, Clone)]
-pub struct Beside {
+pub struct ExtraColumns {
     /// Index of the first of these columns.
     pub first: usize,
     /// The number of these columns.
@@ -48,7 +48,7 @@ pub struct Beside {
     pub product: Vec<Row>,
 }
 
-impl Beside {
+impl ExtraColumns {
     /// The elements of the further vectors in a row, moved to the front.
     pub fn of_row(&self, row: &Row) -> Row {
         let mut own = [0.0; WIDTH];
@@ -59,7 +59,7 @@ impl Beside {
 }
 
 impl Border {
-    /// Solves until residuals are below `tolerance`. As many vectors z of `beside` as fit into the
+    /// Solves until residuals are below `tolerance`. As many vectors z of `extra` as fit into the
     /// last block are also solved for, with right-hand sides `F z`. `near` has the solutions with
     /// other weights as starting points, or is empty.
     ///
@@ -68,7 +68,7 @@ impl Border {
     pub fn new(
         solver: &Solver,
         tolerance: f64,
-        beside: &[Vec<f64>],
+        extra: &[Vec<f64>],
         near: &[Vec<Row>],
     ) -> Result<Self> {
         let system = solver.system();
@@ -80,9 +80,9 @@ impl Border {
             false => vec![vec![[0.0; WIDTH]; system.m]],
         };
         let first = width - (right.len() - 1) * WIDTH;
-        let count = beside.len().min(WIDTH - first);
+        let count = extra.len().min(WIDTH - first);
         let mut shared = right[right.len() - 1].clone();
-        put_beside(solver, first, &beside[..count], &mut shared);
+        put_extra(solver, first, &extra[..count], &mut shared);
         let mut all = solve_all(solver, &right, shared, near, tolerance);
         let most = all.iter().map(|found| found.alpha.len()).max();
         let iterations = most.unwrap_or(0);
@@ -100,7 +100,7 @@ impl Border {
             pwrss: f64::NAN,
             log_det: 0.0,
             iterations,
-            beside: Beside {
+            extra: ExtraColumns {
                 first,
                 count,
                 alpha: last.alpha,
@@ -114,7 +114,7 @@ impl Border {
 
     /// The solutions for X and r, if any, as starting points for a model with other weights.
     pub fn into_near(mut self) -> Vec<Vec<Row>> {
-        let first = self.beside.first;
+        let first = self.extra.first;
         for row in self.solved.iter_mut().skip(self.right.len() - 1).flatten() {
             row[first..].fill(0.0);
         }
@@ -236,7 +236,7 @@ fn solve_all(
 }
 
 // Writes `F z` for some vectors z into the columns from `first` on.
-fn put_beside(
+fn put_extra(
     solver: &Solver,
     first: usize,
     vectors: &[Vec<f64>],

@@ -119,24 +119,25 @@ impl Solver {
         rhs: &[[f64; W]],
         tolerance: f64,
     ) -> Solved<W> {
-        let left = self.left(start, rhs);
-        let mut solved = self.descend(&left, self.goal(rhs, tolerance));
+        let residual = self.residual(start, rhs);
+        let mut solved = self.descend(&residual, self.goal(rhs, tolerance));
         add_rows(start, &mut solved.x);
         solved
     }
 
     /// The residual `rhs - S x`.
-    pub fn left<const W: usize>(
+    pub fn residual<const W: usize>(
         &self,
         x: &[[f64; W]],
         rhs: &[[f64; W]],
     ) -> Vec<[f64; W]> {
-        let mut left = vec![[0.0; W]; x.len()];
-        self.reduced.times_s(x, &mut Scratch::default(), &mut left);
-        for (left, rhs) in left.iter_mut().zip(rhs) {
-            left.iter_mut().zip(rhs).for_each(|(l, r)| *l = r - *l);
+        let mut residual = vec![[0.0; W]; x.len()];
+        self.reduced
+            .times_s(x, &mut Scratch::default(), &mut residual);
+        for (residual, rhs) in residual.iter_mut().zip(rhs) {
+            residual.iter_mut().zip(rhs).for_each(|(l, r)| *l = r - *l);
         }
-        left
+        residual
     }
 
     // The residuals that are small enough relative to the right-hand sides.

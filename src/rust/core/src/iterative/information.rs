@@ -15,7 +15,7 @@ use crate::tolerances::HESSIAN_SOLVE;
 pub type Direction = (usize, usize, usize);
 
 /// Up to eight directions.
-struct Turned {
+struct DirectionBlock {
     /// `(I kron E_d) v` for the leading and for the trailing effects.
     leading: Vec<Row>,
     trailing: Vec<Row>,
@@ -39,9 +39,9 @@ pub fn information(
     directions: &[Direction],
 ) -> Vec<f64> {
     let n = directions.len();
-    let blocks: Vec<Turned> = directions
+    let blocks: Vec<DirectionBlock> = directions
         .chunks(WIDTH)
-        .map(|some| Turned::new(solver, border, scores, some))
+        .map(|some| DirectionBlock::new(solver, border, scores, some))
         .collect();
     let mut q = vec![0.0; n * n];
     for (b, right) in blocks.iter().enumerate() {
@@ -62,7 +62,7 @@ pub fn information(
     q
 }
 
-impl Turned {
+impl DirectionBlock {
     fn new(
         solver: &Solver,
         border: &Border,

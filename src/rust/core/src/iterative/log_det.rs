@@ -104,7 +104,7 @@ impl Solutions {
 
 /// The estimates from eight probe vectors.
 #[derive(Default)]
-struct Told {
+struct ProbeEstimates {
     kept: Option<Kept>,
     moments: Vec<(f64, Moments)>,
     sums: Vec<OfTerms>,
@@ -152,12 +152,12 @@ impl Probes {
             left -= at_once;
             let vectors = (0..at_once).map(|_| constants.random(&mut stream));
             let vectors: Vec<Vec<Row>> = vectors.collect();
-            for told in self.ask(solver, &tally, vectors) {
-                iterations = iterations.max(told.iterations);
-                let columns = told.moments.iter();
+            for estimates in self.estimate(solver, &tally, vectors) {
+                iterations = iterations.max(estimates.iterations);
+                let columns = estimates.moments.iter();
                 values.extend(columns.map(|of| constants.adjusted(of, norm)));
-                kept.extend(told.kept);
-                tally.add_random(told.sums);
+                kept.extend(estimates.kept);
+                tally.add_random(estimates.sums);
             }
         }
         let mut log_det = mean(&values);
@@ -189,7 +189,7 @@ impl Probes {
             see(found, count);
         };
         constants.take_from(border, &mut look);
-        constants.solve_rest(solver, border.beside.count, &mut look);
+        constants.solve_rest(solver, border.extra.count, &mut look);
         let done = constants.vectors.len();
         for image in images {
             let direction = orthonormal(image, &constants.vectors);
@@ -200,17 +200,17 @@ impl Probes {
     }
 
     // The estimates from blocks of eight probe vectors, in several threads.
-    fn ask(
+    fn estimate(
         &self,
         solver: &Solver,
         tally: &Tally,
         vectors: Vec<Vec<Row>>,
-    ) -> Vec<Told> {
-        let mut all: Vec<Told> =
-            vectors.iter().map(|_| Told::default()).collect();
-        share(vectors.into_iter().zip(&mut all), |(z, told)| {
+    ) -> Vec<ProbeEstimates> {
+        let mut all: Vec<ProbeEstimates> =
+            vectors.iter().map(|_| ProbeEstimates::default()).collect();
+        share(vectors.into_iter().zip(&mut all), |(z, estimates)| {
             let found = solutions(solver, z, RANDOM_SOLVE);
-            *told = Told {
+            *estimates = ProbeEstimates {
                 kept: self.keep.then(|| Kept::new(&found, WIDTH, true)),
                 iterations: found.iterations,
                 sums: tally.columns(&found.z, (found.x, found.product)),
@@ -306,28 +306,28 @@ impl Constants {
         border: &Border,
         see: &mut impl FnMut(Solutions, usize),
     ) {
-        let beside = &border.beside;
-        if beside.count == 0 {
+        let extra = &border.extra;
+        if extra.count == 0 {
             return;
         }
         let solved = &border.solved[border.solved.len() - 1];
         let own = |rows: &[Row]| -> Vec<Row> {
-            rows.iter().map(|row| beside.of_row(row)).collect()
+            rows.iter().map(|row| extra.of_row(row)).collect()
         };
         let x = own(solved);
         let of = |c: usize| {
-            let c = beside.first + c;
-            (1.0, moments_of(&beside.alpha, &beside.beta, c))
+            let c = extra.first + c;
+            (1.0, moments_of(&extra.alpha, &extra.beta, c))
         };
         let found = Solutions {
-            z: side_by_side(x.len(), &self.vectors[..beside.count]),
+            z: side_by_side(x.len(), &self.vectors[..extra.count]),
             x,
-            product: own(&beside.product),
-            moments: (0..beside.count).map(of).collect(),
-            iterations: beside.alpha.len(),
+            product: own(&extra.product),
+            moments: (0..extra.count).map(of).collect(),
+            iterations: extra.alpha.len(),
         };
         self.add(&found.moments);
-        see(found, beside.count);
+        see(found, extra.count);
     }
 
     // Solves for all but the first `done` vectors.

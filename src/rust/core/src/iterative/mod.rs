@@ -20,7 +20,7 @@
 //! |---|---|
 //! | cross-products by level | [`system`] |
 //! | the reduced system at a theta, and products with S | [`reduced`] |
-//! | blocks of eight vectors; selections of the columns of `[X r]` | [`wide`], [`picked`] |
+//! | blocks of eight vectors; selections of the columns of `[X r]` | [`wide`], [`selection`] |
 //! | the diagonal blocks of S, their factor F, `log\|P\|` | [`precondition`] |
 //! | the basis for nested levels | [`nested_basis`] |
 //! | preconditioned conjugate gradients | [`gradients`] |
@@ -48,11 +48,11 @@ pub(crate) mod leverage;
 pub mod log_det;
 pub mod nested_basis;
 pub mod norm;
-pub mod picked;
 pub mod precondition;
 pub mod reduced;
 pub(crate) mod reweigh;
 pub mod scores;
+pub mod selection;
 pub mod solve;
 pub mod system;
 pub mod traces;

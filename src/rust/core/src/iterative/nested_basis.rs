@@ -45,7 +45,7 @@ impl NestedBasis {
         if basis.is_empty() {
             return basis;
         }
-        basis.weigh(reduced, diagonal);
+        basis.update(reduced, diagonal);
         basis.replace(reduced, diagonal);
         basis
     }
@@ -55,7 +55,7 @@ impl NestedBasis {
         self.members.is_empty()
     }
 
-    fn weigh(&mut self, reduced: &Reduced, diagonal: &[Blocks]) {
+    fn update(&mut self, reduced: &Reduced, diagonal: &[Blocks]) {
         let system = &*reduced.system;
         let coupled = self.explained(reduced);
         for (member, explained) in self.members.iter_mut().zip(&coupled) {
@@ -218,7 +218,11 @@ impl NestedBasis {
     }
 
     /// `x := Q^-T x`, or with sign -1 `x := Q'x`.
-    pub(super) fn add_up<const W: usize>(&self, sign: f64, x: &mut [[f64; W]]) {
+    pub(super) fn apply_inverse_transposed<const W: usize>(
+        &self,
+        sign: f64,
+        x: &mut [[f64; W]],
+    ) {
         for (row, around, weight) in self.members() {
             let own = x[row];
             add_multiple(sign * weight, &own, &mut x[around]);
@@ -226,7 +230,7 @@ impl NestedBasis {
     }
 
     /// `x := Q^-1 x`, or with sign -1 `x := Q x`.
-    pub(super) fn hand_down<const W: usize>(
+    pub(super) fn apply_inverse<const W: usize>(
         &self,
         sign: f64,
         x: &mut [[f64; W]],

@@ -85,32 +85,32 @@ impl Preconditioner {
     /// `x := F x`.
     pub fn times<const W: usize>(&self, x: &mut [[f64; W]]) {
         self.act(Action::Times, x);
-        self.basis.add_up(1.0, x);
+        self.basis.apply_inverse_transposed(1.0, x);
     }
 
     /// `x := F' x`.
     pub fn times_transposed<const W: usize>(&self, x: &mut [[f64; W]]) {
-        self.basis.hand_down(1.0, x);
+        self.basis.apply_inverse(1.0, x);
         self.act(Action::TimesTransposed, x);
     }
 
     /// `x := F^-1 x`.
     pub fn solve_factor<const W: usize>(&self, x: &mut [[f64; W]]) {
-        self.basis.add_up(-1.0, x);
+        self.basis.apply_inverse_transposed(-1.0, x);
         self.act(Action::Solve, x);
     }
 
     /// `x := F^-T x`.
     pub fn solve_transposed<const W: usize>(&self, x: &mut [[f64; W]]) {
         self.act(Action::SolveTransposed, x);
-        self.basis.hand_down(-1.0, x);
+        self.basis.apply_inverse(-1.0, x);
     }
 
     /// `x := P^-1 x`.
     pub fn solve<const W: usize>(&self, x: &mut [[f64; W]]) {
-        self.basis.add_up(-1.0, x);
+        self.basis.apply_inverse_transposed(-1.0, x);
         self.solve_blocks(x);
-        self.basis.hand_down(-1.0, x);
+        self.basis.apply_inverse(-1.0, x);
     }
 
     fn solve_blocks<const W: usize>(&self, x: &mut [[f64; W]]) {

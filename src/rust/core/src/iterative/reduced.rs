@@ -7,7 +7,7 @@ use faer::{MatMut, MatRef};
 
 use crate::error::{Error, Result};
 use crate::factor::blocks::Blocks;
-use crate::iterative::picked::Picked;
+use crate::iterative::selection::Selection;
 use crate::iterative::system::{System, Trailing};
 use crate::iterative::wide::{
     add_multiple, add_rows, add_square, times_lower, times_square, times_upper,
@@ -378,23 +378,23 @@ impl Reduced {
     /// `D'(A_tb - A_t0 V A_0b)` for up to [`WIDTH`] columns b of `[X r]` from `first` on; padded
     /// with zeros.
     pub fn border_columns(&self, first: usize) -> Vec<Row> {
-        let mut columns = self.unscaled_border(&Picked::from(first));
+        let mut columns = self.unscaled_border(&Selection::from(first));
         self.scale(&mut columns, true);
         columns
     }
 
     /// `A_tb - A_t0 V A_0b` for linear combinations b of the columns of `[X r]`.
-    pub fn unscaled_border(&self, picked: &Picked) -> Vec<Row> {
+    pub fn unscaled_border(&self, selection: &Selection) -> Vec<Row> {
         let system = &*self.system;
         let (k, width) = (system.k0, system.p + 1);
         let rows = system.border_trailing.chunks_exact(width);
-        let mut columns: Vec<Row> = rows.map(|row| picked.of(row)).collect();
+        let mut columns: Vec<Row> = rows.map(|row| selection.of(row)).collect();
         self.add_by_pieces(&mut columns, |levels, columns| {
             let mut b = vec![[0.0; WIDTH]; k];
             let mut u = b.clone();
             vectorized(|| {
                 for level in levels.clone() {
-                    self.leading_border(level, picked, &mut b);
+                    self.leading_border(level, selection, &mut b);
                     self.times_v(level, &b, &mut u);
                     self.scatter(level, -1.0, &u, columns);
                 }
@@ -405,11 +405,16 @@ impl Reduced {
 
     /// `A_0b` of one leading level.
     #[inline(always)]
-    pub fn leading_border(&self, level: usize, picked: &Picked, b: &mut [Row]) {
+    pub fn leading_border(
+        &self,
+        level: usize,
+        selection: &Selection,
+        b: &mut [Row],
+    ) {
         let (k, width) = (self.system.k0, self.system.p + 1);
         let rows = &self.system.border_leading[level * k * width..];
         for (b, row) in b.iter_mut().zip(rows.chunks_exact(width)) {
-            *b = picked.of(row);
+            *b = selection.of(row);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::iterative::border::Border;
 use crate::iterative::gradients::Solver;
-use crate::iterative::picked::Picked;
+use crate::iterative::selection::Selection;
 use crate::iterative::traces::OfTerms;
 use crate::iterative::wide::{
     add_multiple, add_square, column, times_square, Row, WIDTH,
@@ -35,13 +35,13 @@ impl Scores {
     /// The scores of the combinations with coefficients `by`.
     pub fn new(solver: &Solver, border: &Border, by: Vec<Row>) -> Self {
         let mut spherical = border.combined(&by);
-        let picked = Picked::from(by);
+        let selection = Selection::from(by);
         let mut effects = spherical.clone();
         solver.reduced.scale(&mut effects, false);
-        let leading = leading_scores(solver, &picked, &effects);
+        let leading = leading_scores(solver, &selection, &effects);
         let is_regular = divide_by_lambda(solver, &mut spherical);
         if is_regular.contains(&false) {
-            let from_residuals = residual_scores(solver, &picked, &effects);
+            let from_residuals = residual_scores(solver, &selection, &effects);
             let blocks = solver.system().trailing.iter();
             for (block, _) in blocks.zip(is_regular).filter(|(_, is)| !is) {
                 let rows = block.rows();
@@ -75,7 +75,7 @@ impl Effects {
         let u = border.combined(&by);
         let mut b = u.clone();
         solver.reduced.scale(&mut b, false);
-        let (u0, b0) = leading_effects(solver, &Picked::from(by), &b);
+        let (u0, b0) = leading_effects(solver, &Selection::from(by), &b);
         let mut found = Self {
             u: vec![Vec::new(); system.trailing.len() + 1],
             b: vec![Vec::new(); system.trailing.len() + 1],
@@ -91,7 +91,11 @@ impl Effects {
 }
 
 // `P_i (A_0c - A_0t b)` of each leading level.
-fn leading_scores(solver: &Solver, picked: &Picked, b: &[Row]) -> Vec<Row> {
+fn leading_scores(
+    solver: &Solver,
+    selection: &Selection,
+    b: &[Row],
+) -> Vec<Row> {
     let k = solver.system().k0;
     let mut scores = vec![[0.0; WIDTH]; solver.system().n_leading() * k];
     let mut rest = &mut scores[..];
@@ -108,7 +112,7 @@ fn leading_scores(solver: &Solver, picked: &Picked, b: &[Row]) -> Vec<Row> {
         vectorized(|| {
             for (level, v) in levels.zip(scores.chunks_exact_mut(k)) {
                 let both = (&mut left[..], &mut explained[..]);
-                unexplained(solver, picked, b, level, both);
+                unexplained(solver, selection, b, level, both);
                 // P_i t = t - A00_i V_i t.
                 solver.reduced.times_v(level, &left, &mut explained);
                 times_square(a00.block(level), &explained, v);
@@ -126,13 +130,13 @@ fn leading_scores(solver: &Solver, picked: &Picked, b: &[Row]) -> Vec<Row> {
 #[inline(always)]
 fn unexplained(
     solver: &Solver,
-    picked: &Picked,
+    selection: &Selection,
     b: &[Row],
     level: usize,
     (left, explained): (&mut [Row], &mut [Row]),
 ) {
     solver.reduced.gather(level, b, explained);
-    solver.reduced.leading_border(level, picked, left);
+    solver.reduced.leading_border(level, selection, left);
     for (left, explained) in left.iter_mut().zip(&*explained) {
         add_multiple(-1.0, explained, left);
     }
@@ -141,7 +145,7 @@ fn unexplained(
 // The leading term's effects, first the spherical ones.
 fn leading_effects(
     solver: &Solver,
-    picked: &Picked,
+    selection: &Selection,
     b: &[Row],
 ) -> (Vec<f64>, Vec<f64>) {
     let system = solver.system();
@@ -153,7 +157,7 @@ fn leading_effects(
     let mut effects = Vec::with_capacity(k * system.n_leading());
     for level in 0..system.n_leading() {
         let both = (&mut left[..], &mut explained[..]);
-        unexplained(solver, picked, b, level, both);
+        unexplained(solver, selection, b, level, both);
         let mut u: Vec<[f64; 1]> = left.iter().map(|row| [row[0]]).collect();
         solver.reduced.solve_leading(level, &mut u);
         let u = u.as_flattened_mut();
@@ -205,8 +209,12 @@ fn is_singular(lambda: &[f64]) -> bool {
 }
 
 // `Z_t'V_0^-1 c - K b`, which needs no division by Lambda.
-fn residual_scores(solver: &Solver, picked: &Picked, b: &[Row]) -> Vec<Row> {
-    let mut left = solver.reduced.unscaled_border(picked);
+fn residual_scores(
+    solver: &Solver,
+    selection: &Selection,
+    b: &[Row],
+) -> Vec<Row> {
+    let mut left = solver.reduced.unscaled_border(selection);
     let mut explained = b.to_vec();
     solver.reduced.times_k(b, &mut explained);
     for (left, explained) in left.iter_mut().zip(&explained) {

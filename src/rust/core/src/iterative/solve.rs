@@ -195,8 +195,8 @@ fn solve_near<const W: usize>(
     let Some(start) = start else {
         return solver.solve(right, tolerance).x;
     };
-    let left = solver.left(start, right);
-    let mut x = solver.solve(&left, tolerance).x;
+    let residual = solver.residual(start, right);
+    let mut x = solver.solve(&residual, tolerance).x;
     add_rows(start, &mut x);
     x
 }

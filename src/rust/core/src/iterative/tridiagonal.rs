@@ -33,13 +33,13 @@ pub fn moments(alpha: &[f64], beta: &[f64]) -> Moments {
     };
     let diagonal: Vec<f64> =
         (0..n).map(|j| 1.0 / alpha[j] + before(j)).collect();
-    let beside: Vec<f64> =
+    let off_diagonal: Vec<f64> =
         (0..n).map(|j| beta[j].max(0.0).sqrt() / alpha[j]).collect();
     let first = diagonal[0] - 1.0;
     Moments {
         first,
-        second: first * first + beside[0] * beside[0],
-        log: log_at_first(diagonal, beside),
+        second: first * first + off_diagonal[0] * off_diagonal[0],
+        log: log_at_first(diagonal, off_diagonal),
     }
 }
 

@@ -4,14 +4,17 @@
 use crate::derivatives::OmegaDerivatives;
 use crate::factor::held_column::HeldColumn;
 use crate::lmm::engine::Engine;
-use crate::lmm::fixed_levels::Alone;
+use crate::lmm::fixed_levels::RandomPart;
 use crate::lmm::{LinearMixedModel, Memory, Reached};
 
 impl LinearMixedModel {
     /// Copies the model, with working memory of its own.
     pub fn fork(&self) -> Self {
-        let alone = self.alone.as_ref().map(|alone| alone.engine.clone());
-        self.with_engines(self.engine.clone(), alone)
+        let random_part = self
+            .random_part
+            .as_ref()
+            .map(|random_part| random_part.engine.clone());
+        self.with_engines(self.engine.clone(), random_part)
     }
 
     /// The model of `y - x_j b` without the column `x_j`, whose coefficient b is fixed; `self` must
@@ -20,11 +23,11 @@ impl LinearMixedModel {
     /// elimination would cancel.
     pub fn without_column(&self, held: HeldColumn) -> Option<Self> {
         let engine = self.engine.without_column(held)?;
-        let alone = match &self.alone {
-            Some(alone) => Some(alone.engine.without_column(held)?),
+        let random_part = match &self.random_part {
+            Some(random_part) => Some(random_part.engine.without_column(held)?),
             None => None,
         };
-        let mut model = self.with_engines(engine, alone);
+        let mut model = self.with_engines(engine, random_part);
         model.likelihood.p -= 1;
         model.redundant = None;
         Some(model)
@@ -36,14 +39,18 @@ impl LinearMixedModel {
         !self.is_iterative() && !self.has_large_factor()
     }
 
-    fn with_engines(&self, engine: Engine, alone: Option<Engine>) -> Self {
+    fn with_engines(
+        &self,
+        engine: Engine,
+        random_part: Option<Engine>,
+    ) -> Self {
         let covs = engine.covs();
-        let of_old = self.alone.as_deref().zip(alone);
-        let with_engine = |(old, engine): (&Alone, Engine)| {
+        let of_old = self.random_part.as_deref().zip(random_part);
+        let with_engine = |(old, engine): (&RandomPart, Engine)| {
             Box::new(old.with_engine(engine, covs))
         };
         Self {
-            alone: of_old.map(with_engine),
+            random_part: of_old.map(with_engine),
             noise: None,
             likelihood: self.likelihood,
             scales: self.scales.clone(),

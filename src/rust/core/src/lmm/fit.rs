@@ -24,7 +24,7 @@ impl LinearMixedModel {
         observe: &mut Observer,
     ) -> Result<OptSummary> {
         self.without_effects = None;
-        self.search_by(FEWEST);
+        self.set_search_probes(FEWEST);
         let mut start = start.to_vec();
         self.hold_redundant(&mut start);
         // A start chosen by the user is respected: no other start is tried.
@@ -66,12 +66,16 @@ impl LinearMixedModel {
             let theta = &parameters[..n];
             observe(count, value, theta)
         };
-        let elsewhere = is_default && settings.optimizer == NEWTON;
+        let from_other_starts = is_default && settings.optimizer == NEWTON;
         if search.model().is_iterative() {
-            return search.with_more_probes(&settings, elsewhere, &mut see);
+            return search.with_more_probes(
+                &settings,
+                from_other_starts,
+                &mut see,
+            );
         }
         let mut summary = at.minimize(&settings, &mut search, &mut see)?;
-        if elsewhere && !search.is_well_determined(&summary) {
+        if from_other_starts && !search.is_well_determined(&summary) {
             search.keep_minimum(&summary);
             summary = search.or_from_elsewhere(summary, &settings, observe);
             summary =

@@ -15,14 +15,14 @@ use crate::lmm::matrix_free::Parts;
 
 /// The model of the random effects without the fixed factors, for the log-determinant of ML.
 #[derive(Debug)]
-pub(super) struct Alone {
+pub(super) struct RandomPart {
     pub engine: Engine,
     /// The random terms, by their position in the whole model.
     terms: Vec<usize>,
     /// Traces in the gradient of the log-determinant of the random effects alone.
-    pub own: OmegaDerivatives,
+    pub random_omega: OmegaDerivatives,
     /// Traces in the gradient of the log-determinant of the whole system.
-    all: OmegaDerivatives,
+    whole_omega: OmegaDerivatives,
 }
 
 /// The number of coefficients of the fixed factors: for each level, the columns that are not zero
@@ -47,12 +47,12 @@ pub(super) fn log_det_of_scale(coefficients: usize) -> f64 {
     2.0 * coefficients as f64 * UNPENALIZED.ln()
 }
 
-impl Alone {
+impl RandomPart {
     /// The random effects of `terms` with their engine, in a model whose covariances are `covs`.
     pub fn new(engine: Engine, terms: Vec<usize>, covs: &[RelCov]) -> Self {
         Self {
-            own: OmegaDerivatives::new(engine.covs()),
-            all: OmegaDerivatives::new(covs),
+            random_omega: OmegaDerivatives::new(engine.covs()),
+            whole_omega: OmegaDerivatives::new(covs),
             engine,
             terms,
         }
@@ -84,14 +84,16 @@ impl Alone {
             precision: 0.0,
             ..profile
         };
-        self.engine.slopes(traces_only, &mut self.own);
-        whole.slopes(traces_only, &mut self.all);
+        self.engine.slopes(traces_only, &mut self.random_omega);
+        whole.slopes(traces_only, &mut self.whole_omega);
         whole.slopes(profile, omega);
-        for (own, &term) in self.own.g().iter().zip(&self.terms) {
-            let all = &self.all.g()[term];
+        for (random_omega, &term) in
+            self.random_omega.g().iter().zip(&self.terms)
+        {
+            let all = &self.whole_omega.g()[term];
             let g = omega.g_mut()[term].iter_mut();
-            for ((g, own), all) in g.zip(own).zip(all) {
-                *g += own - all;
+            for ((g, random_omega), all) in g.zip(random_omega).zip(all) {
+                *g += random_omega - all;
             }
         }
     }
@@ -107,8 +109,8 @@ impl Alone {
     ) {
         whole.hessian(profile, kind, omega);
         if kind == HessianKind::Exact {
-            self.engine.hessian(profile, kind, &mut self.own);
-            omega.replace_expected(&self.own);
+            self.engine.hessian(profile, kind, &mut self.random_omega);
+            omega.replace_expected(&self.random_omega);
         }
     }
 }

@@ -77,12 +77,12 @@ impl MatrixFree {
             at: None,
             covs,
         };
-        model.report(FEWEST);
+        model.prepare_report(FEWEST);
         Ok(model)
     }
 
     /// Prepares for a search with `count` probe vectors.
-    pub fn search(&mut self, count: usize) {
+    pub fn prepare_search(&mut self, count: usize) {
         self.probes.count = count;
         self.probes.closely = false;
         self.tolerance = SEARCH_SOLVE;
@@ -90,7 +90,7 @@ impl MatrixFree {
     }
 
     /// Prepares for accurate values that are reported, with at least `count` probe vectors.
-    pub fn report(&mut self, count: usize) {
+    pub fn prepare_report(&mut self, count: usize) {
         self.probes.count = count.max(REPORTED);
         self.probes.closely = true;
         self.tolerance = EXACT_SOLVE;

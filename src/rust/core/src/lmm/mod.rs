@@ -63,7 +63,9 @@ use crate::factor::sums_of_rows::Centre;
 use crate::iterative::Noise;
 use crate::lmm::domain::Domain;
 use crate::lmm::engine::Engine;
-use crate::lmm::fixed_levels::{count_coefficients, log_det_of_scale, Alone};
+use crate::lmm::fixed_levels::{
+    count_coefficients, log_det_of_scale, RandomPart,
+};
 use crate::lmm::likelihood::Likelihood;
 use crate::lmm::matrix_free::Parts;
 
@@ -85,7 +87,7 @@ pub struct LinearMixedModel {
     engine: Engine,
     /// The model of the random effects alone, if fixed factors are among the terms of `engine` and
     /// the criterion is ML.
-    alone: Option<Box<Alone>>,
+    random_part: Option<Box<RandomPart>>,
     likelihood: Likelihood,
     /// Weighted root mean square of each column of Z, per term.
     scales: Vec<Vec<f64>>,
@@ -172,8 +174,9 @@ impl LinearMixedModel {
         if let Some((others, terms)) = others {
             let engine =
                 Self::by(kind, room, &others, criterion, sigma)?.engine;
-            let alone = Alone::new(engine, terms, model.engine.covs());
-            model.alone = Some(Box::new(alone));
+            let random_part =
+                RandomPart::new(engine, terms, model.engine.covs());
+            model.random_part = Some(Box::new(random_part));
         }
         Ok(model)
     }
@@ -209,8 +212,9 @@ impl LinearMixedModel {
             let by = (kind, room);
             let engine =
                 Self::from_sums(by, &sums, of_random, criterion, sigma)?.engine;
-            let alone = Alone::new(engine, random, model.engine.covs());
-            model.alone = Some(Box::new(alone));
+            let random_part =
+                RandomPart::new(engine, random, model.engine.covs());
+            model.random_part = Some(Box::new(random_part));
         }
         Ok(model)
     }
@@ -233,7 +237,7 @@ impl LinearMixedModel {
             },
             engine,
             likelihood,
-            alone: None,
+            random_part: None,
             scales,
             redundant: None,
             without_effects: None,
@@ -244,8 +248,8 @@ impl LinearMixedModel {
     // The terms of the criterion at the current theta.
     fn parts(&self) -> Parts {
         let whole = self.engine.parts();
-        match &self.alone {
-            Some(alone) => alone.parts(whole),
+        match &self.random_part {
+            Some(random_part) => random_part.parts(whole),
             None => Parts {
                 log_det_re: whole.log_det_re
                     - log_det_of_scale(self.likelihood.coefficients),

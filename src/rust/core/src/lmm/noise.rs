@@ -33,24 +33,25 @@ impl LinearMixedModel {
     }
 
     // Prepares for a search with this number of probe vectors.
-    pub(super) fn search_by(&mut self, probes: usize) {
+    pub(super) fn set_search_probes(&mut self, probes: usize) {
         for iterative in self.iterative_mut() {
-            iterative.search(probes);
+            iterative.prepare_search(probes);
         }
     }
 
     // Prepares for accurate values that are reported, with at least as many probe vectors as the
     // search.
-    fn report(&mut self) {
+    fn prepare_report(&mut self) {
         for iterative in self.iterative_mut() {
-            iterative.report(iterative.count());
+            iterative.prepare_report(iterative.count());
         }
     }
 
     // The iterative engines, mutably; their results at the current theta become invalid.
     fn iterative_mut(&mut self) -> impl Iterator<Item = &mut MatrixFree> {
-        let alone = self.alone.as_mut();
-        let engines = [Some(&mut self.engine), alone.map(|a| &mut a.engine)];
+        let random_part = self.random_part.as_mut();
+        let engines =
+            [Some(&mut self.engine), random_part.map(|a| &mut a.engine)];
         let engines = engines.into_iter().flatten();
         let found: Vec<_> =
             engines.filter_map(Engine::as_iterative_mut).collect();
@@ -63,17 +64,19 @@ impl LinearMixedModel {
     // The deviation of each probe vector's gradient in theta from the mean, at the current theta;
     // `None` with the exact engine.
     fn gradient_deviations(&mut self) -> Option<Vec<Vec<f64>>> {
-        let (engine, omega) = match &mut self.alone {
-            Some(alone) => (&alone.engine, &mut alone.own),
+        let (engine, omega) = match &mut self.random_part {
+            Some(random_part) => {
+                (&random_part.engine, &mut random_part.random_omega)
+            }
             None => (&self.engine, &mut self.memory.omega),
         };
         Some(engine.as_iterative()?.gradient_deviations(omega))
     }
 
     // The iterative engine whose log-determinant is in the criterion.
-    fn told(&self) -> Option<&MatrixFree> {
-        match &self.alone {
-            Some(alone) => alone.engine.as_iterative(),
+    fn stochastic_engine(&self) -> Option<&MatrixFree> {
+        match &self.random_part {
+            Some(random_part) => random_part.engine.as_iterative(),
             None => self.engine.as_iterative(),
         }
     }
@@ -109,7 +112,7 @@ fn squares_along(direction: &[f64], vectors: &[Vec<f64>]) -> f64 {
 }
 
 impl Search<'_> {
-    /// Searches from the start with few probe vectors (and, if `elsewhere`, from other
+    /// Searches from the start with few probe vectors (and, if `from_other_starts`, from other
     /// correlations), then with more probe vectors from the end of that search.
     ///
     /// # Errors
@@ -117,13 +120,13 @@ impl Search<'_> {
     pub(super) fn with_more_probes(
         &mut self,
         settings: &Settings,
-        elsewhere: bool,
+        from_other_starts: bool,
         observe: &mut Observer,
     ) -> Result<OptSummary> {
         let mut probes = FEWEST;
         let at = self.at.clone();
         let mut found = at.minimize(settings, self, observe)?;
-        if elsewhere && !self.is_well_determined(&found) {
+        if from_other_starts && !self.is_well_determined(&found) {
             self.keep_minimum(&found);
             found = self.or_from_elsewhere(found, settings, observe);
             // With more probe vectors the minima move.
@@ -136,7 +139,7 @@ impl Search<'_> {
                 break;
             }
             probes = MOST.min(4 * probes);
-            self.model_mut().search_by(probes);
+            self.model_mut().set_search_probes(probes);
             let spent = found.log.len();
             let mut left = settings.clone();
             if left.max_eval > 0 {
@@ -149,7 +152,7 @@ impl Search<'_> {
             let next = at.minimize(&left, self, &mut see)?;
             found = found.followed_by(next);
         }
-        self.model_mut().report();
+        self.model_mut().prepare_report();
         let best = self.at.from_theta(&found.best);
         found.best_value = self.value(&best)?;
         Ok(found)
@@ -179,12 +182,12 @@ impl Search<'_> {
             scale(&units, &mut of_coordinates, &mut []);
             deviations.push(of_coordinates);
         }
-        let told = self.model().told()?;
+        let engine = self.model().stochastic_engine()?;
         Some(Noise {
             excess: excess(n, &hessian, &deviations),
-            loglik_se: told.here().log_det_re().std_error / 2.0,
-            probes: told.count(),
-            iterations: told.here().iterations(),
+            loglik_se: engine.here().log_det_re().std_error / 2.0,
+            probes: engine.count(),
+            iterations: engine.here().iterations(),
         })
     }
 }

@@ -43,8 +43,9 @@ impl LinearMixedModel {
     fn spread(&self, term: usize, column: usize) -> Option<f64> {
         let factor = &self.engine.as_exact().ok()?.factor;
         let is_small = |left: &f64| (LOST_SPREAD..SMALL_SPREAD).contains(left);
-        let left = left_of_mean(factor, term, column).filter(is_small);
-        let left = left.or_else(|| left_of_means(factor, term, column));
+        let left = share_beyond_mean(factor, term, column).filter(is_small);
+        let left =
+            left.or_else(|| share_beyond_level_means(factor, term, column));
         left.filter(is_small).map(f64::sqrt)
     }
 
@@ -184,7 +185,11 @@ impl LinearMixedModel {
 }
 
 // The share of a column of Z's sum of squares that is orthogonal to a constant, over all levels.
-fn left_of_mean(factor: &Factor, term: usize, column: usize) -> Option<f64> {
+fn share_beyond_mean(
+    factor: &Factor,
+    term: usize,
+    column: usize,
+) -> Option<f64> {
     let whole = factor.border.first_square();
     let (mut sum, mut square_sum) = (0.0, 0.0);
     if whole <= 0.0 {
@@ -199,7 +204,11 @@ fn left_of_mean(factor: &Factor, term: usize, column: usize) -> Option<f64> {
 
 // The share of a column of Z's sum of squares that is orthogonal to the indicators of the levels,
 // averaged over the levels, if X has such indicator columns.
-fn left_of_means(factor: &Factor, term: usize, column: usize) -> Option<f64> {
+fn share_beyond_level_means(
+    factor: &Factor,
+    term: usize,
+    column: usize,
+) -> Option<f64> {
     let p = factor.p();
     if factor.level_count(term) > p {
         return None;

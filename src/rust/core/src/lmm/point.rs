@@ -71,8 +71,8 @@ impl LinearMixedModel {
             covs.iter().try_for_each(|cov| cov.validate(theta))?;
             self.memory.reached = Reached::Nothing;
             self.engine.update(theta)?;
-            if let Some(alone) = &mut self.alone {
-                alone.engine.update(theta)?;
+            if let Some(random_part) = &mut self.random_part {
+                random_part.engine.update(theta)?;
             }
             self.memory.reached = Reached::Factor;
         }
@@ -206,7 +206,7 @@ impl<'a> Point<'a> {
     pub(super) fn slopes_of(self, profile: Profile) -> Slopes<'a> {
         let LinearMixedModel {
             engine,
-            alone,
+            random_part,
             memory,
             ..
         } = &mut *self.model;
@@ -217,8 +217,10 @@ impl<'a> Point<'a> {
             }
         };
         if !is_known {
-            match alone {
-                Some(alone) => alone.slopes(engine, profile, &mut memory.omega),
+            match random_part {
+                Some(random_part) => {
+                    random_part.slopes(engine, profile, &mut memory.omega)
+                }
                 None => engine.slopes(profile, &mut memory.omega),
             }
             memory.reached = Reached::Slopes(profile);
@@ -258,15 +260,17 @@ impl<'a> Slopes<'a> {
     pub fn hessian(self, kind: HessianKind) -> Hessian<'a> {
         let LinearMixedModel {
             engine,
-            alone,
+            random_part,
             memory,
             ..
         } = &mut *self.point.model;
         let reached = Reached::Hessian(self.profile, kind);
         if memory.reached != reached {
             let omega = &mut memory.omega;
-            match alone {
-                Some(alone) => alone.hessian(engine, self.profile, kind, omega),
+            match random_part {
+                Some(random_part) => {
+                    random_part.hessian(engine, self.profile, kind, omega)
+                }
                 None => engine.hessian(self.profile, kind, omega),
             }
             memory.reached = reached;

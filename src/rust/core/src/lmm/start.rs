@@ -55,7 +55,7 @@ impl LinearMixedModel {
         let engine = Engine::iterative(&sums, factor.covs().to_vec()).ok()?;
         let mut model = Self::of_engine(engine, self.likelihood).ok()?;
         model.domain.clone_from(&self.domain);
-        model.search_by(FEWEST);
+        model.set_search_probes(FEWEST);
         let mut search = Search::new(&mut model, start).ok()?;
         let at = search.at.clone();
         let see = &mut |count: usize, value: f64, theta: &[f64]| {

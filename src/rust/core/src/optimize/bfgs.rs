@@ -53,12 +53,12 @@ pub(crate) fn minimize(
         value,
         gradient: vec![0.0; start.len()],
         next: vec![0.0; start.len()],
-        guess: inverse.clone(),
+        initial_inverse: inverse.clone(),
         inverse,
     };
     search.record(value, start);
     search.objective.gradient(&mut search.gradient)?;
-    search.measure();
+    search.recompute_inverse();
     let status = search.run(tolerance);
     Ok(search.finish(status))
 }
@@ -75,7 +75,7 @@ struct Search<'a, 'b> {
     value: f64,
     gradient: Vec<f64>,
     next: Vec<f64>,
-    guess: Vec<f64>,
+    initial_inverse: Vec<f64>,
     inverse: Vec<f64>,
 }
 
@@ -102,7 +102,7 @@ impl Search<'_, '_> {
             } else {
                 // The updated inverse Hessian may be a bad approximation: reset it to the initial
                 // one and retry.
-                self.inverse.clone_from(&self.guess);
+                self.inverse.clone_from(&self.initial_inverse);
                 is_fresh = true;
             }
         }
@@ -123,8 +123,8 @@ impl Search<'_, '_> {
         // After a long step the curvature may differ from its mean along the step, which is all
         // that the BFGS update has.
         let is_far = -0.5 * slope > FAR_GAIN;
-        if !(is_far && self.measure()) {
-            self.learn(&s, &y);
+        if !(is_far && self.recompute_inverse()) {
+            self.update_inverse(&s, &y);
         }
         std::mem::swap(&mut self.gradient, &mut self.next);
         self.value = reached;
@@ -138,7 +138,7 @@ impl Search<'_, '_> {
 
     // Replaces the inverse Hessian by the one that the objective computes at its last point, if
     // any.
-    fn measure(&mut self) -> bool {
+    fn recompute_inverse(&mut self) -> bool {
         let Some(inverse) = self.objective.metric() else {
             return false;
         };
@@ -207,7 +207,7 @@ impl Search<'_, '_> {
     }
 
     // The BFGS update of the inverse Hessian for a step s with the change of gradient y.
-    fn learn(&mut self, s: &[f64], y: &[f64]) {
+    fn update_inverse(&mut self, s: &[f64], y: &[f64]) {
         let n = s.len();
         let sy = small::dot(s, y);
         if sy <= LEAST_COSINE * self.scaled_lengths(s, y) {
@@ -232,7 +232,7 @@ impl Search<'_, '_> {
     // `|s| |y|` in the metric of the diagonal of the initial inverse Hessian, as the parameters may
     // have very different scales.
     fn scaled_lengths(&self, s: &[f64], y: &[f64]) -> f64 {
-        let units = self.guess.iter().step_by(s.len() + 1);
+        let units = self.initial_inverse.iter().step_by(s.len() + 1);
         let mut step = 0.0;
         let mut change = 0.0;
         for ((s, y), unit) in s.iter().zip(y).zip(units) {

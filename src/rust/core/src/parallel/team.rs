@@ -38,7 +38,7 @@ where
         queue.next()
     };
     let work = || {
-        let _alone = Alone::new();
+        let _alone = SingleThread::new();
         while let Some(job) = next() {
             run(job);
         }
@@ -52,11 +52,11 @@ where
 }
 
 /// Restricts computations of this thread to one thread, until it is dropped.
-struct Alone {
+struct SingleThread {
     before: usize,
 }
 
-impl Alone {
+impl SingleThread {
     fn new() -> Self {
         Self {
             before: THREADS.replace(1),
@@ -64,7 +64,7 @@ impl Alone {
     }
 }
 
-impl Drop for Alone {
+impl Drop for SingleThread {
     fn drop(&mut self) {
         THREADS.set(self.before);
     }

@@ -200,7 +200,7 @@ impl Pirls {
         for u in self.u.iter_mut() {
             u.fill(0.0);
         }
-        self.level();
+        self.remove_tilt();
     }
 
     /// The current modes, to be restored later.
@@ -295,7 +295,7 @@ impl Pirls {
     }
 
     /// Removes the linear term, so that PIRLS minimises the penalized deviance.
-    pub(crate) fn level(&mut self) {
+    pub(crate) fn remove_tilt(&mut self) {
         self.tilt.iter_mut().for_each(Vec::clear);
         self.tilt_of_rows.clear();
     }

@@ -15,13 +15,13 @@ use crate::kernels::small;
 /// The three sums over the levels of a term, `k x k`, column by column; elements are numbers, or
 /// blocks of eight.
 #[derive(Debug, Clone, Default)]
-pub struct Ways<T> {
+pub struct ScaledSums<T> {
     /// Sums of `D'WD`.
-    pub both: Vec<T>,
+    pub dwd: Vec<T>,
     /// Sums of `WD`, used only with weak directions.
-    pub one: Vec<T>,
+    pub wd: Vec<T>,
     /// Sums of W, used only with weak directions.
-    pub none: Vec<T>,
+    pub w: Vec<T>,
 }
 
 /// The combination of the three sums of a term.
@@ -34,23 +34,23 @@ pub struct Division {
     weak: Option<Vec<f64>>,
 }
 
-impl<T: Copy> Ways<T> {
+impl<T: Copy> ScaledSums<T> {
     /// Three matrices filled with `zero`.
     pub fn of(zero: T, k: usize) -> Self {
         let zeros = vec![zero; k * k];
         Self {
-            both: zeros.clone(),
-            one: zeros.clone(),
-            none: zeros,
+            dwd: zeros.clone(),
+            wd: zeros.clone(),
+            w: zeros,
         }
     }
 }
 
 impl Division {
-    /// The combination for this Lambda; `told` is `I - P^-1` summed over the levels, with P the
+    /// The combination for this Lambda; `information` is `I - P^-1` summed over the levels, with P the
     /// diagonal blocks of S: the information of the data relative to unit prior variances.
     /// Directions with at most `least` are weak.
-    pub fn new(lambda: &[f64], told: &[f64], least: f64) -> Self {
+    pub fn new(lambda: &[f64], information: &[f64], least: f64) -> Self {
         let k = lambda.len().isqrt();
         let upper = transposed(k, lambda);
         let mut eigen = Eigen::new(k);
@@ -63,7 +63,7 @@ impl Division {
             let mut q = r.to_vec();
             small::lambda_in_place(k, lambda, &mut q);
             let square = small::dot(&q, &q);
-            if is_known && form(told, r, r) > least && square > 0.0 {
+            if is_known && form(information, r, r) > least && square > 0.0 {
                 add_outer(1.0 / square, &q, r, &mut inverse);
                 add_outer(-1.0 / square, &q, &q, &mut weak);
             } else {
@@ -83,12 +83,12 @@ impl Division {
     }
 
     /// The sum of W.
-    pub fn whole(&self, sums: &Ways<f64>) -> Vec<f64> {
+    pub fn whole(&self, sums: &ScaledSums<f64>) -> Vec<f64> {
         let k = self.k;
         let inverse = &self.inverse;
         let mut whole = small::product_transposed(
             k,
-            &small::product(k, inverse, &sums.both),
+            &small::product(k, inverse, &sums.dwd),
             inverse,
         );
         let Some(weak) = &self.weak else {
@@ -96,11 +96,10 @@ impl Division {
         };
         let mixed = small::product_transposed(
             k,
-            &small::product(k, weak, &sums.one),
+            &small::product(k, weak, &sums.wd),
             inverse,
         );
-        let alone =
-            small::product(k, &small::product(k, weak, &sums.none), weak);
+        let alone = small::product(k, &small::product(k, weak, &sums.w), weak);
         for j in 0..k {
             for i in 0..k {
                 whole[j * k + i] +=

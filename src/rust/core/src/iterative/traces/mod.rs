@@ -29,7 +29,7 @@ use crate::kernels::small;
 use crate::tolerances::{WEAK_DIRECTION, WEAK_NESTED};
 
 pub(super) use division::form;
-use division::{Division, Ways};
+use division::{Division, ScaledSums};
 use leading::Leading;
 pub(super) use levels::{add_form, for_each_coupled};
 use undivided::Undivided;
@@ -53,7 +53,7 @@ struct Sums<T> {
     /// The sum of W of the leading term.
     leading: Vec<T>,
     /// The sums of each trailing term.
-    trailing: Vec<Ways<T>>,
+    trailing: Vec<ScaledSums<T>>,
 }
 
 /// The accumulation of all sums.
@@ -68,7 +68,7 @@ pub struct Tally<'a> {
 
 impl<T: Copy> Sums<T> {
     fn of(zero: T, system: &System) -> Self {
-        let of = |block: &Trailing| Ways::of(zero, block.k);
+        let of = |block: &Trailing| ScaledSums::of(zero, block.k);
         Self {
             leading: vec![zero; system.k0 * system.k0],
             trailing: system.trailing.iter().map(of).collect(),
@@ -79,10 +79,10 @@ impl<T: Copy> Sums<T> {
 impl Sums<Row> {
     // The sums of one of the eight vectors.
     fn column(&self, c: usize) -> Sums<f64> {
-        let of = |ways: &Ways<Row>| Ways {
-            both: column(&ways.both, c),
-            one: column(&ways.one, c),
-            none: column(&ways.none, c),
+        let of = |scaled: &ScaledSums<Row>| ScaledSums {
+            dwd: column(&scaled.dwd, c),
+            wd: column(&scaled.wd, c),
+            w: column(&scaled.w, c),
         };
         Sums {
             leading: column(&self.leading, c),
@@ -104,11 +104,11 @@ impl<'a> Tally<'a> {
         };
         let mut divisions = Vec::new();
         for (t, block) in system.trailing.iter().enumerate() {
-            let told = &mut exact.trailing[t].both;
-            add_diagonal_blocks(solver, t, told);
+            let information = &mut exact.trailing[t].dwd;
+            add_diagonal_blocks(solver, t, information);
             let lambda = &solver.reduced.lambdas[t];
             let least = share * block.n_levels as f64;
-            divisions.push(Division::new(lambda, told, least));
+            divisions.push(Division::new(lambda, information, least));
         }
         let undivided = Undivided::new(solver, &divisions, &mut exact.trailing);
         let mut tally = Self {
@@ -175,8 +175,9 @@ impl<'a> Tally<'a> {
         let mut whole = vec![Vec::new(); system.trailing.len() + 1];
         whole[system.leading] = sums.leading;
         let of_terms = self.divisions.iter().zip(&sums.trailing);
-        for (block, (division, ways)) in system.trailing.iter().zip(of_terms) {
-            whole[block.term] = division.whole(ways);
+        for (block, (division, scaled)) in system.trailing.iter().zip(of_terms)
+        {
+            whole[block.term] = division.whole(scaled);
         }
         whole
     }
@@ -203,8 +204,8 @@ impl<'a> Tally<'a> {
     fn subtract_first_order(&self, found: Vectors, sides: &mut Sums<Row>) {
         let basis = &self.solver.preconditioner.basis;
         let (mut x1, mut x0) = (found.first, found.start);
-        basis.hand_down(1.0, &mut x1);
-        basis.hand_down(1.0, &mut x0);
+        basis.apply_inverse(1.0, &mut x1);
+        basis.apply_inverse(1.0, &mut x0);
         self.subtract_products(&x1, &x0, sides);
         self.subtract_containing(&x1, &x0, sides);
         let reduced = &self.solver.reduced;
@@ -223,7 +224,7 @@ impl<'a> Tally<'a> {
         let system = self.solver.system();
         let basis = &self.solver.preconditioner.basis;
         for (row, around, weight) in basis.members() {
-            let own = &mut sides.trailing[system.block_of_row(row)].both[0];
+            let own = &mut sides.trailing[system.block_of_row(row)].dwd[0];
             let both = (&x1[around], &x0[around]);
             (0..WIDTH).for_each(|c| {
                 own[c] -= weight * weight * both.0[c] * both.1[c]
@@ -234,12 +235,12 @@ impl<'a> Tally<'a> {
     // Subtracts symmetric products of the levels of each term from the sums of `D'WD`.
     fn subtract_products(&self, x: &[Row], x0: &[Row], sides: &mut Sums<Row>) {
         let blocks = self.solver.system().trailing.iter();
-        for (block, ways) in blocks.zip(&mut sides.trailing) {
+        for (block, scaled) in blocks.zip(&mut sides.trailing) {
             let x = x[block.rows()].chunks_exact(block.k);
             let levels = x.zip(x0[block.rows()].chunks_exact(block.k));
             vectorized(|| {
                 levels.for_each(|(x, x0)| {
-                    add_symmetric(-1.0, x, x0, &mut ways.both)
+                    add_symmetric(-1.0, x, x0, &mut scaled.dwd)
                 })
             });
         }

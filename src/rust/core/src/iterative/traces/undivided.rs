@@ -9,7 +9,7 @@
 //! zero are omitted. Where levels are nested P has further elements, so that no moments are used;
 //! all terms have one effect per level there, for which `WD` is not needed.
 
-use super::division::{Division, Ways};
+use super::division::{Division, ScaledSums};
 use super::vectors::Vectors;
 use crate::factor::blocks::Blocks;
 use crate::iterative::gradients::Solver;
@@ -42,7 +42,7 @@ impl<'a> Undivided<'a> {
     pub fn new(
         solver: &'a Solver,
         divisions: &[Division],
-        sums: &mut [Ways<f64>],
+        sums: &mut [ScaledSums<f64>],
     ) -> Self {
         let mut undivided = Self {
             solver,
@@ -68,7 +68,7 @@ impl<'a> Undivided<'a> {
         &self,
         found: &Vectors,
         scaled: (&[Row], &[Row]),
-        sides: &mut [Ways<Row>],
+        sides: &mut [ScaledSums<Row>],
     ) {
         if self.terms.is_empty() {
             return;
@@ -106,25 +106,25 @@ impl<'a> Undivided<'a> {
 
 impl Level<'_> {
     #[inline(always)]
-    fn add(&self, sums: &mut Ways<Row>) {
+    fn add(&self, sums: &mut ScaledSums<Row>) {
         let k = self.x0.len();
         for j in 0..k {
             for i in 0..k {
-                let one = &mut sums.one[j * k + i];
+                let wd = &mut sums.wd[j * k + i];
                 for c in 0..WIDTH {
                     let y = self.change[i][c] + self.first[i][c];
-                    one[c] += y * self.x0[j][c];
+                    wd[c] += y * self.x0[j][c];
                 }
             }
         }
-        add_symmetric(-1.0, self.change, self.start, &mut sums.none);
-        add_symmetric(-1.0, self.first, self.own, &mut sums.none);
+        add_symmetric(-1.0, self.change, self.start, &mut sums.w);
+        add_symmetric(-1.0, self.first, self.own, &mut sums.w);
         for j in 0..k {
             for i in 0..k {
-                let none = &mut sums.none[j * k + i];
+                let w = &mut sums.w[j * k + i];
                 for c in 0..WIDTH {
                     let left = self.start[i][c] - self.own[i][c];
-                    none[c] -= left * (self.start[j][c] - self.own[j][c]);
+                    w[c] -= left * (self.start[j][c] - self.own[j][c]);
                 }
             }
         }
@@ -138,7 +138,7 @@ fn add_blocks(
     t: usize,
     mut k_ll: Blocks,
     is_nested: bool,
-    sums: &mut Ways<f64>,
+    sums: &mut ScaledSums<f64>,
 ) -> Blocks {
     let lambda = &solver.reduced.lambdas[t];
     let k = lambda.len().isqrt();
@@ -146,7 +146,7 @@ fn add_blocks(
     let mut known = vec![0.0; k * k];
     let mut explained = vec![0.0; k * k];
     for (level, block) in k_ll.iter_mut().enumerate() {
-        small::axpy(1.0, block, &mut sums.none);
+        small::axpy(1.0, block, &mut sums.w);
         if is_nested {
             block.fill(0.0);
             continue;
@@ -156,8 +156,8 @@ fn add_blocks(
         let inverse = small::symmetric_inverse(k, l);
         small::multiply(k, &kd, &inverse, &mut known);
         small::multiply_transposed(k, &known, &kd, &mut explained);
-        small::axpy(1.0, &known, &mut sums.one);
-        small::axpy(-1.0, &explained, &mut sums.none);
+        small::axpy(1.0, &known, &mut sums.wd);
+        small::axpy(-1.0, &explained, &mut sums.w);
         block.copy_from_slice(&kd);
     }
     k_ll

@@ -46,7 +46,7 @@ impl GeneralizedLinearMixedModel {
 
     /// The fit, or the best one from random starts, which end when the expected probability of an
     /// undiscovered optimum is small.
-    pub(super) fn or_at_random(
+    pub(super) fn or_from_random_starts(
         &mut self,
         fit: &FitSettings,
         start: &[f64],

@@ -14,19 +14,19 @@ use crate::factor::{Factor, Solution};
 
 /// The random effects without the fixed factors.
 #[derive(Debug, Clone)]
-pub(super) struct Alone {
+pub(super) struct RandomPart {
     factor: Factor,
     rhs: Vectors,
     rows: Rows,
     /// The random terms, by their index in the model.
     terms: Vec<usize>,
     /// The index of each row among the rows of the model.
-    from: Vec<usize>,
+    model_rows: Vec<usize>,
     weights: Vec<f64>,
     is_factored: bool,
 }
 
-impl Alone {
+impl RandomPart {
     /// The random effects of a design; `rows` has the order of the model's rows. `None` without a
     /// fixed factor.
     ///
@@ -53,7 +53,7 @@ impl Alone {
         }
         Ok(Some(Self {
             rhs: Vectors::zeros(&factor, 1),
-            from: own.order.iter().map(|&i| place[i as usize]).collect(),
+            model_rows: own.order.iter().map(|&i| place[i as usize]).collect(),
             weights: vec![0.0; rows.n()],
             is_factored: false,
             rows: own,
@@ -70,7 +70,7 @@ impl Alone {
 
     /// Sets the weights, in the order of the model's rows.
     pub fn reweigh(&mut self, weights: &[f64]) {
-        for (own, &from) in self.weights.iter_mut().zip(&self.from) {
+        for (own, &from) in self.weights.iter_mut().zip(&self.model_rows) {
             *own = weights[from];
         }
         self.is_factored = false;
@@ -133,7 +133,7 @@ impl Alone {
         let mut own = Leverage::default();
         own.set_zeros(&self.rows);
         own.add(&self.rows, &self.factor, &self.weights, None);
-        for (leverage, &from) in own.rows.iter().zip(&self.from) {
+        for (leverage, &from) in own.rows.iter().zip(&self.model_rows) {
             found.rows[from] = *leverage;
         }
         self.scatter(own.terms, &mut found.terms);

@@ -49,7 +49,7 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// Fails as [`Self::objective`] does at the best point.
-    pub(super) fn or_from_elsewhere(
+    pub(super) fn or_from_other_starts(
         &mut self,
         fit: &FitSettings,
         start: &[f64],
@@ -94,7 +94,7 @@ impl GeneralizedLinearMixedModel {
             best = self.better(fit, place.0, best, observe);
         }
         if n <= FEW_ROWS || self.has_few_data() {
-            best = self.or_at_random(fit, start, beta, best, observe);
+            best = self.or_from_random_starts(fit, start, beta, best, observe);
         }
         best = self.or_mirrored(fit, best, observe);
         self.left_at(fit, best)
