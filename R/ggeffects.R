@@ -1,32 +1,26 @@
-# Methods for package ggeffects: predictions at a grid of the predictors.
+# A method for package ggeffects: its grids of predictors are those of the population.
 
-#' Predictions for ggeffects, from an lme4 object
+#' The names of the weights, and in a grid of ggeffects an unknown level of each grouping factor
 #'
-#' The grid of ggeffects has the first level of each grouping factor. For known classes ggeffects
-#' replaces it by zero, an unknown level, and notes below the predictions that they are for the
-#' population; it takes that from a grid in the frame that calls this method.
+#' A grid holds the other predictors at a typical value: a grouping factor at its first level. For
+#' known classes ggeffects replaces that level by zero, an unknown one, and notes that predictions
+#' are for the population. One function of ggeffects makes all grids. It isn't generic, and its last
+#' call that has the fit is this one: the method makes the same replacement in its frame.
 #' @noRd
-#' @rawNamespace S3method(ggeffects::get_predictions, rlmm)
-get_predictions.rlmm <- function(
-  model,
-  data_grid = NULL,
-  terms = NULL,
-  condition = NULL,
-  ...
-) {
-  asked <- c(sub(" *\\[.*", "", terms), names(condition))
-  constant <- setdiff(random_only(model), asked)
+#' @rawNamespace S3method(insight::find_weights, rlmm)
+find_weights.rlmm <- function(x, ...) {
   caller <- parent.frame()
-  if (is.data.frame(get0("data_grid", caller, inherits = FALSE))) {
-    caller$data_grid <- without_levels(caller$data_grid, constant)
+  if (is_grid_of_ggeffects(caller)) {
+    caller$datlist <- without_levels(caller$datlist, random_only(x))
   }
-  getExportedValue("ggeffects", "get_predictions")(
-    as_merMod_for_fixed(model),
-    data_grid = without_levels(data_grid, constant),
-    terms = terms,
-    condition = condition,
-    ...
-  )
+  NextMethod()
+}
+
+# A frame of ggeffects that makes a grid, unless the grid is to have all levels of the groups.
+is_grid_of_ggeffects <- function(frame) {
+  is_grid <- is.data.frame(get0("datlist", frame, inherits = FALSE))
+  has_all_levels <- isTRUE(get0("include_random", frame, inherits = FALSE))
+  is_grid && !has_all_levels && environmentName(topenv(frame)) == "ggeffects"
 }
 
 # The variables of grouping factors that have no fixed effect.
@@ -35,8 +29,9 @@ random_only <- function(fit) {
   setdiff(unlist(groups), all.vars(stats::formula(fit, fixed.only = TRUE)))
 }
 
+# A grid with an unknown level of those factors that it holds at a typical value.
 without_levels <- function(grid, names) {
-  for (name in intersect(names, names(grid))) {
+  for (name in intersect(names, names(attr(grid, "constant.values")))) {
     grid[[name]] <- 0
     attr(grid, "constant.values")[[name]] <- "0 (population-level)"
   }

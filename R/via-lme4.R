@@ -15,10 +15,10 @@
 #' (`linearHypothesis()`, `deltaMethod()`, `Confint()`, `vif()`) and insight, and
 #' `DHARMa::simulateResiduals()`. Others raise an error that says what lme4 lacks.
 #'
-#' The predictions of ggeffects are for the population, not for a group, as for fits of lme4. DHARMa
-#' warns about an unknown class, but simulates correctly; its tests accept the result of
-#' `DHARMa::simulateResiduals(fit)`. Tests of lmtest that would treat a fit as one of `lm()`
-#' (`bptest()`, `dwtest()`, `resettest()` and others) are errors.
+#' The predictions of ggeffects, and the grids of its `new_data()`, are for the population, not for a
+#' group, as for fits of lme4. DHARMa warns about an unknown class, but simulates correctly; its
+#' tests accept the result of `DHARMa::simulateResiduals(fit)`. Tests of lmtest that would treat a
+#' fit as one of `lm()` (`bptest()`, `dwtest()`, `resettest()` and others) are errors.
 #'
 #' rlmm has its own methods for emmeans and lmtest (`coeftest()`, `coefci()`, `lrtest()`), which
 #' don't need lme4.
@@ -277,6 +277,7 @@ fixed_generics <- list(
     "set_coef"
   ),
   effects = "Effect",
+  ggeffects = "get_predictions",
   car = c("Confint", "deltaMethod", "linearHypothesis", "matchCoefs", "vif"),
   multcomp = "modelparm"
 )

@@ -333,6 +333,8 @@ calls_with_arguments <- c(
   "ggpredict(fit, \"x\")" = "ggeffects",
   "ggpredict(fit, \"x [1,2]\", type = \"random\")" = "ggeffects",
   "ggpredict(fit, c(\"x [1,2]\", \"g [g01]\"), type = \"random\")" = "ggeffects",
+  "new_data(fit, \"x [1,2]\")" = "ggeffects",
+  "data_grid(fit, c(\"x [1,2]\", \"f\"))" = "ggeffects",
   "test_predictions(fit, \"x [1,2]\")" = "ggeffects",
   "ggaverage(fit, \"x [1,2]\")" = "ggeffects",
   "ggemmeans(fit, \"x [1,2]\")" = "ggeffects",
