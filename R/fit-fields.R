@@ -192,6 +192,17 @@ estimates_parameter <- function(glmm) {
   estimates_shape(glmm) && !is_dispersed(glmm$family)
 }
 
+#' Whether counts show no overdispersion: the shape tends to where the model is a Poisson one
+#' @return What the shape tends to, a text; otherwise `NULL`.
+#' @noRd
+poisson_limit <- function(fit) {
+  limit <- family_row(fit$glmm$family)$shape$no_overdispersion
+  if (is.null(limit) || !estimates_parameter(fit$glmm)) {
+    return(NULL)
+  }
+  if (limit$at(fit$glmm$shape, mean(fit$fitted %||% 1))) limit$limit
+}
+
 #' Raises an error for methods that generalized models don't have
 #' @noRd
 abort_glmm <- function(what, hint = NULL, verb = "isn't") {

@@ -77,11 +77,17 @@ linear_spec.rlmm_glmm <- function(fit, spec = fit_spec(fit)) {
   # fit whose random effects are zero.
   mean <- fit$family$linkinv(fit$eta)
   left <- (spec$y - mean) / fit$family$mu.eta(fit$eta)
-  spec$weights <- fit$working_weights
+  spec$weights <- with_least_weight(fit$working_weights)
   spec$y <- fit$eta + ifelse(is.finite(left), left, 0)
   spec[c("counts", "glmm")] <- list(NULL)
   spec$sigma <- 1
   spec
+}
+
+# Where cells are separated working weights tend to zero, and coefficients have standard errors that
+# tend to infinity: by weights that are no smaller than a share of the largest these are numbers.
+with_least_weight <- function(weights, share = 1e-10) {
+  ifelse(weights > 0, pmax(weights, share * max(weights)), 0)
 }
 
 #' The spec of a fit with its sigma, if sigma isn't profiled out

@@ -133,15 +133,18 @@ large_tests <- function(fit, type, tests) {
     ,
     drop = FALSE
   ]
-  covariates <- setdiff(covariates, untested)
-  own[covariates] <- lapply(covariates, test_of_covariate, fit, tested, tests)
-  table <- rbind(table, do.call(rbind, own))
+  of_covariates <- covariate_tests(fit, untested, tested, tests)
+  table <- rbind(table, do.call(rbind, c(own, of_covariates)))
   labels <- fixed_labels(fit)
   table <- table[intersect(labels, rownames(table)), , drop = FALSE]
   heading <- c(
     large_heading(fit, tested, tests, labels_of_levels),
     type_note(fit, type, tested, all_own),
-    note_of_untested(untested)
+    note_of_untested(untested, "slopes by level that contain it"),
+    note_of_untested(
+      names(Filter(is.null, of_covariates)),
+      "levels and slopes of which it is a combination"
+    )
   )
   as_anova(table, heading)
 }
@@ -172,10 +175,11 @@ untested_terms <- function(fit) {
   unique(unlist(contained))
 }
 
-note_of_untested <- function(untested) {
-  if (length(untested) > 0L) {
-    terms <- enumerate(tick(plain_name(untested)))
-    sprintf("(%s: no test beside slopes by level that contain it)", terms)
+# What the heading says of terms without a test.
+note_of_untested <- function(labels, beside) {
+  if (length(labels) > 0L) {
+    terms <- enumerate(tick(plain_name(labels)))
+    sprintf("(%s: no test beside %s)", terms, beside)
   }
 }
 

@@ -150,7 +150,12 @@ with_judgement <- function(fit, spec) {
   judged$certificate$noise <- fit$optsum$certificate$noise
   from_hessian <- c("gradient", "certificate")
   fit$optsum[from_hessian] <- judged[from_hessian]
-  fit["covariance"] <- judged["covariance"]
+  covariance <- if (is.null(poisson_limit(fit))) {
+    judged$covariance
+  } else {
+    covariance_given_shape(fit, spec)
+  }
+  fit["covariance"] <- list(covariance)
   fit
 }
 
@@ -163,7 +168,24 @@ hessian_covariance <- function(fit) {
   if ("covariance" %in% names(fit)) {
     return(fit$covariance)
   }
-  core_glmm_covariance(fit_spec(fit), fit$parameters, held_index(fit))
+  spec <- fit_spec(fit)
+  if (is.null(poisson_limit(fit))) {
+    core_glmm_covariance(spec, fit$parameters, held_index(fit))
+  } else {
+    covariance_given_shape(fit, spec)
+  }
+}
+
+# The covariance of the estimates at the Poisson limit, where the Hessian is zero along log(shape):
+# that of the others at the estimated shape, with zeros for log(shape).
+covariance_given_shape <- function(fit, spec) {
+  spec$glmm$shape <- fit$glmm$shape
+  spec$glmm$shape_kind <- "known"
+  others <- utils::head(fit$parameters, -1L)
+  covariance <- core_glmm_covariance(spec, others, held_index(fit))
+  if (!is.null(covariance)) {
+    rbind(cbind(covariance, 0), 0)
+  }
 }
 
 #' The fit with the covariance of its estimates in the field `covariance`, if it will be needed
@@ -216,7 +238,7 @@ shape_estimate.rlmm_glmm <- function(fit) {
     return(NULL)
   }
   covariance <- if (!fit$glmm$fast) hessian_covariance(fit)
-  variance <- if (is.null(covariance)) {
+  variance <- if (is.null(covariance) || !is.null(poisson_limit(fit))) {
     NA_real_
   } else {
     covariance[nrow(covariance), nrow(covariance)]

@@ -30,14 +30,10 @@ parameter_moves <- function(fit) {
   if (is.null(covariance)) {
     return(NULL)
   }
-  is_known <- diag(covariance) > 0
-  root <- root_of_covariance(covariance[is_known, is_known, drop = FALSE])
-  if (is.null(root)) {
+  directions <- parameter_directions(fit, covariance)
+  if (is.null(directions)) {
     return(NULL)
   }
-  free <- setdiff(seq_along(fit$parameters), held_index(fit))
-  directions <- matrix(0, length(fit$parameters), ncol(root))
-  directions[free[is_known], ] <- root
   spec <- fit_spec(fit)
   moves <- apply(directions, 2L, moves_along, fit, spec)
   of_beta <- length(fit$theta) + seq_along(fit$beta)

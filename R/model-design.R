@@ -94,10 +94,12 @@ weighed_frame <- function(frame, weights_type) {
 # The fixed part with at most `most` large factors, and fewer if they would contain the effects of a
 # random-effects term.
 uncontained_fixed <- function(make_fixed, random, n, most, is_generalized) {
-  fixed <- make_fixed(most)
+  made <- holding_back_dropped(make_fixed(most))
   repeat {
+    fixed <- made$value
     contained <- contained_term(fixed, random$terms, n, is_generalized)
     if (is.na(contained)) {
+      lapply(made$told, tell_dropped)
       return(fixed)
     }
     large <- fixed$fixed$large
@@ -105,8 +107,29 @@ uncontained_fixed <- function(make_fixed, random, n, most, is_generalized) {
     if (n_factors == 1L) {
       check_affordable(large, random$random, contained, n)
     }
-    fixed <- make_fixed(n_factors - 1L)
+    made <- holding_back_dropped(make_fixed(n_factors - 1L))
   }
+}
+
+# The value of an expression, and the messages and warnings about dropped columns that it gave.
+holding_back_dropped <- function(expr) {
+  told <- new.env(parent = emptyenv())
+  hold_back <- function(cnd) {
+    told$conditions <- c(told$conditions, list(cnd))
+    rlang::cnd_muffle(cnd)
+  }
+  value <- withCallingHandlers(
+    expr,
+    rlmm_message_rankx = hold_back,
+    rlmm_warning_rankx = hold_back
+  )
+  list(value = value, told = told$conditions)
+}
+
+# Gives a message or a warning that was held back.
+tell_dropped <- function(cnd) {
+  kind <- if (inherits(cnd, "message")) "message" else "warning"
+  signal(kind, cnd$message, "rankx", dropped = cnd$dropped)
 }
 
 # Appends the levels of large factors to the spec; the design then drops vectors of the length of

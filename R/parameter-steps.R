@@ -11,10 +11,20 @@ theta_steps <- function(fit) {
 }
 
 #' Directions of the parameters in which estimates are uncorrelated with unit standard errors
-#' @return A matrix M with MM' the covariance, with a column for each direction.
+#' @param covariance That of the parameters that aren't held; those without a variance don't move.
+#' @return A matrix M with MM' the covariance, with a column for each direction; `NULL` if rounding
+#'   errors are too large.
 #' @noRd
-uncorrelated_directions <- function(covariance) {
-  root_of_covariance(covariance) %||% abort_lost_covariance()
+parameter_directions <- function(fit, covariance) {
+  is_known <- diag(covariance) > 0
+  root <- root_of_covariance(covariance[is_known, is_known, drop = FALSE])
+  if (is.null(root)) {
+    return(NULL)
+  }
+  free <- setdiff(seq_along(fit$parameters), held_index(fit))
+  directions <- matrix(0, length(fit$parameters), ncol(root))
+  directions[free[is_known], ] <- root
+  directions
 }
 
 # A root of the covariance; `NULL` if rounding errors are too large.

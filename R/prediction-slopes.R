@@ -236,17 +236,14 @@ parameter_slopes.rlmm_lmm <- function(fit, rows) {
 parameter_slopes.rlmm_glmm <- function(fit, rows) {
   check_theta_uncertainty(fit)
   covariance <- hessian_covariance(fit) %||% abort_no_curvature()
-  free <- setdiff(seq_along(fit$parameters), held_index(fit))
-  directions <- uncorrelated_directions(covariance)
+  directions <- parameter_directions(fit, covariance) %||%
+    abort_lost_covariance()
   spec <- fit_spec(fit)
-  slope <- \(j) {
-    direction <- replace(0 * fit$parameters, free, directions[, j])
-    parameter_slope(fit, spec, rows, direction)
-  }
-  slopes <- vapply(seq_along(free), slope, numeric(rows$n))
+  slope <- \(j) parameter_slope(fit, spec, rows, directions[, j])
+  slopes <- vapply(seq_len(ncol(directions)), slope, numeric(rows$n))
   list(
     eta = matrix(slopes, rows$n),
-    covariance = diag(length(free))
+    covariance = diag(ncol(directions))
   )
 }
 

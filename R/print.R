@@ -303,6 +303,9 @@ shape_note <- function(fit) {
   }
   what <- family_row(fit$glmm$family)$shape$words
   estimate <- format(found[[1]], digits = 4)
+  if (is.na(found[[2]])) {
+    return(sprintf("%s: %s.", what, estimate))
+  }
   std_error <- format(found[[2]], digits = 3)
   sprintf("%s: %s (std. error %s).", what, estimate, std_error)
 }

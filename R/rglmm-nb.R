@@ -16,8 +16,8 @@
 #' @param ... Further arguments of [rglmm()], such as `weights`, `offset`, `nAGQ`, `control` or
 #'   `information`.
 #' @return A fitted model as from [rglmm()]. `getME(fit, "glmer.nb.theta")` is theta,
-#'   `summary(fit)$shape` includes its standard error, and `family(fit)` is the family at this
-#'   theta.
+#'   `summary(fit)$shape` includes its standard error (`NA` if the counts show no overdispersion),
+#'   and `family(fit)` is the family at this theta.
 #' @examples
 #' fit <- rglmm_nb(TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD), grouseticks)
 #' fit

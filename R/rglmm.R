@@ -270,29 +270,25 @@ fit_generalized <- function(design, start, call, verbose) {
 #' Gives a message about a negative binomial fit without overdispersion
 #' @noRd
 report_poisson <- function(fit) {
-  poisson <- family_row(fit$glmm$family)$shape$no_overdispersion
-  if (is.null(poisson) || !estimates_parameter(fit$glmm)) {
-    return(invisible())
-  }
-  shape <- fit$glmm$shape
-  if (!poisson$at(shape, mean(fit$fitted %||% 1))) {
+  limit <- poisson_limit(fit)
+  if (is.null(limit)) {
     return(invisible())
   }
   inform_rlmm(
     c(
       paste0(
         "The counts show no overdispersion: ",
-        poisson$limit,
+        limit,
         "."
       ),
       i = paste0(
         "It is ",
-        format(shape, digits = 3L),
+        format(fit$glmm$shape, digits = 3L),
         "; `rglmm(family = poisson)` fits as well with a parameter less."
       )
     ),
     "rlmm_message_poisson",
-    theta = shape
+    theta = fit$glmm$shape
   )
 }
 

@@ -8,6 +8,16 @@ covariates_with_slopes <- function(fit) {
   labels[unquoted(labels) %in% unquoted(covariates)]
 }
 
+#' The rows of the covariates with slopes in a table of tests; `NULL` of one that is aliased with others
+#' @param untested The terms that have no test.
+#' @noRd
+covariate_tests <- function(fit, untested, type, tests) {
+  labels <- setdiff(covariates_with_slopes(fit), untested)
+  labels <- Filter(\(label) has_coefficient(fit, label), labels)
+  rows <- rlang::set_names(labels)
+  lapply(rows, test_of_covariate, fit, type, tests)
+}
+
 #' The row of a covariate in a table of tests: the test of a mean of its slopes, for each factor
 #'
 #' Type III weights all levels equally; type II weights them by the information about the covariate
@@ -22,6 +32,9 @@ test_of_covariate <- function(label, fit, type, tests) {
     slope_weights(fit, slopes, x)
   } else {
     alike_by_factor(slopes, length(fit$levels))
+  }
+  if (is.null(weights)) {
+    return(NULL)
   }
   core <- in_core_coding(fit)
   of_levels <- sum(weights * core$levels, na.rm = TRUE)
@@ -73,12 +86,22 @@ covariate_contrast <- function(fit, label, type) {
   if (type == "III") {
     return(drop(term_contrasts(without_large(fit), type)[[label]]))
   }
-  place <- match(label, attr(fit$fixed$terms, "term.labels"))
-  as.double(fit$fixed$assign == place)
+  as.double(fit$fixed$assign == place_of_term(fit, label))
+}
+
+place_of_term <- function(fit, label) {
+  match(label, attr(fit$fixed$terms, "term.labels"))
+}
+
+#' Whether a term of ordinary columns has a coefficient that wasn't dropped
+#' @noRd
+has_coefficient <- function(fit, label) {
+  any(fit$fixed$assign == place_of_term(fit, label))
 }
 
 # The weight of the slope of each level in the coefficient of a covariate in a model without its
-# slopes; zero for other levels.
+# slopes; zero for other levels. `NULL` if the covariate is aliased with the other columns of that
+# model.
 slope_weights <- function(fit, slopes, x) {
   spec <- fit_spec(fit)
   used <- rows_that_count(fit)
@@ -95,6 +118,9 @@ slope_weights <- function(fit, slopes, x) {
   covariate <- columns[, x == 1, drop = FALSE]
   factors <- lapply(Filter(is_other, large$factors), rows)
   rest <- rest_beside(covariate, others, factors)
+  if (sum(rest^2) <= 1e-14 * sum((covariate - mean(covariate))^2)) {
+    return(NULL)
+  }
   values <- rest * drop(covariate)
   weights <- numeric(length(large$levels))
   for (own in slopes) {

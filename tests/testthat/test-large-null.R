@@ -193,3 +193,29 @@ test_that("combinations of columns are told of dense ones", {
     )
   }
 })
+
+test_that("tables have no row of a covariate that was dropped, or that other levels tell", {
+  d <- crossed_data()
+  fits <- by_both_codings(rlmm(y ~ firm * size + z + (1 | worker), d), d)
+  tables <- lapply(fits, anova, type = "II")
+  expect_identical(rownames(tables$levels), c("firm", "z"))
+  expect_equal(
+    tables$levels[, "F value"],
+    tables$dummies[, "F value"],
+    tolerance = 1e-5
+  )
+  # Of its firm's size, and of a combination of its slopes, nothing is left.
+  for (formula in c(
+    y ~ size + town:size + firm + x,
+    y ~ firm:cbind(x, z) + town * z + firm
+  )) {
+    fit <- by_both_codings(rlmm(with_worker(formula), d), d)$levels
+    table <- anova(fit, type = "II")
+    expect_false(any(c("size", "z") %in% rownames(table)))
+    expect_match(
+      attr(table, "heading"),
+      "no test beside levels and slopes of which",
+      all = FALSE
+    )
+  }
+})

@@ -127,3 +127,45 @@ test_that("slopes without a finite coefficient are named", {
     tolerance = 0.2
   )
 })
+
+test_that("separated levels leave finite standard errors to the others", {
+  d <- sloped_counts()
+  d$count[d$firm %in% c("3", "8")] <- 0
+  fits <- suppressWarnings(by_both_codings(
+    rglmm(count ~ firm * z + (1 | worker), d, poisson),
+    d
+  ))
+  errors <- fixed_levels(fits$levels)$std.error
+  names(errors) <- fits$levels$fixed$large$names
+  right <- sqrt(diag(vcov(fits$dummies)))
+  is_known <- !grepl("firm(3|8)(:|$)", names(errors)) & !is.na(errors)
+  expect_gt(sum(is_known), 40)
+  known <- names(errors)[is_known]
+  expect_equal(errors[known], right[known], tolerance = 1e-3)
+  expect_true(all(errors[!is_known] > 100, na.rm = TRUE))
+  rows <- d[!d$firm %in% c("3", "8"), ][1:4, ]
+  expect_equal(
+    predict(fits$levels, rows, se.fit = TRUE),
+    predict(fits$dummies, rows, se.fit = TRUE),
+    tolerance = 1e-3
+  )
+})
+
+test_that("dropped columns are told once where a large factor is given up", {
+  d <- sloped_counts()
+  d$double <- 2 * d$z
+  d$year <- factor(rep(1:3, 500))
+  rlang::local_options(rlmm.large_factor = 20)
+  told <- 0
+  withCallingHandlers(
+    fit <- rglmm(
+      count ~ firm + sex + z + double + (1 | year) + (1 | worker),
+      d,
+      poisson
+    ),
+    rlmm_message_rankx = \(cnd) told <<- told + 1,
+    message = \(cnd) rlang::cnd_muffle(cnd)
+  )
+  expect_null(fit$fixed$large)
+  expect_identical(told, 1)
+})

@@ -132,3 +132,39 @@ test_that("counts without overdispersion, and wrong arguments, are told", {
     class = "rlmm_error_response_range"
   )
 })
+
+test_that("standard errors and intervals without overdispersion are those of a Poisson model", {
+  set.seed(1)
+  d <- data.frame(g = factor(sample(20, 600, TRUE)), x = rnorm(600))
+  d$y <- rpois(600, exp(1 + 0.3 * d$x + rnorm(20, sd = 0.5)[d$g]))
+  formula <- y ~ x + (1 | g)
+  right <- rglmm(formula, d, poisson)
+  fit <- suppressMessages(rglmm_nb(formula, d))
+  expect_equal(vcov(fit), vcov(right), tolerance = 1e-6)
+  expect_equal(
+    predict(fit, d[1:3, ], interval = "confidence"),
+    predict(right, d[1:3, ], interval = "confidence"),
+    tolerance = 1e-6
+  )
+  expect_true(is.na(summary(fit)$shape[["std_error"]]))
+  expect_false(any(grepl("std. error", capture.output(print(fit)))))
+})
+
+test_that("a large factor's levels have the standard errors of a Poisson model there", {
+  set.seed(2)
+  d <- data.frame(
+    firm = factor(rep(1:25, 40)),
+    g = factor(sample(30, 1000, TRUE)),
+    z = rnorm(1000)
+  )
+  eta <- 1 + rnorm(25, sd = 0.3)[d$firm] + rnorm(30, sd = 0.3)[d$g]
+  d$y <- rpois(1000, exp(eta + 0.2 * d$z))
+  rlang::local_options(rlmm.large_factor = 20)
+  fit <- suppressMessages(rglmm_nb(y ~ firm * z + (1 | g), d))
+  right <- rglmm(y ~ firm * z + (1 | g), d, poisson)
+  expect_equal(
+    fixed_levels(fit)$std.error,
+    fixed_levels(right)$std.error,
+    tolerance = 1e-3
+  )
+})
