@@ -149,6 +149,15 @@ abort_control <- function(problem, found, hint = NULL, arg) {
   )
 }
 
+# Checks a number of threads; `Inf` is the number of processors.
+check_threads <- function(x, arg = "threads") {
+  if (is_number(x) && x >= 1 && x == round(x)) {
+    return(as.double(x))
+  }
+  problem <- sprintf("`%s` must be one positive whole number.", arg)
+  abort_control(problem, it_is(x), arg = arg)
+}
+
 #' Raises an error about values of a variable
 #' @param bad Whether each of its values, or cells of a matrix, is invalid.
 #' @param what The description of these values, such as "infinite".

@@ -284,15 +284,6 @@ check_limit <- function(x, arg = rlang::caller_arg(x)) {
   abort_control(problem, it_is(x), arg = arg)
 }
 
-# Checks the number of threads; `Inf` is the number of processors.
-check_threads <- function(x) {
-  if (is_number(x) && x >= 1 && x == round(x)) {
-    return(as.double(x))
-  }
-  problem <- "`threads` must be one positive whole number."
-  abort_control(problem, it_is(x), arg = "threads")
-}
-
 check_count <- function(x, arg = rlang::caller_arg(x)) {
   if (is_whole_number(x) && x >= 1 && x <= 1e6) {
     return(as.double(x))

@@ -241,9 +241,14 @@ name_columns <- function(values, names) {
 # The number of threads; zero means one for each processor.
 n_threads <- function(control) {
   threads <- control$threads %||%
-    getOption("rlmm.threads") %||%
+    option_threads() %||%
     default_threads()
-  if (is.finite(threads)) as.integer(threads) else 0L
+  if (is.finite(threads) && threads > 0) as.integer(threads) else 0L
+}
+
+option_threads <- function() {
+  threads <- getOption("rlmm.threads")
+  if (!is.null(threads)) check_threads(threads, "options(rlmm.threads = )")
 }
 
 # The default number of threads: the environment variable; otherwise one in a worker process, which

@@ -97,10 +97,16 @@ combined_refs <- function(columns, xlevels) {
 is_large <- function(n_levels, n, passes = 1) {
   limit <- getOption("rlmm.large_factor")
   if (is.null(limit)) {
-    n_levels >= 100L && passes * n * n_levels^2 > 5e9
-  } else {
-    n_levels >= max(limit, 2)
+    return(n_levels >= 100L && passes * n * n_levels^2 > 5e9)
   }
+  if (!is_number(limit)) {
+    abort_argument(
+      "`options(rlmm.large_factor = )` must be one number of levels.",
+      x = it_is(limit),
+      arg = "rlmm.large_factor"
+    )
+  }
+  n_levels >= max(limit, 2)
 }
 
 # How often a fit is expected to form X'WX. A generalized model has new weights in each PIRLS step,

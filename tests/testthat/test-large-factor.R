@@ -191,3 +191,14 @@ test_that("a factor with most levels and no other column is that with dummy colu
     )
   }
 })
+
+test_that("an option that is no number of levels is refused", {
+  for (given in list("20", NA, c(10, 20))) {
+    rlang::local_options(rlmm.large_factor = given)
+    expect_error(
+      rlmm(diameter ~ plate + (1 | sample), Penicillin),
+      "rlmm.large_factor",
+      class = "rlmm_error_argument"
+    )
+  }
+})

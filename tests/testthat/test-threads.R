@@ -91,8 +91,21 @@ test_that("the number of threads comes from the control, the option or the envir
 
 test_that("a number in the environment that is none is no limit", {
   withr::local_options(rlmm.threads = NULL)
-  withr::local_envvar(RLMM_THREADS = "many")
-  expect_identical(n_threads(list()), 0L)
+  for (given in c("many", "-1")) {
+    withr::local_envvar(RLMM_THREADS = given)
+    expect_identical(n_threads(list()), 0L)
+  }
+})
+
+test_that("an option that is no number of threads is refused", {
+  for (given in list("2", -2, 1.5, c(1, 2), NA)) {
+    withr::local_options(rlmm.threads = given)
+    expect_error(
+      rlmm(Yield ~ 1 + (1 | Batch), Dyestuff),
+      "rlmm.threads",
+      class = "rlmm_error_argument"
+    )
+  }
 })
 
 test_that("processes that fork fit in threads, before and after", {
