@@ -163,18 +163,14 @@ tested_labels <- function(fit) {
 untested_terms <- function(fit) {
   labels <- fixed_labels(fit)
   slopes <- Filter(is_slope, fit$fixed$large$factors)
-  has_slopes <- \(label) length(slopes_of(fit, label)) > 0L
-  with_slopes <- Filter(has_slopes, labels)
   contained <- lapply(slopes, \(own) {
     is_inside <- vapply(
       seq_along(labels),
       \(i) contains_term(fit, own$position, i),
       NA
     )
-    is_tested <- !are_of_categories(own) &
-      unquoted(labels) %in% own$covariate &
-      labels %in% with_slopes
-    labels[is_inside & !is_tested]
+    is_own <- !are_of_categories(own) & unquoted(labels) %in% own$covariate
+    labels[is_inside & !is_own]
   })
   unique(unlist(contained))
 }

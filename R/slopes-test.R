@@ -3,12 +3,12 @@
 #' The terms that are a covariate with slopes by the levels of a large factor
 #' @noRd
 covariates_with_slopes <- function(fit) {
-  covariates <- unlist(lapply(fit$fixed$large$factors, `[[`, "covariate"))
   labels <- attr(fit$fixed$ordinary, "term.labels")
-  labels[unquoted(labels) %in% unquoted(covariates)]
+  Filter(\(label) length(slopes_of(fit, label)) > 0L, labels)
 }
 
-#' The rows of the covariates with slopes in a table of tests; `NULL` of one that is aliased with others
+#' The rows of the covariates with slopes in a table of tests
+#' @return A list with a table for each of them; `NULL` for one that is aliased with others.
 #' @param untested The terms that have no test.
 #' @noRd
 covariate_tests <- function(fit, untested, type, tests) {
