@@ -29,7 +29,7 @@
 allFit <- function(object, ...) UseMethod("allFit")
 
 #' @export
-allFit.default <- function(object, ...) hand_on("allFit", object, ...)
+allFit.default <- function(object, ...) pass_to_lme4("allFit", object, ...)
 
 #' @rdname allFit
 #' @export

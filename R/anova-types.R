@@ -119,7 +119,7 @@ marginal_contrasts <- function(fit, x, term, tested) {
     return(lapply(tested, \(i) balanced_contrasts(fit, term, i, codings)))
   }
   names <- colnames(x)
-  frame <- if (is.null(x)) invented_frame(fit) else frame_of_codings(fit)
+  frame <- if (is.null(x)) synthetic_frame(fit) else frame_of_codings(fit)
   x <- coded_as_fitted(fit, frame)
   x <- x[, names %||% colnames(x), drop = FALSE]
   indicators <- coded_by(fit, frame, all_indicators)
@@ -338,7 +338,7 @@ uncentred_products <- function(sums) {
 #' A model frame of the fixed part with all combinations of its factors and unrelated values of its
 #' covariates: the relation between two codings of the factors is the same in any data
 #' @noRd
-invented_frame <- function(fit) {
+synthetic_frame <- function(fit) {
   if (length(fit$fixed$dropped) > 0L) {
     abort_no_rows("A test of type III with dropped columns", NULL)
   }
@@ -347,7 +347,7 @@ invented_frame <- function(fit) {
   grid <- all_combinations(fit, classes)
   copies <- 10L + length(fit$fixed$names)
   n <- max(nrow(grid), 1L) * copies
-  frame <- Map(invented_numbers, n, seq_along(classes), classes)
+  frame <- Map(synthetic_covariates, n, seq_along(classes), classes)
   names(frame) <- names(classes)
   frame[names(grid)] <- lapply(grid, rep, copies)
   structure(frame, class = "data.frame", row.names = seq_len(n))
@@ -373,7 +373,7 @@ columns_of_class <- function(class) {
   if (is.na(columns)) 1L else columns
 }
 
-invented_numbers <- function(n, seed, class) {
+synthetic_covariates <- function(n, seed, class) {
   columns <- columns_of_class(class)
   column <- rep(seq_len(columns), each = n)
   steps <- seq_len(n) * sqrt(seed + 1) + column * pi

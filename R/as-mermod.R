@@ -65,7 +65,7 @@ mermod_of.rlmm_lmm <- function(fit) {
   control <- do.call(lme4::lmerControl, unchecked)
   own <- list(REML = fit$reml, control = control)
   parts <- do.call(lme4::lFormula, c(mermod_arguments(fit), own))
-  parts <- like_fitted(parts, fit)
+  parts <- restore_fit_attributes(parts, fit)
   deviance <- do.call(lme4::mkLmerDevfun, parts)
   theta <- mermod_theta(fit)
   made <- new_mermod(fit, deviance, parts, theta, deviance(theta))
@@ -177,7 +177,7 @@ glmer_parts <- function(fit) {
   control <- do.call(lme4::glmerControl, unchecked)
   arguments <- list(family = mermod_family(fit), control = control)
   parts <- do.call(lme4::glFormula, c(mermod_arguments(fit), arguments))
-  parts <- like_fitted(parts, fit)
+  parts <- restore_fit_attributes(parts, fit)
   parts$control <- do.call(lme4::glmerControl, converged_control())
   parts
 }
@@ -191,7 +191,7 @@ converged_control <- function() {
 
 # Takes the names of coefficients, the omitted rows and the terms from the fit, as the data given to
 # lme4 may be its model frame.
-like_fitted <- function(parts, fit) {
+restore_fit_attributes <- function(parts, fit) {
   colnames(parts$X) <- names(fit$beta)
   names(parts$fr) <- sub("^offset\\(`(.*)`\\)$", "\\1", names(parts$fr))
   terms <- all_terms(fit)
@@ -199,7 +199,7 @@ like_fitted <- function(parts, fit) {
   names(written) <- vapply(written, deparse_one, "")
   formula <- attr(parts$fr, "formula")
   parts$fr <- columns_in_order(parts$fr, terms)
-  attr(parts$fr, "formula") <- of_expressions(formula, written)
+  attr(parts$fr, "formula") <- columns_to_expressions(formula, written)
   attr(parts$fr, "terms") <- terms
   attr(parts$fr, "na.action") <- attr(fit_frame(fit), "na.action")
   parts
@@ -306,7 +306,7 @@ mermod_arguments <- function(fit) {
 
 by_frame <- function(fit, frame) {
   list(
-    formula = of_columns(lme4_formula(fit), names(frame)),
+    formula = expressions_to_columns(lme4_formula(fit), names(frame)),
     data = frame,
     weights = frame[["(weights)"]],
     offset = frame[["(offset)"]]
@@ -336,27 +336,31 @@ by_rows <- function(fit, frame, data) {
 
 #' Replaces expressions in a formula by the names of the data frame's columns that hold their values
 #' @noRd
-of_columns <- function(formula, columns) {
+expressions_to_columns <- function(formula, columns) {
   if (is.call(formula) && deparse_one(formula) %in% columns) {
     column <- as.name(deparse_one(formula))
     return(if (is_offset(formula)) call("offset", column) else column)
   }
   if (is.call(formula)) {
-    formula[-1L] <- lapply(as.list(formula)[-1L], of_columns, columns)
+    formula[-1L] <- lapply(
+      as.list(formula)[-1L],
+      expressions_to_columns,
+      columns
+    )
   }
   formula
 }
 
 #' Replaces names of columns in a formula by the expressions that they hold
 #' @noRd
-of_expressions <- function(formula, written) {
+columns_to_expressions <- function(formula, written) {
   if (is.name(formula)) {
     return(written[[as.character(formula)]] %||% formula)
   }
   if (!is.call(formula)) {
     return(formula)
   }
-  formula[-1L] <- lapply(as.list(formula)[-1L], of_expressions, written)
+  formula[-1L] <- lapply(as.list(formula)[-1L], columns_to_expressions, written)
   if (is_offset(formula) && is_offset(formula[[2L]])) formula[[2L]] else formula
 }
 
@@ -364,7 +368,7 @@ is_offset <- function(expr) {
   is.call(expr) && identical(expr[[1L]], quote(offset))
 }
 
-# Which fits lme4 has a counterpart of ------------------------------------
+# Counterparts in lme4 ----------------------------------------------------
 
 check_convertible <- function(fit) {
   abort_if_large(fit, "An object of lme4")

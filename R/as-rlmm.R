@@ -55,7 +55,7 @@ rlmm_arguments <- function(x) {
   formula <- stats::formula(x)
   data <- fitted_data(x, frame)
   if (is.null(data) && !is.null(stats::getCall(x)$data)) {
-    formula <- of_columns(formula, names(frame))
+    formula <- expressions_to_columns(formula, names(frame))
   }
   own <- list(
     formula = formula,

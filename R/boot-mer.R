@@ -208,7 +208,7 @@ apply_to_all <- function(y, one, parallel, ncpus, cl, told) {
 apply_here <- function(y, one, told) {
   if (is.null(told$bar)) {
     tell <- progress_teller(length(y), "Replicates", told$show)
-    return(told_each(y, one, tell %||% identity))
+    return(apply_with_progress(y, one, tell %||% identity))
   }
   defaults <- list(max = length(y), style = 3L)
   bar <- do.call(
@@ -216,10 +216,10 @@ apply_here <- function(y, one, told) {
     utils::modifyList(defaults, told$bar)
   )
   on.exit(close(bar))
-  told_each(y, one, \(done) utils::setTxtProgressBar(bar, done))
+  apply_with_progress(y, one, \(done) utils::setTxtProgressBar(bar, done))
 }
 
-told_each <- function(y, one, tell) {
+apply_with_progress <- function(y, one, tell) {
   lapply(seq_along(y), \(i) {
     value <- one(y[[i]])
     tell(i)

@@ -73,14 +73,14 @@ bootstrap.rlmm <- function(
   )
   seed <- seed %||% draw_seed()
   object <- with_all_rows(object)
-  tell_without_replicates(object)
+  inform_no_replicates(object)
   drawn <- run_bootstrap(object, seq_len(n), seed, how, progress)
   whole_bootstrap(new_bootstrap(drawn, object, seed, how), n)
 }
 
 # Gives a message about coefficients that depend on contrasts of large factors and have no
 # replicates.
-tell_without_replicates <- function(fit) {
+inform_no_replicates <- function(fit) {
   moved <- coding_dependent_coefficients(fit)
   if (length(moved) == 0L) {
     return(invisible())

@@ -1,7 +1,7 @@
 # Errors and messages about columns of X that need too much memory.
 
 # A message is given for X above this number of bytes.
-most_untold_bytes <- 2^30
+message_bytes <- 2^30
 
 #' Raises an error about columns of X that don't fit into memory, before they are made, and gives a
 #' message about large ones
@@ -15,7 +15,7 @@ check_columns_fit <- function(terms, frame) {
   columns <- columns_of_terms(terms, frame)
   # X is made and copied once.
   bytes <- 2 * 8 * n * sum(columns)
-  if (bytes <= most_untold_bytes) {
+  if (bytes <= message_bytes) {
     return(invisible())
   }
   free <- if (bytes > 2^31) free_memory() else Inf

@@ -84,22 +84,22 @@ confint.rlmm <- function(
   given <- if (quiet) NULL else names(match.call())
   if (!is.null(vcov) || !is.null(cluster) || !is.null(ddf)) {
     is_wald <- missing(method) || identical(method, "Wald")
-    tell_unused_intervals(given, if (is_wald) "method")
+    inform_unused_intervals(given, if (is_wald) "method")
     return(t_confint(object, parm, level, vcov, cluster, ddf))
   }
   check_flag(signames, "signames")
   parm <- called_here(parm, object, signames)
   method <- interval_method(object, if (!missing(method)) method, quiet)
-  tell_unused_intervals(given, c("method", interval_arguments[[method]]))
+  inform_unused_intervals(given, c("method", interval_arguments[[method]]))
   switch(
     method,
     profile = if (missing(prof.scale)) {
       inform_of_levels(levels_among(parm, object))
-      beside_levels(object, parm, level, signames, profile_confint)
+      limits_with_levels(object, parm, level, signames, profile_confint)
     } else {
       scaled_confint(object, parm, level, signames, prof.scale)
     },
-    Wald = beside_levels(object, parm, level, signames, wald_confint),
+    Wald = limits_with_levels(object, parm, level, signames, wald_confint),
     boot = {
       types <- c("perc", "basic", "norm", "shortest")
       type <- one_of(boot.type, types, "boot.type")
@@ -117,7 +117,7 @@ interval_arguments <- list(
 )
 
 # Gives a message about arguments of other methods than the one in use.
-tell_unused_intervals <- function(given, used) {
+inform_unused_intervals <- function(given, used) {
   unused <- setdiff(
     intersect(given, c("method", unlist(interval_arguments))),
     used
@@ -253,7 +253,7 @@ inform_of_levels <- function(levels) {
 #' Limits of parameters, including Wald limits of levels of large factors
 #' @param limits_of A function that computes the limits of the other parameters.
 #' @noRd
-beside_levels <- function(fit, parm, level, signames, limits_of) {
+limits_with_levels <- function(fit, parm, level, signames, limits_of) {
   asked <- levels_among(parm, fit)
   if (length(asked) == 0L) {
     return(limits_of(fit, parm, level, signames))

@@ -84,7 +84,7 @@ with_counts <- function(extras, data) {
 counted_rows_of_table <- function(table, variables, memory) {
   check_table_packages(table)
   table <- ungrouped(table)
-  columns <- asked_columns(variables, names_of_table(table))
+  columns <- requested_columns(variables, names_of_table(table))
   groups <- lapply(columns, as.name)
   grouped <- dplyr::group_by(rows_with(table, columns), !!!groups)
   counts <- rlang::set_names(list(quote(n())), counts_name)
@@ -140,7 +140,7 @@ counted_rows_of_chunks <- function(reader, variables, memory) {
   stop_rewinding(reader)
   rows <- NULL
   while (!is.null(chunk <- next_chunk(reader))) {
-    columns <- asked_columns(variables, names(chunk))
+    columns <- requested_columns(variables, names(chunk))
     kept <- stats::na.omit(as.data.frame(chunk)[columns])
     rows <- count_equal(rbind(rows, with_ones(kept)))
     if (nrow(rows) > memory / bytes_of_distinct(names(rows))) {

@@ -246,11 +246,11 @@ mode_covariance <- function(fit, max_dense = max_dense_modes) {
   }
 }
 
-# Without rows, by the core -----------------------------------------------
+# Refits to the remaining rows --------------------------------------------
 
 #' The fit with the frame of the remaining rows, at the estimates of all rows
 #' @noRd
-left_fit <- function(fit, rows) {
+fit_to_remaining_rows <- function(fit, rows) {
   fit$frame <- fit_frame(fit)[-rows, , drop = FALSE]
   fit$random <- lapply(fit$random, \(term) {
     codes <- group_codes(term$group_vars, fit$frame, term$group)
@@ -264,7 +264,7 @@ left_fit <- function(fit, rows) {
 #' @return The result of [core_estimates()]; `NULL` if the rows don't identify the fixed effects.
 #' @noRd
 newton_estimates <- function(fit, rows) {
-  left <- left_fit(fit, rows)
+  left <- fit_to_remaining_rows(fit, rows)
   spec <- fit_spec(left)
   at <- tryCatch(
     core_derivatives(spec, fit$theta, exact = TRUE),

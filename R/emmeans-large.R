@@ -103,12 +103,12 @@ coefficients_of <- function(k, p) {
 # The levels themselves -----------------------------------------------------------
 
 # The largest number of levels with rows and columns in a covariance matrix.
-most_levels_of_grid <- 2000L
+max_grid_levels <- 2000L
 
 #' The large factors whose variables are named in the current call of emmeans
 #' @return Their numbers.
 #' @noRd
-asked_factors <- function(fit) {
+requested_factors <- function(fit) {
   specs <- unlist(lapply(sys.frames(), specs_of_call))
   is_asked <- \(own) any(names(own$xlevels) %in% specs)
   which(vapply(fit$fixed$large$factors, is_asked, NA))
@@ -130,7 +130,7 @@ specs_of_call <- function(frame) {
 refused_levels <- function(fit) {
   large <- fit$fixed$large
   n <- length(large$levels)
-  if (n <= most_levels_of_grid || length(asked_factors(fit)) == 0L) {
+  if (n <= max_grid_levels || length(requested_factors(fit)) == 0L) {
     return(NULL)
   }
   is_one <- n_blocks(large) == 1L
@@ -144,7 +144,7 @@ refused_levels <- function(fit) {
     if (is_one) "its" else "their",
     format_count(n),
     format_bytes(8 * n^2),
-    format_count(most_levels_of_grid)
+    format_count(max_grid_levels)
   )
 }
 
@@ -179,7 +179,7 @@ slope_labels <- function(own) {
 #' The large factors that are in some terms
 #' @return Their numbers.
 #' @noRd
-asked_of_terms <- function(fit, terms) {
+factors_in_terms <- function(fit, terms) {
   which(each_large(fit$fixed$large, "label") %in% attr(terms, "term.labels"))
 }
 

@@ -23,7 +23,7 @@ recover_data.rlmm <- function(object, ...) {
 # The terms of a grid's variables, without large factors unless these are requested.
 grid_terms <- function(fit) {
   if (has_large(fit)) {
-    terms_with(fit, asked_factors(fit))
+    terms_with(fit, requested_factors(fit))
   } else {
     stats::terms(fit)
   }
@@ -55,7 +55,7 @@ emm_basis.rlmm <- function(
   vcov. = NULL,
   ...
 ) {
-  asked <- if (has_large(object)) asked_of_terms(object, trms)
+  asked <- if (has_large(object)) factors_in_terms(object, trms)
   has_levels <- length(asked) > 0L
   own <- object$fixed$ordinary
   own <- if (is.null(own)) trms else stats::delete.response(own)
@@ -133,7 +133,7 @@ mean_tests <- function(fit, ddf, vcov) {
     return(fixed_tests(fit, ddf, vcov))
   }
   if (!is.null(vcov)) {
-    tell_given_covariance()
+    inform_given_covariance()
     return(fixed_tests(fit, "satterthwaite", vcov))
   }
   if (!isREML.rlmm(fit)) {
@@ -142,7 +142,7 @@ mean_tests <- function(fit, ddf, vcov) {
   kenward_roger_tests(fit)
 }
 
-tell_given_covariance <- function() {
+inform_given_covariance <- function() {
   inform_rlmm(
     c(
       "Kenward and Roger's method has a covariance matrix of its own.",

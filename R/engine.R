@@ -2,7 +2,7 @@
 
 #' Prints which engine a model will be computed with
 #' @noRd
-tell_engine <- function(spec, control) {
+print_engine <- function(spec, control) {
   cat("Engine: ", engine_phrase(core_engine(spec, control)), "\n", sep = "")
 }
 

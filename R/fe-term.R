@@ -54,7 +54,7 @@ fixed_design <- function(
   formula <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(formula, frame, data)
   check_contrasts(contrasts, frame)
-  tell_text(terms, frame)
+  report_text_columns(terms, frame)
   large <- if (max_large_factors > 0L) {
     find_large_factors(terms, frame, contrasts, max_large_factors, passes)
   }
@@ -120,8 +120,8 @@ with_large <- function(found, terms, large, frame, control) {
   ) {
     return(NULL)
   }
-  report_lost(found$fixed, beside, control$checks$rankx)
-  without_lost(found, beside)
+  report_aliased(found$fixed, beside, control$checks$rankx)
+  without_aliased(found, beside)
 }
 
 # The field `fixed` with the large factors, and with the term of each ordinary column (0 for the
@@ -174,27 +174,27 @@ term_places <- function(names, fixed, terms, frame) {
 }
 
 # The names of the columns and levels that are aliased.
-lost_beside <- function(fixed, beside) {
+aliased_names <- function(fixed, beside) {
   large <- fixed$large
   columns <- fixed$names[!seq_along(fixed$names) %in% beside$keep]
   c(columns, large$names[large$had_column & !beside$is_column])
 }
 
-report_lost <- function(fixed, beside, policy) {
-  lost <- lost_beside(fixed, beside)
+report_aliased <- function(fixed, beside, policy) {
+  lost <- aliased_names(fixed, beside)
   if (length(lost) > 0L && policy != "ignore") {
     p <- length(fixed$names) + sum(fixed$large$had_column)
     report_dropped(lost, p, policy)
   }
 }
 
-without_lost <- function(found, beside) {
+without_aliased <- function(found, beside) {
   x <- select_columns(found$x, beside$keep)
-  list(x = x, fixed = fixed_without_lost(found$fixed, beside))
+  list(x = x, fixed = fixed_without_aliased(found$fixed, beside))
 }
 
-fixed_without_lost <- function(fixed, beside) {
-  fixed$dropped <- c(fixed$dropped, lost_beside(fixed, beside))
+fixed_without_aliased <- function(fixed, beside) {
+  fixed$dropped <- c(fixed$dropped, aliased_names(fixed, beside))
   fixed$names <- fixed$names[beside$keep]
   fixed$assign <- fixed$assign[beside$keep]
   fixed$large[c("is_column", "has_moved")] <- beside[c(

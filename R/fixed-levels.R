@@ -70,7 +70,7 @@ abort_no_levels <- function(object) {
 level_errors <- function(fit) {
   spec <- linear_spec(fit)
   spread <- conditional_level_covariances(fit, spec)
-  moves <- level_moves(fit, spread$shift)
+  moves <- level_changes(fit, spread$shift)
   variances <- moves$unit * spread$variance + rowSums(moves$levels^2)
   large <- fit$fixed$large
   variances[!large$is_column] <- NA
@@ -90,7 +90,7 @@ level_errors <- function(fit) {
 
 #' The variances of the deviations of each level of a coded factor from its mean
 #' @param spread The result of [conditional_level_covariances()].
-#' @param moves The result of [level_moves()].
+#' @param moves The result of [level_changes()].
 #' @param system The result of [normal_equations()].
 #' @noRd
 coded_level_variances <- function(fit, own, spread, moves, system) {
@@ -298,12 +298,12 @@ level_test <- function(fit, label) {
   list(
     f = (without - with) / (num_df * fit$sigma^2),
     num_df = num_df,
-    den_df = df_left(fit)
+    den_df = remaining_df(fit)
   )
 }
 
 # The residual degrees of freedom, or `NA` if there are none.
-df_left <- function(fit) {
+remaining_df <- function(fit) {
   effects <- sum(n_columns(fit) * n_levels(fit))
   left <- nobs.rlmm(fit) - n_coefficients(fit) - effects
   if (left > 0) left else NA_real_

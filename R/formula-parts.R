@@ -206,7 +206,7 @@ interaction_of <- function(atoms) {
   Reduce(\(left, right) call(":", left, right), atoms)
 }
 
-# Terms of a fit, written again ----------------------------------------------
+# Terms of a fit as expressions ----------------------------------------------
 
 #' A term of a fit as an expression for a formula
 #' @noRd

@@ -74,41 +74,41 @@ condVar <- function(object, ...) UseMethod("condVar")
 
 #' @export
 getME.default <- function(object, name, ...) {
-  hand_on("getME", object, name, ...)
+  pass_to_lme4("getME", object, name, ...)
 }
 
 #' @export
-isREML.default <- function(x, ...) hand_on("isREML", x, ...)
+isREML.default <- function(x, ...) pass_to_lme4("isREML", x, ...)
 
 #' @export
-isLMM.default <- function(x, ...) hand_on("isLMM", x, ...)
+isLMM.default <- function(x, ...) pass_to_lme4("isLMM", x, ...)
 
 #' @export
-isGLMM.default <- function(x, ...) hand_on("isGLMM", x, ...)
+isGLMM.default <- function(x, ...) pass_to_lme4("isGLMM", x, ...)
 
 #' @export
-isNLMM.default <- function(x, ...) hand_on("isNLMM", x, ...)
+isNLMM.default <- function(x, ...) pass_to_lme4("isNLMM", x, ...)
 
 #' @export
-isSingular.default <- function(x, ...) hand_on("isSingular", x, ...)
+isSingular.default <- function(x, ...) pass_to_lme4("isSingular", x, ...)
 
 #' @export
-ngrps.default <- function(object, ...) hand_on("ngrps", object, ...)
+ngrps.default <- function(object, ...) pass_to_lme4("ngrps", object, ...)
 
 #' @export
 ngrps.factor <- function(object, ...) nlevels(object)
 
 #' @export
-rePCA.default <- function(x, ...) hand_on("rePCA", x, ...)
+rePCA.default <- function(x, ...) pass_to_lme4("rePCA", x, ...)
 
 #' @export
-REMLcrit.default <- function(object, ...) hand_on("REMLcrit", object, ...)
+REMLcrit.default <- function(object, ...) pass_to_lme4("REMLcrit", object, ...)
 
 #' @export
-refit.default <- function(object, ...) hand_on("refit", object, ...)
+refit.default <- function(object, ...) pass_to_lme4("refit", object, ...)
 
 #' @export
-refitML.default <- function(x, ...) hand_on("refitML", x, ...)
+refitML.default <- function(x, ...) pass_to_lme4("refitML", x, ...)
 
 #' @export
 condVar.default <- function(object, ...) abort_no_method("condVar", object)
@@ -118,7 +118,7 @@ condVar.default <- function(object, ...) abort_no_method("condVar", object)
 #' The function is only called if it has a method for the object: otherwise dispatch might return to
 #' our default method in an infinite recursion.
 #' @noRd
-hand_on <- function(generic, object, ...) {
+pass_to_lme4 <- function(generic, object, ...) {
   if (!isNamespaceLoaded("lme4") || !has_lme4_method(generic, object)) {
     abort_no_method(generic, object)
   }
@@ -154,7 +154,7 @@ abort_no_method <- function(generic, object) {
   )
 }
 
-# Which kind of model -----------------------------------------------------
+# Kinds of models ---------------------------------------------------------
 
 # Without fixed effects both criteria are the same, and lme4 reports maximum likelihood.
 #' @export

@@ -57,7 +57,7 @@ glmm_numbers <- function(values, family, name) {
 #' Gives a message about a factor with more than two levels, of which all but the first are
 #' successes
 #' @noRd
-tell_levels <- function(values, name) {
+inform_levels <- function(values, name) {
   if (!is.factor(values) || nlevels(values) <= 2L) {
     return(invisible())
   }

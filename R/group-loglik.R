@@ -343,7 +343,7 @@ refitted_parameters.rlmm_lmm <- function(fit, rows) {
 #' @export
 refitted_parameters.rlmm_glmm <- function(fit, rows) {
   tryCatch(
-    fit_quietly(left_fit(fit, rows))$parameters,
+    fit_quietly(fit_to_remaining_rows(fit, rows))$parameters,
     rlmm_error = \(cnd) NA_real_
   )
 }

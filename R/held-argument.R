@@ -115,7 +115,7 @@ lenient_control <- function(fit) {
 #' Drops held parameters that the model lacks, if the control comes from another model
 #' @param fixed,random The fixed part and the random-effects terms.
 #' @noRd
-let_go <- function(control, fixed, random) {
+drop_lost_held <- function(control, fixed, random) {
   if (!isTRUE(control$lenient)) {
     return(control)
   }

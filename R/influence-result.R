@@ -13,7 +13,7 @@ new_influence <- function(fit, sets, found, way) {
   by_case <- \(values) stats::setNames(unlist(values), labels)
   take <- \(field) by_case(lapply(found, `[[`, field))
   out <- c(
-    beside(estimates_with(fit, vcov), without[1:3]),
+    interleave(estimates_with(fit, vcov), without[1:3]),
     list(groups = sets$name, deleted = sets$deleted),
     list(
       converged = take("converged"),
@@ -41,7 +41,7 @@ estimates_with <- function(fit, vcov) {
 }
 
 # Interleaves two lists of the same length.
-beside <- function(a, b) {
+interleave <- function(a, b) {
   turn <- order(c(seq_along(a), seq_along(b)))
   c(a, b)[turn]
 }

@@ -131,7 +131,7 @@ fixed_cases <- function(fit, sets) {
   found <- deleted_estimates(fit, sets)
   Map(
     function(left, rows) {
-      sigma <- left_sigma(fit, left$pwrss, n - sum(weighted[rows]))
+      sigma <- remaining_sigma(fit, left$pwrss, n - sum(weighted[rows]))
       list(
         beta = left$beta,
         vcov = sigma$effects^2 * inverse_or_na(left$information),
@@ -149,7 +149,7 @@ fixed_cases <- function(fit, sets) {
 
 #' The residual standard deviation of the remaining rows, and the one that scales Lambda
 #' @noRd
-left_sigma <- function(fit, pwrss, n) {
+remaining_sigma <- function(fit, pwrss, n) {
   if (isGLMM.rlmm(fit)) {
     return(list(
       residual = fit$sigma,
@@ -190,7 +190,7 @@ stepped_case <- function(fit, rows) {
 #' @noRd
 refitted_case <- function(fit, rows) {
   again <- tryCatch(
-    fit_quietly(left_fit(fit, rows)),
+    fit_quietly(fit_to_remaining_rows(fit, rows)),
     rlmm_error = \(cnd) NULL
   )
   if (is.null(again)) {

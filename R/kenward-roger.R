@@ -142,7 +142,12 @@ covariance_directions <- function(fit) {
       }
       is_held <- term$theta %in% held$index
       shapes <- free_shapes(term, found, roles, is_held)
-      is_told <- vapply(shapes, is_about, NA, !term$columns %in% redundant)
+      is_told <- vapply(
+        shapes,
+        affects_kept_columns,
+        NA,
+        !term$columns %in% redundant
+      )
       list(shapes = shapes[is_told], absolute = FALSE)
     },
     fit$random,
@@ -154,7 +159,7 @@ covariance_directions <- function(fit) {
 
 # Whether a change of a covariance matrix affects columns that are not in the span of the fixed
 # effects, since nothing depends on the others.
-is_about <- function(shape, kept) any(shape[kept, kept] != 0)
+affects_kept_columns <- function(shape, kept) any(shape[kept, kept] != 0)
 
 free_shapes <- function(term, found, roles, is_held) {
   if (!any(is_held) && is_linear(term$structure)) {

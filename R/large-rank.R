@@ -106,7 +106,7 @@ contains_effects <- function(x, large, z, core_term) {
   any(colSums(rest^2) <= 1e-14 * colSums(combined^2))
 }
 
-# What levels explain ------------------------------------------------------------
+# Projections on levels --------------------------------------------------------
 
 #' Residuals of columns from the levels of factors and their slopes
 #' @return A list: `rest`, the residuals; and for a single block the other elements that

@@ -90,7 +90,7 @@ slopes_kept <- function(is_column, moves, has_base) {
   drop_last_levels(is_column, moves)
 }
 
-# What levels explain ------------------------------------------------------------
+# Projections on levels --------------------------------------------------------
 
 # The columns of a block: ones for the factor and the covariates of slopes. Beside ones, a covariate
 # is shifted by its value in the first row, which keeps the column space and saves digits.

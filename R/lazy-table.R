@@ -33,7 +33,7 @@ names_of_table <- function(table) {
 }
 
 # The columns of the data among the variables; all of them if the formula has a dot.
-asked_columns <- function(variables, columns) {
+requested_columns <- function(variables, columns) {
   if ("." %in% variables) columns else intersect(columns, variables)
 }
 

@@ -9,8 +9,8 @@
 #' @return A list: `levels`, a matrix of levels by directions; and `unit`, the factor that scales
 #'   variances of the working linear model.
 #' @noRd
-level_moves <- function(fit, shift) {
-  moves <- parameter_moves(fit)
+level_changes <- function(fit, shift) {
+  moves <- parameter_changes(fit)
   if (!is.null(moves)) {
     unit <- effects_sigma(fit)^2 * likelihood_share(fit)
     return(list(levels = moves$levels, unit = unit))
@@ -25,7 +25,7 @@ level_moves <- function(fit, shift) {
 #' @return A list of matrices `beta` and `levels` with a column for each direction; `NULL` if the
 #'   covariance of the coefficients isn't taken from the Hessian in all parameters.
 #' @noRd
-parameter_moves <- function(fit) {
+parameter_changes <- function(fit) {
   covariance <- if (takes_hessian(fit)) hessian_covariance(fit)
   if (is.null(covariance)) {
     return(NULL)
@@ -35,7 +35,7 @@ parameter_moves <- function(fit) {
     return(NULL)
   }
   spec <- fit_spec(fit)
-  moves <- apply(directions, 2L, moves_along, fit, spec)
+  moves <- apply(directions, 2L, level_change_along, fit, spec)
   of_beta <- length(fit$theta) + seq_along(fit$beta)
   list(
     beta = directions[of_beta, , drop = FALSE],
@@ -44,7 +44,7 @@ parameter_moves <- function(fit) {
 }
 
 # The directional derivative of the core's levels in the parameters, by central differences.
-moves_along <- function(direction, fit, spec) {
+level_change_along <- function(direction, fit, spec) {
   large <- fit$fixed$large
   step <- direction_step(fit, direction)
   levels_at <- \(parameters) {
@@ -59,13 +59,13 @@ moves_along <- function(direction, fit, spec) {
 #' The covariance of the coefficients and of sums of levels, with the uncertainty of theta
 #'
 #' In a generalized model it is the covariance of the sums given all parameters, plus their changes
-#' along the directions of [parameter_moves()].
+#' along the directions of [parameter_changes()].
 #' @param covariance The covariance given theta.
 #' @param sums A function that maps a matrix with a row for each level to a matrix with a row for
 #'   each sum.
 #' @noRd
 with_estimated_theta <- function(covariance, fit, sums) {
-  moves <- parameter_moves(fit)
+  moves <- parameter_changes(fit)
   if (is.null(moves)) {
     return(covariance)
   }

@@ -5,7 +5,7 @@ coeftest.rlmm <- function(x, vcov. = NULL, df = NULL, ...) {
   if (!is.function(vcov.)) {
     warn_of_dots(...)
   }
-  covariance <- asked_covariance(x, vcov., ...)
+  covariance <- requested_covariance(x, vcov., ...)
   found <- wald_table(fixef.rlmm(x), covariance, df)
   structure(
     found,
@@ -32,7 +32,7 @@ coefci.rlmm <- function(
   }
   beta <- fixef.rlmm(x)
   parm <- parm %||% names(beta)
-  std_error <- sqrt(diag(as.matrix(asked_covariance(x, vcov., ...))))
+  std_error <- sqrt(diag(as.matrix(requested_covariance(x, vcov., ...))))
   names(std_error) <- names(beta)
   limits <- wald_limits(
     beta[parm],
@@ -47,7 +47,7 @@ coefci.rlmm <- function(
 #' The covariance matrix of the fixed effects: given as a matrix, computed by a function of the fit,
 #' or that of the fit
 #' @noRd
-asked_covariance <- function(fit, covariance, ...) {
+requested_covariance <- function(fit, covariance, ...) {
   if (is.null(covariance)) {
     vcov.rlmm(fit)
   } else if (is.function(covariance)) {

@@ -142,7 +142,7 @@ with_variables_of <- function(made_in, names, caller) {
   list2env(stats::setNames(known, names), parent = caller)
 }
 
-# What only one fit has -------------------------------------------------------
+# Methods for single fits ------------------------------------------------------
 
 #' @export
 ranef.rlmm_many <- function(object, ...) abort_of_one("ranef", object)

@@ -270,7 +270,7 @@ comparison_cells <- function(x, digits) {
   cells
 }
 
-# Languages ---------------------------------------------------------------
+# Formats -----------------------------------------------------------------
 
 #' Checks the arguments of `markup()` and returns the functions that write a format
 #' @noRd

@@ -2,10 +2,10 @@
 # counts if they are at most half of the rows. Results for single rows are expanded again.
 
 # With fewer rows, comparing them takes longer than computing with all of them.
-least_rows_merged <- 5000L
+min_merged_rows <- 5000L
 
 # The size of the sample from which the number of distinct rows is estimated.
-rows_sampled <- 20000L
+merge_sample_size <- 20000L
 
 #' A spec with the distinct rows of a generalized model
 #' @return A list: `spec`, and, if rows were merged, `at`, the number of the distinct row of each
@@ -13,7 +13,7 @@ rows_sampled <- 20000L
 #' @noRd
 merge_equal_rows <- function(spec) {
   n <- length(spec$y)
-  if (n < least_rows_merged || !is.null(spec$counts)) {
+  if (n < min_merged_rows || !is.null(spec$counts)) {
     return(list(spec = spec))
   }
   values <- row_values(spec, n)
@@ -57,8 +57,8 @@ vectors_of_rows <- function(column, n) {
 #' Of m rows drawn from D equally frequent kinds, about m^2 / 2D equal an earlier one.
 #' @noRd
 has_many_equal <- function(values, n) {
-  m <- min(n, rows_sampled)
-  rows <- if (m < n) scattered_rows(m, n) else seq_len(n)
+  m <- min(n, merge_sample_size)
+  rows <- if (m < n) pseudorandom_rows(m, n) else seq_len(n)
   code <- code_of_rows(lapply(values, `[`, rows), length(rows))
   equals <- length(rows) - max(code)
   expected <- length(rows)^2 / n
@@ -66,7 +66,7 @@ has_many_equal <- function(values, n) {
 }
 
 # Pseudorandom rows, always the same ones, without changing the state of R's generator.
-scattered_rows <- function(m, n) {
+pseudorandom_rows <- function(m, n) {
   share <- (sin(seq_len(m)) * 43758.5453) %% 1
   unique(floor(share * n) + 1)
 }

@@ -7,7 +7,7 @@
 #' @param weights_type The result of [read_weights_type()].
 #' @param may_be_large Whether large factors may be kept out of X.
 #' @return A list: `formula`, `frame`, `fixed`, `held`, `random`, the `spec` of SPEC.md, and
-#'   `control`, without held parameters that a changed model lacks (see [let_go()]).
+#'   `control`, without held parameters that a changed model lacks (see [drop_lost_held()]).
 #' @noRd
 model_design <- function(
   formula,
@@ -41,14 +41,14 @@ model_design <- function(
     !is.null(approximation)
   )
   if (!is.null(approximation) && !may_be_large) {
-    tell_of_columns(fixed$fixed$terms, frame, contrasts)
+    inform_many_columns(fixed$fixed$terms, frame, contrasts)
   }
   design <- list(
     formula = formula,
     frame = frame,
     fixed = fixed$fixed,
     random = random$random,
-    control = let_go(control, fixed$fixed, random$random),
+    control = drop_lost_held(control, fixed$fixed, random$random),
     family = approximation$family
   )
   design["held"] <- list(held_beta(design$control, design$fixed))
@@ -63,7 +63,7 @@ model_design <- function(
 
 # Gives a message about a factor with many dummy columns in a generalized model whose options don't
 # allow large factors.
-tell_of_columns <- function(terms, frame, contrasts) {
+inform_many_columns <- function(terms, frame, contrasts) {
   large <- find_large_factors(
     terms,
     frame,
@@ -211,7 +211,7 @@ glmm_spec <- function(spec, frame, approximation, random) {
     names(frame)[1L],
     original_rows(frame)
   )
-  tell_levels(frame[[1L]], names(frame)[1L])
+  inform_levels(frame[[1L]], names(frame)[1L])
   check_quadrature(approximation$nodes, random)
   spec[c("y", "weights")] <- list(response$y, response$weights)
   spec$counts <- frame_counts(frame)

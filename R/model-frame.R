@@ -197,14 +197,14 @@ apply_na_action <- function(frame, na_action) {
   }
   kept <- action(frame)
   if (nrow(kept) < count_rows(frame)) {
-    tell_nan(frame)
+    inform_nan(frame)
   }
   kept
 }
 
 #' Gives a message about rows that are left out because a variable is `NaN`, often by mistake
 #' @noRd
-tell_nan <- function(frame) {
+inform_nan <- function(frame) {
   nan <- lapply(unclass(frame), nan_rows)
   nan <- nan[lengths(nan) > 0L]
   if (length(nan) == 0L) {

@@ -248,7 +248,7 @@ zero_line <- function(side) {
   if (isTRUE(name %in% c("resid", "residuals", "rstandard", "rstudent"))) 0
 }
 
-# Which observations are labelled, and how --------------------------------
+# Labels ------------------------------------------------------------------
 
 #' The label of each observation, `NA` for those without a label
 #' @noRd

@@ -207,7 +207,7 @@ wants_errors <- function(asked) {
 with_errors <- function(out, fit, eta, rows, new, asked) {
   needs_errors <- asked$se.fit || asked$interval == "confidence"
   errors <- if (needs_errors) asked_errors(fit, rows, asked)
-  limits <- asked_limits(fit, eta, eta, errors, rows, new, asked)
+  limits <- requested_limits(fit, eta, eta, errors, rows, new, asked)
   out$fit <- bind_limits(out$fit, limits)
   needs_slope <- asked$se.fit || asked$cov.fit
   slope <- if (needs_slope) scale_slopes(fit, eta, asked$type)
@@ -225,7 +225,7 @@ with_errors <- function(out, fit, eta, rows, new, asked) {
 }
 
 # The limits of the requested interval; `NULL` without one.
-asked_limits <- function(fit, mean, eta, errors, rows, new, asked) {
+requested_limits <- function(fit, mean, eta, errors, rows, new, asked) {
   switch(
     asked$interval,
     confidence = mean_limits(mean, errors, fit, asked),
@@ -254,7 +254,7 @@ predict_marginal <- function(fit, eta, rows, new, asked) {
   is_link <- asked$type == "link"
   mean <- if (is_link) link else found$mean
   errors <- list(variance = (found$std_error * to_link)^2, df = Inf)
-  limits <- asked_limits(fit, link, eta, errors, rows, new, asked)
+  limits <- requested_limits(fit, link, eta, errors, rows, new, asked)
   out <- list(fit = bind_limits(with_names(mean, names(eta)), limits))
   if (asked$se.fit) {
     std_error <- found$std_error * if (is_link) to_link else 1

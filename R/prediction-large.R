@@ -2,7 +2,7 @@
 # since levels, random effects and other coefficients are correlated.
 
 # The largest number of solves, each of which needs a new factorization.
-most_rows_solved <- 500L
+max_solved_rows <- 500L
 
 #' The variances of the errors of x' beta + the levels' coefficients + z' b, over sigma^2
 #' @param fixed Whether beta is estimated rather than given.
@@ -11,7 +11,7 @@ solved_variance <- function(rows, parts, fixed) {
   columns <- row_columns(rows)
   code <- code_of_rows(columns, rows$n)
   first <- which(!duplicated(code))
-  if (length(first) > most_rows_solved) {
+  if (length(first) > max_solved_rows) {
     abort_many_solves(length(first))
   }
   one <- \(row) solved_variance_of(row, rows, parts, fixed)
@@ -114,7 +114,7 @@ abort_many_solves <- function(n) {
       x = sprintf(
         "Beside a fixed factor with many levels each takes a solve: %s of at most %s.",
         format_count(n),
-        most_rows_solved
+        max_solved_rows
       ),
       i = "Predict fewer rows at a time, or with `re.form = NA`."
     ),

@@ -50,7 +50,7 @@ preview <- function(
       formula,
       data,
       is.null(family),
-      telling_control(),
+      control_with_messages(),
       extras,
       if (missing(na.action)) default_na_action(data) else na.action,
       contrasts,
@@ -98,7 +98,7 @@ take_note <- function(cnd, notes) {
 }
 
 # A control whose checks give messages instead of errors.
-telling_control <- function() {
+control_with_messages <- function() {
   control <- default_control
   is_policy <- names(control$checks) != "rankx"
   control$checks[is_policy] <- "message"
@@ -121,7 +121,7 @@ new_preview <- function(design, notes) {
     fixed = list(
       columns = fixed$names,
       aliased = fixed$dropped,
-      apart = levels_apart(fixed$large)
+      apart = large_factor_sizes(fixed$large)
     ),
     terms = preview_terms(design),
     factors = factor_pairs(design)
@@ -131,7 +131,7 @@ new_preview <- function(design, notes) {
 }
 
 # The numbers of levels of large factors, by name.
-levels_apart <- function(large) {
+large_factor_sizes <- function(large) {
   if (!is.null(large)) {
     sizes <- lengths(lapply(large$factors, `[[`, "levels"))
     stats::setNames(sizes, each_large(large, "variable"))

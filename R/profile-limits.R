@@ -143,15 +143,15 @@ varianceProf <- function(x, ...) UseMethod("varianceProf")
 
 #' @export
 logProf.default <- function(x, base = exp(1), ...) {
-  hand_on_profile("logProf", x, base = base)
+  pass_profile_to_lme4("logProf", x, base = base)
 }
 
 #' @export
 varianceProf.default <- function(x, ...) {
-  hand_on_profile("varianceProf", x, ...)
+  pass_profile_to_lme4("varianceProf", x, ...)
 }
 
-hand_on_profile <- function(name, x, ...) {
+pass_profile_to_lme4 <- function(name, x, ...) {
   if (!inherits(x, "thpr")) {
     abort_rlmm(
       c(

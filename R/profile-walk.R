@@ -221,7 +221,7 @@ has_any_theta <- function(term) {
 }
 
 # The number of points for extrapolation by a polynomial, of degree three.
-most_nodes <- 4L
+max_extrapolation_nodes <- 4L
 
 #' The theta at the next value of a walk, by polynomial extrapolation of the last points
 #'
@@ -231,7 +231,7 @@ most_nodes <- 4L
 state_ahead <- function(walk) {
   state <- walk$last$state
   nodes <- c(list(walk$centre), walk$points)
-  nodes <- utils::tail(nodes, most_nodes)
+  nodes <- utils::tail(nodes, max_extrapolation_nodes)
   values <- vapply(nodes, `[[`, 1, "value")
   if (length(nodes) < 2L || anyDuplicated(values) > 0L) {
     return(state)

@@ -175,7 +175,7 @@ new_profile <- function(table, wanted, problem) {
   )
 }
 
-# What is profiled ----------------------------------------------------------
+# Profiled parameters ------------------------------------------------------
 
 #' The problem of a profile: the ML fit, its spec and its parameters
 #' @noRd

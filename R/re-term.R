@@ -101,7 +101,7 @@ bar_effects <- function(bar, frame, env, data) {
   if (identical(bar$effects, 1)) {
     return(list(terms = terms, z = intercept_column, columns = "(Intercept)"))
   }
-  tell_text(terms, frame)
+  report_text_columns(terms, frame)
   contrasts <- full_contrasts(unwrapped$variables, frame)
   z <- bar_columns(bar, terms, frame, contrasts)
   used <- attr(z, "contrasts")
@@ -247,7 +247,7 @@ crossed_codes <- function(a, b) {
   )
 }
 
-# Order and place -----------------------------------------------------------
+# Order and positions -------------------------------------------------------
 
 # The order of terms, as in lme4: unchanged if the numbers of levels never increase, else by
 # decreasing number of levels, with ties reversed.

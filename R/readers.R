@@ -196,7 +196,7 @@ for_each_chunk <- function(table, names, body) {
   }
   check_table_packages(table)
   table <- ungrouped(table)
-  wanted <- lapply(asked_columns(names, names_of_table(table)), as.name)
+  wanted <- lapply(requested_columns(names, names_of_table(table)), as.name)
   if (length(wanted) > 0L) {
     table <- dplyr::select(table, !!!wanted)
   }

@@ -392,7 +392,7 @@ report_exact <- function(fit, spec) {
   )
 }
 
-# Effects that the fixed ones contain ---------------------------------------
+# Redundant random effects --------------------------------------------------
 
 #' Gives a message about random effects in the span of the fixed effects, whose variances are held
 #' at zero

@@ -4,7 +4,7 @@
 # The largest number of columns of Z, crossed with those of the largest term, for which the rank is
 # computed from pivots: with more, the factorization would take longer than the fit, or too much
 # memory.
-most_crossed <- 2000
+max_crossed_columns <- 2000
 
 # Squared residual lengths below this fraction of the column's are rounding errors.
 rank_tolerance <- 1e-11
@@ -35,8 +35,8 @@ rank_of_model <- function(spec, used) {
     z = spec$x
   )
   parts <- lapply(c(list(x), spec$terms), unit_part, used = used)
-  parts[[1L]]$z <- columns_apart(parts[[1L]])
-  if (count_crossed(parts[-1L]) > most_crossed) {
+  parts[[1L]]$z <- orthogonalized_columns(parts[[1L]])
+  if (count_crossed(parts[-1L]) > max_crossed_columns) {
     return(rank_by_terms(parts[-1L], parts[[1L]]$z))
   }
   rank_of(do.call(cbind, lapply(parts, sparse_part)))
@@ -67,7 +67,7 @@ unit_columns <- function(x) {
 # The columns of X orthogonalized against earlier ones that nearly equal them: an interaction with a
 # covariate far from zero is a multiple of its factor's column, up to a residual below the tolerance
 # of the rank.
-columns_apart <- function(part) {
+orthogonalized_columns <- function(part) {
   x <- part$z
   products <- as.matrix(Matrix::crossprod(sparse_part(part)))
   lengths <- sqrt(diag(products))

@@ -210,7 +210,7 @@ rglmm <- function(
     contrasts = contrasts,
     approximation = likelihood,
     weights_type = read_weights_type(weights_type),
-    may_be_large = may_have_levels(likelihood, control)
+    may_be_large = supports_large_factors(likelihood, control)
   )
   if (check_flag(devFunOnly, "devFunOnly")) {
     return(glmm_function(design$spec, n_arguments(design$spec)))
@@ -223,7 +223,7 @@ rglmm <- function(
 #' Quadrature needs a single term, conjugate gradients treat random effects only, and the moment
 #' estimate of the dispersion depends on the levels.
 #' @noRd
-may_have_levels <- function(likelihood, control) {
+supports_large_factors <- function(likelihood, control) {
   by_moment <- has_dispersion(likelihood$family) &&
     likelihood$dispersion == "moment"
   likelihood$nodes == 1 &&
@@ -252,7 +252,7 @@ fit_generalized <- function(design, start, call, verbose) {
   make <- \(est) new_glmm_fit(own, est, call, control)
   control_of_core <- core_control(control, verbose, design, held)
   if (control_of_core$verbose > 0L) {
-    tell_engine(design$spec, control_of_core)
+    print_engine(design$spec, control_of_core)
   }
   est <- with_terms_named(
     core_glmm_fit(design$spec, start, control_of_core, make),

@@ -208,7 +208,7 @@ with_all_df <- function(x) {
 
 fit_matrix <- function(responses, design, control, start) {
   y <- fitted_responses(responses, design)
-  tell_nan_responses(y)
+  inform_nan_responses(y)
   check_own_weights(design$weights, NULL, ncol(y))
   design$spec <- with_typical_shape(design$spec, y)
   found <- fit_responses(design, y, control, start)
@@ -217,7 +217,7 @@ fit_matrix <- function(responses, design, control, start) {
 
 #' Gives a message about values that are `NaN`, which are missing, but often by mistake
 #' @noRd
-tell_nan_responses <- function(y) {
+inform_nan_responses <- function(y) {
   n_nan <- if (anyNA(y)) colSums(is.nan(y)) else 0
   if (all(n_nan == 0)) {
     return(invisible())

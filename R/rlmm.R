@@ -259,7 +259,7 @@ fit_linear <- function(design, start, call, verbose) {
   is_verbose <- control_of_core$verbose > 0L
   has_rows <- is.null(design$spec$sums)
   if (is_verbose && has_rows) {
-    tell_engine(design$spec, control_of_core)
+    print_engine(design$spec, control_of_core)
   }
   est <- with_terms_named(
     core_fit(design$spec, design$theta, control_of_core, make),

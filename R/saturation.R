@@ -68,9 +68,9 @@ typical_saturation <- function(fit, spec, eta, bound) {
   }
   typical <- eta - random_predictors(fit, spec)
   told <- (spec$weights %||% 1) * spread(typical, fit$family)
-  tells_nothing <- told < 1e-5
-  if (share_of_rows(tells_nothing, spec) > 0.5) {
-    mean(abs(typical[tells_nothing]))
+  is_uninformative <- told < 1e-5
+  if (share_of_rows(is_uninformative, spec) > 0.5) {
+    mean(abs(typical[is_uninformative]))
   }
 }
 

@@ -81,32 +81,34 @@ separated_in_block <- function(factors, core_term, slopes, weights, effects) {
     return(is_long)
   }
   refs <- core_term$refs[rows]
-  weights <- told_weights(weights[rows], refs)
+  weights <- unraised_weights(weights[rows], refs)
   weighted <- lapply(values, \(x) sqrt(weights) * x[rows])
   known <- vapply(
     seq_along(factors),
     \(j) {
-      beside <- weighted[beside_column(factors, j)]
+      beside <- weighted[adjusting_columns(factors, j)]
       own <- as.matrix(weighted[[j]])
       rest <- project_within_levels(own, refs, n_levels, beside)$rest
       drop(level_sums(rest^2, refs, n_levels))
     },
     numeric(n_levels)
   )
-  is_of_base <- vapply(factors, is_beside, NA, effects)
+  is_of_base <- vapply(factors, has_separated_reference, NA, effects)
   is_uncertain <- slopes < 0.05 / sqrt(known)
   is_long & (is_uncertain | rep(is_of_base, each = n_levels))
 }
 
 # The weights of rows; those that the core raised to 1e-12 of the largest in the level are set to
 # zero.
-told_weights <- function(weights, refs) {
+unraised_weights <- function(weights, refs) {
   largest <- stats::ave(weights, refs, FUN = max)
   weights * (weights > 2e-12 * largest)
 }
 
 # Whether the reference coefficient of levels is among the given effects.
-is_beside <- function(own, effects) own$has_base && own$margin %in% effects
+has_separated_reference <- function(own, effects) {
+  own$has_base && own$margin %in% effects
+}
 
 # The columns of a block in all rows; covariates are centred if the block includes the factor
 # itself.
@@ -135,7 +137,7 @@ size_of_levels <- function(values, own, core_term) {
 
 # The columns of a block against which one of its columns is adjusted. The factor itself is not
 # adjusted for covariates, since its coefficients refer to covariates of zero, wherever that is.
-beside_column <- function(factors, j) {
+adjusting_columns <- function(factors, j) {
   is_other <- seq_along(factors) != j
   if (is_of_category(factors[[j]])) {
     is_other & vapply(factors, is_of_category, NA)

@@ -117,7 +117,7 @@ slope_weights <- function(fit, slopes, x) {
   others <- columns[, x == 0, drop = FALSE]
   covariate <- columns[, x == 1, drop = FALSE]
   factors <- lapply(Filter(is_other, large$factors), rows)
-  rest <- rest_beside(covariate, others, factors)
+  rest <- residuals_from_factors(covariate, others, factors)
   if (sum(rest^2) <= 1e-14 * sum((covariate - mean(covariate))^2)) {
     return(NULL)
   }
@@ -131,7 +131,7 @@ slope_weights <- function(fit, slopes, x) {
 }
 
 # The residuals of a covariate from columns and the levels of factors.
-rest_beside <- function(covariate, columns, factors) {
+residuals_from_factors <- function(covariate, columns, factors) {
   if (length(factors) > 0L) {
     covariate <- project_on_levels(covariate, factors)$rest
     left <- project_on_levels(columns, factors)$rest

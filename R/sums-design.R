@@ -22,7 +22,7 @@ sums_design <- function(sums, REML, control, sigma) {
     frame = NULL,
     fixed = fixed,
     random = random,
-    control = let_go(control, fixed, random)
+    control = drop_lost_held(control, fixed, random)
   )
   design["held"] <- list(NULL)
   sigma <- known_sigma(sigma, design$control)
@@ -139,9 +139,9 @@ sums_beside_large <- function(found, plan, levels, policy) {
   large <- large_factors(list(set), terms, frame)
   fixed <- with_places(found$fixed, terms, large, frame)
   beside <- aliased_in_sums(found$numbers, fixed)
-  report_lost(fixed, beside, policy)
+  report_aliased(fixed, beside, policy)
   numbers <- sums_of_kept(found$numbers, beside$keep, fixed$names)
-  fixed <- fixed_without_lost(fixed, beside)
+  fixed <- fixed_without_aliased(fixed, beside)
   fixed$columns <- plan$fixed$names
   fixed$large <- kept_large(fixed$large)
   list(fixed = fixed, numbers = numbers)
@@ -231,7 +231,7 @@ weights_of_products <- function(products, is_kept) {
 independent_products <- function(within, whole) {
   kept <- integer()
   for (j in seq_along(whole)) {
-    if (within[j, j] > least_share * whole[j]) {
+    if (within[j, j] > min_residual_share * whole[j]) {
       kept <- c(kept, j)
       within <- within - tcrossprod(within[, j]) / within[j, j]
     }

@@ -18,16 +18,16 @@ sums_spec <- function(numbers, random, reml, sigma) {
 # A column is dropped if the residual sum of squares from the columns before it is less than this
 # fraction of its own: rounding errors of the sums hide smaller values. The second fraction, of the
 # uncentred sum of squares, detects constant columns.
-least_share <- 1e-10
-least_spread_share <- 1e-12
+min_residual_share <- 1e-10
+min_centred_share <- 1e-12
 
 #' The independent columns of X, from their cross-products
 #' @noRd
 independent_sums <- function(sums, names, policy) {
   left <- centred_products(sums)
   least <- pmax(
-    least_share * diag(left),
-    least_spread_share * diag(sums$xx)
+    min_residual_share * diag(left),
+    min_centred_share * diag(sums$xx)
   )
   kept <- integer()
   for (j in seq_along(names)) {

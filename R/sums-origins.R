@@ -5,7 +5,7 @@
 # for the origin of each covariate in the first column, that of the intercept.
 
 # A covariate is far from zero if its standard deviation is below this fraction of its mean.
-least_spread <- 0.1
+min_relative_spread <- 0.1
 
 #' Origins that can be subtracted from the columns of each term as multiples of its intercept; zero
 #' for columns near zero
@@ -38,7 +38,7 @@ origin_of <- function(x) {
   mean <- mean(x)
   spread <- sqrt(mean((x - mean)^2))
   is_intercept <- all(x == 1)
-  is_far <- !is_intercept && isTRUE(spread < least_spread * abs(mean))
+  is_far <- !is_intercept && isTRUE(spread < min_relative_spread * abs(mean))
   if (is_far) signif(mean, 10L) else 0
 }
 

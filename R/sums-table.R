@@ -187,7 +187,7 @@ collect_totals <- function(rows, parts, table, made) {
   join_parts(totals, character())
 }
 
-# Statements to take along ----------------------------------------------------
+# Statements as text ----------------------------------------------------------
 
 #' The statements that sum up a table, as text
 #'

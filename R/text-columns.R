@@ -1,6 +1,6 @@
 # Messages about numbers and dates stored as text, of which each value becomes a level.
 
-tell_text <- function(terms, frame) {
+report_text_columns <- function(terms, frame) {
   for (name in effect_names(terms, frame)) {
     x <- .subset2(frame, name)
     kind <- if (is.character(x)) unexpected_text(x)

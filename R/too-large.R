@@ -76,7 +76,7 @@ check_products_fit <- function(
   free = free_memory(),
   unasked = 2^30
 ) {
-  most <- bytes_of_products(spec, most_pairs)
+  most <- bytes_of_products(spec, max_pairs)
   if (most <= unasked || most <= free) {
     return(invisible())
   }
@@ -103,7 +103,7 @@ bytes_of_products <- function(spec, count) {
 }
 
 # The largest possible number of pairs of levels.
-most_pairs <- function(term, other) {
+max_pairs <- function(term, other) {
   min(length(term$refs), as.double(term$n_levels) * other$n_levels)
 }
 

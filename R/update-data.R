@@ -79,7 +79,7 @@ same_values <- function(value, rows, n, fitted) {
 
 # Gives a message about changed data: an update without other changes may have been called because
 # of them.
-tell_changed_data <- function(fit, args, change) {
+report_changed_data <- function(fit, args, change) {
   if (length(change$changed) > 0) {
     return(invisible())
   }

@@ -19,7 +19,7 @@ changed_formula <- function(fit, change) {
     rhs <- replace_bars(rhs, list(written))
   }
   change[[length(change)]] <- rhs
-  tell_nothing_removed(removed_parts(rhs), fit)
+  report_nothing_removed(removed_parts(rhs), fit)
   stats::update.formula(old, change)
 }
 
@@ -62,7 +62,7 @@ find_bar <- function(bar, old) {
   is_holder <- vapply(parts, has_wanted, NA)
   known <- do.call(c, unname(parts[is_holder]))
   if (!all(wanted %in% names(known))) {
-    tell_no_bar(bar, bars)
+    report_no_bar(bar, bars)
     return(list(written = bar, rhs = rhs))
   }
   list(
@@ -121,9 +121,9 @@ replace_bars <- function(expr, changes) {
   expr
 }
 
-# Removals that remove nothing -----------------------------------------------
+# Removals without effect ----------------------------------------------------
 
-tell_no_bar <- function(bar, bars) {
+report_no_bar <- function(bar, bars) {
   text <- if (is_bar(bar)) {
     paste0("(", deparse_one(bar), ")")
   } else {
@@ -141,19 +141,19 @@ tell_no_bar <- function(bar, bars) {
   warn_not_removed(text, paste0("The model has ", enumerate(tick(known)), "."))
 }
 
-tell_nothing_removed <- function(parts, fit) {
+report_nothing_removed <- function(parts, fit) {
   for (part in parts) {
     fixed <- split_bars(part)$fixed
     if (!is.null(fixed) && !mentions(fixed, ".")) {
-      tell_no_effect(fixed, fit)
+      report_no_effect(fixed, fit)
     }
   }
 }
 
-tell_no_effect <- function(expr, fit) {
+report_no_effect <- function(expr, fit) {
   own <- fit$fixed$terms
   if (identical(expr, 1) || identical(expr, 0)) {
-    return(tell_no_intercept(expr, own))
+    return(report_no_intercept(expr, own))
   }
   terms <- stats::terms.formula(rlang::new_formula(NULL, expr))
   labels <- sorted_factors(attr(terms, "term.labels"))
@@ -170,7 +170,7 @@ known_effects <- function(labels) {
   paste0("The fixed effects are ", enumerate(tick(labels), max = 10L), ".")
 }
 
-tell_no_intercept <- function(expr, terms) {
+report_no_intercept <- function(expr, terms) {
   if (attr(terms, "intercept") != expr) {
     warn_not_removed(deparse_one(expr), "The model has no intercept.")
   }

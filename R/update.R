@@ -117,7 +117,7 @@ fit_changed <- function(fit, call, change) {
   } else if (is_counted(fit) && !frame_suffices(fit, args, change)) {
     fit_to_table(fit, args, change)
   } else if (frame_suffices(fit, args, change)) {
-    tell_changed_data(fit, args, change)
+    report_changed_data(fit, args, change)
     fit_to_frame(fit, args, change)
   } else {
     fit_to_data(fit, args, change)
@@ -335,7 +335,7 @@ fit_to_data <- function(fit, args, change) {
   call_fitter(fit, args, values, data, change)
 }
 
-# Calls that are evaluated elsewhere -------------------------------------------
+# Portable calls ---------------------------------------------------------------
 
 #' The changed call in a form that the caller can evaluate
 #'

@@ -136,12 +136,12 @@ component_values <- function(x, blocks, comp) {
   if (is.null(errors)) {
     values
   } else {
-    beside_errors(values, blocks, if (attr(x, "useSc")) errors$residual)
+    with_error_columns(values, blocks, if (attr(x, "useSc")) errors$residual)
   }
 }
 
 # The columns of numbers, each followed by that of its standard errors.
-beside_errors <- function(values, blocks, residual) {
+with_error_columns <- function(values, blocks, residual) {
   of_effects <- do.call(rbind, lapply(blocks, `[[`, "errors"))
   errors <- list(
     Variance = c(of_effects[, "vcov"], residual["vcov"]),

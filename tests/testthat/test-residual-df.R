@@ -85,7 +85,7 @@ test_that("the two ways to the rank of a model agree", {
     expect_equal(rlmm:::count_crossed(parts), 60)
     skip_if_not_installed("testthat", "3.1.7")
     mocked <- getExportedValue("testthat", "local_mocked_bindings")
-    mocked(most_crossed = 59, .package = "rlmm")
+    mocked(max_crossed_columns = 59, .package = "rlmm")
     expect_equal(rlmm:::rank_of_model(spec, all_rows), by_pivots)
   })
 })

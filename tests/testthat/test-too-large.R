@@ -87,7 +87,7 @@ test_that("cross-products that don't fit are refused before they are summed up",
   bytes <- \(levels, pairs) {
     8 * sum(levels) * 21 * (4 * 21 + 6) + 16 * 21^2 * pairs
   }
-  all_pairs <- bytes_of_products(crossed$spec, most_pairs)
+  all_pairs <- bytes_of_products(crossed$spec, max_pairs)
   expect_equal(all_pairs, bytes(c(40, 30), 40 * 30))
   occurring <- bytes_of_products(nested$spec, count_pairs)
   expect_equal(occurring, bytes(c(30, 6), 30))
