@@ -166,7 +166,7 @@ fn without_redundant(
         return Ok(None);
     }
     let given = basis.to_given_without(theta, model.redundant());
-    let is_same = model.is_same_at(&basis.from_given(&given), theta)?;
+    let is_same = model.is_equal_at(&basis.from_given(&given), theta)?;
     Ok(is_same.then_some(given))
 }
 

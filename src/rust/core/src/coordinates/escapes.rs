@@ -23,12 +23,16 @@ impl Coordinates {
     /// Whether there are several covariance parameters about which the data have so little
     /// information that the objective may well have several minima.
     pub(crate) fn has_few_data(&self, n_rows: usize, levels: &[usize]) -> bool {
-        self.free.len() > 1 && self.says_little(n_rows, levels)
+        self.free.len() > 1 && self.has_little_information(n_rows, levels)
     }
 
     /// Whether the data have little information about the covariance parameters: few rows per
     /// random effect, or few levels per parameter of a term.
-    pub(crate) fn says_little(&self, n_rows: usize, levels: &[usize]) -> bool {
+    pub(crate) fn has_little_information(
+        &self,
+        n_rows: usize,
+        levels: &[usize],
+    ) -> bool {
         let mut n_effects = 0;
         let mut has_few_levels = false;
         for (cov, n_levels) in self.covs.iter().zip(levels) {

@@ -132,7 +132,7 @@ impl Coordinates {
         for (&j, x) in self.free.iter().zip(x) {
             parameters[j] = *x;
         }
-        self.turn_to_theta(&mut parameters);
+        self.replace_by_theta(&mut parameters);
         parameters
     }
 
@@ -162,12 +162,12 @@ impl Coordinates {
         }
         let mut parameters = std::mem::take(&mut self.parameters);
         parameters.copy_from_slice(&self.x);
-        self.turn_to_theta(&mut parameters);
+        self.replace_by_theta(&mut parameters);
         self.parameters = parameters;
     }
 
     // Replaces the coordinate, or held value, of each parameter by the parameter.
-    fn turn_to_theta(&self, x: &mut [f64]) {
+    fn replace_by_theta(&self, x: &mut [f64]) {
         for part in &self.correlated {
             let range = part.range();
             let theta = &mut x[range.clone()];
@@ -328,12 +328,16 @@ impl Coordinates {
         for (j, a, b, second) in jacobian.second {
             hessian[b * size + a] += gradient[j] * second;
         }
-        self.part_blocked(gradient, hessian);
+        self.decouple_blocked(gradient, hessian);
     }
 
     /// Removes the coupling of blocked parameters with the others from a Hessian in the
     /// coordinates.
-    pub(crate) fn part_blocked(&self, gradient: &[f64], hessian: &mut [f64]) {
+    pub(crate) fn decouple_blocked(
+        &self,
+        gradient: &[f64],
+        hessian: &mut [f64],
+    ) {
         let n = self.free.len();
         for (b, &j) in self.free.iter().enumerate() {
             if !self.is_blocked(j, gradient) {

@@ -52,5 +52,8 @@ pub(crate) trait Shares {
 
     /// The first correlation that is inadmissible given the preceding ones, with the range that
     /// these allow.
-    fn unsuitable(&self, correlations: &[f64]) -> Option<(usize, f64, f64)>;
+    fn first_inadmissible(
+        &self,
+        correlations: &[f64],
+    ) -> Option<(usize, f64, f64)>;
 }

@@ -218,9 +218,9 @@ impl Part {
         }
         let correlations = self.correlations();
         let shares = self.covariance().shares();
-        match shares
-            .and_then(|shares| shares.unsuitable(&theta[correlations.clone()]))
-        {
+        match shares.and_then(|shares| {
+            shares.first_inadmissible(&theta[correlations.clone()])
+        }) {
             None => Ok(()),
             Some((c, low, high)) => {
                 let j = correlations.start + c;

@@ -163,7 +163,10 @@ impl Shares for Toeplitz {
         values.copy_from_slice(&shares);
     }
 
-    fn unsuitable(&self, correlations: &[f64]) -> Option<(usize, f64, f64)> {
+    fn first_inadmissible(
+        &self,
+        correlations: &[f64],
+    ) -> Option<(usize, f64, f64)> {
         let mut found = None;
         let n = correlations.len();
         with_memory(2 * n, |memory| {
@@ -252,17 +255,18 @@ mod tests {
             (1..5).map(|d| (0.7 * f64::from(d)).cos()).collect();
         for rho in [vec![-1.0, 1.0, -1.0, 1.0], cosine] {
             checked_factor(5, &rho, 1e-7);
-            assert_eq!(Toeplitz.unsuitable(&rho), None);
+            assert_eq!(Toeplitz.first_inadmissible(&rho), None);
         }
     }
 
     // The second autocorrelation has the range rho_2 >= 2 rho_1^2 - 1.
     #[test]
     fn ranges_depend_on_the_correlations_before() {
-        let (index, low, high) = Toeplitz.unsuitable(&[0.8, 0.2]).unwrap();
+        let (index, low, high) =
+            Toeplitz.first_inadmissible(&[0.8, 0.2]).unwrap();
         assert_eq!(index, 1);
         assert!((low - 0.28).abs() < 1e-15 && (high - 1.0).abs() < 1e-15);
-        assert_eq!(Toeplitz.unsuitable(&[0.8, 0.3]), None);
+        assert_eq!(Toeplitz.first_inadmissible(&[0.8, 0.3]), None);
     }
 
     // Compares the derivatives with differences of the map; the second correlation is held.

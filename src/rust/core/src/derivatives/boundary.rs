@@ -247,9 +247,9 @@ impl Edge<'_> {
         let varies = is_correlated && zero.len() < k;
         let steepest_of = |effect: usize| {
             if varies {
-                self.beside_others(effect, &zero)
+                self.next_to_others(effect, &zero)
             } else {
-                self.alone(effect)
+                self.single_effect(effect)
             }
         };
         let free = zero.iter().filter(|(j, _)| !self.held[*j]);
@@ -258,7 +258,7 @@ impl Edge<'_> {
         lowest.unwrap_or_else(|| self.none())
     }
 
-    fn alone(&self, effect: usize) -> Steepest {
+    fn single_effect(&self, effect: usize) -> Steepest {
         let at = effect * (self.size() + 1);
         let variance = self.rms[effect].powi(-2);
         let mut found = self.none();
@@ -268,7 +268,7 @@ impl Edge<'_> {
 
     // The direction of an effect next to others with positive variances: to first order its
     // covariances with them are proportional to its standard deviation.
-    fn beside_others(
+    fn next_to_others(
         &self,
         effect: usize,
         zero: &[(usize, usize)],
@@ -282,10 +282,11 @@ impl Edge<'_> {
         }
         let slope =
             |r: &[f64]| along(&self.g, &covariances_with(effect, &sds, r));
-        let r = self.best_correlations(&self.indifferent(&sds), slope);
+        let r =
+            self.best_correlations(&self.irrelevant_correlations(&sds), slope);
         let now = slope(&self.part.correlation_matrix(self.theta));
         let is_as_good = slope(&r) >= now - ROUNDED_CORRELATION * now.abs();
-        if self.varies_a_little(effect) && is_as_good {
+        if self.has_positive_sd(effect) && is_as_good {
             // The gradient in theta already shows any decrease at these correlations.
             return self.none();
         }
@@ -297,13 +298,13 @@ impl Edge<'_> {
     }
 
     // Whether the standard deviation of an effect is positive, however small.
-    fn varies_a_little(&self, effect: usize) -> bool {
+    fn has_positive_sd(&self, effect: usize) -> bool {
         let mut scales = self.part.scales();
         scales.any(|(j, own)| own == effect && self.theta[j] > 0.0)
     }
 
     // The free correlations on which Omega does not depend at these standard deviations.
-    fn indifferent(&self, sds: &[f64]) -> Vec<usize> {
+    fn irrelevant_correlations(&self, sds: &[f64]) -> Vec<usize> {
         let mut theta = self.theta.to_vec();
         for (j, effect) in self.part.scales() {
             theta[j] = sds[effect];

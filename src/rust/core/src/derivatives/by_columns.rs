@@ -96,7 +96,7 @@ impl ByColumns {
                 if t == u {
                     moments.add_transposed();
                 }
-                moments.turn_back(inverses[t], inverses[u]);
+                moments.transform_back(inverses[t], inverses[u]);
                 moments.add_forms(blocks[t].term, blocks[u].term, omega);
             }
         }

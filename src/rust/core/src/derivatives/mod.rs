@@ -222,7 +222,8 @@ impl FactorDerivatives {
         omega: &mut OmegaDerivatives,
     ) {
         self.update_effects(factor, response, profile.reml);
-        let pairs = self.knows_pairs(factor, profile, omega.directions.len());
+        let pairs =
+            self.has_pair_forms(factor, profile, omega.directions.len());
         self.fill_traces(factor, pairs, omega);
         self.subtract_outer_products(factor, profile, omega);
     }
@@ -266,7 +267,7 @@ impl FactorDerivatives {
         self.update_information(factor, profile, omega);
         if kind == HessianKind::Exact {
             self.add_curvature(factor, profile, omega);
-        } else if self.knows_pairs(factor, profile, n) {
+        } else if self.has_pair_forms(factor, profile, n) {
             self.observe_trailing(factor, profile, omega);
         }
     }

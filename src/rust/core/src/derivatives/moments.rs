@@ -89,7 +89,7 @@ impl Moments {
     }
 
     /// Turns moments of `A' W B` into those of W, given the inverses of A, `k x k`, and of B.
-    pub fn turn_back(&mut self, of_a: &[f64], of_b: &[f64]) {
+    pub fn transform_back(&mut self, of_a: &[f64], of_b: &[f64]) {
         let (k, l) = (self.k, self.l);
         let size = k * l;
         let mut turn = vec![0.0; size * size];

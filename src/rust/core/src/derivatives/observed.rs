@@ -80,7 +80,7 @@ impl FactorDerivatives {
     /// Whether the last first derivatives have kept `Tr` of the trailing terms, and there is memory
     /// for its REML correction in `n` directions. With fixed factors among the terms the ML
     /// criterion has the traces of another factor, so that `Tr` is not available.
-    pub(super) fn knows_pairs(
+    pub(super) fn has_pair_forms(
         &self,
         factor: &Factor,
         profile: Profile,
@@ -179,7 +179,7 @@ impl FactorDerivatives {
                 let products = &mut work.products[products.clone()];
                 add_level_products(pairs, level, products);
                 let x = &mut work.fixed[place];
-                turn_level(n, own.clone().zip(pairs), level, x);
+                direction_products(n, own.clone().zip(pairs), level, x);
                 let inverse = &inverse.values;
                 times_lower_transposed(block.vsize, n * p, inverse, x);
             }
@@ -189,7 +189,7 @@ impl FactorDerivatives {
 
 // `T_l E` of one level for the directions of its term, out of `n` directions: `n p` values per
 // effect.
-fn turn_level<'a>(
+fn direction_products<'a>(
     n: usize,
     directions: impl Iterator<Item = (usize, &'a Element)>,
     level: LevelScores,

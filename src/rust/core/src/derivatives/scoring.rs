@@ -44,13 +44,13 @@ impl OmegaDerivatives {
         let change = unknown * small::dot(&t, &step);
         let scale = -1.0 / (1.0 + change.max(-0.9));
         let lambdas = lambdas.iter().enumerate();
-        let moved = lambdas
-            .map(|(term, lambda)| self.moved(term, lambda, scale, &step));
-        Some(moved.collect())
+        let after_step = lambdas
+            .map(|(term, lambda)| self.after_step(term, lambda, scale, &step));
+        Some(after_step.collect())
     }
 
     // Omega of a term after `scale` times the step.
-    fn moved(
+    fn after_step(
         &self,
         term: usize,
         lambda: &[f64],

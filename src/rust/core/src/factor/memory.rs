@@ -86,7 +86,7 @@ impl Room {
 /// The number of bytes that this process may still allocate; `None` if the operating system does
 /// not report it (other systems than Linux).
 pub fn free_bytes() -> Option<u64> {
-    let limits = [of_machine(), of_container(), of_process()];
+    let limits = [machine_memory(), container_memory(), process_memory()];
     limits.into_iter().flatten().min()
 }
 
@@ -116,13 +116,13 @@ pub fn zeros(length: usize) -> Result<Vec<f64>> {
 }
 
 // The memory that Linux estimates to be available without swapping.
-fn of_machine() -> Option<u64> {
+fn machine_memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     kilobytes(&text, "MemAvailable:")
 }
 
 // The memory that remains within the container's limit.
-fn of_container() -> Option<u64> {
+fn container_memory() -> Option<u64> {
     let read = |name: &str| -> Option<u64> {
         let text = fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?;
         text.trim().parse().ok()
@@ -131,7 +131,7 @@ fn of_container() -> Option<u64> {
 }
 
 // The memory that remains within the limit of the address space (`ulimit -v`).
-fn of_process() -> Option<u64> {
+fn process_memory() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits
         .lines()

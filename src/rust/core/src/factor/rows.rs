@@ -27,7 +27,8 @@ pub struct Rows {
     pub terms: Vec<RowsOfTerm>,
     /// Rows of X, `p x n`, centred.
     pub x: Vec<f64>,
-    /// Rows of X without their zeros, if many elements are zero and [`Rows::thin`] has been called.
+    /// Rows of X without their zeros, if many elements are zero and [`Rows::make_sparse`] has
+    /// been called.
     pub(crate) sparse: Option<SparseRows>,
     /// Number of fixed effects.
     pub p: usize,
@@ -100,7 +101,7 @@ impl Rows {
     }
 
     /// Whether all columns of Z consist of ones.
-    pub(crate) fn are_plain(&self) -> bool {
+    pub(crate) fn are_ones(&self) -> bool {
         self.terms.iter().all(|term| term.z.is_empty())
     }
 
@@ -149,7 +150,7 @@ impl Rows {
 
     /// Stores X without its zeros if many elements are zero; centring has subtracted `shift`
     /// multiples of the first column.
-    pub(crate) fn thin(&mut self, shift: &[f64]) {
+    pub(crate) fn make_sparse(&mut self, shift: &[f64]) {
         self.sparse = SparseRows::new(&self.x, shift);
     }
 

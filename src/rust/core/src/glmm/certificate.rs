@@ -52,7 +52,7 @@ impl GeneralizedLinearMixedModel {
         let is_clear = (0.0..=clearly_negligible).contains(&predicted_decrease);
         let negligible = NEGLIGIBLE_GAIN.max(noise);
         let is_doubtful =
-            |way: &WayOut| way.gain > negligible || self.may_turn(vary, way);
+            |way: &WayOut| way.gain > negligible || self.may_rotate(vary, way);
         if !is_clear || ways_out.iter().any(is_doubtful) {
             return Ok(self.certificate(vary, parameters)?.0);
         }
@@ -73,7 +73,7 @@ impl GeneralizedLinearMixedModel {
 
     // Whether, at a singular covariance of several effects, a rotation of its directions combined
     // with a descent direction that gains nothing by itself might lower the objective.
-    fn may_turn(&self, vary: Vary, way: &WayOut) -> bool {
+    fn may_rotate(&self, vary: Vary, way: &WayOut) -> bool {
         let k = way.change.len().isqrt();
         let rms = &self.pirls.root_mean_squares(vary, self.n_eff)[way.term];
         let lambda = &self.pirls.engine.lambdas()[way.term];

@@ -9,7 +9,7 @@ use crate::tolerances::{LEAST_DISPERSION, PERFECT_FIT};
 impl GeneralizedLinearMixedModel {
     // The error that explains a failed fit: the dispersion is unbounded below if the modes
     // reproduce the responses exactly.
-    pub(super) fn cause_of(&self, error: Error) -> Error {
+    pub(super) fn explain_error(&self, error: Error) -> Error {
         let response = &self.pirls.response;
         match error {
             Error::PirlsDiverged { .. }

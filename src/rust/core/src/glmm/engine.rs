@@ -154,7 +154,7 @@ impl Engine {
         let layout = Layout::new(design);
         let leading = Leading::new(design, &layout);
         let mut rows = Rows::new(design, (&layout, &leading), &shift);
-        rows.thin(&shift);
+        rows.make_sparse(&shift);
         let pattern = Reweigh::new(&layout, leading, &rows);
         let engine = MatrixFree::new(design.covs(), pattern, shift);
         Ok((Self::Iterative(Box::new(engine)), rows))

@@ -104,7 +104,7 @@ impl GeneralizedLinearMixedModel {
         let found =
             self.or_from_other_starts(fit, &start, &beta, first, observe)?;
         if found.summary.status == Status::MaxEval {
-            self.start_anew(&beta);
+            self.restart_from(&beta);
             return self.fit_from(fit, start, observe);
         }
         Ok(found)
@@ -138,7 +138,7 @@ impl GeneralizedLinearMixedModel {
                     *theta *= 0.1;
                 }
             }
-            self.start_anew(beta);
+            self.restart_from(beta);
             let found = self.fit_from(fit, start.clone(), observe);
             if found.is_ok() {
                 return found.ok();
@@ -148,8 +148,8 @@ impl GeneralizedLinearMixedModel {
     }
 
     // Resets the modes to zero, and sets these fixed effects.
-    pub(super) fn start_anew(&mut self, beta: &[f64]) {
-        self.forget_modes();
+    pub(super) fn restart_from(&mut self, beta: &[f64]) {
+        self.reset_modes();
         self.pirls.beta.copy_from_slice(beta);
     }
 
@@ -192,9 +192,9 @@ impl GeneralizedLinearMixedModel {
         let inverse = found.inverse;
         let mut found = self.judged(fit.vary, found.summary, &inverse)?;
         if fit.settings.optimizer == bfgs::NAME && found.ended_too_early() {
-            found = self.go_on(fit, found, &inverse, observe)?;
+            found = self.continue_search(fit, found, &inverse, observe)?;
         }
-        self.pirls.return_to(&found.modes);
+        self.pirls.restore_modes(&found.modes);
         self.objective(fit.vary, &found.parameters)?;
         self.weigh_noise(fit.vary, &inverse, &mut found)?;
         Ok(GlmmFit {
@@ -256,7 +256,7 @@ impl GeneralizedLinearMixedModel {
     // The objective and the modes, starting from zero modes with the exact engine, so that results
     // do not depend on the course of the search; the iterative engine starts from the current
     // modes, and iterates to full accuracy.
-    fn value_anew(
+    fn recomputed_value(
         &mut self,
         vary: Vary,
         parameters: &[f64],
@@ -269,14 +269,14 @@ impl GeneralizedLinearMixedModel {
     }
 
     /// Resets the modes to zero.
-    pub(super) fn forget_modes(&mut self) {
+    pub(super) fn reset_modes(&mut self) {
         self.reached = None;
         self.pirls.reset();
     }
 
     // Newton's method from the end of a fit that stopped too early. If it does not reach an optimum
     // either the verdict says so, while the status remains that of a search that converged.
-    fn go_on(
+    fn continue_search(
         &mut self,
         fit: &FitSettings,
         found: GlmmFit,
@@ -334,12 +334,12 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<GlmmFit> {
         let mut parameters = summary.best.clone();
         let mut summary = summary;
-        let (reached, mut modes) = self.value_anew(vary, &parameters)?;
+        let (reached, mut modes) = self.recomputed_value(vary, &parameters)?;
         if self.is_iterative() {
             summary.best_value = reached;
         }
         if self.snap_to_zero(vary, reached, &mut parameters) {
-            modes = self.value_anew(vary, &parameters)?.1;
+            modes = self.recomputed_value(vary, &parameters)?.1;
         }
         // A user who stopped the fit should not wait for a certificate.
         let is_stopped =

@@ -3,11 +3,11 @@
 //!
 //! Their coefficients alpha are found together with the modes. But they are not integrated over, so
 //! that `log |H|` in Laplace's approximation is that of the random effects without them
-//! ([`RandomPart`](super::random_part::RandomPart)), and alpha must minimise the deviance including this
-//! log-determinant instead of the penalized deviance. This is achieved by a linear term `c'alpha`
-//! in the penalized deviance: at its minimum the derivative of the deviance in alpha is `r = F'rho`
-//! (see `gradient`), and c is replaced by `c + r` until r is zero. As `log |H|` depends little on
-//! alpha, a few rounds suffice. The deviance is then a function of theta and beta only, with the
+//! ([`RandomPart`](super::random_part::RandomPart)), and alpha must minimise the deviance including
+//! this log-determinant instead of the penalized deviance. This is achieved by a linear term
+//! `c'alpha` in the penalized deviance: at its minimum the derivative of the deviance in alpha is
+//! `r = F'rho` (see `gradient`), and c is replaced by `c + r` until r is zero. As `log |H|` depends little
+//! on alpha, a few rounds suffice. The deviance is then a function of theta and beta only, with the
 //! same derivatives as at fixed alpha. The linear term is stored by rows, as `F'h` with a
 //! coefficient h_i of the linear predictor of each row: rows without information, in separated
 //! cells, have none, whatever the columns of F, and do not disturb the rest of their level.
@@ -36,7 +36,7 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
-    pub(super) fn settle_levels(&mut self, vary: Vary) -> Result<()> {
+    pub(super) fn converge_levels(&mut self, vary: Vary) -> Result<()> {
         if vary == Vary::Jointly || !self.has_fixed_levels() {
             return Ok(());
         }
@@ -46,7 +46,7 @@ impl GeneralizedLinearMixedModel {
             self.pirls.factor_at_modes(vary, self.options.information)?;
             let is_silent = self.pirls.silent_rows();
             let slopes = self.slope_in_eta()?;
-            let gain = self.pirls.tilt_by(&slopes, &is_silent)?;
+            let gain = self.pirls.add_tilt(&slopes, &is_silent)?;
             self.find_modes(vary)?;
             if gain <= limit {
                 break;
@@ -68,7 +68,7 @@ impl super::Pirls {
     /// Adds derivatives in the linear predictors, except those of silent rows, to the linear term
     /// of the penalized deviance; returns the predicted gain at a fixed log-determinant. The factor
     /// must be that of the modes.
-    fn tilt_by(&mut self, slopes: &[f64], is_silent: &[bool]) -> Result<f64> {
+    fn add_tilt(&mut self, slopes: &[f64], is_silent: &[bool]) -> Result<f64> {
         self.tilt_of_rows.resize(slopes.len(), 0.0);
         let rows = self.tilt_of_rows.iter_mut().zip(slopes);
         for ((tilt, slope), is_silent) in rows.zip(is_silent) {

@@ -109,14 +109,14 @@ impl MatrixFree {
 
     // Discards stochastic estimates, and borders of another accuracy.
     fn forget(&mut self) {
-        self.keep_near();
+        self.keep_starting_points();
         if let Some(here) = &mut self.here {
             here.probed = None;
         }
     }
 
     // Discards the border, but keeps its solutions as starting points.
-    fn keep_near(&mut self) {
+    fn keep_starting_points(&mut self) {
         let here = self.here.as_mut();
         let border = here.and_then(|here| here.border.take());
         if let (Some((border, _)), true) = (border, self.system.p > 0) {
@@ -125,7 +125,7 @@ impl MatrixFree {
     }
 
     pub fn set_theta(&mut self, theta: &[f64]) {
-        self.keep_near();
+        self.keep_starting_points();
         self.here = None;
         for (cov, lambda) in self.covs.iter().zip(&mut self.lambdas) {
             cov.fill_lambda(theta, lambda);
@@ -142,7 +142,7 @@ impl MatrixFree {
         weights: &[f64],
         vary: Vary,
     ) -> Result<()> {
-        self.keep_near();
+        self.keep_starting_points();
         self.here = None;
         let system = Arc::make_mut(&mut self.system);
         let with_fixed = vary == Vary::Jointly;
@@ -181,7 +181,7 @@ impl MatrixFree {
     fn border_within(&mut self, tolerance: f64) -> Result<&Here> {
         let known = self.here().border.as_ref().map(|(_, within)| *within);
         if !known.is_some_and(|known| known <= tolerance) {
-            self.keep_near();
+            self.keep_starting_points();
             self.border_with_extra(tolerance, &[])?;
         }
         Ok(self.here())
@@ -277,7 +277,7 @@ impl MatrixFree {
     pub fn probed(&mut self) -> Result<&Probed> {
         let (probes, tolerance) = (self.probes, self.tolerance);
         if self.here().probed.is_none() {
-            self.keep_near();
+            self.keep_starting_points();
             let vectors = constants(self.solver());
             self.border_with_extra(tolerance, &vectors)?;
             let here = self.here();

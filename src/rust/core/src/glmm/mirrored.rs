@@ -28,8 +28,8 @@ impl GeneralizedLinearMixedModel {
             beta,
             ..fit.clone()
         };
-        self.forget_modes();
-        self.lower_by(&mirrored, best, |model, limited| {
+        self.reset_modes();
+        self.or_lower(&mirrored, best, |model, limited| {
             model.fit_directly(limited, &start, None, observe)
         })
     }
@@ -56,7 +56,7 @@ impl GeneralizedLinearMixedModel {
     fn random_part(&mut self, fit: &GlmmFit) -> (f64, f64) {
         self.reached = None;
         self.pirls.set_theta(&fit.parameters[..self.n_theta()]);
-        self.pirls.return_to(&fit.modes);
+        self.pirls.restore_modes(&fit.modes);
         let part = self.pirls.predictor(&vec![0.0; self.pirls.beta.len()]);
         let n = part.len() as f64;
         let mean = part.iter().sum::<f64>() / n;

@@ -25,7 +25,7 @@
 //! | the fit; its stages | `fit`, `stages` |
 //! | alternative and random starts | `other_starts`, `random_starts` |
 //! | a start with random effects of the opposite sign | `mirrored` |
-//! | fixed factors with many levels; the random effects without them | `fixed_levels`, `random_part` |
+//! | fixed factors with many levels; the model without them | `fixed_levels`, `random_part` |
 //! | random effects in the column space of X | `redundant` |
 //! | the parametric bootstrap | [`bootstrap`] |
 //! | certificate; covariance matrix of the estimates | `certificate`, `covariance` |
@@ -385,7 +385,7 @@ impl GeneralizedLinearMixedModel {
             self.pirls.remove_tilt();
         }
         self.find_modes(vary)?;
-        self.settle_levels(vary)?;
+        self.converge_levels(vary)?;
         self.pirls.factor_at_modes(vary, self.options.information)?;
         let log_det_re = self.pirls.engine.log_det_re(vary)?;
         let (conditional, shape) = self.conditional();
@@ -434,7 +434,7 @@ impl GeneralizedLinearMixedModel {
         }
         self.pirls
             .find_modes_from_responses(vary)
-            .map_err(|_| self.cause_of(error))
+            .map_err(|_| self.explain_error(error))
     }
 
     /// The estimates at `parameters`.

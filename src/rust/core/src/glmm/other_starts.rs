@@ -66,7 +66,7 @@ impl GeneralizedLinearMixedModel {
         best = self.or_without_effects(fit, &known, best, observe);
         let n = self.n_eff;
         if !self.has_few_rows() {
-            return self.left_at(fit, best);
+            return self.restored_to(fit, best);
         }
         let first = best.fast.as_ref().unwrap_or(&best.summary).best_value;
         let mut reached = vec![first];
@@ -91,13 +91,13 @@ impl GeneralizedLinearMixedModel {
                 continue;
             }
             reached.push(value);
-            best = self.better(fit, place.0, best, observe);
+            best = self.or_from_start(fit, place.0, best, observe);
         }
         if n <= FEW_ROWS || self.has_few_data() {
             best = self.or_from_random_starts(fit, start, beta, best, observe);
         }
         best = self.or_mirrored(fit, best, observe);
-        self.left_at(fit, best)
+        self.restored_to(fit, best)
     }
 
     /// Whether other starts are cheap to try.
@@ -115,8 +115,12 @@ impl GeneralizedLinearMixedModel {
     }
 
     // Restores the model to the state at the end of a fit.
-    fn left_at(&mut self, fit: &FitSettings, best: GlmmFit) -> Result<GlmmFit> {
-        self.pirls.return_to(&best.modes);
+    fn restored_to(
+        &mut self,
+        fit: &FitSettings,
+        best: GlmmFit,
+    ) -> Result<GlmmFit> {
+        self.pirls.restore_modes(&best.modes);
         let parameters = self.centred(fit.vary, &best.parameters)?;
         self.objective(fit.vary, &parameters)?;
         Ok(best)
@@ -141,7 +145,7 @@ impl GeneralizedLinearMixedModel {
             let value = self.objective(Vary::Jointly, &point);
             let limit = best.summary.best_value - OTHER_MINIMUM;
             if value.is_ok_and(|value| value < limit) {
-                best = self.better(fit, point, best, observe);
+                best = self.or_from_start(fit, point, best, observe);
             }
         }
         best
@@ -162,20 +166,20 @@ impl GeneralizedLinearMixedModel {
     }
 
     // The fit, or the one from `start` if it ends lower.
-    fn better(
+    fn or_from_start(
         &mut self,
         fit: &FitSettings,
         start: Vec<f64>,
         best: GlmmFit,
         observe: &mut Observer,
     ) -> GlmmFit {
-        self.lower_by(fit, best, |model, limited| {
+        self.or_lower(fit, best, |model, limited| {
             model.fit_from(limited, start, observe)
         })
     }
 
     /// The fit, or the result of a short search if it ends lower.
-    pub(super) fn lower_by(
+    pub(super) fn or_lower(
         &mut self,
         fit: &FitSettings,
         best: GlmmFit,
@@ -185,12 +189,12 @@ impl GeneralizedLinearMixedModel {
             settings: fit.settings.limited(MOST_OF_A_FIT),
             ..fit.clone()
         };
-        let found = self.briefly(|model| search(model, &limited));
-        lower_of(best, found)
+        let found = self.with_few_steps(|model| search(model, &limited));
+        better_of(best, found)
     }
 
     /// Runs a search in which each evaluation is limited to few PIRLS steps.
-    pub(super) fn briefly<T>(
+    pub(super) fn with_few_steps<T>(
         &mut self,
         search: impl FnOnce(&mut Self) -> T,
     ) -> T {
@@ -203,11 +207,11 @@ impl GeneralizedLinearMixedModel {
     }
 
     /// Runs a search that only finds a starting point, with less accurate modes.
-    pub(super) fn roughly<T>(
+    pub(super) fn with_low_accuracy<T>(
         &mut self,
         search: impl FnOnce(&mut Self) -> T,
     ) -> T {
-        self.briefly(|model| {
+        self.with_few_steps(|model| {
             model.pirls.tolerance.roughness = ROUGHNESS;
             search(model)
         })
@@ -228,11 +232,13 @@ impl GeneralizedLinearMixedModel {
         beta: &[f64],
         fit: &FitSettings,
     ) -> Option<(Vec<f64>, f64)> {
-        self.start_anew(beta);
-        let mut go_on = |_: usize, _: f64, _: &[f64]| Flow::Continue;
+        self.restart_from(beta);
+        let mut continue_search = |_: usize, _: f64, _: &[f64]| Flow::Continue;
         let settings = fit.settings.limited(MOST_EVALUATIONS);
-        let stage = self.roughly(|model| {
-            model.fast_stage(start, &settings, &mut go_on).ok()
+        let stage = self.with_low_accuracy(|model| {
+            model
+                .fast_stage(start, &settings, &mut continue_search)
+                .ok()
         })?;
         Some((stage.summary.best, stage.summary.best_value))
     }
@@ -344,7 +350,7 @@ impl GeneralizedLinearMixedModel {
 }
 
 /// The better of a fit and another one, which may have failed or been stopped.
-fn lower_of(best: GlmmFit, found: Result<GlmmFit>) -> GlmmFit {
+fn better_of(best: GlmmFit, found: Result<GlmmFit>) -> GlmmFit {
     match found {
         Ok(found)
             if found.summary.status.has_converged()

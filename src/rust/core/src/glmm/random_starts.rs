@@ -63,9 +63,10 @@ impl GeneralizedLinearMixedModel {
                 break;
             }
             let point = self.random_start(search, start, &best, &mut stream);
-            self.start_anew(beta);
-            let found =
-                self.roughly(|model| model.search_likelihood(fit, &point));
+            self.restart_from(beta);
+            let found = self.with_low_accuracy(|model| {
+                model.search_likelihood(fit, &point)
+            });
             let Ok(found) = found else {
                 continue;
             };
@@ -89,7 +90,7 @@ impl GeneralizedLinearMixedModel {
         best: GlmmFit,
         observe: &mut Observer,
     ) -> GlmmFit {
-        self.lower_by(fit, best, |model, limited| {
+        self.or_lower(fit, best, |model, limited| {
             model.fit_directly(limited, point, None, observe)
         })
     }
@@ -105,14 +106,14 @@ impl GeneralizedLinearMixedModel {
         let parameters = self.parameters(fit.vary);
         let inverse = self.inverse_guess(fit.vary);
         let settings = fit.settings.limited(MOST_EVALUATIONS);
-        let mut go_on = |_: usize, _: f64, _: &[f64]| Flow::Continue;
+        let mut continue_search = |_: usize, _: f64, _: &[f64]| Flow::Continue;
         self.bfgs(
             &settings,
             FAST_GAIN,
             fit.vary,
             &parameters,
             inverse,
-            &mut go_on,
+            &mut continue_search,
         )
     }
 
@@ -140,12 +141,12 @@ impl GeneralizedLinearMixedModel {
             let at = Coordinates::new(&self.covs, &self.held, &[], start);
             return at.at_random(start, &units, stream);
         }
-        self.beside(&self.start_of(&best.parameters), &units, stream)
+        self.near_point(&self.start_of(&best.parameters), &units, stream)
     }
 
     // A point with standard deviations around those of another point, some of them drawn
     // independently.
-    fn beside(
+    fn near_point(
         &self,
         from: &[f64],
         units: &[f64],

@@ -108,7 +108,7 @@ impl Objective for Search<'_> {
         let value = self.model.objective(self.vary, &self.at.parameters);
         if !value.as_ref().is_ok_and(|v| v.is_finite()) {
             // The next point must not start from the modes of a failed search.
-            self.model.forget_modes();
+            self.model.reset_modes();
             self.model.pirls.beta.clone_from(&self.beta);
         }
         value
@@ -143,7 +143,7 @@ impl Objective for Search<'_> {
             tolerance.decrement.min(FINE_DECREMENT);
         self.differences(&self.at.free_of(&steps), hessian);
         self.model.pirls.tolerance = tolerance;
-        self.at.part_blocked(&self.gradient, hessian);
+        self.at.decouple_blocked(&self.gradient, hessian);
         Ok(())
     }
 }

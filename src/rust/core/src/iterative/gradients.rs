@@ -185,7 +185,7 @@ impl Solver {
             self.preconditioner.solve(&mut z);
             let next = products(&r, &z);
             let ratio = ratios(&next, &rz);
-            vectorized(|| turn(&ratio, &z, &mut p));
+            vectorized(|| next_directions(&ratio, &z, &mut p));
             alpha.push(step);
             beta.push(ratio);
             rz = next;
@@ -225,7 +225,11 @@ fn add_columns<const W: usize>(
 
 // The next search directions: the preconditioned residuals plus a multiple of the last directions.
 #[inline(always)]
-fn turn<const W: usize>(ratio: &[f64; W], z: &[[f64; W]], p: &mut [[f64; W]]) {
+fn next_directions<const W: usize>(
+    ratio: &[f64; W],
+    z: &[[f64; W]],
+    p: &mut [[f64; W]],
+) {
     for (p, z) in p.iter_mut().zip(z) {
         (0..W).for_each(|c| p[c] = z[c] + ratio[c] * p[c]);
     }

@@ -81,7 +81,7 @@ impl DirectionBlock {
             border: vec![[0.0; WIDTH]; system.p],
         };
         for (c, direction) in directions.iter().enumerate() {
-            turned.turn(solver, scores, c, *direction);
+            turned.fill_directions(solver, scores, c, *direction);
         }
         turned.multiply(solver);
         let Solved { x, .. } = solver.solve(&turned.right, HESSIAN_SOLVE);
@@ -91,7 +91,7 @@ impl DirectionBlock {
     }
 
     // Column c: element (r, s) of Omega puts v_s into effect r and v_r into effect s.
-    fn turn(
+    fn fill_directions(
         &mut self,
         solver: &Solver,
         scores: &Scores,

@@ -45,7 +45,7 @@ pub(crate) fn leverages(
 ) {
     let lambdas = &solver.reduced.lambdas;
     let inner = solver.preconditioner.scaled_inverse(lambdas);
-    let plain = rows.are_plain().then(|| Plain::new(solver, rows, &inner));
+    let plain = rows.are_ones().then(|| Plain::new(solver, rows, &inner));
     in_pieces(solver, rows, h, |levels, h| match &plain {
         Some(plain) => plain.add(solver, rows, (levels, h)),
         None => add_blocks(solver, rows, &inner, (levels, h)),

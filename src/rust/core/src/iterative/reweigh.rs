@@ -61,7 +61,7 @@ impl Reweigh {
             beta0: Vec::new(),
             shift: Vec::new(),
         };
-        if rows.are_plain() {
+        if rows.are_ones() {
             system.nested = system.find_nested();
         }
         let reweigh = Self {
@@ -134,7 +134,7 @@ fn fill_leading(rows: &Rows, w: &[f64], system: &mut System) {
             ptr,
         });
     }
-    let is_plain = rows.are_plain();
+    let is_plain = rows.are_ones();
     share(jobs.into_iter(), |piece| match is_plain {
         true => piece.count(rows, w),
         false => piece.sum(rows, w),

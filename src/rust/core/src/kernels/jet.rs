@@ -86,7 +86,7 @@ impl Jet {
     }
 
     // The composition f(self), given f and its first two derivatives at the value.
-    fn through(&self, [value, first, second]: [f64; 3]) -> Self {
+    fn compose(&self, [value, first, second]: [f64; 3]) -> Self {
         let n = self.first.len();
         let bend = |at: usize| {
             first * self.second[at]
@@ -144,7 +144,7 @@ impl Number for Jet {
     fn reciprocal(&self) -> Self {
         let inverse = 1.0 / self.value;
         let square = inverse * inverse;
-        self.through([inverse, -square, 2.0 * square * inverse])
+        self.compose([inverse, -square, 2.0 * square * inverse])
     }
 }
 

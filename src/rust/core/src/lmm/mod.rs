@@ -364,7 +364,7 @@ impl LinearMixedModel {
 
     /// Whether, near an optimum, the observed information replaces the average information of the
     /// trailing terms.
-    pub(crate) fn observes_near_optimum(&self) -> bool {
+    pub(crate) fn uses_observed_information(&self) -> bool {
         let exact = self.engine.as_exact();
         exact.is_ok_and(|exact| exact.factor.trailing.is_large())
     }

@@ -51,7 +51,7 @@ impl LinearMixedModel {
 
     /// Indices of the free elements of theta that are standard deviations or diagonal elements of
     /// Lambda.
-    pub(super) fn deviations(&self) -> Vec<usize> {
+    pub(super) fn standard_deviations(&self) -> Vec<usize> {
         let is_free =
             |&j: &usize| self.lower_bounds()[j] == 0.0 && !self.domain.held[j];
         (0..self.n_theta()).filter(is_free).collect()
@@ -73,7 +73,7 @@ impl LinearMixedModel {
     /// The start multiplied by `scale`, with elements below the diagonal of each unstructured
     /// Lambda at `share` times the diagonal, so that effects are correlated with those before them;
     /// `None` without an unstructured part.
-    pub(super) fn dependent(
+    pub(super) fn with_correlated_effects(
         &self,
         start: &[f64],
         scale: f64,
@@ -91,7 +91,7 @@ impl LinearMixedModel {
     }
 
     /// Theta with only the first column of each unstructured Lambda, which then has rank one.
-    pub(super) fn of_rank_one(&self, theta: &[f64]) -> Vec<f64> {
+    pub(super) fn with_rank_one(&self, theta: &[f64]) -> Vec<f64> {
         let mut changed = theta.to_vec();
         for part in self.engine.covs().iter().flat_map(|cov| cov.parts()) {
             if !part.roles().iter().any(|role| role.is_below_diagonal()) {
@@ -109,7 +109,7 @@ impl LinearMixedModel {
 
     /// Theta with standard deviation `j` at `scale` units, and zeros left of the diagonal in its
     /// row of Lambda.
-    pub(super) fn with_deviation(
+    pub(super) fn with_standard_deviation(
         &self,
         theta: &[f64],
         j: usize,

@@ -232,7 +232,7 @@ impl<'a> Point<'a> {
     }
 
     // The engine and its working memory, for computations that overwrite the derivatives.
-    pub(super) fn memory_to_spoil(&mut self) -> (&mut Engine, &mut Memory) {
+    pub(super) fn engine_and_memory(&mut self) -> (&mut Engine, &mut Memory) {
         let model = &mut *self.model;
         model.memory.reached = Reached::Factor;
         (&mut model.engine, &mut model.memory)

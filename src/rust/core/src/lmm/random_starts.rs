@@ -74,11 +74,11 @@ impl Restarts<'_, '_, '_> {
         };
         self.search.model().n_eff() <= most
             && self.search.at.free().len() > 1
-            && self.says_little()
+            && self.has_little_information()
     }
 
     /// Whether the data have little information about the covariances.
-    pub(super) fn says_little(&self) -> bool {
+    pub(super) fn has_little_information(&self) -> bool {
         let model = self.search.model();
         let Ok(exact) = model.engine.as_exact() else {
             return false;
@@ -86,6 +86,8 @@ impl Restarts<'_, '_, '_> {
         let terms = 0..model.engine.covs().len();
         let levels: Vec<usize> =
             terms.map(|term| exact.factor.level_count(term)).collect();
-        self.search.at.says_little(model.n_eff(), &levels)
+        self.search
+            .at
+            .has_little_information(model.n_eff(), &levels)
     }
 }

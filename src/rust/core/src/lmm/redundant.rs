@@ -61,7 +61,11 @@ impl LinearMixedModel {
     ///
     /// # Errors
     /// Fails as [`Self::at`] does at `known`.
-    pub fn is_same_at(&mut self, theta: &[f64], known: &[f64]) -> Result<bool> {
+    pub fn is_equal_at(
+        &mut self,
+        theta: &[f64],
+        known: &[f64],
+    ) -> Result<bool> {
         let value = self.objective(theta);
         let change = value.unwrap_or(f64::NAN) - self.objective(known)?;
         Ok(change.abs() < NEGLIGIBLE_GAIN)

@@ -116,7 +116,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
                 self.from(&self.search.model().scaled(&start, scale), found);
             for share in [-1.0, 1.0] {
                 let model = self.search.model();
-                if let Some(point) = model.dependent(&start, scale, share) {
+                if let Some(point) =
+                    model.with_correlated_effects(&start, scale, share)
+                {
                     found = self.from(&point, found);
                 }
             }
@@ -126,16 +128,22 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
 
     // Restarts along the ray of each standard deviation, and from that standard deviation at zero.
     fn along_each_deviation(&mut self, mut found: OptSummary) -> OptSummary {
-        for j in self.search.model().deviations() {
+        for j in self.search.model().standard_deviations() {
             let model = self.search.model();
             let here = found.best[j].abs() / model.step_sizes()[j];
             let mut ray = Vec::new();
             for scale in [0.0].into_iter().chain(ALONE) {
-                ray.push((scale, model.with_deviation(&found.best, j, scale)));
+                ray.push((
+                    scale,
+                    model.with_standard_deviation(&found.best, j, scale),
+                ));
             }
             found = self.along(found, here, ray);
-            let without =
-                self.search.model().with_deviation(&found.best, j, 0.0);
+            let without = self.search.model().with_standard_deviation(
+                &found.best,
+                j,
+                0.0,
+            );
             found = self.from(&without, found);
         }
         found
@@ -144,16 +152,18 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // Restarts after an easy search if the data have little information about the covariances: from
     // Lambda rescaled, and from a covariance of rank one.
     fn where_little_is_said(&mut self, found: OptSummary) -> OptSummary {
-        if found.log.len() <= PROPOSED || !self.says_little() {
+        if found.log.len() <= PROPOSED || !self.has_little_information() {
             return found;
         }
         let mut found = self.at_scales(found);
         let start = found.initial.clone();
         for share in [-1.0, 1.0] {
-            if let Some(point) =
-                self.search.model().dependent(&start, 1.0, share)
+            if let Some(point) = self
+                .search
+                .model()
+                .with_correlated_effects(&start, 1.0, share)
             {
-                let singular = self.search.model().of_rank_one(&point);
+                let singular = self.search.model().with_rank_one(&point);
                 found = self.from(&singular, found);
             }
         }
@@ -201,7 +211,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let mut found = found;
         for (j, spread) in self.search.model().far_slopes() {
             let sized = |scale: f64| {
-                self.search.model().with_deviation(
+                self.search.model().with_standard_deviation(
                     &found.best,
                     j,
                     scale / spread,
@@ -282,11 +292,15 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // predicts a lower objective: the other variances may explain the same variation.
     fn without_each(&mut self, found: OptSummary) -> OptSummary {
         let mut found = found;
-        for j in self.search.model().deviations() {
+        for j in self.search.model().standard_deviations() {
             if found.best[j] == 0.0 || self.budget < PER_SEARCH {
                 continue;
             }
-            let point = self.search.model().with_deviation(&found.best, j, 0.0);
+            let point = self.search.model().with_standard_deviation(
+                &found.best,
+                j,
+                0.0,
+            );
             found = self.from_promising(&point, found);
         }
         found
@@ -332,7 +346,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     fn is_unusual(&self, theta: &[f64]) -> bool {
         let units = self.search.model().step_sizes();
         let ordinary = 1.0 / ORDINARY..=ORDINARY;
-        let mut deviations = self.search.model().deviations().into_iter();
+        let mut deviations =
+            self.search.model().standard_deviations().into_iter();
         deviations.any(|j| !ordinary.contains(&(theta[j].abs() / units[j])))
     }
 

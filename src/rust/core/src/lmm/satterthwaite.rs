@@ -66,7 +66,7 @@ impl LinearMixedModel {
             .zip(&step_sizes)
             .map(|(value, step)| value.abs() < KNOWN_SD * step)
             .collect();
-        let is_empty = self.in_empty_columns(&is_zero);
+        let is_empty = self.in_zero_columns(&is_zero);
         let is_free = |&j: &usize| {
             let is_bounded = self.domain.lower[j] == 0.0;
             !(is_empty[j] || is_bounded && is_zero[j])
@@ -80,7 +80,7 @@ impl LinearMixedModel {
 
     // Marks the elements of theta in zero columns of Lambda: the elements below a zero diagonal
     // element contribute to the variances of other effects only, and the criterion is flat in them.
-    fn in_empty_columns(&self, is_zero: &[bool]) -> Vec<bool> {
+    fn in_zero_columns(&self, is_zero: &[bool]) -> Vec<bool> {
         let mut is_empty = is_zero.to_vec();
         for cov in self.engine.covs() {
             let mut is_used = vec![false; cov.vsize()];

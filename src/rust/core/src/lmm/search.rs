@@ -360,7 +360,7 @@ impl Geometry for Search<'_> {
         let kind = self.model.affordable_hessian();
         kind == HessianKind::Average
             && self.tangents.is_empty()
-            && !self.model.observes_near_optimum()
+            && !self.model.uses_observed_information()
     }
 
     fn is_bounded(&self, _n: usize) -> Vec<bool> {

@@ -60,7 +60,7 @@ impl Point<'_> {
     /// The gradient in theta of `c'(X'V^-1X)^-1 c` for each column `c` of `contrasts` (p rows), one
     /// after the other.
     pub fn contrast_slopes(mut self, contrasts: &[f64]) -> Vec<f64> {
-        let (engine, memory) = self.memory_to_spoil();
+        let (engine, memory) = self.engine_and_memory();
         engine.contrast_slopes(&memory.omega, contrasts)
     }
 }

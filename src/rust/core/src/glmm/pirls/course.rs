@@ -60,7 +60,7 @@ impl Course {
     }
 
     /// Records whether the exact Hessian was positive definite.
-    pub fn has_tried(&mut self, wanted: bool, is_newton: bool) {
+    pub fn record_attempt(&mut self, wanted: bool, is_newton: bool) {
         self.waited += 1;
         if wanted && !is_newton {
             self.waited = 0;
@@ -73,7 +73,7 @@ impl Course {
     /// Newton's method squares the error of the modes after a full step, so that a search with low
     /// accuracy ends when the next decrement is predicted to be small. With expected weights
     /// convergence is linear, at a rate estimated from the last two steps, full or not.
-    pub fn has_arrived(
+    pub fn has_reached_modes(
         &mut self,
         decrement: f64,
         length: f64,
@@ -122,7 +122,7 @@ mod tests {
             let mut course = Course::new(1e-6, 1e-10, true);
             course.foresees = foresees;
             let mut steps = decrements.iter();
-            steps.position(|d| course.has_arrived(*d, 1.0, true))
+            steps.position(|d| course.has_reached_modes(*d, 1.0, true))
         };
         // Each decrement is the square of the previous one, divided by a thousand.
         let quadratic = [30.0, 0.9, 8.1e-4, 6.6e-10];

@@ -213,7 +213,7 @@ impl Pirls {
     }
 
     /// Restores modes, from which the next search starts.
-    pub(crate) fn return_to(&mut self, modes: &Modes) {
+    pub(crate) fn restore_modes(&mut self, modes: &Modes) {
         self.u.clone_from(&modes.u);
         self.beta.clone_from(&modes.beta);
         self.response.shape = modes.shape;
@@ -344,9 +344,10 @@ impl Pirls {
             self.iterations += 1;
             let wants_newton = course.wants_newton(self.unit);
             let (point, is_newton) = self.next_point(vary, wants_newton)?;
-            course.has_tried(wants_newton, is_newton);
+            course.record_attempt(wants_newton, is_newton);
             let (decrement, length) = self.step(vary, point, iteration)?;
-            let is_there = course.has_arrived(decrement, length, is_newton);
+            let is_there =
+                course.has_reached_modes(decrement, length, is_newton);
             let is_near = decrement <= NEAR * self.unit;
             let is_settled = self.follow_modes(is_near, length == 1.0)?;
             if is_there && is_settled {

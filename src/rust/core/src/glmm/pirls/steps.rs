@@ -128,7 +128,7 @@ impl Pirls {
         point: Solution,
         iteration: usize,
     ) -> Result<(f64, f64)> {
-        let mut decrement = self.aim_at(vary, &point);
+        let mut decrement = self.set_step(vary, &point);
         let mut towards: Vec<Vec<f64>> = point.u;
         for (to, from) in towards.iter_mut().zip(&self.u) {
             small::axpy(-1.0, from, to);
@@ -174,7 +174,7 @@ impl Pirls {
 
     // Sets `delta`, the step of the linear predictors to those of `point`; returns their part of
     // the decrement, `sum_i w_i delta_i^2`.
-    fn aim_at(&mut self, vary: Vary, point: &Solution) -> f64 {
+    fn set_step(&mut self, vary: Vary, point: &Solution) -> f64 {
         let beta = match vary {
             Vary::Jointly => &point.beta,
             Vary::Modes => &self.beta,

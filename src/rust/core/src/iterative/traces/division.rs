@@ -47,8 +47,8 @@ impl<T: Copy> ScaledSums<T> {
 }
 
 impl Division {
-    /// The combination for this Lambda; `information` is `I - P^-1` summed over the levels, with P the
-    /// diagonal blocks of S: the information of the data relative to unit prior variances.
+    /// The combination for this Lambda; `information` is `I - P^-1` summed over the levels, with P
+    /// the diagonal blocks of S: the information of the data relative to unit prior variances.
     /// Directions with at most `least` are weak.
     pub fn new(lambda: &[f64], information: &[f64], least: f64) -> Self {
         let k = lambda.len().isqrt();
