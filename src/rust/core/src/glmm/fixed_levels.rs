@@ -6,9 +6,9 @@
 //! ([`RandomPart`](super::random_part::RandomPart)), and alpha must minimise the deviance including
 //! this log-determinant instead of the penalized deviance. This is achieved by a linear term
 //! `c'alpha` in the penalized deviance: at its minimum the derivative of the deviance in alpha is
-//! `r = F'rho` (see `gradient`), and c is replaced by `c + r` until r is zero. As `log |H|` depends little
-//! on alpha, a few rounds suffice. The deviance is then a function of theta and beta only, with the
-//! same derivatives as at fixed alpha. The linear term is stored by rows, as `F'h` with a
+//! `r = F'rho` (see `gradient`), and c is replaced by `c + r` until r is zero. As `log |H|` depends
+//! little on alpha, a few rounds suffice. The deviance is then a function of theta and beta only,
+//! with the same derivatives as at fixed alpha. The linear term is stored by rows, as `F'h` with a
 //! coefficient h_i of the linear predictor of each row: rows without information, in separated
 //! cells, have none, whatever the columns of F, and do not disturb the rest of their level.
 //!
