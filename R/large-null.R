@@ -89,13 +89,16 @@ basis_within_levels <- function(factors) {
 }
 
 # The Q factor of the ordinary columns. If their span, or that of the levels, has the constant, the
-# columns are centred first to keep digits.
+# columns are centred first to keep digits; but for one that would then be a combination of those
+# before it, and thereby has the constant.
 orthonormal_columns <- function(x, large) {
   if (ncol(x) == 0L) {
     return(x)
   }
   has_constant <- !large$drops_intercept || has_indicator(large$factors)
   is_moved <- has_constant & colnames(x) != "(Intercept)"
+  centred <- sweep(x, 2L, colMeans(x) * is_moved)
+  is_moved <- is_moved & seq_len(ncol(x)) %in% pivot_columns(centred)
   qr.Q(qr(sweep(x, 2L, colMeans(x) * is_moved), tol = 0))
 }
 

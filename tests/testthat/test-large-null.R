@@ -233,3 +233,27 @@ test_that("a covariate that is in products of slopes alone is tested beside them
     )
   }
 })
+
+test_that("columns that differ by a constant are told from those of levels without an intercept", {
+  d <- crossed_data()
+  d$moved <- 3 + 2 * d$z
+  d$one <- 1
+  for (formula in c(
+    y ~ 0 + firm * x + z + moved + town,
+    y ~ 0 + firm * x + one + town
+  )) {
+    fits <- by_both_codings(rlmm(with_worker(formula), d), d)
+    expect_same_by_both(fits)
+    expect_dropped_as_lm(fits$levels, formula, d)
+  }
+})
+
+test_that("a row without a level has no warning", {
+  d <- crossed_data()
+  rlang::local_options(rlmm.large_factor = 20)
+  fit <- suppressMessages(rlmm(y ~ firm * x + town + (1 | worker), d))
+  new <- d[1:3, ]
+  new$firm[2] <- NA
+  expect_no_warning(found <- predict(fit, new, re.form = NA))
+  expect_identical(unname(is.na(found)), c(FALSE, TRUE, FALSE))
+})
