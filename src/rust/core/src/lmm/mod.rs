@@ -362,13 +362,6 @@ impl LinearMixedModel {
         }
     }
 
-    /// Whether, near an optimum, the observed information replaces the average information of the
-    /// trailing terms.
-    pub(crate) fn uses_observed_information(&self) -> bool {
-        let exact = self.engine.as_exact();
-        exact.is_ok_and(|exact| exact.factor.trailing.is_large())
-    }
-
     // The number of random effects of the trailing terms, and of all terms.
     fn crossed_effects(&self) -> (usize, usize) {
         let size = self.engine.size();

@@ -357,10 +357,7 @@ impl Geometry for Search<'_> {
     }
 
     fn has_rough_hessian(&self) -> bool {
-        let kind = self.model.affordable_hessian();
-        kind == HessianKind::Average
-            && self.tangents.is_empty()
-            && !self.model.uses_observed_information()
+        self.model.affordable_hessian() == HessianKind::Average
     }
 
     fn is_bounded(&self, _n: usize) -> Vec<bool> {

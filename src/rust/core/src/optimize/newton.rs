@@ -50,6 +50,8 @@ struct Search<'a> {
     gradient: Vec<f64>,
     hessian: Vec<f64>,
     secant: Secant,
+    // The step to the current point, if Newton's method made it.
+    last_step: Option<Vec<f64>>,
     radius: f64,
     first_radius: f64,
     ftol: f64,
@@ -87,6 +89,7 @@ impl<'a> Search<'a> {
             gradient: vec![0.0; n],
             hessian: vec![0.0; n * n],
             secant: Secant::default(),
+            last_step: None,
             radius,
             first_radius: radius,
             ftol: FTOL_SHARE * settings.ftol_abs,
@@ -154,11 +157,10 @@ impl<'a> Search<'a> {
         let objective = &mut self.recorder.objective;
         objective.local_derivatives(&mut self.gradient, &mut self.hessian)?;
         if objective.has_rough_hessian() {
-            let step_sizes = objective.step_sizes(self.x.len());
-            let place = (&self.x[..], &step_sizes[..]);
             let is_short = self.before.0 - self.value < NEAR_OPTIMUM;
+            let step = self.last_step.take().filter(|_| is_short);
             let (gradient, hessian) = (&self.gradient, &mut self.hessian);
-            self.secant.learn(place, is_short, gradient, hessian);
+            self.secant.correct(step.as_deref(), gradient, hessian);
         }
         Ok(self.model.update(&self.gradient, &self.hessian))
     }
@@ -195,6 +197,7 @@ impl<'a> Search<'a> {
             }
             if ratio > SUFFICIENT {
                 self.accept();
+                self.last_step = Some(step.p.clone());
                 self.count_idle_steps(is_idle, step.predicted);
                 if is_idle && self.value > self.recorder.lowest().0 + margin {
                     self.go_back();
@@ -282,6 +285,7 @@ impl<'a> Search<'a> {
         std::mem::swap(&mut self.before.1, &mut self.x);
         self.before.0 = self.value;
         self.value = value;
+        self.last_step = None;
         self.x.copy_from_slice(x);
         self.recorder.prefer_last();
     }

@@ -92,8 +92,7 @@ pub trait Geometry: Objective {
         moved.map(|((x, p), step_size)| x + p * step_size).collect()
     }
 
-    /// Whether Hessians are approximations that secant corrections can improve; the derivatives at
-    /// all points must then be in the same coordinates.
+    /// Whether Hessians are approximations that secant corrections can improve.
     fn has_rough_hessian(&self) -> bool {
         false
     }

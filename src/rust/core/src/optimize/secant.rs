@@ -1,72 +1,76 @@
-//! Secant correction (symmetric, rank two) of an approximate Hessian from the last step.
+//! Structured secant corrections (symmetric, of rank two each) of approximate Hessians.
 //!
 //! Along a step s the gradient changes by `y = H s`, where H is the mean Hessian on the way, equal
-//! to the average of its values at both ends up to third order in s. For approximate Hessians `H_0`
-//! and `H_1` at the ends, the secant residual `r = y - (H_0 + H_1) s / 2` is the error that
-//! prevents quadratic convergence, and it varies slowly. The correction D of `H_1` is the symmetric
-//! matrix with `D s = r` of least norm in the metric of `H_1` (Nocedal and Wright 2006, section
-//! 6.1): with `w = H_1 s`,
+//! to the average of its values at both ends up to third order in s. Approximate Hessians `H_0` and
+//! `H_1` at the ends have an error that varies slowly, and that prevents quadratic convergence. The
+//! sum S of the corrections approximates it (Dennis, Gay and Welsch 1981): each step adds the
+//! symmetric matrix D with `(S + D) s = y - (H_0 + H_1) s / 2` of least norm in the metric of the
+//! corrected Hessian (Nocedal and Wright 2006, section 6.1). With the secant residual
+//! `r = y - (H_0 + H_1) s / 2 - S s` and `w = (H_1 + S) s`,
 //!
 //! `D = (r w' + w r') / s'w - (s'r) w w' / (s'w)^2`.
 
 use crate::kernels::small;
 use crate::tolerances::MOST_MISSED;
 
-/// The last point of a search and its derivatives.
+/// The derivatives at the last point of a search, and the error of its Hessians.
 #[derive(Debug, Default)]
 pub(super) struct Secant {
-    x: Vec<f64>,
     gradient: Vec<f64>,
     hessian: Vec<f64>,
+    /// S, a symmetric matrix.
+    error: Vec<f64>,
 }
 
 impl Secant {
-    /// Records a point with its derivatives, which are in multiples of `step_sizes`; after a short
-    /// step, corrects the Hessian.
-    pub fn learn(
+    /// Records the derivatives at a point. A short step to it, if there is one, updates the
+    /// estimated error of Hessians, and the Hessian is corrected by it.
+    pub fn correct(
         &mut self,
-        (x, step_sizes): (&[f64], &[f64]),
-        is_short: bool,
+        short_step: Option<&[f64]>,
         gradient: &[f64],
         hessian: &mut [f64],
     ) {
-        let units = x.iter().zip(step_sizes);
         let here = Self {
-            x: units.map(|(x, step_size)| x / step_size).collect(),
             gradient: gradient.to_vec(),
             hessian: hessian.to_vec(),
+            error: vec![0.0; hessian.len()],
         };
-        let before = std::mem::replace(self, here);
-        if is_short && before.x.len() == x.len() {
-            self.correct(&before, hessian);
+        let mut before = std::mem::replace(self, here);
+        if let Some(step) = short_step {
+            self.error = std::mem::take(&mut before.error);
+            self.update(step, &before);
+            small::axpy(1.0, &self.error, hessian);
         }
     }
 
-    fn correct(&self, before: &Self, hessian: &mut [f64]) {
-        let n = self.x.len();
-        let step = difference(&self.x, &before.x);
-        let (w, w_before) =
-            (times(&self.hessian, &step), times(&before.hessian, &step));
-        let mut missed = difference(&self.gradient, &before.gradient);
-        small::axpy(-0.5, &w, &mut missed);
-        small::axpy(-0.5, &w_before, &mut missed);
-        let curvature = small::dot(&step, &w);
-        let is_some = norm(&missed) <= MOST_MISSED * norm(&w);
-        if !(curvature > 0.0 && is_some) {
+    fn update(&mut self, step: &[f64], before: &Self) {
+        let change = times(&self.hessian, step);
+        let change_before = times(&before.hessian, step);
+        let explained = times(&self.error, step);
+        let mut missed = self.gradient.clone();
+        small::axpy(-1.0, &before.gradient, &mut missed);
+        small::axpy(-0.5, &change, &mut missed);
+        small::axpy(-0.5, &change_before, &mut missed);
+        let is_explicable = norm(&missed) <= MOST_MISSED * norm(&change);
+        let mut w = change;
+        small::axpy(1.0, &explained, &mut w);
+        let mut residual = missed;
+        small::axpy(-1.0, &explained, &mut residual);
+        let curvature = small::dot(step, &w);
+        if !(curvature > 0.0 && is_explicable) {
+            self.error.fill(0.0);
             return;
         }
-        let along = small::dot(&step, &missed) / curvature;
-        for (j, column) in hessian.chunks_exact_mut(n).enumerate() {
+        let along = small::dot(step, &residual) / curvature;
+        let columns = self.error.chunks_exact_mut(step.len());
+        for (j, column) in columns.enumerate() {
             for (i, value) in column.iter_mut().enumerate() {
-                let both = missed[i] * w[j] + w[i] * missed[j];
+                let both = residual[i] * w[j] + w[i] * residual[j];
                 *value += (both - along * w[i] * w[j]) / curvature;
             }
         }
     }
-}
-
-fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
-    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 // The product of a symmetric matrix and a vector.
@@ -83,9 +87,13 @@ fn norm(x: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    // The gradient of a cubic; `rough` is its Hessian made a few per cent too small.
+    // The gradient of a cubic, its Hessian, and one that is a few per cent too small.
     fn gradient([x, y]: [f64; 2]) -> [f64; 2] {
         [3.0 * x + y + x * x, x + 2.0 * y - y * y]
+    }
+
+    fn exact([x, y]: [f64; 2]) -> [f64; 4] {
+        [3.0 + 2.0 * x, 1.0, 1.0, 2.0 - 2.0 * y]
     }
 
     fn rough([x, y]: [f64; 2]) -> [f64; 4] {
@@ -95,22 +103,17 @@ mod tests {
     #[test]
     fn hessian_explains_the_step_up_to_its_third_power() {
         for size in [1.0, 0.1] {
-            let (from, to) =
-                ([0.1, 0.2], [0.1 + 0.03 * size, 0.2 - 0.01 * size]);
+            let from = [0.1, 0.2];
+            let step = [0.03 * size, -0.01 * size];
+            let to = [from[0] + step[0], from[1] + step[1]];
             let mut secant = Secant::default();
             let mut hessian = rough(from);
-            let units = [1.0, 2.0];
-            let at = |x: [f64; 2]| [x[0], 2.0 * x[1]];
-            let place = (&at(from)[..], &units[..]);
-            secant.learn(place, true, &gradient(from), &mut hessian);
+            secant.correct(None, &gradient(from), &mut hessian);
             assert_eq!(hessian, rough(from));
             let mut hessian = rough(to);
-            let place = (&at(to)[..], &units[..]);
-            secant.learn(place, true, &gradient(to), &mut hessian);
-            let step = [to[0] - from[0], to[1] - from[1]];
-            let exact =
-                times(&[3.0 + 2.0 * to[0], 1.0, 1.0, 2.0 - 2.0 * to[1]], &step);
-            let found = times(&hessian, &step);
+            secant.correct(Some(&step), &gradient(to), &mut hessian);
+            let (exact, found) =
+                (times(&exact(to), &step), times(&hessian, &step));
             for (found, exact) in found.iter().zip(exact) {
                 assert!((found - exact).abs() < 1e-12, "{found} {exact}");
             }
@@ -118,14 +121,36 @@ mod tests {
         }
     }
 
+    // The error of the Hessian, a tenth of the identity, is the same everywhere.
     #[test]
-    fn what_is_too_much_or_after_a_long_step_is_left_aside() {
+    fn steps_in_several_directions_add_up_to_the_error() {
+        let mut point = [0.1, 0.2];
+        let mut secant = Secant::default();
+        secant.correct(None, &gradient(point), &mut rough(point));
+        let mut hessian = [0.0; 4];
+        for k in 0..12 {
+            let step = match k % 2 {
+                0 => [0.01, 0.002],
+                _ => [-0.003, 0.01],
+            };
+            point = [point[0] + step[0], point[1] + step[1]];
+            hessian = rough(point);
+            secant.correct(Some(&step), &gradient(point), &mut hessian);
+        }
+        for (found, exact) in hessian.iter().zip(exact(point)) {
+            assert!((found - exact).abs() < 1e-6, "{found} {exact}");
+        }
+    }
+
+    #[test]
+    fn large_residuals_and_long_steps_correct_nothing() {
         for (size, is_short) in [(2.0, true), (0.01, false)] {
             let mut secant = Secant::default();
-            for x in [[0.0, 0.0], [size, size]] {
+            let step = [size, size];
+            let short_step = is_short.then_some(&step[..]);
+            for (x, step) in [([0.0, 0.0], None), (step, short_step)] {
                 let mut hessian = rough([0.0, 0.0]);
-                let place = (&x[..], &[1.0, 1.0][..]);
-                secant.learn(place, is_short, &gradient(x), &mut hessian);
+                secant.correct(step, &gradient(x), &mut hessian);
                 assert_eq!(hessian, rough([0.0, 0.0]));
             }
         }
