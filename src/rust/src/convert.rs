@@ -348,9 +348,9 @@ impl Recipe {
         let how = (self.engine, &self.room);
         let (criterion, sigma) = (self.criterion, self.sigma);
         match data {
-            Data::Rows(design) => {
-                LinearMixedModel::by(how.0, how.1, design, criterion, sigma)
-            }
+            Data::Rows(design) => LinearMixedModel::with_engine(
+                how.0, how.1, design, criterion, sigma,
+            ),
             Data::Sums(sums, _) => LinearMixedModel::from_sums(
                 how,
                 sums,

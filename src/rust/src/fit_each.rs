@@ -20,7 +20,7 @@ use crate::threads::n_threads;
 use crate::values::list;
 
 /// The results of a fit that a profile needs.
-struct Found {
+struct PointFit {
     objective: f64,
     theta: Vec<f64>,
     sigma: f64,
@@ -28,7 +28,7 @@ struct Found {
     status: Status,
 }
 
-impl Found {
+impl PointFit {
     fn list(self) -> Robj {
         list(vec![
             ("objective", Robj::from(self.objective)),
@@ -54,7 +54,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self, stop: &AtomicBool) -> Result<Found> {
+    fn run(&self, stop: &AtomicBool) -> Result<PointFit> {
         if let Some((model, basis)) = self.copied() {
             return self.fit(model, basis, stop);
         }
@@ -82,7 +82,7 @@ impl Job<'_> {
         Some((model, &shared.basis))
     }
 
-    fn fit_data(&self, given: &Data, stop: &AtomicBool) -> Result<Found> {
+    fn fit_data(&self, given: &Data, stop: &AtomicBool) -> Result<PointFit> {
         let basis = self.recipe.basis_of(given, &self.held.indices())?;
         let data = given.in_basis(&basis);
         self.fit(self.recipe.model_of(&data)?, &basis, stop)
@@ -93,7 +93,7 @@ impl Job<'_> {
         mut model: LinearMixedModel,
         basis: &Basis,
         stop: &AtomicBool,
-    ) -> Result<Found> {
+    ) -> Result<PointFit> {
         let mut from = start_of(&model, basis, &self.start);
         model.hold(&self.held, &mut from)?;
         let summary = model.fit(&from, &self.settings, &mut until(stop))?;
@@ -102,7 +102,7 @@ impl Job<'_> {
         if self.column.is_none() {
             basis.fixed_to_given(&mut beta);
         }
-        Ok(Found {
+        Ok(PointFit {
             objective: estimates.objective,
             theta: basis.to_given(&summary.best),
             sigma: estimates.sigma,
@@ -183,13 +183,13 @@ struct GlmmPoint<'a> {
 }
 
 impl GlmmPoint<'_> {
-    fn run(&self, stop: &AtomicBool) -> Result<Found> {
+    fn run(&self, stop: &AtomicBool) -> Result<PointFit> {
         let basis = basis_of(&self.given, &self.job.held)?;
         let design = basis.design(&self.given);
         let (fit, model) = self.job.run(&design, &basis, &mut until(stop))?;
         let mut theta = basis.to_given(&fit.parameters);
         let beta = theta.split_off(model.n_theta());
-        Ok(Found {
+        Ok(PointFit {
             objective: fit.summary.best_value,
             theta,
             sigma: 1.0,
@@ -282,7 +282,7 @@ fn held_column(at: i32, value: f64) -> Option<HeldColumn> {
 // Runs all jobs; the first control determines whether progress is shown.
 fn all<Job: Sync>(
     jobs: &[Job],
-    run: impl Fn(&Job, &AtomicBool) -> Result<Found> + Sync,
+    run: impl Fn(&Job, &AtomicBool) -> Result<PointFit> + Sync,
     controls: &[Fields],
     threads: i32,
 ) -> Robj {
@@ -296,7 +296,7 @@ fn all<Job: Sync>(
     List::from_values(found.into_iter().map(point)).into_robj()
 }
 
-fn point(found: Option<std::result::Result<Found, Error>>) -> Robj {
+fn point(found: Option<std::result::Result<PointFit, Error>>) -> Robj {
     match found {
         None => Robj::from(()),
         Some(found) => guard(|| Ok(found?.list())),

@@ -81,7 +81,7 @@ impl GlmmSpec {
     }
 
     fn model(&self, design: &Design) -> Result<GeneralizedLinearMixedModel> {
-        GeneralizedLinearMixedModel::by(
+        GeneralizedLinearMixedModel::with_engine(
             (self.engine, &self.room),
             design,
             self.family,

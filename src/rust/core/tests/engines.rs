@@ -99,7 +99,8 @@ fn model(data: &Data, kind: EngineKind, reml: bool) -> LinearMixedModel {
         false => Criterion::Ml,
     };
     let room = Room::default();
-    LinearMixedModel::by(kind, &room, &data.design(), criterion, None).unwrap()
+    LinearMixedModel::with_engine(kind, &room, &data.design(), criterion, None)
+        .unwrap()
 }
 
 fn both(data: &Data, reml: bool) -> [LinearMixedModel; 2] {

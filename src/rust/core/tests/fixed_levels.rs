@@ -115,7 +115,8 @@ fn pairs() -> Vec<Pair> {
 
 fn model(data: &Data, kind: EngineKind, by: Criterion) -> LinearMixedModel {
     let room = Room::default();
-    LinearMixedModel::by(kind, &room, &data.design(), by, None).unwrap()
+    LinearMixedModel::with_engine(kind, &room, &data.design(), by, None)
+        .unwrap()
 }
 
 fn exact(data: &Data, by: Criterion) -> LinearMixedModel {

@@ -140,7 +140,7 @@ fn model(case: &Case, kind: EngineKind) -> GeneralizedLinearMixedModel {
     };
     let how = (kind, &Room::default());
     let design = case.data.design();
-    GeneralizedLinearMixedModel::by(
+    GeneralizedLinearMixedModel::with_engine(
         how,
         &design,
         case.family,

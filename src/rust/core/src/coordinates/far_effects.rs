@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_tell_slopes_from_levels_and_from_slopes() {
+    fn rows_distinguish_slopes_from_levels_and_slopes() {
         for origin in [1e6, 1e8, 1e9] {
             assert!(matches!(
                 found(origin, false),

@@ -138,7 +138,7 @@ fn new_variance_has_the_correlation_that_is_asked_for() {
 }
 
 #[test]
-fn names_lead_to_structures() {
+fn names_are_mapped_to_structures() {
     for structure in Structure::all() {
         assert_eq!(Structure::from_name(structure.name()).unwrap(), structure);
     }

@@ -405,7 +405,7 @@ fn structures_with_a_correlation() {
 
 // All points share the working memory of the model, yet no result depends on earlier computations.
 #[test]
-fn answers_do_not_depend_on_earlier_questions() {
+fn results_do_not_depend_on_earlier_computations() {
     let terms: Vec<(Levels, Vec<Part>)> = vec![
         (Box::new(|i| i % 12), vec![us(2, 0)]),
         (Box::new(|i| i / 24), vec![us(1, 3)]),

@@ -51,13 +51,13 @@ impl HeldColumn {
 
 /// The remaining columns as linear combinations of all centred columns. Without the first column,
 /// whose multiples centring has subtracted, the others are restored to their original values.
-struct Others {
+struct RemainingColumns {
     at: usize,
     /// Multiples of the held column to add to each column.
     lift: Vec<f64>,
 }
 
-impl Others {
+impl RemainingColumns {
     fn new(border: &Border, at: usize) -> Self {
         let lift = match at {
             0 => border.shift.clone(),
@@ -109,9 +109,9 @@ impl Others {
 }
 
 /// The residual e of the held column on the others, by its cross-products.
-struct Rest<'a> {
+struct HeldResidual<'a> {
     at: usize,
-    others: &'a Others,
+    remaining: &'a RemainingColumns,
     /// `gamma`.
     coefficients: Vec<f64>,
     /// `X_-j'We`: rounding errors, unless these columns are linearly dependent.
@@ -120,47 +120,51 @@ struct Rest<'a> {
     square: f64,
 }
 
-impl<'a> Rest<'a> {
+impl<'a> HeldResidual<'a> {
     // The residual of the held column; `None` if its rounding errors are relatively too large.
-    fn new(others: &'a Others, border: &Border, xx: &[f64]) -> Option<Self> {
-        let at = others.at;
-        let p = others.lift.len();
+    fn new(
+        remaining: &'a RemainingColumns,
+        border: &Border,
+        xx: &[f64],
+    ) -> Option<Self> {
+        let at = remaining.at;
+        let p = remaining.lift.len();
         let column = &xx[at * p..(at + 1) * p];
-        let products: Vec<f64> = others.products(column).collect();
+        let products: Vec<f64> = remaining.products(column).collect();
         let mut coefficients = products.clone();
         border.least_squares(&mut Vec::new(), &mut coefficients);
-        let mut rest = Self {
+        let mut residual = Self {
             at,
-            others,
+            remaining,
             fixed: Vec::new(),
             square: column[at] - small::dot(&coefficients, &products),
             coefficients,
         };
-        if rest.square <= HELD_COLUMN_SHARE * column[at] {
+        if residual.square <= HELD_COLUMN_SHARE * column[at] {
             return None;
         }
         let mut whole = border.cross_products().to_vec();
         small::mirror_lower(p - 1, &mut whole);
-        rest.fixed = products;
+        residual.fixed = products;
         for (column, c) in
-            whole.chunks_exact(p.max(2) - 1).zip(&rest.coefficients)
+            whole.chunks_exact(p.max(2) - 1).zip(&residual.coefficients)
         {
-            small::axpy(-c, column, &mut rest.fixed);
+            small::axpy(-c, column, &mut residual.fixed);
         }
-        Some(rest)
+        Some(residual)
     }
 
     // z'We, from the products z'WX.
     fn product(&self, products: &[f64]) -> f64 {
-        let others = self.others.products(products);
-        let explained = others.zip(&self.coefficients);
+        let remaining = self.remaining.products(products);
+        let explained = remaining.zip(&self.coefficients);
         let explained: f64 = explained.map(|(other, c)| other * c).sum();
         products[self.at] - explained
     }
 
     // `out += times z'We` for several columns z.
     fn add_products(&self, times: f64, products: &[f64], out: &mut [f64]) {
-        let products = products.chunks_exact(self.others.lift.len());
+        let products = products.chunks_exact(self.remaining.lift.len());
         for (out, products) in out.iter_mut().zip(products) {
             *out += times * self.product(products);
         }
@@ -177,21 +181,21 @@ pub(crate) fn without_column(
     let p = factor.p();
     let mut xx = factor.border.cross_products().to_vec();
     small::mirror_lower(p, &mut xx);
-    let others = Others::new(&factor.border, held.at);
-    let border = others.border(&factor.border);
-    let rest = Rest::new(&others, &border, &xx)?;
+    let remaining = RemainingColumns::new(&factor.border, held.at);
+    let border = remaining.border(&factor.border);
+    let residual = HeldResidual::new(&remaining, &border, &xx)?;
     let response = Given {
         factor,
         sums,
         xx: &xx,
         held,
     };
-    let sums = response.without(&rest);
+    let sums = response.without(&residual);
     let mut leading = factor.leading.clone();
-    let ax0 = others.all_products(leading.ax0.values());
+    let ax0 = remaining.all_products(leading.ax0.values());
     leading.ax0 = Blocks::zeros(p - 1, leading.k, leading.n_levels);
     leading.ax0.values_mut().copy_from_slice(&ax0);
-    let a_xr = others.all_products(factor.trailing.border_cross_products());
+    let a_xr = remaining.all_products(factor.trailing.border_cross_products());
     let mut layout = factor.layout.clone();
     layout.p = p - 1;
     let products = CrossProducts {
@@ -213,36 +217,36 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    fn without(&self, rest: &Rest) -> ResponseSums {
-        let times = self.coefficient(rest) - self.held.value;
+    fn without(&self, residual: &HeldResidual) -> ResponseSums {
+        let times = self.coefficient(residual) - self.held.value;
         let own = &self.sums.products;
-        let others = rest.others;
+        let remaining = residual.remaining;
         let mut products = Vectors {
             leading: own.leading.clone(),
             trailing: own.trailing.clone(),
-            fixed: others.products(&own.fixed).collect(),
+            fixed: remaining.products(&own.fixed).collect(),
         };
-        small::axpy(times, &rest.fixed, &mut products.fixed);
+        small::axpy(times, &residual.fixed, &mut products.fixed);
         let ax0 = self.factor.leading.ax0.values();
-        rest.add_products(times, ax0, &mut products.leading);
+        residual.add_products(times, ax0, &mut products.leading);
         let a_xr = self.factor.trailing.border_cross_products();
-        rest.add_products(times, a_xr, &mut products.trailing);
-        let across = rest.product(&own.fixed);
+        residual.add_products(times, a_xr, &mut products.trailing);
+        let across = residual.product(&own.fixed);
         let residual_ss = self.sums.residual_ss[0]
             + 2.0 * times * across
-            + times * times * rest.square;
+            + times * times * residual.square;
         ResponseSums {
             products,
             residual_ss: vec![residual_ss],
             total_ss: vec![self.total_ss().max(residual_ss)],
-            beta0: self.beta0(rest, times),
+            beta0: self.beta0(residual, times),
         }
     }
 
     // beta0_j, for the other columns as they are without the held one.
-    fn coefficient(&self, rest: &Rest) -> f64 {
+    fn coefficient(&self, residual: &HeldResidual) -> f64 {
         let beta0 = &self.sums.beta0;
-        let lifted = small::dot(beta0, &rest.others.lift);
+        let lifted = small::dot(beta0, &residual.remaining.lift);
         beta0[self.held.at] - lifted
     }
 
@@ -252,9 +256,10 @@ impl Given<'_> {
         shift * self.held.value
     }
 
-    fn beta0(&self, rest: &Rest, times: f64) -> Vec<f64> {
-        let mut beta0: Vec<f64> = rest.others.among(&self.sums.beta0).collect();
-        small::axpy(times, &rest.coefficients, &mut beta0);
+    fn beta0(&self, residual: &HeldResidual, times: f64) -> Vec<f64> {
+        let mut beta0: Vec<f64> =
+            residual.remaining.among(&self.sums.beta0).collect();
+        small::axpy(times, &residual.coefficients, &mut beta0);
         if let Some(first) = beta0.first_mut() {
             *first -= self.origin();
         }

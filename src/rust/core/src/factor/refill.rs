@@ -18,7 +18,7 @@ const CHUNK: usize = 128;
 
 /// The weights of the rows, and the vector multiplied by Z' and X' on the right-hand side.
 #[derive(Clone, Copy)]
-struct Given<'a> {
+struct Weighting<'a> {
     w: &'a [f64],
     r: &'a [f64],
 }
@@ -29,7 +29,7 @@ impl RowsOfTerm {
     fn sum_level(
         &self,
         rows: Range<usize>,
-        given: Given,
+        weighting: Weighting,
         zz: &mut [f64],
         zr: &mut [f64],
     ) {
@@ -39,8 +39,12 @@ impl RowsOfTerm {
         for i in rows {
             let z = self.z(i);
             for j in 0..k {
-                small::axpy(given.w[i] * z[j], z, &mut zz[j * k..(j + 1) * k]);
-                zr[j] += given.r[i] * z[j];
+                small::axpy(
+                    weighting.w[i] * z[j],
+                    z,
+                    &mut zz[j * k..(j + 1) * k],
+                );
+                zr[j] += weighting.r[i] * z[j];
             }
         }
     }
@@ -67,17 +71,17 @@ impl Rows {
         w: &[f64],
         r: &[f64],
     ) {
-        let given = Given { w, r };
-        self.fill_leading(factor, rhs, given);
+        let weighting = Weighting { w, r };
+        self.fill_leading(factor, rhs, weighting);
         rhs.trailing.fill(0.0);
         for t in 1..self.terms.len() {
-            self.fill_coupling(t, factor, rhs, given);
+            self.fill_coupling(t, factor, rhs, weighting);
         }
         for pair in 0..self.pairs.len() {
             self.fill_pair(pair, factor, w);
         }
         if factor.p() > 0 {
-            self.fill_fixed(factor, rhs, given);
+            self.fill_fixed(factor, rhs, weighting);
         }
     }
 
@@ -86,7 +90,7 @@ impl Rows {
         &self,
         factor: &mut Factor,
         rhs: &mut Vectors,
-        given: Given,
+        weighting: Weighting,
     ) {
         let k = factor.leading.k;
         let term = &self.terms[0];
@@ -94,10 +98,10 @@ impl Rows {
             let rows = self.of_level(level);
             let a00 = factor.leading.a00.block_mut(level);
             if term.z.is_empty() {
-                a00[0] = given.w[rows.clone()].iter().sum();
-                zr[0] = given.r[rows].iter().sum();
+                a00[0] = weighting.w[rows.clone()].iter().sum();
+                zr[0] = weighting.r[rows].iter().sum();
             } else {
-                term.sum_level(rows, given, a00, zr);
+                term.sum_level(rows, weighting, a00, zr);
             }
         }
     }
@@ -108,7 +112,7 @@ impl Rows {
         t: usize,
         factor: &mut Factor,
         rhs: &mut Vectors,
-        given: Given,
+        weighting: Weighting,
     ) {
         let is_plain = self.terms[t].z.is_empty() && self.terms[0].z.is_empty();
         for level in 0..factor.leading.n_levels {
@@ -118,9 +122,15 @@ impl Rows {
             }
             let rows = self.of_level(level);
             if is_plain {
-                self.count_coupling(t, rows, vals, &mut rhs.trailing, given);
+                self.count_coupling(
+                    t,
+                    rows,
+                    vals,
+                    &mut rhs.trailing,
+                    weighting,
+                );
             } else {
-                self.sum_coupling(t, rows, vals, &mut rhs.trailing, given);
+                self.sum_coupling(t, rows, vals, &mut rhs.trailing, weighting);
             }
         }
     }
@@ -133,12 +143,12 @@ impl Rows {
         rows: Range<usize>,
         vals: &mut [f64],
         zr: &mut [f64],
-        given: Given,
+        weighting: Weighting,
     ) {
         let term = &self.terms[t];
         for i in rows {
-            vals[term.slot[i] as usize] += given.w[i];
-            zr[term.first_row(i)] += given.r[i];
+            vals[term.slot[i] as usize] += weighting.w[i];
+            zr[term.first_row(i)] += weighting.r[i];
         }
     }
 
@@ -150,7 +160,7 @@ impl Rows {
         rows: Range<usize>,
         vals: &mut [f64],
         zr: &mut [f64],
-        given: Given,
+        weighting: Weighting,
     ) {
         let term = &self.terms[t];
         let leading = &self.terms[0];
@@ -160,11 +170,11 @@ impl Rows {
             for (j, &z) in term.z(i).iter().enumerate() {
                 let at = (slot + j) * leading.k;
                 small::axpy(
-                    given.w[i] * z,
+                    weighting.w[i] * z,
                     leading.z(i),
                     &mut vals[at..at + leading.k],
                 );
-                zr[row + j] += given.r[i] * z;
+                zr[row + j] += weighting.r[i] * z;
             }
         }
     }
@@ -191,7 +201,12 @@ impl Rows {
     }
 
     // X'WZ, X'WX and X'r.
-    fn fill_fixed(&self, factor: &mut Factor, rhs: &mut Vectors, given: Given) {
+    fn fill_fixed(
+        &self,
+        factor: &mut Factor,
+        rhs: &mut Vectors,
+        weighting: Weighting,
+    ) {
         let p = self.p;
         factor.clear_fixed();
         rhs.fixed.fill(0.0);
@@ -202,8 +217,8 @@ impl Rows {
             let rows = weighted.chunks_exact_mut(p).zip(x.chunks_exact(p));
             for (i, (row, x)) in range.clone().zip(rows) {
                 let values = row.iter_mut().zip(x);
-                values.for_each(|(weighted, x)| *weighted = given.w[i] * x);
-                small::axpy(given.r[i], x, &mut rhs.fixed);
+                values.for_each(|(weighted, x)| *weighted = weighting.w[i] * x);
+                small::axpy(weighting.r[i], x, &mut rhs.fixed);
                 self.add_fixed_row(i, row, factor);
             }
             let left =

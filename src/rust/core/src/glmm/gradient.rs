@@ -48,7 +48,7 @@ struct AtModes {
 }
 
 /// The part of the derivative from the change of the modes.
-struct Moved {
+struct ModeShift {
     /// The derivative of F in eta.
     rho: Vec<f64>,
     /// `H_obs^-1 F_u`.
@@ -149,7 +149,7 @@ impl GeneralizedLinearMixedModel {
         }
         let at = AtModes::new(self, vary)?;
         let moved = self.with_modes(vary, &at)?;
-        let Moved { rho, s, xi } = &moved;
+        let ModeShift { rho, s, xi } = &moved;
         if let Some(omega) = omega {
             self.add_scores(rho, omega.g_mut());
         }
@@ -173,7 +173,7 @@ impl GeneralizedLinearMixedModel {
     }
 
     // Keeps the working memory of a gradient.
-    fn keep(&mut self, at: AtModes, moved: Moved) {
+    fn keep(&mut self, at: AtModes, moved: ModeShift) {
         self.memory.derivatives = at.derivatives;
         self.memory.leverages = at.leverage.rows;
         self.memory.rho = moved.rho;
@@ -181,7 +181,7 @@ impl GeneralizedLinearMixedModel {
     }
 
     // The part of the derivative from the change of the modes.
-    fn with_modes(&mut self, vary: Vary, at: &AtModes) -> Result<Moved> {
+    fn with_modes(&mut self, vary: Vary, at: &AtModes) -> Result<ModeShift> {
         let mut rho = std::mem::take(&mut self.memory.rho);
         self.fill_right(at, &mut rho);
         let mut s = self.solve_observed(vary, &rho, at.expected_modes())?;
@@ -198,7 +198,7 @@ impl GeneralizedLinearMixedModel {
         let observed = at.derivatives.observed(&self.pirls.response);
         let rows = rho.iter_mut().zip(observed).zip(&xi);
         rows.for_each(|((rho, observed), xi)| *rho -= observed * xi);
-        Ok(Moved { rho, s, xi })
+        Ok(ModeShift { rho, s, xi })
     }
 
     // Writes the vector whose product with Lambda'Z' is the part of F_u that depends on u through

@@ -21,7 +21,7 @@ pub(crate) struct Leverage {
 }
 
 /// The factored system, and data that all its levels share.
-struct OfSystem<'a> {
+struct FactoredSystem<'a> {
     factor: &'a Factor,
     inverse: SelectedInverse<'a>,
     block_of_row: Vec<u32>,
@@ -63,7 +63,7 @@ impl Leverage {
         w: &[f64],
         own: Option<&[f64]>,
     ) {
-        let of_system = OfSystem {
+        let of_system = FactoredSystem {
             factor,
             inverse: SelectedInverse::new(factor),
             block_of_row: factor.layout.block_of_row(),
@@ -96,7 +96,7 @@ impl Leverage {
     }
 }
 
-impl OfSystem<'_> {
+impl FactoredSystem<'_> {
     // Adds the leverages of the rows of some leading levels, and their contribution to the sums of
     // the terms.
     #[inline(always)]
@@ -195,7 +195,7 @@ impl<'a> Row<'a> {
 
 impl LevelInverse {
     #[inline(always)]
-    fn update(&mut self, k: usize, system: &OfSystem, level: usize) {
+    fn update(&mut self, k: usize, system: &FactoredSystem, level: usize) {
         let factor = system.factor;
         let l = factor.l00.square(k, level);
         let m = factor.m.square(k, level);

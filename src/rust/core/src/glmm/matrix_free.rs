@@ -74,7 +74,7 @@ impl MatrixFree {
             probes: Probes {
                 count: 0,
                 seed: SEED,
-                closely: false,
+                is_accurate: false,
                 keep: true,
             },
             tolerance: SEARCH_SOLVE,
@@ -89,7 +89,7 @@ impl MatrixFree {
     /// Prepares for a search with `count` probe vectors.
     pub fn prepare_search(&mut self, count: usize) {
         self.probes.count = count;
-        self.probes.closely = false;
+        self.probes.is_accurate = false;
         self.tolerance = SLOPE_SOLVE;
         self.forget();
     }
@@ -97,7 +97,7 @@ impl MatrixFree {
     /// Prepares for accurate values that are reported, with at least `count` probe vectors.
     pub fn prepare_report(&mut self, count: usize) {
         self.probes.count = count.max(REPORTED);
-        self.probes.closely = true;
+        self.probes.is_accurate = true;
         self.tolerance = SEARCH_SOLVE;
         self.forget();
     }

@@ -229,14 +229,14 @@ impl GeneralizedLinearMixedModel {
         options: Options,
     ) -> Result<Self> {
         let how = (EngineKind::Exact, &Room::default());
-        Self::by(how, design, family, link, options)
+        Self::with_engine(how, design, family, link, options)
     }
 
     /// Sets up the model with an engine, within the memory that `room` allows.
     ///
     /// # Errors
     /// Fails as [`Self::new`] does.
-    pub fn by(
+    pub fn with_engine(
         how: (EngineKind, &Room),
         design: &Design,
         family: Family,

@@ -39,7 +39,7 @@ pub struct Probes {
     pub seed: u64,
     /// Whether the norm of E and the images of the constants are used too, which reduces the noise
     /// of the log-determinant at the cost of a pass over the rows of K and some solves.
-    pub closely: bool,
+    pub is_accurate: bool,
     /// Whether the vectors and their solutions are kept.
     pub keep: bool,
 }
@@ -143,7 +143,7 @@ impl Probes {
                 }
                 tally.add_exact(&found.z, (found.x, found.product), count);
             });
-        let norm = self.closely.then(|| squared_norm(solver));
+        let norm = self.is_accurate.then(|| squared_norm(solver));
         let mut stream = Stream::new(self.seed, 0);
         let mut values = Vec::new();
         let mut left = self.count.div_ceil(WIDTH);
@@ -183,7 +183,7 @@ impl Probes {
         let mut constants = Constants::of(solver, vectors);
         let mut images = Vec::new();
         let mut look = |found: Solutions, count: usize| {
-            if self.closely {
+            if self.is_accurate {
                 images.extend(found.images(solver, count));
             }
             see(found, count);

@@ -220,7 +220,7 @@ fn some(count: usize, seed: u64) -> Probes {
     Probes {
         count,
         seed,
-        closely: true,
+        is_accurate: true,
         keep: false,
     }
 }
@@ -446,7 +446,7 @@ fn the_log_determinant_is_within_its_errors() {
 // An outlying eigenvector near the constants would leave its remainder to the probe vectors: a
 // chi-squared variable, whose mean and, even more, standard error 32 vectors estimate badly.
 #[test]
-fn standard_errors_tell_of_outliers() {
+fn standard_errors_cover_outliers() {
     for shapes in [[(1, 90), (1, 45)], [(2, 60), (1, 60)]] {
         let data = dense(600, &shapes);
         let lambdas = lambdas(&data.shapes, 1.3);

@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pivot_that_is_not_positive_is_told() {
+    fn a_pivot_that_is_not_positive_is_reported() {
         let m = 300;
         let mut a = matrix(m);
         a[250 * (m + 1)] = -1.0;

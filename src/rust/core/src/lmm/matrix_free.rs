@@ -70,7 +70,7 @@ impl MatrixFree {
             probes: Probes {
                 count: 0,
                 seed: SEED,
-                closely: false,
+                is_accurate: false,
                 keep: false,
             },
             tolerance: EXACT_SOLVE,
@@ -84,7 +84,7 @@ impl MatrixFree {
     /// Prepares for a search with `count` probe vectors.
     pub fn prepare_search(&mut self, count: usize) {
         self.probes.count = count;
-        self.probes.closely = false;
+        self.probes.is_accurate = false;
         self.tolerance = SEARCH_SOLVE;
         self.at = None;
     }
@@ -92,7 +92,7 @@ impl MatrixFree {
     /// Prepares for accurate values that are reported, with at least `count` probe vectors.
     pub fn prepare_report(&mut self, count: usize) {
         self.probes.count = count.max(REPORTED);
-        self.probes.closely = true;
+        self.probes.is_accurate = true;
         self.tolerance = EXACT_SOLVE;
         self.at = None;
     }

@@ -132,7 +132,7 @@ impl LinearMixedModel {
         criterion: Criterion,
         sigma: Option<f64>,
     ) -> Result<Self> {
-        Self::by(
+        Self::with_engine(
             EngineKind::Exact,
             &Room::default(),
             design,
@@ -145,7 +145,7 @@ impl LinearMixedModel {
     ///
     /// # Errors
     /// Fails as [`Self::new`] does.
-    pub fn by(
+    pub fn with_engine(
         kind: EngineKind,
         room: &Room,
         design: &Design,
@@ -173,7 +173,8 @@ impl LinearMixedModel {
         };
         if let Some((others, terms)) = others {
             let engine =
-                Self::by(kind, room, &others, criterion, sigma)?.engine;
+                Self::with_engine(kind, room, &others, criterion, sigma)?
+                    .engine;
             let random_part =
                 RandomPart::new(engine, terms, model.engine.covs());
             model.random_part = Some(Box::new(random_part));

@@ -64,7 +64,7 @@ struct Search<'a> {
 }
 
 enum Progress {
-    Moved,
+    ModeShift,
     Blocked,
 }
 
@@ -128,7 +128,7 @@ impl<'a> Search<'a> {
             let is_down = predicted >= self.tolerance()
                 && self.idle_steps < MOST_IDLE_STEPS;
             let progress = if is_first && is_down && self.follows_proposal() {
-                Progress::Moved
+                Progress::ModeShift
             } else if is_down {
                 self.newton_step()
             } else if escapes < MAX_ESCAPES {
@@ -138,10 +138,10 @@ impl<'a> Search<'a> {
                 Progress::Blocked
             };
             match progress {
-                Progress::Moved if self.nears_known_minimum() => {
+                Progress::ModeShift if self.nears_known_minimum() => {
                     return Ok(Status::Success)
                 }
-                Progress::Moved => {}
+                Progress::ModeShift => {}
                 Progress::Blocked if !is_down => {
                     return Ok(Status::FtolReached)
                 }
@@ -202,7 +202,7 @@ impl<'a> Search<'a> {
                 if is_idle && self.value > self.recorder.lowest().0 + margin {
                     self.go_back();
                 }
-                return Progress::Moved;
+                return Progress::ModeShift;
             }
         }
         Progress::Blocked
@@ -244,7 +244,7 @@ impl<'a> Search<'a> {
                         let point =
                             self.recorder.objective.displaced(&self.x, &step);
                         if self.lowers(point) {
-                            return Progress::Moved;
+                            return Progress::ModeShift;
                         }
                     }
                     length *= 0.3;
@@ -256,7 +256,7 @@ impl<'a> Search<'a> {
         let tolerance = self.tolerance().max(noise);
         for point in self.recorder.objective.escapes(&x, tolerance) {
             if self.lowers(point) {
-                return Progress::Moved;
+                return Progress::ModeShift;
             }
         }
         Progress::Blocked

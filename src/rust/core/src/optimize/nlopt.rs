@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn every_algorithm_ends_when_it_is_told_to() {
+    fn every_algorithm_stops_when_asked() {
         for name in ["newton"].into_iter().chain(NAMES) {
             let settings = Settings {
                 optimizer: name.into(),

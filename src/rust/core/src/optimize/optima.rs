@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn one_search_tells_nothing() {
+    fn one_search_is_not_enough() {
         let mut optima = Optima::default();
         assert_eq!(optima.undiscovered(), 1.0);
         optima.add(1.0, 1e-4);

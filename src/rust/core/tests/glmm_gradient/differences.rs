@@ -137,9 +137,10 @@ fn check_engines(
 ) {
     let how = (EngineKind::Iterative, &Room::default());
     let design = data.design();
-    let mut model =
-        GeneralizedLinearMixedModel::by(how, &design, family, link, options)
-            .unwrap();
+    let mut model = GeneralizedLinearMixedModel::with_engine(
+        how, &design, family, link, options,
+    )
+    .unwrap();
     model.pirls_mut().tolerance = exact.pirls().tolerance;
     let what = format!("{family:?} {link:?} {options:?} {vary:?}");
     let at = exact.parameters(vary);

@@ -7,7 +7,9 @@ use crate::factor::leading::Leading;
 use crate::factor::memory::{too_large, Room};
 use crate::factor::trailing::condensed::filled_share_of_linked;
 use crate::factor::trailing::pattern::Pattern;
-use crate::factor::trailing::sample::{filled_share, CouplingCounts, Together};
+use crate::factor::trailing::sample::{
+    filled_share, CouplingCounts, LevelPairs,
+};
 
 /// Up to this order the dense storage is always the fastest.
 const ALWAYS_DENSE: usize = 400;
@@ -65,7 +67,7 @@ impl Plan {
     /// # Errors
     /// `TooLarge` if no storage fits in memory and a factor is required.
     pub fn without_factor(
-        data: &impl Together,
+        data: &impl LevelPairs,
         layout: &Layout,
         room: &Room,
     ) -> Result<Option<CouplingCounts>> {

@@ -8,7 +8,7 @@
 //! those with few neighbours have been eliminated.
 
 use crate::factor::layout::Layout;
-use crate::factor::trailing::sample::Together;
+use crate::factor::trailing::sample::LevelPairs;
 
 /// Target number of groups; there are at most twice as many.
 const GROUPS: usize = 500;
@@ -25,7 +25,7 @@ const NONE: u32 = u32::MAX;
 /// A lower bound of the share of the elements of a dense triangle that the factor has, if the
 /// condensed graph shows that it fills in; otherwise zero.
 pub(crate) fn filled_share_of_linked(
-    data: &impl Together,
+    data: &impl LevelPairs,
     layout: &Layout,
 ) -> f64 {
     let mut groups = Groups::of_levels(layout);
@@ -88,7 +88,7 @@ impl Groups {
     }
 
     // Merges all linked levels; returns the number of links.
-    fn link_all(&mut self, data: &impl Together, layout: &Layout) -> f64 {
+    fn link_all(&mut self, data: &impl LevelPairs, layout: &Layout) -> f64 {
         let mut links = 0.0;
         for_each_link(data, layout, |a, b| {
             links += 1.0;
@@ -115,7 +115,11 @@ impl Groups {
     }
 
     // The graph of links between large groups, and their total number of effects.
-    fn graph(&mut self, data: &impl Together, layout: &Layout) -> (Graph, f64) {
+    fn graph(
+        &mut self,
+        data: &impl LevelPairs,
+        layout: &Layout,
+    ) -> (Graph, f64) {
         let (number, count, covered) = self.large();
         let mut graph = Graph::new(count);
         for_each_link(data, layout, |a, b| {
@@ -131,7 +135,7 @@ impl Groups {
 
 // Calls `visit` with each trailing level and the first one that occurs with the same leading level.
 fn for_each_link(
-    data: &impl Together,
+    data: &impl LevelPairs,
     layout: &Layout,
     mut visit: impl FnMut(u32, u32),
 ) {

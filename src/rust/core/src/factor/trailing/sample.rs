@@ -19,7 +19,7 @@ const TRAILING_LEVELS: usize = 1000;
 const GOLDEN: u32 = 2_654_435_769;
 
 /// Access to the pairs of leading and trailing levels that occur together.
-pub(crate) trait Together {
+pub(crate) trait LevelPairs {
     /// An upper bound of the number of pairs per trailing term: the observations, or the pairs
     /// themselves.
     fn rows(&self) -> usize;
@@ -29,7 +29,7 @@ pub(crate) trait Together {
     fn for_each(&self, layout: &Layout, visit: impl FnMut(usize, u32));
 }
 
-impl Together for Design<'_> {
+impl LevelPairs for Design<'_> {
     fn rows(&self) -> usize {
         self.n()
     }
@@ -45,7 +45,7 @@ impl Together for Design<'_> {
     }
 }
 
-impl Together for Sums {
+impl LevelPairs for Sums {
     fn rows(&self) -> usize {
         self.pairs.iter().map(|pair| pair.levels.len()).sum()
     }
@@ -90,7 +90,7 @@ impl CouplingCounts {
 
     /// An upper bound: each observation couples a leading level with one level of each trailing
     /// term, and no level is coupled with more effects than there are.
-    pub fn at_most(data: &impl Together, layout: &Layout) -> Self {
+    pub fn at_most(data: &impl LevelPairs, layout: &Layout) -> Self {
         let blocks = layout.blocks.iter();
         let effects: usize = blocks.map(|block| block.vsize).sum();
         let rows = (data.rows() * effects) as f64;
@@ -101,7 +101,7 @@ impl CouplingCounts {
     }
 
     /// Extrapolates counts over a sample of the levels.
-    pub fn sampled(data: &impl Together, layout: &Layout) -> Self {
+    pub fn sampled(data: &impl LevelPairs, layout: &Layout) -> Self {
         let n_levels = layout.n_leading;
         let by_rows = data.rows() / ROWS;
         let step = by_rows.max(n_levels / LEADING_LEVELS).max(1);
@@ -150,7 +150,7 @@ fn one_in(step: usize, n_levels: usize) -> Vec<bool> {
 /// The factor of all levels contains that of the sample, and fills in further. If any two levels
 /// are linked by a few steps both are nearly full; if levels are nested, or form a chain, neither
 /// is.
-pub(crate) fn filled_share(data: &impl Together, layout: &Layout) -> f64 {
+pub(crate) fn filled_share(data: &impl LevelPairs, layout: &Layout) -> f64 {
     let (sample, new_row) = some_levels(layout);
     let mut found = Vec::new();
     data.for_each(layout, |level, row| {
@@ -223,7 +223,7 @@ pub(super) mod tests {
     /// Levels of the leading term and trailing effects that occur together.
     pub struct Pairs(pub Vec<(usize, u32)>);
 
-    impl Together for Pairs {
+    impl LevelPairs for Pairs {
         fn rows(&self) -> usize {
             self.0.len()
         }
