@@ -196,7 +196,7 @@ impl GeneralizedLinearMixedModel {
         }
         self.pirls.restore_modes(&found.modes);
         self.objective(fit.vary, &found.parameters)?;
-        self.weigh_noise(fit.vary, &inverse, &mut found)?;
+        self.revise_for_noise(fit.vary, &inverse, &mut found)?;
         Ok(GlmmFit {
             optimizer,
             iterations: self.pirls.iterations,
@@ -237,7 +237,7 @@ impl GeneralizedLinearMixedModel {
     }
 
     // Revises the verdict for the noise of the stochastic estimates.
-    fn weigh_noise(
+    fn revise_for_noise(
         &mut self,
         vary: Vary,
         inverse: &[f64],
@@ -249,7 +249,7 @@ impl GeneralizedLinearMixedModel {
         else {
             return Ok(());
         };
-        certificate.weigh(noise.excess);
+        certificate.revise_for_noise(noise.excess);
         Ok(())
     }
 

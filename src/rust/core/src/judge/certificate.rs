@@ -30,7 +30,7 @@ pub struct Certificate {
 impl Certificate {
     /// Revises the verdict for stochastic derivatives, which leave the objective this much above
     /// its minimum on average.
-    pub(crate) fn weigh(&mut self, excess: f64) {
+    pub(crate) fn revise_for_noise(&mut self, excess: f64) {
         let predicted = self.predicted_decrease;
         let is_precise = predicted + 2.0 * excess < PRECISE;
         let is_doubtful = match self.verdict {

@@ -32,7 +32,7 @@ use crate::tolerances::{
 pub use certificate::{Certificate, Verdict};
 
 /// Largest number of evaluations of the confirming search.
-const SECOND_OPINION: usize = 300;
+const CONFIRMING_EVALUATIONS: usize = 300;
 
 /// What a certificate requires of an objective beyond what optimizers do.
 pub(crate) trait Judged: Geometry {
@@ -54,7 +54,7 @@ pub(crate) trait Judged: Geometry {
 }
 
 /// The evidence for a verdict; derivatives are in multiples of the step sizes.
-struct Facts {
+struct Evidence {
     x: Vec<f64>,
     value: f64,
     step_sizes: Vec<f64>,
@@ -82,9 +82,10 @@ pub(crate) fn judge<S: Judged>(
     let (slopes, hessian) = derivatives(search, x.len())?;
     let gradient = search.parameter_gradient().to_vec();
     let ways_out = search.ways_out()?;
-    let mut facts = Facts::new(search, (x, value), slopes, &hessian, ways_out);
+    let mut facts =
+        Evidence::new(search, (x, value), slopes, &hessian, ways_out);
     let (verdict, predicted_decrease) = facts.verdict(search);
-    facts.refute_gains(verdict);
+    facts.limit_gains(verdict);
     let (verdict, suspects) =
         facts.with_suspects(verdict, search.coordinates());
     search.value(&facts.x)?;
@@ -102,7 +103,7 @@ pub(crate) fn judge<S: Judged>(
     Ok((found, hessian))
 }
 
-impl Facts {
+impl Evidence {
     fn new<S: Judged>(
         search: &S,
         (x, value): (Vec<f64>, f64),
@@ -137,13 +138,13 @@ impl Facts {
         }
     }
 
-    fn promises(&self, gain: f64) -> bool {
+    fn predicts_gain(&self, gain: f64) -> bool {
         self.ways_out.iter().any(|way| way.gain > gain)
     }
 
     // Limits the predicted gains of larger covariances to rounding errors, after a search has found
     // no lower point.
-    fn refute_gains(&mut self, verdict: Verdict) {
+    fn limit_gains(&mut self, verdict: Verdict) {
         if verdict == Verdict::Optimal {
             for way in &mut self.ways_out {
                 way.gain = way.gain.min(self.negligible);
@@ -151,7 +152,7 @@ impl Facts {
         }
     }
 
-    fn curves_down(&self) -> bool {
+    fn has_negative_curvature(&self) -> bool {
         let limit = -FLAT_CURVATURE * self.model.largest();
         self.model
             .lowest()
@@ -169,28 +170,34 @@ impl Facts {
             return (Verdict::NotConverged, predicted);
         }
         if predicted > self.negligible {
-            return self.verdict_on_promise(search);
+            return self.verdict_on_small_decrease(search);
         }
-        let is_doubtful = self.curves_down()
+        let is_doubtful = self.has_negative_curvature()
             || predicted > self.no_gain
-            || self.promises(self.no_gain);
+            || self.predicts_gain(self.no_gain);
         if is_doubtful {
-            let fall = fall_from(search, self.value);
-            if fall > self.negligible && self.promises(self.negligible) {
+            let decrease = achieved_decrease(search, self.value);
+            if decrease > self.negligible && self.predicts_gain(self.negligible)
+            {
                 return (Verdict::FalseBoundary, predicted);
-            } else if fall > self.negligible && self.curves_down() {
-                return (Verdict::Saddle, fall);
-            } else if fall > self.negligible {
-                return (Verdict::NotConverged, fall);
+            } else if decrease > self.negligible
+                && self.has_negative_curvature()
+            {
+                return (Verdict::Saddle, decrease);
+            } else if decrease > self.negligible {
+                return (Verdict::NotConverged, decrease);
             }
         }
         (Verdict::Optimal, predicted)
     }
 
     // The verdict on a small predicted decrease: a rounding error, unless a search achieves it.
-    fn verdict_on_promise<S: Judged>(&self, search: &mut S) -> (Verdict, f64) {
+    fn verdict_on_small_decrease<S: Judged>(
+        &self,
+        search: &mut S,
+    ) -> (Verdict, f64) {
         let predicted = self.predicted_decrease;
-        match fall_from(search, self.value) > self.negligible {
+        match achieved_decrease(search, self.value) > self.negligible {
             true => (Verdict::NotConverged, predicted),
             false => (Verdict::Rounded, predicted),
         }
@@ -199,9 +206,9 @@ impl Facts {
     // The verdict where the objective, and even more its derivatives, have large rounding errors,
     // so that only a search can decide.
     fn verdict_by_search<S: Judged>(&self, search: &mut S) -> (Verdict, f64) {
-        let fall = fall_from(search, self.value);
-        match fall > self.negligible {
-            true => (Verdict::NotConverged, fall),
+        let decrease = achieved_decrease(search, self.value);
+        match decrease > self.negligible {
+            true => (Verdict::NotConverged, decrease),
             false => (Verdict::Optimal, self.predicted_decrease),
         }
     }
@@ -255,9 +262,9 @@ pub(crate) fn derivatives(
 // optimality where the objective is flat and its curvature changes; nor does a negative curvature
 // disprove it, which may be rounding error along the flat directions of an overparameterized
 // covariance.
-fn fall_from<S: Judged>(search: &mut S, here: f64) -> f64 {
+fn achieved_decrease<S: Judged>(search: &mut S, here: f64) -> f64 {
     let settings = Settings {
-        max_eval: SECOND_OPINION,
+        max_eval: CONFIRMING_EVALUATIONS,
         ..Settings::default()
     };
     let start = search.coordinates().clone();
@@ -267,9 +274,9 @@ fn fall_from<S: Judged>(search: &mut S, here: f64) -> f64 {
         return 0.0;
     };
     let x = start.from_theta(&found.best);
-    let fall = here - found.best_value;
-    if fall > NOISE_MARGIN * search.rounding(&x, found.best_value) {
-        fall
+    let decrease = here - found.best_value;
+    if decrease > NOISE_MARGIN * search.rounding(&x, found.best_value) {
+        decrease
     } else {
         0.0
     }

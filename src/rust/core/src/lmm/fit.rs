@@ -102,7 +102,7 @@ impl LinearMixedModel {
         let noise = search.measure_noise(&hessian);
         self.noise = noise;
         if let Some(noise) = self.noise {
-            certificate.weigh(noise.excess);
+            certificate.revise_for_noise(noise.excess);
         }
         Ok(certificate)
     }

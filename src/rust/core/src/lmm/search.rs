@@ -17,8 +17,8 @@ use crate::optimize::{
 };
 use crate::tolerances::{NEGLIGIBLE_GAIN, PROMISING_LOSS};
 
-/// Number of evaluations after which a restart ends unless it is near the incumbent: a longer
-/// search usually follows a valley whose minimum is at, or near, infinity.
+/// Number of evaluations after which a restart ends unless it is near the incumbent, the best
+/// result so far: a longer search usually follows a valley whose minimum is at, or near, infinity.
 const LONG: usize = 100;
 
 /// A model with the coordinates of its free parameters.
@@ -110,23 +110,23 @@ impl Search<'_> {
     // structure, and returns the best result.
     pub(super) fn or_from_elsewhere(
         &mut self,
-        mut found: OptSummary,
+        mut incumbent: OptSummary,
         settings: &Settings,
         observe: &mut Observer,
     ) -> OptSummary {
         let at = self.at.clone();
         for other in at.other_starts() {
-            found = self.or_from(&other, found, settings, observe);
+            incumbent = self.or_from(&other, incumbent, settings, observe);
         }
-        for other in at.smaller(&found.best) {
+        for other in at.smaller(&incumbent.best) {
             let value = self.value(&at.from_theta(&other));
-            if value
-                .is_ok_and(|value| value < found.best_value + PROMISING_LOSS)
-            {
-                found = self.or_from(&other, found, settings, observe);
+            if value.is_ok_and(|value| {
+                value < incumbent.best_value + PROMISING_LOSS
+            }) {
+                incumbent = self.or_from(&other, incumbent, settings, observe);
             }
         }
-        found
+        incumbent
     }
 
     /// The objective at a point, and the decrease that a Newton step from it predicts; `None` where
@@ -151,17 +151,17 @@ impl Search<'_> {
         self.model
     }
 
-    // The better of the incumbent `found` and the result of a search from `other`.
+    // The better of the incumbent and the result of a search from `other`.
     pub(super) fn or_from(
         &mut self,
         other: &[f64],
-        found: OptSummary,
+        incumbent: OptSummary,
         settings: &Settings,
         observe: &mut Observer,
     ) -> OptSummary {
-        match self.search_from(other, &found, settings, observe) {
-            Some(next) => found.or_better(next),
-            None => found,
+        match self.search_from(other, &incumbent, settings, observe) {
+            Some(next) => incumbent.or_better(next),
+            None => incumbent,
         }
     }
 
@@ -170,13 +170,13 @@ impl Search<'_> {
     pub(super) fn search_from(
         &mut self,
         other: &[f64],
-        found: &OptSummary,
+        incumbent: &OptSummary,
         settings: &Settings,
         observe: &mut Observer,
     ) -> Option<OptSummary> {
-        let spent = found.log.len();
+        let spent = incumbent.log.len();
         let left = limits_after(spent, settings)?;
-        if !found.status.has_converged() {
+        if !incumbent.status.has_converged() {
             return None;
         }
         let short = Settings {
@@ -193,7 +193,7 @@ impl Search<'_> {
         else {
             return Some(next);
         };
-        if next.best_value > found.best_value + PROMISING_LOSS {
+        if next.best_value > incumbent.best_value + PROMISING_LOSS {
             next.status = Status::Failure;
             return Some(next);
         }

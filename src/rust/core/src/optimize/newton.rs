@@ -18,7 +18,7 @@ const MAX_ESCAPES: usize = 20;
 const MOST_IDLE_STEPS: usize = 3;
 /// A step makes progress, even if the values cannot show it, if its predicted decrease is below
 /// this share of the smallest one before.
-const FADING: f64 = 0.9;
+const PROGRESS_SHARE: f64 = 0.9;
 
 /// Minimises the recorder's objective from its first (already recorded) point.
 ///
@@ -60,7 +60,7 @@ struct Search<'a> {
     idle_steps: usize,
     // The decrease predicted by the last step, or the least predicted by consecutive steps within
     // rounding error.
-    promised: f64,
+    least_predicted: f64,
 }
 
 enum Progress {
@@ -94,7 +94,7 @@ impl<'a> Search<'a> {
             first_radius: radius,
             ftol: FTOL_SHARE * settings.ftol_abs,
             idle_steps: 0,
-            promised: f64::INFINITY,
+            least_predicted: f64::INFINITY,
             x,
         }
     }
@@ -127,7 +127,7 @@ impl<'a> Search<'a> {
             let is_first = self.recorder.count() == 1;
             let is_down = predicted >= self.tolerance()
                 && self.idle_steps < MOST_IDLE_STEPS;
-            let progress = if is_first && is_down && self.follows_proposal() {
+            let progress = if is_first && is_down && self.accepts_proposal() {
                 Progress::ModeShift
             } else if is_down {
                 self.newton_step()
@@ -167,7 +167,7 @@ impl<'a> Search<'a> {
 
     // Moves to the point that the objective proposes by another method, if it is lower: at the
     // start such a step may lead further than Newton's.
-    fn follows_proposal(&mut self) -> bool {
+    fn accepts_proposal(&mut self) -> bool {
         let proposal = self.recorder.objective.proposal();
         proposal.is_some_and(|point| self.lowers(point))
     }
@@ -200,7 +200,7 @@ impl<'a> Search<'a> {
                 self.last_step = Some(step.p.clone());
                 self.count_idle_steps(is_idle, step.predicted);
                 if is_idle && self.value > self.recorder.lowest().0 + margin {
-                    self.go_back();
+                    self.return_to_lowest();
                 }
                 return Progress::ModeShift;
             }
@@ -209,18 +209,19 @@ impl<'a> Search<'a> {
     }
 
     // Updates the count of idle steps after an accepted step with this predicted decrease.
-    fn count_idle_steps(&mut self, is_idle: bool, promised: f64) {
-        let is_stuck = is_idle && promised > FADING * self.promised;
+    fn count_idle_steps(&mut self, is_idle: bool, predicted: f64) {
+        let is_stuck =
+            is_idle && predicted > PROGRESS_SHARE * self.least_predicted;
         self.idle_steps = if is_stuck { self.idle_steps + 1 } else { 0 };
-        self.promised = match is_idle {
-            true => promised.min(self.promised),
-            false => promised,
+        self.least_predicted = match is_idle {
+            true => predicted.min(self.least_predicted),
+            false => predicted,
         };
     }
 
     // Returns to the lowest point, after accepted steps within rounding error have together raised
     // the objective, and ends the search.
-    fn go_back(&mut self) {
+    fn return_to_lowest(&mut self) {
         let lowest = self.recorder.lowest().1.to_vec();
         if !self.recorder.is_stopped()
             && self.recorder.evaluate_at(lowest).is_some()
@@ -273,7 +274,7 @@ impl<'a> Search<'a> {
         if lower {
             self.radius = self.first_radius;
             self.idle_steps = 0;
-            self.promised = f64::INFINITY;
+            self.least_predicted = f64::INFINITY;
             self.accept();
         }
         lower
