@@ -12,8 +12,8 @@ use crate::tolerances::SIGMA_STEP;
 
 impl LinearMixedModel {
     /// Minimises the criterion from `start`. From the default start Newton's method also searches
-    /// from other correlations ([`Coordinates::other_starts`]) and without each standard deviation
-    /// of a correlated structure, and restarts where other minima are likely.
+    /// from other correlations and without each standard deviation of a correlated structure, and
+    /// restarts where other minima are likely.
     ///
     /// # Errors
     /// Fails as [`Self::at`] does at `start`; `UnknownOptimizer`, `Optimizer`.

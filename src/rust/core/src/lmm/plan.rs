@@ -21,7 +21,7 @@ impl EnginePlan {
     /// The plan for a design, without summing it up.
     ///
     /// # Errors
-    /// Fails as [`LinearMixedModel::with_engine`] does.
+    /// Fails as [`with_engine`](super::LinearMixedModel::with_engine) does.
     pub fn of(kind: EngineKind, room: &Room, design: &Design) -> Result<Self> {
         design.validate()?;
         let is_iterative = kind.is_iterative(design.terms.len());
