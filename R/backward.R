@@ -88,19 +88,19 @@ check_kept <- function(keep, fit) {
 # Random effects ------------------------------------------------------------------------
 
 eliminate_random <- function(fit, alpha) {
-  gone <- NULL
+  eliminated <- NULL
   repeat {
     step <- random_step(fit)
-    gone <- gone %||% step$table[1L, , drop = FALSE]
-    left <- step$table[-1L, , drop = FALSE]
-    weakest <- weakest_effect(reduction_p(left, step$fits), alpha)
+    eliminated <- eliminated %||% step$table[1L, , drop = FALSE]
+    remaining <- step$table[-1L, , drop = FALSE]
+    weakest <- weakest_effect(reduction_p(remaining, step$fits), alpha)
     if (is.null(weakest)) {
       return(list(
         model = fit,
-        table = path_table(gone, left, TRUE)
+        table = path_table(eliminated, remaining, TRUE)
       ))
     }
-    gone <- rbind(gone, left[weakest, , drop = FALSE])
+    eliminated <- rbind(eliminated, remaining[weakest, , drop = FALSE])
     fit <- step$fits[[weakest]]
   }
 }
@@ -127,15 +127,15 @@ weakest_effect <- function(p, alpha) {
 }
 
 #' The table of the eliminated effects, by steps, followed by those that are kept
-#' @param gone The rows of eliminated effects; for random effects, after that of the first model.
+#' @param eliminated The rows of eliminated effects; for random effects, after that of the first model.
 #' @noRd
-path_table <- function(gone, left, is_random, note = NULL) {
+path_table <- function(eliminated, remaining, is_random, note = NULL) {
   first <- if (is_random) NA
-  n_gone <- NROW(gone) - length(first)
+  n_eliminated <- NROW(eliminated) - length(first)
   part <- if (is_random) "random" else "fixed"
-  table <- rbind(gone, left)
+  table <- rbind(eliminated, remaining)
   table <- data.frame(
-    Eliminated = c(first, seq_len(n_gone), rep(0L, nrow(left))),
+    Eliminated = c(first, seq_len(n_eliminated), rep(0L, nrow(remaining))),
     table,
     row.names = row.names(table),
     check.names = FALSE
@@ -147,7 +147,7 @@ path_table <- function(gone, left, is_random, note = NULL) {
 # Fixed effects -------------------------------------------------------------------------
 
 eliminate_fixed <- function(fit, alpha, keep, ddf) {
-  gone <- NULL
+  eliminated <- NULL
   repeat {
     labels <- stats::drop.scope(fit$fixed$terms)
     table <- as.data.frame(fixed_deletions(fit, labels, ddf))
@@ -157,10 +157,10 @@ eliminate_fixed <- function(fit, alpha, keep, ddf) {
     if (is.null(weakest)) {
       return(list(
         model = fit,
-        table = path_table(gone, table, FALSE, method_note(fit, ddf))
+        table = path_table(eliminated, table, FALSE, method_note(fit, ddf))
       ))
     }
-    gone <- rbind(gone, table[weakest, , drop = FALSE])
+    eliminated <- rbind(eliminated, table[weakest, , drop = FALSE])
     fit <- without_fixed(fit, row.names(table)[weakest])
   }
 }

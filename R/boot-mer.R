@@ -96,8 +96,8 @@ bootMer.rlmm <- function(
   hold <- if (use.u) NULL else re.form
   y <- boot_responses(x, nsim, seed, hold, type)
   one <- replicate_of(x, FUN, length(t0), verbose)
-  told <- boot_progress(.progress, PBargs, x$control)
-  found <- apply_to_all(y, one, parallel, ncpus, cl, told)
+  progress <- boot_progress(.progress, PBargs, x$control)
+  found <- apply_to_all(y, one, parallel, ncpus, cl, progress)
   new_boot(
     found,
     x,
@@ -194,35 +194,35 @@ boot_progress <- function(progress, bar_arguments, control) {
 
 #' Applies a function to each response, here or in other processes
 #' @noRd
-apply_to_all <- function(y, one, parallel, ncpus, cl, told) {
+apply_to_all <- function(y, one, parallel, ncpus, cl, progress) {
   y <- as.list(y)
   switch(
     parallel,
-    no = apply_here(y, one, told),
+    no = apply_here(y, one, progress),
     multicore = parallel::mclapply(y, one, mc.cores = ncpus),
     snow = apply_on_cluster(y, one, ncpus, cl),
-    future = apply_by_futures(y, one, told$show)
+    future = apply_by_futures(y, one, progress$show)
   )
 }
 
-apply_here <- function(y, one, told) {
-  if (is.null(told$bar)) {
-    tell <- progress_teller(length(y), "Replicates", told$show)
-    return(apply_with_progress(y, one, tell %||% identity))
+apply_here <- function(y, one, progress) {
+  if (is.null(progress$bar)) {
+    report <- progress_reporter(length(y), "Replicates", progress$show)
+    return(apply_with_progress(y, one, report %||% identity))
   }
   defaults <- list(max = length(y), style = 3L)
   bar <- do.call(
     utils::txtProgressBar,
-    utils::modifyList(defaults, told$bar)
+    utils::modifyList(defaults, progress$bar)
   )
   on.exit(close(bar))
   apply_with_progress(y, one, \(done) utils::setTxtProgressBar(bar, done))
 }
 
-apply_with_progress <- function(y, one, tell) {
+apply_with_progress <- function(y, one, report) {
   lapply(seq_along(y), \(i) {
     value <- one(y[[i]])
-    tell(i)
+    report(i)
     value
   })
 }

@@ -65,7 +65,7 @@ bootstrap.rlmm <- function(
   refuse_dots(...)
   n <- check_replicates(n, "n")
   check_seed(seed)
-  how <- check_drawing(object, use.u, type)
+  scheme <- check_drawing(object, use.u, type)
   check_repeatable(
     object,
     "`bootstrap()`",
@@ -74,8 +74,8 @@ bootstrap.rlmm <- function(
   seed <- seed %||% draw_seed()
   object <- with_all_rows(object)
   inform_no_replicates(object)
-  drawn <- run_bootstrap(object, seq_len(n), seed, how, progress)
-  whole_bootstrap(new_bootstrap(drawn, object, seed, how), n)
+  drawn <- run_bootstrap(object, seq_len(n), seed, scheme, progress)
+  whole_bootstrap(new_bootstrap(drawn, object, seed, scheme), n)
 }
 
 # Gives a message about coefficients that depend on contrasts of large factors and have no
@@ -121,9 +121,9 @@ update.rlmm_bootstrap <- function(object, n, progress = NULL, ...) {
   if (length(wanted) == 0L) {
     return(object)
   }
-  how <- drawing(object)
-  drawn <- run_bootstrap(object$fit, wanted, seed, how, progress)
-  added <- new_bootstrap(drawn, object$fit, seed, how)
+  scheme <- drawing(object)
+  drawn <- run_bootstrap(object$fit, wanted, seed, scheme, progress)
+  added <- new_bootstrap(drawn, object$fit, seed, scheme)
   whole_bootstrap(c(object, added), n)
 }
 
@@ -171,24 +171,24 @@ drawing <- function(x) {
 }
 
 #' Simulates and fits replicates; those after an interrupt are left out
-#' @param how A list: `use.u`, whether random effects are held; `resampled`, whether residuals are
+#' @param scheme A list: `use.u`, whether random effects are held; `resampled`, whether residuals are
 #'   resampled.
 #' @noRd
-run_bootstrap <- function(fit, replicates, seed, how, progress = NULL) {
+run_bootstrap <- function(fit, replicates, seed, scheme, progress = NULL) {
   UseMethod("run_bootstrap")
 }
 
 #' @export
-run_bootstrap.rlmm <- function(fit, replicates, seed, how, progress = NULL) {
+run_bootstrap.rlmm <- function(fit, replicates, seed, scheme, progress = NULL) {
   spec <- fit_spec(fit)
   control <- refit_control(fit, list(spec = spec))
   control$progress <- progress %||% control$progress
   start <- many_start(fit)
-  if (how$resampled) {
+  if (scheme$resampled) {
     y <- resampled_replicates(fit, replicates, seed)
     found <- core_fit_columns(spec, y, start, control)
   } else {
-    plan <- bootstrap_plan(fit, replicates, seed, how$use.u)
+    plan <- bootstrap_plan(fit, replicates, seed, scheme$use.u)
     found <- core_bootstrap(spec, plan, start, control)
   }
   finished_replicates(found, replicates)
@@ -231,7 +231,7 @@ drawn_shape <- function(fit) {
   as.double(glmm$shape %||% 1)
 }
 
-new_bootstrap <- function(drawn, fit, seed, how) {
+new_bootstrap <- function(drawn, fit, seed, scheme) {
   free <- free_beta(fit)
   has_replicates <- !names(fit$beta) %in% coding_dependent_coefficients(fit)
   known <- \(values, held) {
@@ -249,8 +249,8 @@ new_bootstrap <- function(drawn, fit, seed, how) {
       error = drawn$error,
       replicate = drawn$replicate,
       seed = rep(as.double(seed), length(drawn$replicate)),
-      use.u = how$use.u,
-      resampled = how$resampled,
+      use.u = scheme$use.u,
+      resampled = scheme$resampled,
       fit = fit
     ),
     class = "rlmm_bootstrap"

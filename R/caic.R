@@ -128,12 +128,12 @@ fitted_freedom.rlmm_glmm <- function(fit) {
   trials <- response$weights %||% rep(1, length(response$y))
   rows <- which(trials > 0)
   counts <- response$y * trials
-  tell <- progress_teller(length(rows), "Fits", fit$control$progress)
+  report <- progress_reporter(length(rows), "Fits", fit$control$progress)
   parts <- vapply(
     seq_along(rows),
     \(at) {
-      if (!is.null(tell)) {
-        tell(at)
+      if (!is.null(report)) {
+        report(at)
       }
       covariance_part(fit, estimate, rows[at], counts, trials)
     },

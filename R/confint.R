@@ -254,14 +254,14 @@ inform_of_levels <- function(levels) {
 #' @param limits_of A function that computes the limits of the other parameters.
 #' @noRd
 limits_with_levels <- function(fit, parm, level, signames, limits_of) {
-  asked <- levels_among(parm, fit)
-  if (length(asked) == 0L) {
+  levels <- levels_among(parm, fit)
+  if (length(levels) == 0L) {
     return(limits_of(fit, parm, level, signames))
   }
-  at <- match(asked, fit$fixed$large$names)
+  at <- match(levels, fit$fixed$large$names)
   limits <- wald_limits(fit$levels[at], level_errors(fit)[at], level)
-  dimnames(limits) <- list(asked, limit_names(level))
-  others <- setdiff(parm, asked)
+  dimnames(limits) <- list(levels, limit_names(level))
+  others <- setdiff(parm, levels)
   if (length(others) == 0L) {
     return(limits)
   }

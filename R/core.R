@@ -115,9 +115,9 @@ core_fit_many <- function(spec, y, start = NULL, control = list()) {
 # linear model and if `control$df`, Satterthwaite's `df` (`NaN` where it isn't available).
 core_fit_columns <- function(spec, y, start = list(), control = list()) {
   y <- as.matrix(y)
-  tell <- progress_teller(ncol(y), "Fits", control$progress)
+  report <- progress_reporter(ncol(y), "Fits", control$progress)
   fit_some <- \(some) fit_some_columns(spec, y[, some], start, control)
-  in_portions(ncol(y), fit_some, tell)
+  in_portions(ncol(y), fit_some, report)
 }
 
 fit_some_columns <- function(spec, y, start, control) {
@@ -178,13 +178,13 @@ fit_jobs <- function(jobs, is_linear) {
 # generalized model, `beta`.
 core_bootstrap <- function(spec, plan, start = list(), control = list()) {
   all <- plan$replicates
-  tell <- progress_teller(length(all), "Replicates", control$progress)
+  report <- progress_reporter(length(all), "Replicates", control$progress)
   control$progress <- FALSE
   fit_some <- function(some) {
     plan$replicates <- all[some]
     fit_replicates(spec, plan, start, control)
   }
-  in_portions(length(all), fit_some, tell)
+  in_portions(length(all), fit_some, report)
 }
 
 fit_replicates <- function(spec, plan, start, control) {

@@ -110,8 +110,8 @@ max_grid_levels <- 2000L
 #' @noRd
 requested_factors <- function(fit) {
   specs <- unlist(lapply(sys.frames(), specs_of_call))
-  is_asked <- \(own) any(names(own$xlevels) %in% specs)
-  which(vapply(fit$fixed$large$factors, is_asked, NA))
+  is_requested <- \(own) any(names(own$xlevels) %in% specs)
+  which(vapply(fit$fixed$large$factors, is_requested, NA))
 }
 
 # The variables in the argument `specs` of a function of emmeans, if a frame has that argument.
@@ -151,10 +151,10 @@ refused_levels <- function(fit) {
 #' The terms of the ordinary part and of the requested large factors, and the covariates of all
 #' slopes, whose values a grid needs
 #' @noRd
-terms_with <- function(fit, asked) {
+terms_with <- function(fit, requested) {
   terms <- stats::terms(fit)
-  is_asked <- seq_along(fit$fixed$large$factors) %in% asked
-  others <- each_large(fit$fixed$large, "label")[!is_asked]
+  is_requested <- seq_along(fit$fixed$large$factors) %in% requested
+  others <- each_large(fit$fixed$large, "label")[!is_requested]
   kept <- setdiff(attr(terms, "term.labels"), others)
   kept <- unique(c(kept, unlist(lapply(fit$fixed$large$factors, slope_labels))))
   if (setequal(kept, attr(fit$fixed$ordinary, "term.labels"))) {
@@ -184,14 +184,14 @@ factors_in_terms <- function(fit, terms) {
 }
 
 #' The basis for [emmeans::emm_basis()] if the levels of some large factors are rows of the grid
-#' @param asked The numbers of these factors; the basis is averaged over the others.
+#' @param requested The numbers of these factors; the basis is averaged over the others.
 #' @noRd
-level_basis <- function(fit, x, grid, asked, ddf, notes) {
+level_basis <- function(fit, x, grid, requested, ddf, notes) {
   check_level_mean(fit, colnames(x))
   large <- fit$fixed$large
   all <- level_weights(large)
   weights <- matrix(all, nrow(x), length(all), byrow = TRUE)
-  for (own in large$factors[asked]) {
+  for (own in large$factors[requested]) {
     refs <- combined_refs(grid[names(own$xlevels)], own$xlevels)
     weights[, own$at] <- outer(refs, seq_along(own$at), `==`) + 0
   }
@@ -208,7 +208,7 @@ level_basis <- function(fit, x, grid, asked, ddf, notes) {
     V = tests$covariance,
     dffun = \(k, dfargs) dfargs$df(k),
     dfargs = list(df = tests$df),
-    misc = with_level_note(notes, fit, large$factors[-asked])
+    misc = with_level_note(notes, fit, large$factors[-requested])
   )
 }
 

@@ -55,8 +55,8 @@ emm_basis.rlmm <- function(
   vcov. = NULL,
   ...
 ) {
-  asked <- if (has_large(object)) factors_in_terms(object, trms)
-  has_levels <- length(asked) > 0L
+  requested <- if (has_large(object)) factors_in_terms(object, trms)
+  has_levels <- length(requested) > 0L
   own <- object$fixed$ordinary
   own <- if (is.null(own)) trms else stats::delete.response(own)
   x <- grid_matrix(object, own, xlev, grid)
@@ -70,7 +70,7 @@ emm_basis.rlmm <- function(
     check_no_covariance(object, vcov)
     notes <- emm_notes(object, ddf)
     if (has_levels) {
-      return(level_basis(object, x, grid, asked, ddf, notes))
+      return(level_basis(object, x, grid, requested, ddf, notes))
     }
     return(large_basis(object, x, grid, ddf, notes))
   }

@@ -119,10 +119,10 @@ bootstrap.rlmm_nlmm <- function(
   check_seed(seed)
   check_flag(use.u, "use.u")
   seed <- seed %||% draw_seed()
-  how <- list(use.u = use.u, resampled = FALSE)
+  scheme <- list(use.u = use.u, resampled = FALSE)
   fit <- bootstrapped_nonlinear(object)
-  drawn <- run_bootstrap(fit, seq_len(n), seed, how, progress)
-  whole_bootstrap(new_bootstrap(drawn, fit, seed, how), n)
+  drawn <- run_bootstrap(fit, seq_len(n), seed, scheme, progress)
+  whole_bootstrap(new_bootstrap(drawn, fit, seed, scheme), n)
 }
 
 #' @rdname rnlmm
@@ -146,15 +146,15 @@ run_bootstrap.rlmm_nlmm_shell <- function(
   fit,
   replicates,
   seed,
-  how,
+  scheme,
   progress = NULL
 ) {
   fit <- fit$nonlinear
-  draws <- nonlinear_draws(fit, replicates, seed, how$use.u)
-  tell <- progress_teller(length(replicates), "Replicates", progress)
+  draws <- nonlinear_draws(fit, replicates, seed, scheme$use.u)
+  report <- progress_reporter(length(replicates), "Replicates", progress)
   found <- lapply(seq_along(draws), \(i) {
-    if (!is.null(tell)) {
-      tell(i)
+    if (!is.null(report)) {
+      report(i)
     }
     nonlinear_replicate(fit, draws[[i]])
   })

@@ -130,25 +130,25 @@ predict.rlmm <- function(
   if (...length()) {
     re.form <- old_re_form(re.form, ...)
   }
-  asked <- mget(prediction_options)
-  asked$type <- one_of(type, c("link", "response"), "type")
-  asked$interval <- one_of(interval, interval_kinds, "interval")
-  asked$rankdeficient <- one_of(rankdeficient, rank_policies, "rankdeficient")
-  check_asked(asked, re.form, newparams, terms)
+  request <- mget(prediction_options)
+  request$type <- one_of(type, c("link", "response"), "type")
+  request$interval <- one_of(interval, interval_kinds, "interval")
+  request$rankdeficient <- one_of(rankdeficient, rank_policies, "rankdeficient")
+  check_request(request, re.form, newparams, terms)
   par <- model_parameters(object, newparams)
   use <- selected_effects(object, if (marginal) NA else re.form)
-  if (asked$interval != "none" || isTRUE(theta_uncertainty)) {
+  if (request$interval != "none" || isTRUE(theta_uncertainty)) {
     object <- with_covariance(object)
   }
-  asked$theta_uncertainty <- theta_uncertainty %||%
-    (asked$interval != "none" && adds_theta(object, use))
+  request$theta_uncertainty <- theta_uncertainty %||%
+    (request$interval != "none" && adds_theta(object, use))
   is_needed <- !missing(na.action) || !is.null(newdata)
   action <- if (is_needed) find_na_action(na.action)
   finish <- finisher(object, newdata, action)
-  if (is.null(newdata) && is_stored(object, par, use, asked)) {
-    return(finish(row_named(object, stored_prediction(object, asked$type))))
+  if (is.null(newdata) && is_stored(object, par, use, request)) {
+    return(finish(row_named(object, stored_prediction(object, request$type))))
   }
-  found <- predict_rows(object, par, use, new_data(object, newdata), asked)
+  found <- predict_rows(object, par, use, new_data(object, newdata), request)
   finished(found, finish)
 }
 
@@ -167,57 +167,58 @@ prediction_options <- c(prediction_flags, "level", "ddf")
 interval_kinds <- c("none", "confidence", "prediction")
 
 #' The predictions before missing rows are treated
-#' @param asked The arguments of predict().
+#' @param request The arguments of predict().
 #' @return A list: `fit` (a vector, or a matrix with limits), and `se.fit` and `cov.fit` if
 #'   requested.
 #' @noRd
-predict_rows <- function(fit, par, use, new, asked) {
+predict_rows <- function(fit, par, use, new, request) {
   rows <- prediction_rows(
     fit,
     use,
     new,
-    asked$allow.new.levels,
-    fixed = !asked$random.only,
-    left_out = asked$marginal || asked$interval == "prediction"
+    request$allow.new.levels,
+    fixed = !request$random.only,
+    left_out = request$marginal || request$interval == "prediction"
   )
-  eta <- linear_predictor(fit, rows, par, new, asked)
-  if (asked$marginal && isGLMM.rlmm(fit)) {
-    return(predict_marginal(fit, eta, rows, new, asked))
+  eta <- linear_predictor(fit, rows, par, new, request)
+  if (request$marginal && isGLMM.rlmm(fit)) {
+    return(predict_marginal(fit, eta, rows, new, request))
   }
-  out <- list(fit = on_scale(fit, eta, asked$type))
-  if (!wants_errors(asked)) {
+  out <- list(fit = on_scale(fit, eta, request$type))
+  if (!wants_errors(request)) {
     return(out)
   }
-  with_errors(out, fit, eta, rows, new, asked)
+  with_errors(out, fit, eta, rows, new, request)
 }
 
-linear_predictor <- function(fit, rows, par, new, asked) {
+linear_predictor <- function(fit, rows, par, new, request) {
   eta <- random_part(rows, par$b)
-  if (!asked$random.only) {
-    policy <- asked$rankdeficient
+  if (!request$random.only) {
+    policy <- request$rankdeficient
     eta <- eta + fixed_part(fit, rows$x, par$beta, new, policy)
   }
   with_names(eta, new$row_names)
 }
 
-wants_errors <- function(asked) {
-  asked$se.fit || asked$cov.fit || asked$interval != "none"
+wants_errors <- function(request) {
+  request$se.fit || request$cov.fit || request$interval != "none"
 }
 
-with_errors <- function(out, fit, eta, rows, new, asked) {
-  needs_errors <- asked$se.fit || asked$interval == "confidence"
-  errors <- if (needs_errors) asked_errors(fit, rows, asked)
-  limits <- requested_limits(fit, eta, eta, errors, rows, new, asked)
+with_errors <- function(out, fit, eta, rows, new, request) {
+  needs_errors <- request$se.fit || request$interval == "confidence"
+  errors <- if (needs_errors) requested_errors(fit, rows, request)
+  limits <- requested_limits(fit, eta, eta, errors, rows, new, request)
   out$fit <- bind_limits(out$fit, limits)
-  needs_slope <- asked$se.fit || asked$cov.fit
-  slope <- if (needs_slope) scale_slopes(fit, eta, asked$type)
+  needs_slope <- request$se.fit || request$cov.fit
+  slope <- if (needs_slope) scale_slopes(fit, eta, request$type)
   if (!is.null(slope)) {
-    variance <- errors$variance %||% asked_errors(fit, rows, asked)$variance
+    variance <- errors$variance %||%
+      requested_errors(fit, rows, request)$variance
     out$se.fit <- with_names(sqrt(variance) * slope, names(eta))
     out$se.fit[is.na(eta)] <- NA
   }
-  if (asked$cov.fit) {
-    covariance <- error_covariance(fit, rows, asked$theta_uncertainty)
+  if (request$cov.fit) {
+    covariance <- error_covariance(fit, rows, request$theta_uncertainty)
     out$cov.fit <- covariance * outer(slope, slope)
     dimnames(out$cov.fit) <- list(names(eta), names(eta))
   }
@@ -225,18 +226,18 @@ with_errors <- function(out, fit, eta, rows, new, asked) {
 }
 
 # The limits of the requested interval; `NULL` without one.
-requested_limits <- function(fit, mean, eta, errors, rows, new, asked) {
+requested_limits <- function(fit, mean, eta, errors, rows, new, request) {
   switch(
-    asked$interval,
-    confidence = mean_limits(mean, errors, fit, asked),
-    prediction = observation_limits(fit, eta, rows, new, asked)
+    request$interval,
+    confidence = mean_limits(mean, errors, fit, request),
+    prediction = observation_limits(fit, eta, rows, new, request)
   )
 }
 
 # Confidence limits of means on the requested scale, from those of the linear predictor.
-mean_limits <- function(link, errors, fit, asked) {
-  limits <- normal_limits(link, errors, asked$level)
-  limits_on_scale(limits, link, fit, asked$type)
+mean_limits <- function(link, errors, fit, request) {
+  limits <- normal_limits(link, errors, request$level)
+  limits_on_scale(limits, link, fit, request$type)
 }
 
 bind_limits <- function(fit, limits) {
@@ -247,16 +248,16 @@ bind_limits <- function(fit, limits) {
   cbind(fit = fit, limits)
 }
 
-predict_marginal <- function(fit, eta, rows, new, asked) {
-  found <- marginal_means(fit, eta, rows, wants_errors(asked))
+predict_marginal <- function(fit, eta, rows, new, request) {
+  found <- marginal_means(fit, eta, rows, wants_errors(request))
   link <- fit$family$linkfun(found$mean)
   to_link <- 1 / abs(fit$family$mu.eta(link))
-  is_link <- asked$type == "link"
+  is_link <- request$type == "link"
   mean <- if (is_link) link else found$mean
   errors <- list(variance = (found$std_error * to_link)^2, df = Inf)
-  limits <- requested_limits(fit, link, eta, errors, rows, new, asked)
+  limits <- requested_limits(fit, link, eta, errors, rows, new, request)
   out <- list(fit = bind_limits(with_names(mean, names(eta)), limits))
-  if (asked$se.fit) {
+  if (request$se.fit) {
     std_error <- found$std_error * if (is_link) to_link else 1
     out$se.fit <- with_names(std_error, names(eta))
   }
@@ -265,11 +266,11 @@ predict_marginal <- function(fit, eta, rows, new, asked) {
 
 #' Whether the predictions are the stored fitted values
 #' @noRd
-is_stored <- function(fit, par, use, asked) {
+is_stored <- function(fit, par, use, request) {
   par$estimated &&
-    !asked$random.only &&
-    !asked$marginal &&
-    !wants_errors(asked) &&
+    !request$random.only &&
+    !request$marginal &&
+    !wants_errors(request) &&
     uses_all(fit, use)
 }
 
@@ -326,30 +327,30 @@ uses_all <- function(fit, use) {
 
 # Arguments -----------------------------------------------------------------
 
-check_asked <- function(asked, re_form, newparams, terms) {
+check_request <- function(request, re_form, newparams, terms) {
   for (name in prediction_flags) {
-    check_flag(asked[[name]] %||% FALSE, name)
+    check_flag(request[[name]] %||% FALSE, name)
   }
-  check_prediction_level(asked$level)
+  check_prediction_level(request$level)
   if (!is.null(terms)) {
     abort_terms()
   }
-  if (wants_errors(asked) && !is.null(newparams)) {
+  if (wants_errors(request) && !is.null(newparams)) {
     abort_se_newparams()
   }
-  if (asked$random.only && asked$interval == "prediction") {
+  if (request$random.only && request$interval == "prediction") {
     abort_unsuited_arguments(
       "interval",
       "An observation can't be predicted with `random.only = TRUE`."
     )
   }
-  if (asked$marginal) {
-    check_asked_marginal(asked, re_form)
+  if (request$marginal) {
+    check_marginal_request(request, re_form)
   }
 }
 
-check_asked_marginal <- function(asked, re_form) {
-  if (asked$random.only || asked$cov.fit) {
+check_marginal_request <- function(request, re_form) {
+  if (request$random.only || request$cov.fit) {
     abort_unsuited_arguments(
       "marginal",
       "`marginal = TRUE` can't be combined with `random.only` or `cov.fit`."

@@ -47,39 +47,39 @@ on_side_of <- function(limits, eta) {
 #' In terms that the prediction leaves out, the observation has the random effects of an unknown
 #' level.
 #' @param rows The prediction rows, with such terms in `left_out`.
-#' @param asked The arguments of predict().
+#' @param request The arguments of predict().
 #' @noRd
-observation_limits <- function(fit, eta, rows, new, asked) {
+observation_limits <- function(fit, eta, rows, new, request) {
   UseMethod("observation_limits")
 }
 
 #' @export
-observation_limits.rlmm_lmm <- function(fit, eta, rows, new, asked) {
+observation_limits.rlmm_lmm <- function(fit, eta, rows, new, request) {
   weights <- new_weights(fit, new) %||% 1
   rows$drawn <- rows$left_out
-  errors <- asked_errors(fit, rows, asked, residual_sd(1, weights)^2)
-  normal_limits(eta, errors, asked$level)
+  errors <- requested_errors(fit, rows, request, residual_sd(1, weights)^2)
+  normal_limits(eta, errors, request$level)
 }
 
 #' @export
-observation_limits.rlmm_glmm <- function(fit, eta, rows, new, asked) {
+observation_limits.rlmm_glmm <- function(fit, eta, rows, new, request) {
   rows$drawn <- rows$left_out
-  errors <- asked_errors(fit, rows, asked)
-  if (asked$type == "link") {
-    return(normal_limits(eta, errors, asked$level))
+  errors <- requested_errors(fit, rows, request)
+  if (request$type == "link") {
+    return(normal_limits(eta, errors, request$level))
   }
   sd <- sqrt(errors$variance)
   weights <- simulation_weights(fit, new) %||% rep(1, new$n)
-  tails <- c(lwr = 1 - asked$level, upr = 1 + asked$level) / 2
+  tails <- c(lwr = 1 - request$level, upr = 1 + request$level) / 2
   quantiles <- \(p) predictive_quantiles(fit, p, eta, sd, weights)
   do.call(cbind, lapply(tails, quantiles))
 }
 
-asked_errors <- function(fit, rows, asked, residual = 0) {
-  ddf <- prediction_ddf(fit, asked$ddf)
+requested_errors <- function(fit, rows, request, residual = 0) {
+  ddf <- prediction_ddf(fit, request$ddf)
   # Standard errors alone don't need degrees of freedom, which are more expensive.
-  ddf <- if (asked$interval == "none") "asymptotic" else ddf
-  prediction_errors(fit, rows, residual, ddf, asked$theta_uncertainty)
+  ddf <- if (request$interval == "none") "asymptotic" else ddf
+  prediction_errors(fit, rows, residual, ddf, request$theta_uncertainty)
 }
 
 prediction_ddf <- function(fit, ddf) {

@@ -15,11 +15,11 @@ walk_all <- function(problem, names, pace) {
     without_correlation(problem, plan_of, name)
   })
   walks <- start_walks(problem, names, pace)
-  tell <- progress_teller(length(walks), "Profiles")
+  report <- progress_reporter(length(walks), "Profiles")
   repeat {
     going <- which(!vapply(walks, `[[`, NA, "is_over"))
-    if (!is.null(tell)) {
-      tell(length(walks) - length(going))
+    if (!is.null(report)) {
+      report(length(walks) - length(going))
     }
     if (length(going) == 0L) {
       return(unname(with_marks(problem, plans, walks, pace)))

@@ -8,20 +8,20 @@
 #' @param env The frame at whose end the bar is removed.
 #' @return A function of the number of completed fits, or `NULL` if progress isn't reported.
 #' @noRd
-progress_teller <- function(n, what, show = NULL, env = parent.frame()) {
+progress_reporter <- function(n, what, show = NULL, env = parent.frame()) {
   if (isFALSE(show) || n < 2L) {
     NULL
   } else if (isNamespaceLoaded("progressr")) {
-    progressr_teller(n, what, env)
+    progressr_reporter(n, what, env)
   } else if (
     (show %||% interactive()) && requireNamespace("cli", quietly = TRUE)
   ) {
-    cli_teller(n, what, env)
+    cli_reporter(n, what, env)
   }
 }
 
 # A reporter for progressr, which counts steps and passes them to its handlers.
-progressr_teller <- function(n, what, env) {
+progressr_reporter <- function(n, what, env) {
   step <- progressr_step(n, NULL, env)
   told <- new.env()
   told$done <- 0
@@ -40,7 +40,7 @@ progressr_step <- function(n, show, env = parent.frame()) {
   getExportedValue("progressr", "progressor")(n, envir = env)
 }
 
-cli_teller <- function(n, what, env) {
+cli_reporter <- function(n, what, env) {
   bar <- cli::cli_progress_bar(what, total = n, .envir = env)
   function(now) {
     cli::cli_progress_update(set = now, id = bar, .envir = env)
@@ -52,18 +52,18 @@ cli_teller <- function(n, what, env) {
 #' The results don't depend on the portions.
 #' @param fit_some A function of fit numbers that returns a list with a column of each matrix, or an
 #'   element of each vector, for each of them, and `done` (`FALSE` for fits after an interrupt).
-#' @param tell The result of [progress_teller()].
+#' @param report The result of [progress_reporter()].
 #' @return The result of `fit_some()` for all fits.
 #' @noRd
-in_portions <- function(n, fit_some, tell) {
-  if (is.null(tell)) {
+in_portions <- function(n, fit_some, report) {
+  if (is.null(report)) {
     return(fit_some(seq_len(n)))
   }
   found <- list()
   for (portion in portions(n)) {
     some <- fit_some(portion)
     found[[length(found) + 1L]] <- some
-    tell(max(portion))
+    report(max(portion))
     if (!all(some$done)) {
       break
     }

@@ -9,14 +9,14 @@
 #' @return A list: `blocks`, whether V is block-diagonal; and, for each pair of rows, `d`, the
 #'   diagonal, or in its place the whole P; `b`, a list of B for each row; and `phi`.
 #' @noRd
-score_moments <- function(parts, way, L) {
+score_moments <- function(parts, clustering, L) {
   n <- nrow(L)
-  row_parts <- \(i) score_parts(parts, way, L[i, ])
+  row_parts <- \(i) score_parts(parts, clustering, L[i, ])
   rows <- lapply(seq_len(n), row_parts)
-  blocks <- is_block_diagonal(parts$zlt, way$cluster)
+  blocks <- is_block_diagonal(parts$zlt, clustering$cluster)
   covariance <- if (blocks) block_covariance else whole_covariance
   own <- \(one, other) {
-    by_cluster(one$t * other$t / parts$weights, way)
+    by_cluster(one$t * other$t / parts$weights, clustering)
   }
   d <- for_pairs(n, \(i, j) {
     own_ij <- drop(own(rows[[i]], rows[[j]]))
@@ -38,17 +38,17 @@ score_moments <- function(parts, way, L) {
 
 # The components of the scores of a row l of `L`: `t`, A C Phi l, and by cluster the sums of
 # Lambda'Z't (`effects`) and of X't (`fixed`).
-score_parts <- function(parts, way, l) {
-  t <- drop(way$h %*% l)
+score_parts <- function(parts, clustering, l) {
+  t <- drop(clustering$h %*% l)
   list(
     t = t,
-    effects = cluster_sums(parts$zlt, t, way$cluster),
-    fixed = by_cluster(t * parts$x, way)
+    effects = cluster_sums(parts$zlt, t, clustering$cluster),
+    fixed = by_cluster(t * parts$x, clustering)
   )
 }
 
-by_cluster <- function(x, way) {
-  rowsum(x, as.integer(way$cluster))
+by_cluster <- function(x, clustering) {
+  rowsum(x, as.integer(clustering$cluster))
 }
 
 block_covariance <- function(own, one, other, phi) {
@@ -156,8 +156,8 @@ robust_df <- function(found, L) {
   replace(df, is.nan(df), NA)
 }
 
-robust_row_df <- function(l, parts, way) {
-  one <- score_moments(parts, way, t(l))
+robust_row_df <- function(l, parts, clustering) {
+  one <- score_moments(parts, clustering, t(l))
   mean <- drop(expected_covariance(one, 1L))
   mean^2 / moment(one, 1L, 1L, 1L, 1L)
 }
@@ -174,9 +174,10 @@ plain_df <- function(found) {
 # Whether the degrees of freedom are the number of clusters minus one, as for several clusterings
 # and for very many clusters that share random effects.
 has_plain_df <- function(found) {
-  way <- found$ways[[1L]]
+  clustering <- found$ways[[1L]]
   length(found$ways) > 1L ||
-    (way$n_clusters > 5000 && !is_block_diagonal(found$parts$zlt, way$cluster))
+    (clustering$n_clusters > 5000 &&
+      !is_block_diagonal(found$parts$zlt, clustering$cluster))
 }
 
 fewest_clusters <- function(found) {
@@ -204,15 +205,18 @@ robust_scale <- function(found, L) {
 #' if there are too few clusters for a test of so many rows
 #' @noRd
 hotelling_eta <- function(found, L) {
-  way <- found$ways[[1L]]
+  clustering <- found$ways[[1L]]
   q <- nrow(L)
-  if (q >= way$n_clusters) {
+  if (q >= clustering$n_clusters) {
     return(NA_real_)
   }
-  expected <- expected_covariance(score_moments(found$parts, way, L), q)
+  expected <- expected_covariance(score_moments(found$parts, clustering, L), q)
   parts <- positive_eigen(expected)
   unit <- t(parts$vectors) %*% L / sqrt(parts$values)
-  total <- summed_moments(score_moments(found$parts, way, unit), nrow(unit))
+  total <- summed_moments(
+    score_moments(found$parts, clustering, unit),
+    nrow(unit)
+  )
   q * (q + 1) / total
 }
 

@@ -59,12 +59,12 @@ table_basis <- function(expr, table, scope) {
 #' by p_j^2, and norm2_j is the sum of p_j^2
 #' @noRd
 table_poly <- function(expr, table, scope) {
-  asked <- poly_arguments(expr, scope$env)
-  if (is.null(asked) || asked$raw) {
+  arguments <- poly_arguments(expr, scope$env)
+  if (is.null(arguments) || arguments$raw) {
     return(NULL)
   }
-  x <- plain_expression(asked$x, scope)
-  expr$coefs <- poly_coefficients(x, asked$degree, table)
+  x <- plain_expression(arguments$x, scope)
+  expr$coefs <- poly_coefficients(x, arguments$degree, table)
   expr
 }
 

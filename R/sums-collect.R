@@ -3,12 +3,12 @@
 
 #' Collects the result of a statement of sums
 #' @noRd
-collect_sums <- function(statement, table, made) {
+collect_sums <- function(statement, table, job) {
   columns <- length(names_of_table(statement))
-  memory <- min(free_memory(), made$memory)
+  memory <- min(free_memory(), job$memory)
   limit <- floor(memory / bytes_of_rows(columns))
   first <- utils::head(statement, limit + 1)
-  found <- with_engine_errors(as.data.frame(dplyr::collect(first)), table, made)
+  found <- with_engine_errors(as.data.frame(dplyr::collect(first)), table, job)
   if (nrow(found) > limit) {
     abort_too_many_levels(statement, columns, memory)
   }
@@ -54,15 +54,15 @@ abort_too_many_levels <- function(statement, columns, memory) {
 
 #' Evaluates an expression; an error of the engine becomes one about the variable that causes it
 #' @noRd
-with_engine_errors <- function(expr, table, made) {
-  tryCatch(expr, error = \(cnd) abort_engine(cnd, table, made))
+with_engine_errors <- function(expr, table, job) {
+  tryCatch(expr, error = \(cnd) abort_engine(cnd, table, job))
 }
 
-abort_engine <- function(cnd, table, made) {
+abort_engine <- function(cnd, table, job) {
   if (!can_be_read(table)) {
     abort_unreadable(cnd)
   }
-  culprit <- first_culprit(table, made)
+  culprit <- first_culprit(table, job)
   if (!is.null(culprit)) {
     abort_variable(culprit$name, culprit$message)
   }
@@ -97,9 +97,9 @@ can_be_read <- function(table) {
 #' The first variable of the formula that the engine can't compute, in the first row or in any row
 #' @return A list of `name` and `message`; `NULL` if the engine can compute every variable.
 #' @noRd
-first_culprit <- function(table, made) {
-  groups <- made$expressions$groups
-  numbers <- number_variables(made)
+first_culprit <- function(table, job) {
+  groups <- job$expressions$groups
+  numbers <- number_variables(job)
   of_one <- \(rows) utils::head(rows, 1L)
   total <- quote(sum(value, na.rm = TRUE))
   of_all <- \(rows) dplyr::summarise(rows, total = !!total)
@@ -124,14 +124,14 @@ culprit_among <- function(variables, table, wanted) {
 }
 
 # The expressions of numeric columns, by their names in the formula and in the fit.
-number_variables <- function(made) {
-  x <- made$expressions$x
-  names(x) <- made$plan$fixed$names
-  z <- unlist(unname(made$expressions$z), recursive = FALSE)
-  names(z) <- unlist(lapply(made$plan$random, `[[`, "columns"))
-  y <- list(made$expressions$y)
-  names(y) <- deparse_one(made$plan$parsed$response)
-  w <- made$expressions$w
+number_variables <- function(job) {
+  x <- job$expressions$x
+  names(x) <- job$plan$fixed$names
+  z <- unlist(unname(job$expressions$z), recursive = FALSE)
+  names(z) <- unlist(lapply(job$plan$random, `[[`, "columns"))
+  y <- list(job$expressions$y)
+  names(y) <- deparse_one(job$plan$parsed$response)
+  w <- job$expressions$w
   c(
     y,
     x[names(x) != "(Intercept)"],

@@ -380,12 +380,12 @@ poly_arguments <- function(expr, env) {
 }
 
 polynomial <- function(expr, scope) {
-  asked <- poly_arguments(expr, scope$env)
-  x <- plain_expression(asked$x, scope)
-  if (isTRUE(asked$raw)) {
-    lapply(seq_len(asked$degree), \(power) call("^", x, power))
-  } else if (!is.null(asked$coefs)) {
-    polynomials(x, eval(asked$coefs), asked$degree)
+  arguments <- poly_arguments(expr, scope$env)
+  x <- plain_expression(arguments$x, scope)
+  if (isTRUE(arguments$raw)) {
+    lapply(seq_len(arguments$degree), \(power) call("^", x, power))
+  } else if (!is.null(arguments$coefs)) {
+    polynomials(x, eval(arguments$coefs), arguments$degree)
   }
 }
 

@@ -3,13 +3,13 @@
 #' Sums from the results of all statements
 #' @param of For each result, the number of the element of [sums_wanted()] that it belongs to.
 #' @noRd
-sums_from_statements <- function(results, of, made) {
-  parts <- row_names_of(made$expressions)
+sums_from_statements <- function(results, of, job) {
+  parts <- row_names_of(job$expressions)
   wanted <- sums_wanted(parts)
   joined <- lapply(seq_along(wanted), \(i) {
     join_parts(unname(results[of == i]), wanted[[i]]$atoms)
   })
-  sums_from_results(made$plan, made$expressions, made$centre, joined)
+  sums_from_results(job$plan, job$expressions, job$centre, joined)
 }
 
 #' Sums from joined results

@@ -20,16 +20,16 @@ sums_of_table <- function(formula, table, extras, options) {
 
 sums_of_formula <- function(formula, table, complete, rows, extras, options) {
   known <- table_levels(formula, complete, rows, extras)
-  made <- table_plan(formula, rows, extras, options, known, table)
-  made$centre <- centre_of_table(table, made)
+  job <- table_plan(formula, rows, extras, options, known, table)
+  job$centre <- centre_of_table(table, job)
   statements <- with_engine_errors(
-    sums_statements(table, made$expressions, made$centre),
+    sums_statements(table, job$expressions, job$centre),
     table,
-    made
+    job
   )
-  collect_one <- \(statement) collect_sums(statement, table, made)
+  collect_one <- \(statement) collect_sums(statement, table, job)
   results <- lapply(statements, collect_one)
-  sums_from_statements(results, attr(statements, "of"), made)
+  sums_from_statements(results, attr(statements, "of"), job)
 }
 
 #' The rows of a table without missing values in the variables of the model
@@ -164,25 +164,25 @@ rounded_centre <- function(shift, beta0, summed, expressions) {
 #'
 #' The first rows may differ from the others, for example if they are those of the first day.
 #' @noRd
-centre_of_table <- function(table, made) {
-  rough <- made$centre
+centre_of_table <- function(table, job) {
+  rough <- job$centre
   rough$beta0 <- replace(rough$beta0, -1L, 0)
-  parts <- row_names_of(made$expressions)
+  parts <- row_names_of(job$expressions)
   rows <- with_engine_errors(
-    centred_rows(table, made$expressions, rough),
+    centred_rows(table, job$expressions, rough),
     table,
-    made
+    job
   )
-  all <- collect_totals(rows, parts, table, made)
-  check_totals(all, parts, made$plan)
+  all <- collect_totals(rows, parts, table, job)
+  check_totals(all, parts, job$plan)
   sums <- read_totals(all, parts, rough)
-  centre <- least_squares(sums, made$plan$fixed$names)
-  rounded_centre(centre$shift, centre$beta0, rough$summed, made$expressions)
+  centre <- least_squares(sums, job$plan$fixed$names)
+  rounded_centre(centre$shift, centre$beta0, rough$summed, job$expressions)
 }
 
-collect_totals <- function(rows, parts, table, made) {
+collect_totals <- function(rows, parts, table, job) {
   totals <- lapply(split_by_max_columns(total_sums(parts)), \(sums) {
-    collect_sums(summarise_by(rows, character(), sums), table, made)
+    collect_sums(summarise_by(rows, character(), sums), table, job)
   })
   join_parts(totals, character())
 }
@@ -245,14 +245,14 @@ rlmm_sums_sql <- function(
   label <- find_summed_factor(formula, columns, extras, contrasts, has_many)
   inner <- if (!is.null(label)) formula_with_factor_as_group(formula, label)
   summed <- inner %||% formula
-  made <- table_plan(summed, columns, extras, options, levels, lazy, FALSE)
+  job <- table_plan(summed, columns, extras, options, levels, lazy, FALSE)
   if (!is.null(inner)) {
-    made <- with_summed_factor(made, formula, label)
+    job <- with_summed_factor(job, formula, label)
   }
-  statements <- sums_statements(lazy, made$expressions, made$centre)
-  made$of <- attr(statements, "of")
+  statements <- sums_statements(lazy, job$expressions, job$centre)
+  job$of <- attr(statements, "of")
   text <- vapply(statements, \(one) as.character(dbplyr::sql_render(one)), "")
-  structure(text, class = "rlmm_sums_sql", made = made)
+  structure(text, class = "rlmm_sums_sql", job = job)
 }
 
 table_name <- function(table) {
@@ -289,7 +289,7 @@ simulated_engine <- function(dialect) {
 #' Sums from the results of statements that were run elsewhere
 #' @noRd
 sums_of_results <- function(queries, results) {
-  made <- attr(queries, "made")
+  job <- attr(queries, "job")
   n <- length(unclass(queries))
   is_right <- is.list(results) &&
     length(results) == n &&
@@ -304,7 +304,7 @@ sums_of_results <- function(queries, results) {
       arg = "data"
     )
   }
-  sums_from_statements(lapply(results, as_result), made$of, made)
+  sums_from_statements(lapply(results, as_result), job$of, job)
 }
 
 # Engines return column names in different cases.
