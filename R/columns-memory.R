@@ -45,7 +45,7 @@ columns_of_terms <- function(terms, frame) {
   categories <- vapply(
     rownames(factors),
     \(name) {
-      x <- .subset2(frame, name)
+      x <- frame_variable(name, frame)
       length(category_levels(x))
     },
     1

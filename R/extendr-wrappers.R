@@ -23,6 +23,13 @@ rust_lmm_draws <- function(spec, plan) .Call(wrap__rust_lmm_draws, spec, plan)
 #' @noRd
 rust_glmm_draws <- function(spec, plan) .Call(wrap__rust_glmm_draws, spec, plan)
 
+#' Variances over sigma^2 of `count` combinations of all effects: `x` has the weights of the fixed
+#' ones, a column for each combination, and `z` those of random effects, each with its `row` (the
+#' combination), `term`, `place` among the effects of the term and `value`. Also what the variance
+#' owes to the fixed effects.
+#' @noRd
+rust_lmm_variances <- function(spec, theta, x, z, count) .Call(wrap__rust_lmm_variances, spec, theta, x, z, count)
+
 #' Fits a spec once for each element of `controls`; an element of the result is a fit with its
 #' `seconds`, or an error.
 #' @noRd

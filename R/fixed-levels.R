@@ -122,7 +122,7 @@ large_tests <- function(fit, type, tests) {
   check_large_type(fit, type, tests$ddf)
   tested <- tested_type(fit, type)
   table <- as.data.frame(term_tests(without_large(fit), tested, tests))
-  untested <- untested_terms(fit)
+  untested <- untested_terms(fit, tested)
   all_own <- tested_labels(fit)
   labels_of_levels <- setdiff(all_own, untested)
   own <- rlang::set_names(labels_of_levels)
@@ -158,9 +158,11 @@ tested_labels <- function(fit) {
 
 #' The labels of terms that slopes by level contain, whose hypotheses involve the slopes
 #'
-#' A covariate that is only in its own slopes has a test, see [test_of_covariate()].
+#' A covariate that is only in its own slopes has a test, see [test_of_covariate()], which for type II
+#' needs rows.
+#' @param type The type of the hypotheses.
 #' @noRd
-untested_terms <- function(fit) {
+untested_terms <- function(fit, type) {
   labels <- fixed_labels(fit)
   slopes <- Filter(is_slope, fit$fixed$large$factors)
   contained <- lapply(slopes, \(own) {
@@ -172,7 +174,8 @@ untested_terms <- function(fit) {
     is_own <- !are_of_categories(own) & unquoted(labels) %in% own$covariate
     labels[is_inside & !is_own]
   })
-  unique(unlist(contained))
+  takes_rows <- type == "II" && !is.null(fit$sums)
+  unique(c(unlist(contained), if (takes_rows) covariates_with_slopes(fit)))
 }
 
 # What the heading says of terms without a test.

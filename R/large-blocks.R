@@ -82,6 +82,11 @@ spec_without_factors <- function(spec, factors) {
     return(spec_without_terms(spec, at))
   }
   term$z <- term$z[-columns]
+  term$columns <- term$columns[-columns]
+  if (!is.null(spec$sums)) {
+    kept <- seq_len(term$part_size)[-columns]
+    spec$sums <- permute_sums(spec$sums, at, kept)
+  }
   term$part_size <- term$part_size - length(columns)
   spec$terms[[at]] <- term
   spec

@@ -48,18 +48,18 @@ level_derivatives <- function(fit, spec) {
 # solutions D V for the levels and V for beta.
 level_derivatives_of_sums <- function(fit, spec) {
   system <- normal_equations(spec)
+  large <- fit$fixed$large
   levels <- seq_along(fit$levels)
   none <- list(at = matrix(0L, 0L, 2L), values = numeric())
   z <- rep(list(none), length(spec$terms))
   zeros <- numeric(length(levels))
-  term <- length(z)
-  z[[term]] <- list(at = cbind(1L, levels), values = zeros)
+  z <- with_level_values(z, large, levels, zeros)
   p <- length(fit$beta)
   found <- lapply(seq_len(p), \(j) {
     x <- replace(numeric(p), j, 1)
     solve_normal_equations(system, fit$theta, x, z)
   })
-  of_levels <- vapply(found, \(one) one$b[[term]], zeros)
+  of_levels <- vapply(found, \(one) solved_levels(one$b, large), zeros)
   covariance <- vapply(found, `[[`, numeric(p), "beta")
   covariance <- matrix(covariance, p)
   of_levels <- matrix(of_levels, ncol = p)

@@ -93,11 +93,11 @@ weighed_frame <- function(frame, weights_type) {
 
 # The fixed part with at most `most` large factors, and fewer if they would contain the effects of a
 # random-effects term.
-uncontained_fixed <- function(make_fixed, random, n, most, is_generalized) {
+uncontained_fixed <- function(make_fixed, random, n, most) {
   made <- holding_back_dropped(make_fixed(most))
   repeat {
     fixed <- made$value
-    contained <- contained_term(fixed, random$terms, n, is_generalized)
+    contained <- contained_term(fixed, random$terms, n)
     if (is.na(contained)) {
       lapply(made$told, tell_dropped)
       return(fixed)
@@ -145,11 +145,8 @@ with_large_term <- function(design) {
 
 #' The number of a random-effects term whose columns are in the span of X and the large factors,
 #' which must then be columns of X
-#'
-#' In a generalized model only terms with no more levels than X has columns need this check, which
-#' can't be made without the levels.
 #' @noRd
-contained_term <- function(fixed, terms, n, is_generalized) {
+contained_term <- function(fixed, terms, n) {
   large <- fixed$fixed$large
   if (is.null(large)) {
     return(NA)
@@ -159,9 +156,8 @@ contained_term <- function(fixed, terms, n, is_generalized) {
   is_contained <- vapply(
     terms,
     \(term) {
-      (is_generalized && term$n_levels <= ncol(x)) ||
-        term$n_levels <= possible &&
-          contains_effects(x, large, column_matrix(term$z, n), term)
+      term$n_levels <= possible &&
+        contains_effects(x, large, column_matrix(term$z, n), term)
     },
     NA
   )

@@ -33,7 +33,8 @@ solve_normal_equations <- function(system, theta, x, z) {
   }
   for (i in seq_along(z)) {
     own <- z[[i]]
-    sums$terms[[i]]$zr[own$at] <- own$values
+    right <- replace(sums$terms[[i]]$zr, own$at, own$values)
+    sums$terms[[i]]$zr <- of_summed_columns(right, sums$summed[[i]])
   }
   system$sums <- sums
   found <- core_estimates(system, theta)
@@ -42,6 +43,11 @@ solve_normal_equations <- function(system, theta, x, z) {
     b = Map(\(b, own) b[own$at], found$b, z),
     rx = found$rx
   )
+}
+
+# Right-hand sides for the columns Q that were summed, from those for the given columns Z = Q M'.
+of_summed_columns <- function(right, m) {
+  if (is.null(m)) right else solve(m, right)
 }
 
 # The inner product of the solution with x and z.

@@ -1,8 +1,9 @@
-# Variances of predictions with large factors, from a solve of the normal equations for each row,
-# since levels, random effects and other coefficients are correlated.
+# Prediction error variances in models with large factors: levels, random effects and the other
+# coefficients are correlated. The core computes the variance of each row as that of a linear
+# combination of all of them.
 
-# The largest number of solves, each of which needs a new factorization.
-max_solved_rows <- 500L
+# The largest number of weights of effects that are handed to the core at a time.
+max_weights <- 1e6
 
 #' The variances of the errors of x' beta + the levels' coefficients + z' b, over sigma^2
 #' @param fixed Whether beta is estimated rather than given.
@@ -11,11 +12,10 @@ solved_variance <- function(rows, parts, fixed) {
   columns <- row_columns(rows)
   code <- code_of_rows(columns, rows$n)
   first <- which(!duplicated(code))
-  if (length(first) > max_solved_rows) {
-    abort_many_solves(length(first))
-  }
-  one <- \(row) solved_variance_of(row, rows, parts, fixed)
-  vapply(first, one, 1)[match(code, code[first])]
+  at_once <- max(1L, floor(max_weights / weights_of_row(rows)))
+  blocks <- split(first, (seq_along(first) - 1L) %/% at_once)
+  found <- lapply(blocks, variance_of_rows, rows, parts, fixed)
+  unlist(found, use.names = FALSE)[match(code, code[first])]
 }
 
 # The quantities that distinguish predictions.
@@ -32,45 +32,77 @@ row_columns <- function(rows) {
     Filter(f = Negate(is.null))
 }
 
-solved_variance_of <- function(row, rows, parts, fixed) {
-  x <- rows$x[row, parts$free]
-  levels <- vapply(rows$levels, \(own) own$at[row], 1L)
-  values <- vapply(rows$levels, \(own) own$values[row], 1)
-  if (anyNA(levels) || anyNA(values)) {
-    return(NA_real_)
-  }
-  z <- right_hand_effects(row, rows$effects, parts)
-  if (length(levels) > 0L) {
-    z <- with_level_values(z, parts$large, levels, values)
-  }
-  for (own in rows$means) {
-    z <- with_level_values(z, parts$large, own$at, own$coding$weights)
-  }
-  found <- solve_normal_equations(parts$system, parts$theta, x, z)
-  known <- sum_with_solution(found, x, z)
-  if (!fixed) {
-    # The solution for beta is V s, and the contribution of beta to the variance is s' V s.
-    known <- known - sum((found$rx %*% found$beta)^2)
-  }
-  known + unknown_variance(row, rows$effects, parts)
+# The number of effects with a weight in one prediction.
+weights_of_row <- function(rows) {
+  ncol(rows$x) +
+    length(rows$levels) +
+    sum(lengths(lapply(rows$effects, `[[`, "columns"))) +
+    sum(lengths(lapply(rows$means, `[[`, "at")))
 }
 
-# The elements of a row for its random effects, by core term; the last terms are the large factors.
-right_hand_effects <- function(row, effects, parts) {
-  none <- list(at = matrix(0L, 0L, 2L), values = numeric())
-  z <- rep(list(none), parts$n_terms)
-  for (effect in effects) {
-    ref <- effect$refs[row]
-    if (!is.na(ref)) {
-      core <- effect$term$core_term
-      columns <- effect$term$core_cols[effect$columns]
-      at <- cbind(columns, ref)
-      own <- z[[core]]
-      z[[core]]$at <- rbind(own$at, at)
-      z[[core]]$values <- c(own$values, effect$z[row, ])
-    }
-  }
-  z
+variance_of_rows <- function(some, rows, parts, fixed) {
+  weights <- effect_weights(some, rows, parts)
+  is_known <- !is.na(weights$value) & !is.na(weights$place)
+  lost <- unique(weights$row[!is_known])
+  weights <- lapply(weights, `[`, is_known)
+  x <- rows$x[some, parts$free, drop = FALSE]
+  found <- core_variances(parts$system, parts$theta, x, weights)
+  variance <- found$whole - if (fixed) 0 else found$of_fixed
+  variance[lost] <- NA
+  variance + unknown_variance(some, rows$effects, parts)
+}
+
+# The weights of random effects and of levels in some rows, as core_variances() takes them.
+effect_weights <- function(some, rows, parts) {
+  sizes <- vapply(parts$system$sums$terms, \(term) dim(term$zz)[1L], 1L)
+  in_system <- \(at) places_in_system(at, parts, sizes)
+  of_effects <- lapply(rows$effects, \(effect) {
+    at <- which(!is.na(effect$refs[some]))
+    core <- effect$term$core_term
+    columns <- effect$term$core_cols[effect$columns]
+    before <- (effect$refs[some[at]] - 1L) * sizes[core]
+    list(
+      row = rep(at, length(columns)),
+      term = rep(core, length(at) * length(columns)),
+      place = as.vector(outer(before, columns, `+`)),
+      value = as.vector(effect$z[some[at], ])
+    )
+  })
+  of_levels <- lapply(rows$levels, \(own) {
+    c(
+      list(row = seq_along(some)),
+      in_system(own$at[some]),
+      list(value = own$values[some] * parts$large$is_column[own$at[some]])
+    )
+  })
+  of_means <- lapply(rows$means, \(own) {
+    n <- length(own$at)
+    value <- own$coding$weights * parts$large$is_column[own$at]
+    c(
+      list(row = rep(seq_along(some), each = n)),
+      lapply(in_system(own$at), rep, length(some)),
+      list(value = rep(value, length(some)))
+    )
+  })
+  all <- c(of_effects, of_levels, of_means)
+  fields <- rlang::set_names(c("row", "term", "place", "value"))
+  lapply(fields, \(field) unlist(lapply(all, `[[`, field)))
+}
+
+#' Where levels of large factors stand in a system, whose last terms these are
+#' @param at Numbers among the levels of all factors.
+#' @param sizes The number of effects of a level, by term.
+#' @return A list: `term`, and the `place` among the effects of all its levels.
+#' @noRd
+places_in_system <- function(at, parts, sizes) {
+  factors <- parts$large$factors
+  first <- vapply(factors, \(own) own$at[1L], 1)
+  owner <- findInterval(at, first)
+  of_owner <- \(field) vapply(factors, `[[`, 1L, field)[owner]
+  n_random <- parts$n_terms - n_blocks(parts$large)
+  term <- n_random + of_owner("block")
+  level <- at - first[owner]
+  list(term = term, place = level * sizes[term] + of_owner("column"))
 }
 
 #' Right-hand sides with elements for some levels of large factors, whose terms are the last
@@ -96,29 +128,13 @@ with_level_values <- function(z, large, levels, values) {
 }
 
 # The variance of the effects of new levels, that of their term.
-unknown_variance <- function(row, effects, parts) {
+unknown_variance <- function(some, effects, parts) {
   total <- 0
   for (effect in effects) {
-    if (is.na(effect$refs[row])) {
-      lambda <- parts$lambda[[effect$i]][effect$columns, , drop = FALSE]
-      total <- total + sum((effect$z[row, ] %*% lambda)^2)
-    }
+    lambda <- parts$lambda[[effect$i]][effect$columns, , drop = FALSE]
+    z <- effect$z[some, , drop = FALSE]
+    is_unknown <- is.na(effect$refs[some])
+    total <- total + ifelse(is_unknown, rowSums((z %*% lambda)^2), 0)
   }
   total
-}
-
-abort_many_solves <- function(n) {
-  abort_rlmm(
-    c(
-      "Too many standard errors of predictions with random effects.",
-      x = sprintf(
-        "Beside a fixed factor with many levels each takes a solve: %s of at most %s.",
-        format_count(n),
-        max_solved_rows
-      ),
-      i = "Predict fewer rows at a time, or with `re.form = NA`."
-    ),
-    "rlmm_error_large_factor",
-    rows = n
-  )
 }

@@ -28,14 +28,14 @@ sums_of_chunks <- function(formula, reader, extras, options) {
     }
   }
   stop_rewinding(reader)
-  label <- find_summed_factor_in_chunks(
+  found <- find_summed_terms_in_chunks(
     formula,
     chunks$first,
     extras,
     options,
     known
   )
-  sums_with_factor_as_group(formula, label, \(formula) {
+  sums_with_factor_as_group(formula, found, \(formula) {
     plan <- sums_plan(formula, chunks$first, extras, options, known)
     plan$coded <- coded_levels(plan, chunks$first, extras)
     if (is.null(chunks$second)) {
@@ -48,8 +48,8 @@ sums_of_chunks <- function(formula, reader, extras, options) {
   })
 }
 
-# The large factor, from the levels in all chunks; other factors get dummy columns.
-find_summed_factor_in_chunks <- function(
+# The terms of a large factor, from the levels in all chunks; other factors get dummy columns.
+find_summed_terms_in_chunks <- function(
   formula,
   chunk,
   extras,
@@ -61,17 +61,15 @@ find_summed_factor_in_chunks <- function(
     lapply(categories(formula, parsed, chunk, extras), `[[`, "used")
   sizes <- lengths(known)
   has_many <- \(name) isTRUE(has_many_levels(sizes[name]))
-  label <- find_summed_factor(
+  found <- find_summed_terms(
     formula,
     chunk,
     extras,
     options$contrasts,
     has_many
   )
-  for (name in setdiff(names(sizes), unquoted(label))) {
-    check_number_of_levels(sizes[[name]], name)
-  }
-  label
+  check_numbers_of_levels(sizes, found)
+  found
 }
 
 #' The first chunk with complete rows, and the chunk after it

@@ -8,7 +8,8 @@ sums_design <- function(sums, REML, control, sigma) {
   check_no_held_beta(control)
   sums <- levels_in_order(sums)
   plan <- sums$plan
-  terms <- ordered_terms(with_levels(plan$random, sums$levels), plan$apart)
+  terms <- with_levels(plan$random, sums$levels)
+  terms <- ordered_terms(terms, plan$apart$group)
   random <- if (is.null(plan$apart)) terms else terms[-length(terms)]
   found <- fixed_of_sums(sums, terms, control$checks$rankx)
   fixed <- found$fixed
@@ -49,11 +50,15 @@ fixed_of_sums <- function(sums, terms, policy) {
     numbers = sums_of_random(numbers, plan$random, terms)
   )
   if (!is.null(plan$apart)) {
-    levels <- sums$levels[[unquoted(plan$apart)]]
-    found <- sums_beside_large(found, plan, levels, policy)
+    levels <- sums$levels[[unquoted(plan$apart$group)]]
+    apart <- terms[[length(terms)]]$columns
+    found <- sums_beside_large(found, plan, apart, levels, policy)
   }
   if (length(found$fixed$dropped) > 0L) {
     all <- sums_of_random(sums$sums, plan$random, terms)
+    if (!is.null(plan$apart)) {
+      all <- given_columns(in_block_order(all, found$fixed$large, apart))
+    }
     found$fixed$combinations <- combinations_of_sums(all, names, found$fixed)
   }
   found
@@ -97,11 +102,14 @@ combinations_of_sums <- function(numbers, names, fixed) {
   is_kept <- names %in% fixed$names
   origins <- numbers$shift
   if (!is.null(fixed$large)) {
-    xz <- by_levels(numbers, "xz")
-    counts <- Matrix::Diagonal(x = by_levels(numbers, "zz")[1L, ])
-    products <- rbind(cbind(products, xz), cbind(t(xz), counts))
+    levels <- products_of_levels(numbers)
+    products <- rbind(
+      cbind(products, levels$with_x),
+      cbind(t(levels$with_x), levels$own)
+    )
     is_kept <- c(is_kept, fixed$large$is_column)
-    origins <- list(ordinary = origins, slopes = 0)
+    slopes <- numeric(length(fixed$large$factors))
+    origins <- list(ordinary = origins, slopes = slopes)
   }
   list(
     names = names,
@@ -114,33 +122,37 @@ combinations_of_sums <- function(numbers, names, fixed) {
 # A large factor ----------------------------------------------------------------
 
 #' The terms of a fit of sums in their order, followed by that of a large factor
+#' @param group The name of the factor; `NULL` if there is none.
 #' @noRd
-ordered_terms <- function(random, apart) {
-  is_apart <- vapply(random, `[[`, "", "group") %in% unquoted(apart)
+ordered_terms <- function(random, group) {
+  is_apart <- vapply(random, `[[`, "", "group") %in% unquoted(group)
   others <- random[!is_apart]
   place_terms(c(others[term_order(n_levels_of(others))], random[is_apart]))
 }
 
 #' The fixed part and the sums of a design with a large factor, which is the last term
 #' @param found A list of `fixed` and `numbers`.
-#' @param levels The levels of the factor.
+#' @param columns,levels The columns that were summed by the levels of the factor, and these levels.
 #' @return A list of `fixed` and `numbers` without columns that the levels alias.
 #' @noRd
-sums_beside_large <- function(found, plan, levels, policy) {
+sums_beside_large <- function(found, plan, columns, levels, policy) {
   frame <- with_known_levels(plan$template, found$fixed$xlevels)
   terms <- whole_terms(plan, frame)
-  variable <- term_variables(plan$apart, terms)
-  xlevels <- rlang::set_names(list(levels), variable)
-  set <- list(
-    labels = plan$apart,
-    xlevels = xlevels,
-    coding = core_coding
+  set <- c(
+    plan$apart,
+    list(
+      xlevels = rlang::set_names(list(levels), plan$apart$group),
+      coding = core_coding,
+      codes = list()
+    )
   )
   large <- large_factors(list(set), terms, frame)
+  numbers <- in_block_order(found$numbers, large, columns)
   fixed <- with_places(found$fixed, terms, large, frame)
-  beside <- aliased_in_sums(found$numbers, fixed)
+  beside <- aliased_in_sums(numbers, fixed)
   report_aliased(fixed, beside, policy)
-  numbers <- sums_of_kept(found$numbers, beside$keep, fixed$names)
+  numbers <- sums_of_kept(numbers, beside$keep, fixed$names)
+  numbers <- given_columns(numbers)
   fixed <- fixed_without_aliased(fixed, beside)
   fixed$columns <- plan$fixed$names
   fixed$large <- kept_large(fixed$large)
@@ -164,31 +176,99 @@ whole_terms <- function(plan, frame) {
   part_terms(formula, frame, frame)
 }
 
+#' Sums with the columns of the last term in the order of the large factor and its slopes
+#' @param columns The names of these columns in the order in which they were summed.
+#' @noRd
+in_block_order <- function(numbers, large, columns) {
+  at <- match(each_large(large, "margin"), columns)
+  permute_sums(numbers, length(numbers$terms), at)
+}
+
+#' Sums of the columns of the last term as they are given, with their origins added back: a level may
+#' have a slope without an intercept
+#' @noRd
+given_columns <- function(numbers) {
+  if (is.null(numbers$summed)) {
+    return(numbers)
+  }
+  last <- length(numbers$terms)
+  k <- dim(numbers$terms[[last]]$zz)[1L]
+  sums_of_columns(numbers, replace(numbers$summed, last, list(diag(k))))
+}
+
 #' The result of [aliased_with_large()], from sums
 #' @noRd
 aliased_in_sums <- function(numbers, fixed) {
-  own <- fixed$large$factors[[1L]]
-  counts <- by_levels(numbers, "zz")
-  left <- which(fixed$names != "(Intercept)")
-  effects <- t(by_levels(numbers, "xz")) / pmax(counts[1L, ], 1e-300)
-  effects <- effects[, left, drop = FALSE]
-  whole <- numbers$xx[left, left, drop = FALSE]
-  within <- whole - crossprod(effects * counts[1L, ], effects)
-  dependent <- !seq_along(left) %in% independent_products(within, diag(whole))
-  is_after <- fixed$assign[left] > own$position
-  before <- dependent & !is_after
-  moves <- level_combinations(effects, within, which(before), which(!dependent))
-  occurs <- counts[1L, ] > 0
-  list(
-    keep = setdiff(seq_along(fixed$names), left[dependent & is_after]),
-    is_column = levels_kept(
-      fixed$large$is_column & occurs,
-      moves,
-      ifelse(occurs, 1L, NA),
-      own$has_base
-    ),
-    has_moved = any(before)
+  factors <- fixed$large$factors
+  sums <- numbers$terms[[length(numbers$terms)]]
+  squares <- sums$zz
+  within <- numbers$xx
+  whole <- diag(within)
+  # The indicators of all levels that occur add up to the intercept.
+  left <- which(!has_indicator(factors) | fixed$names != "(Intercept)")
+  found <- list(
+    keep = seq_along(whole),
+    is_column = fixed$large$is_column,
+    has_moved = FALSE
   )
+  for (i in seq_along(factors)) {
+    own <- factors[[i]]
+    sums <- without_effect(sums, i, squares[i, i, ])
+    within <- within - sums$explained
+    residual <- within[left, left, drop = FALSE]
+    is_kept <- seq_along(left) %in% independent_products(residual, whole[left])
+    is_after <- fixed$assign[left] > own$position
+    moves <- level_combinations(
+      sums$effects[, left, drop = FALSE],
+      residual,
+      which(!is_kept & !is_after),
+      which(is_kept)
+    )
+    found$keep <- setdiff(found$keep, left[!is_kept & is_after])
+    found$is_column[own$at] <- levels_kept_in_sums(own, sums$varies, moves)
+    # The covariate of slopes is a combination of all of them, for which the base has no slope.
+    expected <- is_slope(own) && own$has_base
+    found$has_moved <- found$has_moved || ncol(moves) > expected
+    left <- left[is_kept]
+  }
+  found
+}
+
+# Sums of a term after the elimination of its column `i` within each level: the cross-products of the
+# residuals of its other columns, with `effects`, the coefficients of the columns of X on it by level,
+# `explained`, its part of X'X, and `varies`, the levels in which it is independent of the columns
+# before it. `square` is the sum of squares of the column in each level.
+without_effect <- function(sums, i, square) {
+  left <- sums$zz[i, i, ]
+  varies <- left > least_share * square
+  scale <- ifelse(varies, 1 / left, 0)
+  with_x <- sums$xz[, i, ]
+  dim(with_x) <- dim(sums$xz)[-2L]
+  effects <- t(with_x) * scale
+  k <- dim(sums$zz)[1L]
+  for (j in seq_len(k)[-seq_len(i)]) {
+    share <- sums$zz[i, j, ] * scale
+    for (l in seq_len(k)) {
+      sums$zz[j, l, ] <- sums$zz[j, l, ] - share * sums$zz[i, l, ]
+    }
+    sums$xz[, j, ] <- sums$xz[, j, ] - with_x * rep(share, each = nrow(with_x))
+  }
+  sums[c("effects", "explained", "varies")] <- list(
+    effects,
+    with_x %*% effects,
+    varies
+  )
+  sums
+}
+
+# Which levels of a factor, or of slopes by level, keep a column.
+levels_kept_in_sums <- function(own, varies, moves) {
+  base <- seq_along(varies) == 1L & own$has_base
+  if (is_slope(own)) {
+    slopes_kept(varies & !base, moves, own$has_base)
+  } else {
+    levels_kept(varies & !base, moves, ifelse(varies, 1L, NA), own$has_base)
+  }
 }
 
 # The coefficients of the levels in the combinations of levels and `others` that equal `columns`.
@@ -203,11 +283,18 @@ level_combinations <- function(effects, within, columns, others) {
   moves - effects[, others, drop = FALSE] %*% slopes
 }
 
-# A matrix of sums of the last term, with a column for each level.
-by_levels <- function(numbers, field) {
-  sums <- numbers$terms[[length(numbers$terms)]][[field]]
-  n_levels <- dim(sums)[length(dim(sums))]
-  matrix(sums, ncol = n_levels)
+# The cross-products of the columns of the last term, level by level for one effect after the other,
+# with the columns of X and with each other.
+products_of_levels <- function(numbers) {
+  sums <- numbers$terms[[length(numbers$terms)]]
+  effects <- seq_len(dim(sums$zz)[1L])
+  p <- dim(sums$xz)[1L]
+  with_x <- lapply(effects, \(i) matrix(sums$xz[, i, ], p))
+  rows <- lapply(effects, \(i) {
+    own <- lapply(effects, \(j) Matrix::Diagonal(x = sums$zz[i, j, ]))
+    do.call(cbind, own)
+  })
+  list(with_x = do.call(cbind, with_x), own = do.call(rbind, rows))
 }
 
 # The coefficients of the kept columns in each dropped column, from cross-products.

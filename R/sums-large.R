@@ -1,39 +1,101 @@
 # Large fixed factors in sums: rows are summed by the levels of the factor as if it were one more
-# grouping factor, and the fit estimates its levels without a penalty.
+# grouping factor, with its slopes as the effects, and the fit estimates these without a penalty.
 
-#' Finds the factor of the fixed part by whose levels rows are summed
+#' Finds the factor of the fixed part by whose levels rows are summed, and its slopes
 #' @param rows Some rows of the data.
 #' @param has_many A function of the name of a variable: has it too many levels for dummy columns?
-#' @return The label of its term; `NULL` if there is none.
+#' @return A list: `labels`, the terms of the factor; `group`, its name as the terms object has it;
+#'   and `inner`, the formula with these terms as `(effects | group)`. `NULL` if there is none.
 #' @noRd
-find_summed_factor <- function(formula, rows, extras, contrasts, has_many) {
-  env <- formula_env(formula)
+find_summed_terms <- function(formula, rows, extras, contrasts, has_many) {
   parsed <- parse_formula(formula, rows)
-  frame <- whole_frame(parsed, env, rows, extras)
+  frame <- whole_frame(parsed, formula_env(formula), rows, extras)
+  summed_terms_in_frame(formula, parsed, frame, rows, contrasts, has_many)
+}
+
+#' Does the work of [find_summed_terms()] for a model frame, which may have no rows
+#' @noRd
+summed_terms_in_frame <- function(formula, parsed, frame, rows, contrasts, has_many) {
+  env <- formula_env(formula)
   fixed <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(fixed, frame, rows)
   if (attr(terms, "intercept") == 0L) {
     return(NULL)
   }
+  sets <- c(factors_alone(terms, frame), sets_with_slopes(terms, frame, contrasts))
   groups <- unlist(lapply(parsed$bars, \(bar) lapply(bar$groups, `[[`, "name")))
-  is_possible <- \(label) {
-    !unquoted(label) %in% groups &&
-      can_be_large(label, terms) &&
-      is_one_category(label, terms, frame) &&
-      has_default_contrasts(label, frame, contrasts)
+  is_possible <- \(set) {
+    !unquoted(set$group) %in% groups &&
+      has_default_contrasts(set$group, frame, contrasts) &&
+      have_plain_columns(set, terms) &&
+      has_many(unquoted(set$group))
   }
-  labels <- Filter(is_possible, attr(terms, "term.labels"))
-  Find(\(label) has_many(unquoted(label)), labels)
+  set <- Find(is_possible, sets)
+  if (!is.null(set)) {
+    inner <- formula_with_factor_as_group(formula, set, terms)
+    c(set[c("labels", "group")], list(inner = inner))
+  }
 }
 
-# Whether a term is a single unordered factor or text variable.
-is_one_category <- function(label, terms, frame) {
-  levels <- levels_of_variables(term_variables(label, terms), frame)
-  length(levels) == 1L && !is.null(levels[[1L]])
+# The terms that are a single unordered factor or text variable without interactions, each as a set
+# of terms like those of sets_with_slopes().
+factors_alone <- function(terms, frame) {
+  labels <- attr(terms, "term.labels")
+  labels <- Filter(\(label) can_be_large(label, terms), labels)
+  sets <- lapply(labels, \(label) {
+    group <- term_variables(label, terms)
+    levels <- if (length(group) == 1L) levels_of_variables(group, frame)[[1L]]
+    if (!is.null(levels)) list(labels = label, group = group)
+  })
+  Filter(Negate(is.null), sets)
 }
 
-# The largest number of levels of a factor with dummy columns.
+# Whether all slopes are those of numeric vectors and of factors with treatment contrasts.
+have_plain_columns <- function(set, terms) {
+  variables <- unlist(lapply(set$labels, other_variables, set$group, terms))
+  is_matrix <- grepl("^nmatrix", variable_classes(variables, terms))
+  !any(is_matrix) && all(vapply(set$codes, is.null, NA))
+}
+
+#' Turns the terms of a factor of the fixed part into `(effects | group)`, the last summand
+#' @noRd
+formula_with_factor_as_group <- function(formula, set, terms) {
+  labels <- setdiff(attr(terms, "term.labels"), set$labels)
+  variables <- as.list(attr(terms, "variables"))[-1L]
+  bars <- split_bars(formula[[3L]])$bars
+  own <- call("|", effects_of_levels(set, terms), str2lang(set$group))
+  formula[[3L]] <- sum_of(c(
+    lapply(labels, str2lang),
+    variables[attr(terms, "offset")],
+    lapply(c(bars, list(own)), \(bar) call("(", bar))
+  ))
+  formula
+}
+
+# The effects of a large factor as those of a grouping factor: `1 + x` for `firm` and `firm:x`.
+effects_of_levels <- function(set, terms) {
+  others <- lapply(set$labels, other_variables, set$group, terms)
+  interact <- \(left, right) call(":", left, right)
+  slopes <- lapply(Filter(length, others), \(variables) {
+    Reduce(interact, lapply(variables, str2lang))
+  })
+  has_levels <- any(lengths(others) == 0L)
+  sum_of(c(list(as.numeric(has_levels)), slopes))
+}
+
+# The largest number of levels of a factor, or of dummy columns of an interaction.
 max_dummy_levels <- 1000L
+
+#' Raises an error about a factor with too many levels, but for the one by whose levels rows are
+#' summed
+#' @param sizes The numbers of levels of the variables among the effects, named.
+#' @param set What [find_summed_terms()] returns.
+#' @noRd
+check_numbers_of_levels <- function(sizes, set) {
+  for (name in setdiff(names(sizes), unquoted(set$group))) {
+    check_number_of_levels(sizes[[name]], name)
+  }
+}
 
 #' Raises an error about a factor with too many levels, before its dummy columns are computed
 #' @noRd
@@ -42,8 +104,8 @@ check_number_of_levels <- function(n, name) {
     return(invisible())
   }
   apart <- paste(
-    "By itself, beside an intercept and with treatment contrasts, one factor has no columns;",
-    "beside slopes by its levels collect the rows first."
+    "By itself, or with slopes by its levels, beside an intercept and with treatment contrasts,",
+    "one factor has no columns."
   )
   abort_rlmm(
     c(
@@ -60,56 +122,58 @@ check_number_of_levels <- function(n, name) {
   )
 }
 
+#' Raises an error about an interaction with too many dummy columns, before these are computed
+#' @noRd
+check_interactions <- function(parsed, frame, env, rows) {
+  of_bars <- lapply(parsed$bars, \(bar) unwrap_fulldummy(bar$effects)$expr)
+  for (effects in c(list(parsed$fixed), of_bars)) {
+    formula <- rlang::new_formula(parsed$response, effects, env = env)
+    terms <- part_terms(formula, frame, rows)
+    if (length(attr(terms, "term.labels")) > 0L) {
+      columns <- columns_of_terms(terms, frame)
+      check_combinations(columns[which.max(columns)])
+    }
+  }
+}
+
+# `columns` is the number of columns of a term, named by its label.
+check_combinations <- function(columns) {
+  if (columns <= max_dummy_levels) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      sprintf("%s has too many columns to be summed up.", tick(names(columns))),
+      x = sprintf(
+        "It has %s, of at most %s.",
+        format_count(columns[[1L]]),
+        format_count(max_dummy_levels)
+      ),
+      i = sprintf("Is it a grouping factor, `(1 | %s)`?", names(columns))
+    ),
+    "rlmm_error_sums",
+    variable = names(columns)
+  )
+}
+
 # Whether a factor of the fixed part has too many levels for dummy columns.
 has_many_levels <- function(n_levels) {
   n_levels > (getOption("rlmm.large_factor") %||% max_dummy_levels)
 }
 
-#' Turns a factor of the fixed part into a grouping factor, `(1 | f)`
-#' @return A formula; `NULL` if the factor is not a summand of its own.
-#' @noRd
-formula_with_factor_as_group <- function(formula, label) {
-  rest <- without_summand(formula[[3L]], label)
-  if (identical(rest, formula[[3L]])) {
-    return(NULL)
-  }
-  group <- call("(", call("|", 1, str2lang(label)))
-  formula[[3L]] <- if (is.null(rest)) group else call("+", rest, group)
-  formula
-}
-
-# Removes a summand from a sum; `NULL` if nothing is left.
-without_summand <- function(expr, label) {
-  is_enclosed <- identical(call_name(expr), "(")
-  inner <- if (is_enclosed) expr[[2L]] else expr
-  if (deparse_one(inner) %in% c(label, unquoted(label))) {
-    return(NULL)
-  }
-  if (!identical(call_name(expr), "+") || length(expr) != 3L) {
-    return(expr)
-  }
-  left <- without_summand(expr[[2L]], label)
-  right <- without_summand(expr[[3L]], label)
-  if (is.null(left) || is.null(right)) {
-    left %||% right
-  } else {
-    call("+", left, right)
-  }
-}
-
 #' Sums of a formula, with a fixed factor turned into a grouping factor
+#' @param set The list that [find_summed_terms()] returns.
 #' @param sums A function that computes the sums of a formula.
 #' @noRd
-sums_with_factor_as_group <- function(formula, label, sums) {
-  inner <- if (!is.null(label)) formula_with_factor_as_group(formula, label)
-  if (is.null(inner)) {
+sums_with_factor_as_group <- function(formula, set, sums) {
+  if (is.null(set)) {
     return(sums(formula))
   }
-  with_summed_factor(sums(inner), formula, label)
+  with_summed_factor(sums(set$inner), formula, set)
 }
 
-with_summed_factor <- function(sums, formula, label) {
+with_summed_factor <- function(sums, formula, set) {
   sums$plan$formula <- formula
-  sums$plan$apart <- label
+  sums$plan$apart <- set[c("labels", "group")]
   sums
 }

@@ -13,6 +13,7 @@ sums_plan <- function(formula, rows, extras, options, known = NULL) {
   parsed <- parse_formula(formula, rows)
   env <- formula_env(formula)
   frame <- planned_frame(parsed, env, rows, extras, known)
+  check_interactions(parsed, frame, env, rows)
   fixed <- planned_fixed(parsed, frame, env, rows, options$contrasts)
   random <- planned_terms(parsed, frame, env, rows)
   xlevels <- all_xlevels(fixed, random)

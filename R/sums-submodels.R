@@ -9,13 +9,8 @@ submodel_sums <- function(fit, formula) {
   if (!is_summed_formula(formula, frame)) {
     return(NULL)
   }
-  apart <- summed_factor_in(formula, fit)
-  inner <- if (is.null(apart)) {
-    formula
-  } else {
-    formula_with_factor_as_group(formula, apart)
-  }
-  parsed <- parse_formula(inner, frame)
+  apart <- summed_terms_in(formula, fit)
+  parsed <- parse_formula(apart$inner %||% formula, frame)
   fixed <- fixed_of_template(parsed, frame, fit)
   random <- random_of_template(parsed, frame, formula_env(formula))
   keep <- match(fixed$names, fit$fixed$names)
@@ -31,7 +26,7 @@ submodel_sums <- function(fit, formula) {
       parsed = parsed,
       fixed = fixed,
       random = random,
-      apart = apart,
+      apart = if (!is.null(apart)) apart[c("labels", "group")],
       template = frame
     ),
     keep_groups(sums, columns, groups_of(all)),
@@ -39,24 +34,38 @@ submodel_sums <- function(fit, formula) {
   )
 }
 
-# The label of the large factor of a fit of sums, if the formula has it as a summand.
-summed_factor_in <- function(formula, fit) {
-  label <- large_labels(fit$fixed$large)
-  is_there <- length(label) == 1L &&
-    !is.null(formula_with_factor_as_group(formula, label))
-  if (is_there) label
+# The terms of the large factor of a fit of sums in a formula, as find_summed_terms() returns them.
+summed_terms_in <- function(formula, fit) {
+  large <- fit$fixed$large
+  if (is.null(large)) {
+    return(NULL)
+  }
+  frame <- fit$sums$template
+  parsed <- parse_formula(formula, frame)
+  is_own <- \(name) name == unquoted(summed_group(large))
+  # The fit has treatment contrasts of these variables, whatever the option says by now.
+  rlang::local_options(contrasts = c("contr.treatment", "contr.poly"))
+  is_other <- \(contrasts) !identical(contrasts, "contr.treatment")
+  contrasts <- Filter(is_other, fit$fixed$contrasts)
+  summed_terms_in_frame(formula, parsed, frame, frame, contrasts, is_own)
 }
+
+# The name of the factor by whose levels the rows of a fit were summed.
+summed_group <- function(large) names(large$factors[[1L]]$xlevels)
 
 # The large factor of a fit of sums as a further grouping factor.
 summed_factor_terms <- function(fit) {
-  lapply(fit$fixed$large$factors, \(own) {
-    list(
-      group = unquoted(own$label),
-      levels = own$levels,
-      columns = "(Intercept)",
-      core_cols = 1L
-    )
-  })
+  large <- fit$fixed$large
+  if (is.null(large)) {
+    return(NULL)
+  }
+  columns <- each_large(large, "margin")
+  list(list(
+    group = unquoted(summed_group(large)),
+    levels = large$factors[[1L]]$levels,
+    columns = columns,
+    core_cols = seq_along(columns)
+  ))
 }
 
 # A root R of X'X = R'R, which replaces X where only cross-products matter.

@@ -6,14 +6,14 @@ sums_of_table <- function(formula, table, extras, options) {
   complete <- complete_table(table, formula, extras)
   rows <- first_rows_of(complete, table)
   has_many <- \(name) has_many_in_table(name, complete, rows, formula)
-  label <- find_summed_factor(
+  found <- find_summed_terms(
     formula,
     rows,
     extras,
     options$contrasts,
     has_many
   )
-  sums_with_factor_as_group(formula, label, \(formula) {
+  sums_with_factor_as_group(formula, found, \(formula) {
     sums_of_formula(formula, table, complete, rows, extras, options)
   })
 }
@@ -241,18 +241,25 @@ rlmm_sums_sql <- function(
     con = simulated_engine(dialect),
     .name = table_name(table)
   )
-  has_many <- \(name) has_many_levels(length(levels[[name]]))
-  label <- find_summed_factor(formula, columns, extras, contrasts, has_many)
-  inner <- if (!is.null(label)) formula_with_factor_as_group(formula, label)
-  summed <- inner %||% formula
-  job <- table_plan(summed, columns, extras, options, levels, lazy, FALSE)
-  if (!is.null(inner)) {
-    job <- with_summed_factor(job, formula, label)
-  }
+  sizes <- numbers_of_levels(formula, columns, extras)
+  has_many <- \(name) isTRUE(has_many_levels(sizes[name]))
+  found <- find_summed_terms(formula, columns, extras, contrasts, has_many)
+  check_numbers_of_levels(sizes, found)
+  job <- sums_with_factor_as_group(formula, found, \(formula) {
+    table_plan(formula, columns, extras, options, levels, lazy, FALSE)
+  })
   statements <- sums_statements(lazy, job$expressions, job$centre)
   job$of <- attr(statements, "of")
   text <- vapply(statements, \(one) as.character(dbplyr::sql_render(one)), "")
   structure(text, class = "rlmm_sums_sql", job = job)
+}
+
+# The number of levels of each factor or text variable among the effects; a factor has the levels
+# that it declares.
+numbers_of_levels <- function(formula, columns, extras) {
+  parsed <- parse_formula(formula, columns)
+  found <- categories(formula, parsed, columns, extras)
+  vapply(found, \(own) length(own$orders[[1L]] %||% own$used), 1L)
 }
 
 table_name <- function(table) {

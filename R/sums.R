@@ -32,8 +32,11 @@
 #' **Factors.** A factor in the fixed part must have the same levels in all parts that are added;
 #' grouping factors may have different levels. One factor of the fixed part may have more than 1,000
 #' levels (or the number in the option `rlmm.large_factor`) and different levels in each part, if
-#' the formula has an intercept and the factor has treatment contrasts and no interactions, as in
-#' `y ~ x + firm + (1 | worker)`. The fit is then that of [rlmm()] with a large fixed factor.
+#' the formula has an intercept and the factor has treatment contrasts, as in `y ~ x + firm + (1 |
+#' worker)`. Slopes by its levels, that is, its interactions with covariates and with factors of few
+#' levels that have treatment contrasts, may be in the formula too, as in `y ~ firm * x + (1 |
+#' worker)`. The fit is then that of [rlmm()] with a large fixed factor. Other factors or
+#' interactions with more than 1,000 dummy columns are an error.
 #'
 #' **Methods.** A fit of sums has the estimates, tests, profiles, random effects and standard errors
 #' of predictions of a fit of the rows. It holds no rows, so that [fitted()], [residuals()],
@@ -60,6 +63,12 @@
 #'   if (length(rows) > 0) sleepstudy[rows, ]
 #' }
 #' rlmm_sums(Reaction ~ Days + (Days | Subject), chunks)
+#'
+#' # A line for each subject among the fixed effects, without dummy columns.
+#' old <- options(rlmm.large_factor = 10)
+#' lines <- transform(sleepstudy, Group = Days %% 5)
+#' rlmm(rlmm_sums(Reaction ~ Subject * Days + (1 | Group), lines))
+#' options(old)
 #' @export
 rlmm_sums <- function(
   formula,

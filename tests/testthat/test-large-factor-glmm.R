@@ -295,6 +295,7 @@ test_that("a term of few levels keeps its variance beside as many other columns"
   }
   fit <- fit_from(20)
   expect_null(fit$redundant)
+  expect_length(fit$fixed$large$levels, 60L)
   expect_equal(
     as.numeric(logLik(fit)),
     as.numeric(logLik(fit_from(Inf))),

@@ -17,7 +17,8 @@ made_rows <- function(n = 900) {
 }
 
 expect_fit_of_rows <- function(found, rows) {
-  expect_length(found$fixed$large$factors, 1L)
+  expect_length(found$fixed$large$factors, length(rows$fixed$large$factors))
+  expect_false(is.null(rows$fixed$large))
   expect_equal(logLik(found), logLik(rows), tolerance = 1e-10)
   expect_equal(fixef(found), fixef(rows), tolerance = 1e-8)
   expect_identical(names(fixef(found, TRUE)), names(fixef(rows, TRUE)))
@@ -91,11 +92,11 @@ test_that("a table of a database has any number of levels", {
   formula <- y ~ x + `the firm` + (1 | worker)
   found <- rlmm(formula, dplyr::tbl(con, "wages"))
   expect_fit_of_rows(found, rlmm(formula, d))
-  expect_error(
-    rlmm(y ~ `the firm` * x + (1 | worker), dplyr::tbl(con, "wages")),
-    "`the firm` has too many levels",
-    class = "rlmm_error_sums"
-  )
+  formula <- y ~ `the firm` * x + (1 | worker)
+  suppressMessages({
+    found <- rlmm(formula, dplyr::tbl(con, "wages"))
+    expect_fit_of_rows(found, rlmm(formula, d))
+  })
 })
 
 test_that("an Arrow table has any number of levels", {
@@ -145,16 +146,78 @@ test_that("methods are those of a fit of rows", {
   )
 })
 
-test_that("slopes by the levels of a large factor are refused before columns are made", {
+test_that("slopes by the levels of a large factor are those of rows", {
+  d <- made_rows()
+  d$sex[d$firm %in% c("f01", "f09")] <- "m"
+  d$x[d$firm == "f07"] <- 4
+  d$day <- 20000 + 100 * d$x
+  rlang::local_options(rlmm.large_factor = 20)
+  for (formula in c(
+    y ~ firm * x + (1 | worker),
+    y ~ x + firm:x + (1 | worker),
+    y ~ firm:sex + (1 | worker),
+    y ~ size + firm + firm:sex + (x | worker),
+    y ~ sex * firm + sex * x + (1 | worker),
+    y ~ firm * day + (day | worker)
+  )) {
+    suppressMessages({
+      found <- rlmm(rlmm_sums(formula, d, weights = w), REML = FALSE)
+      rows <- rlmm(formula, d, weights = w, REML = FALSE)
+    })
+    expect_fit_of_rows(found, rows)
+    expect_equal(
+      predict(found, d[1:9, ], se.fit = TRUE),
+      predict(rows, d[1:9, ], se.fit = TRUE),
+      tolerance = 1e-6
+    )
+  }
+})
+
+test_that("sites and chunks add up slopes by level, and smaller models are made of them", {
+  d <- made_rows()
+  d <- d[order(d$firm), ]
+  rlang::local_options(rlmm.large_factor = 20)
+  formula <- y ~ firm * x + sex + (1 | worker)
+  halves <- c(rlmm_sums(formula, d[1:450, ]), rlmm_sums(formula, d[451:900, ]))
+  sums <- rlmm(halves)
+  rows <- rlmm(formula, d)
+  expect_fit_of_rows(sums, rows)
+  expect_equal(as.matrix(anova(sums)), as.matrix(anova(rows)), tolerance = 1e-5)
+  expect_equal(drop1(sums)$AIC, drop1(rows)$AIC, tolerance = 1e-8)
+  for (change in c(. ~ . - firm:x, . ~ . - sex, . ~ . - firm - firm:x)) {
+    expect_equal(
+      fixef(update(sums, change)),
+      fixef(update(rows, change)),
+      tolerance = 1e-6
+    )
+  }
+})
+
+test_that("what has too many columns is refused before they are made", {
+  set.seed(8)
   d <- data.frame(
     firm = paste0("f", rep(1:1500, 2)),
+    town = paste0("t", sample(600, 3000, TRUE)),
+    trade = paste0("b", sample(600, 3000, TRUE)),
     worker = rep(1:50, 60),
-    x = seq_len(3000) %% 7,
-    y = seq_len(3000) %% 11
+    x = rnorm(3000),
+    y = rnorm(3000)
   )
-  expect_error(
-    rlmm_sums(y ~ firm * x + (1 | worker), d),
-    "`firm` has too many levels",
-    class = "rlmm_error_sums"
+  expect_refusal <- function(formula, message) {
+    expect_error(rlmm_sums(formula, d), message, class = "rlmm_error_sums")
+    skip_if_not_installed("dbplyr", "2.5.0")
+    expect_error(rlmm_sums_sql(formula, d), message, class = "rlmm_error_sums")
+  }
+  expect_refusal(
+    y ~ firm * poly(x, 2) + (1 | worker),
+    "`firm` has too many levels"
+  )
+  expect_refusal(
+    y ~ x + town:trade + (1 | worker),
+    "`town:trade` has too many columns"
+  )
+  expect_refusal(
+    y ~ x + (town:trade | worker),
+    "`town:trade` has too many columns"
   )
 })

@@ -2,6 +2,7 @@
 //! results. No other crate uses extendr.
 
 mod bootstrap;
+mod combinations;
 mod convert;
 mod error;
 mod fields;
@@ -23,6 +24,7 @@ use extendr_api::prelude::*;
 extendr_module! {
     mod rlmm;
     use bootstrap;
+    use combinations;
     use fit_all;
     use fit_each;
     use fit_many;

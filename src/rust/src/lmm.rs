@@ -24,8 +24,8 @@ use crate::values::{
     Shapes,
 };
 
-// Calls `body` with the model of a spec, its rows or sums, and its basis.
-fn with_model(
+/// Calls `body` with the model of a spec, its rows or sums, and its basis.
+pub fn with_model(
     spec: &Fields,
     body: impl FnOnce(&mut LinearMixedModel, &Data, &Basis) -> Result<Robj>,
 ) -> Result<Robj> {

@@ -10,6 +10,7 @@ use rlmm_core::factor::leverage::leverage;
 use rlmm_core::factor::memory::Room;
 use rlmm_core::factor::sums::Sums;
 use rlmm_core::factor::sums_of_rows::Centre;
+use rlmm_core::lmm::combinations::Combination;
 use rlmm_core::lmm::{fitted, EngineKind};
 use rlmm_core::optimize::{Flow, OptSummary, Settings};
 use rlmm_core::{Criterion, LinearMixedModel};
@@ -333,6 +334,69 @@ fn sums_are_as_good_as_rows() {
                     &[expected.objective, expected.sigma],
                     1e-10,
                 );
+            }
+        }
+    }
+}
+
+// The prediction of a row, as a combination of all effects.
+fn prediction(data: &Data, i: usize) -> Combination {
+    let design = data.design();
+    let weights = |term: &TermData| {
+        let k = term.cov.vsize();
+        let mut z = vec![0.0; k * term.n_levels];
+        let first = (term.refs[i] as usize - 1) * k;
+        for j in 0..k {
+            let column = term.z.as_ref();
+            z[first + j] = column.map_or(1.0, |z| z[j * data.n() + i]);
+        }
+        z
+    };
+    Combination {
+        x: (0..design.p()).map(|j| design.x.value(i, j)).collect(),
+        z: data.terms.iter().map(weights).collect(),
+    }
+}
+
+// The variance x'(R'R)^-1 x.
+fn variance_of_fixed(rx: &[f64], x: &[f64]) -> f64 {
+    let p = x.len();
+    let mut half = vec![0.0; p];
+    for j in 0..p {
+        let before = (0..j).map(|i| rx[j * p + i] * half[i]);
+        half[j] = (x[j] - before.sum::<f64>()) / rx[j * p + j];
+    }
+    half.iter().map(|value| value * value).sum()
+}
+
+#[test]
+fn variances_of_combinations_are_those_of_dummy_columns() {
+    for pair in pairs() {
+        let mut dummies = exact(&pair.dummies, Criterion::Reml);
+        let theta: Vec<f64> =
+            dummies.start().iter().map(|t| 0.3 + 0.4 * t).collect();
+        let rows = (0..20).map(|i| prediction(&pair.dummies, 29 * i));
+        let rows: Vec<Combination> = rows.collect();
+        let at = dummies.at(&theta).unwrap();
+        let expected = at.variances(&rows).unwrap();
+        let mut fixed = rows.clone();
+        for row in &mut fixed {
+            row.z.iter_mut().for_each(|z| z.fill(0.0));
+        }
+        let of_fixed = at.variances(&fixed).unwrap();
+        let rx = at.rx();
+        for (found, row) in of_fixed.iter().zip(&fixed) {
+            let by_rx = variance_of_fixed(&rx, &row.x);
+            close_to_largest(&pair.name, &[found.whole], &[by_rx], 1e-9);
+        }
+        let rows = (0..20).map(|i| prediction(&pair.levels, 29 * i));
+        let rows: Vec<Combination> = rows.collect();
+        for kind in [EngineKind::Exact, EngineKind::Iterative] {
+            let mut levels = model(&pair.levels, kind, Criterion::Reml);
+            let found = levels.at(&theta).unwrap().variances(&rows).unwrap();
+            for (found, expected) in found.iter().zip(&expected) {
+                let (found, expected) = (found.whole, expected.whole);
+                close_to_largest(&pair.name, &[found], &[expected], 1e-7);
             }
         }
     }

@@ -217,6 +217,16 @@ impl Basis {
         }
     }
 
+    /// Transforms the weights z of a linear combination `z'b` of all effects of a term.
+    pub fn weights_from_given(&self, term: usize, vsize: usize, z: &mut [f64]) {
+        for part in self.of_term(term) {
+            let own = part.first..part.first + part.k;
+            for z in z.chunks_exact_mut(vsize) {
+                small::forward_solve(part.k, &part.c, &mut z[own.clone()]);
+            }
+        }
+    }
+
     /// Transforms the spherical effects `u`, with `b = Lambda u`, of all levels of a term back;
     /// `given` is theta of the original effects.
     pub fn spherical_to_given(

@@ -33,7 +33,9 @@ impl GeneralizedLinearMixedModel {
 
     // Determines these effects from the working linear model without random effects.
     fn find_redundant(&mut self) -> Redundant {
-        if self.is_iterative() {
+        // Beside a term that is a fixed factor the border has the other fixed effects alone: it can't
+        // tell what all of them contain. A factor of which that must be known is columns of X.
+        if self.is_iterative() || self.has_fixed_levels() {
             return Redundant::default();
         }
         let theta = self.pirls.theta().to_vec();

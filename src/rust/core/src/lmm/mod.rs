@@ -24,11 +24,13 @@
 //! | random effects in the column space of X | [`redundant`] |
 //! | restarts, to find a lower minimum | [`restarts`], `random_starts`, `other_thetas` |
 //! | Satterthwaite's degrees of freedom | [`satterthwaite`] |
+//! | prediction error variances of linear combinations of effects | [`combinations`] |
 //! | many responses of one design, in threads | [`many`] |
 //! | the parametric bootstrap | [`bootstrap`] |
 //! | copies of a model, also with a coefficient held | `copies` |
 
 pub mod bootstrap;
+pub mod combinations;
 mod copies;
 mod domain;
 mod engine;
