@@ -283,6 +283,25 @@ test_of_levels.rlmm_glmm <- function(fit, label) {
   chisq_table(left / unit, count_coefficients(large, of_term))
 }
 
+# A spec without the columns of some entries of one block
+spec_without_factors <- function(spec, factors) {
+  at <- fixed_term_numbers(spec)[factors[[1L]]$block]
+  columns <- vapply(factors, `[[`, 1L, "column")
+  term <- spec$terms[[at]]
+  if (term$part_size == length(columns)) {
+    return(spec_without_terms(spec, at))
+  }
+  term$z <- term$z[-columns]
+  term$columns <- term$columns[-columns]
+  if (!is.null(spec$sums)) {
+    kept <- seq_len(term$part_size)[-columns]
+    spec$sums <- permute_sums(spec$sums, at, kept)
+  }
+  term$part_size <- term$part_size - length(columns)
+  spec$terms[[at]] <- term
+  spec
+}
+
 # The number of coefficients of some factors.
 count_coefficients <- function(large, factors) {
   count <- \(own) sum(large$is_column[own$at])

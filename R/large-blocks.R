@@ -72,26 +72,6 @@ by_factor <- function(blocks, large) {
   unlist(lapply(large$factors, \(own) blocks[[own$block]][own$column, ]))
 }
 
-#' A spec without the columns of some entries of one block
-#' @noRd
-spec_without_factors <- function(spec, factors) {
-  at <- fixed_term_numbers(spec)[factors[[1L]]$block]
-  columns <- vapply(factors, `[[`, 1L, "column")
-  term <- spec$terms[[at]]
-  if (term$part_size == length(columns)) {
-    return(spec_without_terms(spec, at))
-  }
-  term$z <- term$z[-columns]
-  term$columns <- term$columns[-columns]
-  if (!is.null(spec$sums)) {
-    kept <- seq_len(term$part_size)[-columns]
-    spec$sums <- permute_sums(spec$sums, at, kept)
-  }
-  term$part_size <- term$part_size - length(columns)
-  spec$terms[[at]] <- term
-  spec
-}
-
 #' Whether a term of a spec stands for the levels of a fixed factor
 #' @noRd
 is_fixed_term <- function(core_term) identical(core_term$part_kind, "fixed")

@@ -37,8 +37,7 @@ model_design <- function(
     make_fixed,
     random,
     count_rows(frame),
-    most,
-    !is.null(approximation)
+    most
   )
   if (!is.null(approximation) && !may_be_large) {
     inform_many_columns(fixed$fixed$terms, frame, contrasts)

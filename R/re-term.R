@@ -171,6 +171,7 @@ atom_codes <- function(x, name) {
   if (is.factor(x)) {
     return(used_codes(as.integer(x), as.character(levels(x))))
   }
+  check_levels_fit(x, name)
   values <- sort(unique(x))
   labels <- as.character(values)
   # Numbers with equal labels are one level.

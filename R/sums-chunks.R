@@ -44,7 +44,7 @@ sums_of_chunks <- function(formula, reader, extras, options) {
       refuse_dependent(depending_on_other_rows(plan, chunks$first, extras))
     }
     total <- chunk_sums(plan, chunks$first, extras)
-    add_chunks(total, chunks, extras, reader)
+    add_chunks(total, chunks, extras, reader, options$memory)
   })
 }
 
@@ -104,9 +104,10 @@ frame_of_chunk <- function(formula, chunk, extras) {
   whole_frame(parsed, formula_env(formula), chunk, extras)
 }
 
-add_chunks <- function(total, chunks, extras, reader) {
+add_chunks <- function(total, chunks, extras, reader, limit = NULL) {
   chunk <- chunks$second
   while (!is.null(chunk)) {
+    check_sums_fit(total, limit)
     total <- add_chunk(total, chunk, extras)
     check_against_first(total$plan, chunks$first, chunk, extras)
     chunk <- next_chunk(reader)

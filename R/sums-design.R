@@ -184,8 +184,8 @@ in_block_order <- function(numbers, large, columns) {
   permute_sums(numbers, length(numbers$terms), at)
 }
 
-#' Sums of the columns of the last term as they are given, with their origins added back: a level may
-#' have a slope without an intercept
+#' Sums of the columns of the last term as they are given, with their origins added back, as a level
+#' may have a slope without an intercept
 #' @noRd
 given_columns <- function(numbers) {
   if (is.null(numbers$summed)) {
@@ -234,10 +234,10 @@ aliased_in_sums <- function(numbers, fixed) {
   found
 }
 
-# Sums of a term after the elimination of its column `i` within each level: the cross-products of the
-# residuals of its other columns, with `effects`, the coefficients of the columns of X on it by level,
-# `explained`, its part of X'X, and `varies`, the levels in which it is independent of the columns
-# before it. `square` is the sum of squares of the column in each level.
+# Sums of a term after the elimination of its column `i` within each level: the cross-products of
+# the residuals of its other columns. Also `effects`, the coefficients of this column in the columns
+# of X by level, `explained`, its part of X'X, and `varies`, the levels in which it is independent
+# of the columns before it. `square` is the sum of squares of the column in each level.
 without_effect <- function(sums, i, square) {
   left <- sums$zz[i, i, ]
   varies <- left > least_share * square

@@ -155,7 +155,7 @@ test_that("slopes by the levels of a large factor are those of rows", {
   for (formula in c(
     y ~ firm * x + (1 | worker),
     y ~ x + firm:x + (1 | worker),
-    y ~ firm:sex + (1 | worker),
+    y ~ sex + firm:sex + (1 | worker),
     y ~ size + firm + firm:sex + (x | worker),
     y ~ sex * firm + sex * x + (1 | worker),
     y ~ firm * day + (day | worker)
