@@ -240,7 +240,7 @@ aliased_in_sums <- function(numbers, fixed) {
 # of the columns before it. `square` is the sum of squares of the column in each level.
 without_effect <- function(sums, i, square) {
   left <- sums$zz[i, i, ]
-  varies <- left > least_share * square
+  varies <- left > min_residual_share * square
   scale <- ifelse(varies, 1 / left, 0)
   with_x <- sums$xz[, i, ]
   dim(with_x) <- dim(sums$xz)[-2L]
