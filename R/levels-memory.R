@@ -22,7 +22,7 @@ check_levels_fit <- function(x, name, free = free_memory()) {
 # A lower limit of the number of distinct values, three standard errors below the estimate from the
 # equal pairs in a sample: of m values drawn from D levels about m^2 / 2D are equal to earlier ones.
 estimated_levels <- function(x) {
-  values <- x[scattered_rows(1e5, length(x))]
+  values <- x[pseudorandom_rows(1e5, length(x))]
   m <- length(values)
   equals <- m - length(unique(values))
   min(length(x), m^2 / (2 * (equals + 3 * sqrt(equals) + 3)))

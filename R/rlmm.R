@@ -89,8 +89,9 @@
 #' this, whatever the number of rows; with `Inf` every factor has dummy columns. For generalized
 #' models see [rglmm()]. Under contrasts other than treatment contrasts with the first level as the
 #' base, the intercept and the coefficients of covariates with slopes depend on all levels: they
-#' can't be held, and have no profile and no replicates of [bootstrap()]. A factor with such
-#' contrasts gets dummy columns if some of its levels are aliased with columns before it.
+#' can't be held, and have no profile, no replicates of [bootstrap()], and no
+#' [refit()][refit.rlmm] to several responses at once. A factor with such contrasts gets dummy
+#' columns if some of its levels are aliased with columns before it.
 #'
 #' @return A fitted model, a list of class `rlmm_lmm`; with `devFunOnly = TRUE` a function.
 #' @seealso [rglmm()] for counts, proportions and other non-normal responses, [rnlmm()] for
