@@ -36,6 +36,8 @@
 #'   aren't used.
 #' * `rlmm_message_levels`: The first of several levels of a response is failure, the others are
 #'   success.
+#' * `rlmm_message_rankx`, `rlmm_warning_rankx`: Columns of the fixed effects are dropped, as they
+#'   are linear combinations of others.
 #' * `rlmm_message_columns`: The columns of X need more than 1 GiB, or a long time.
 #' * `rlmm_message_endless`: A function that reads data has returned the same rows 100 times.
 #' * `rlmm_message_order`: The order in which a structure such as [ar1()][covariance_structures]

@@ -427,6 +427,9 @@ factor_hint <- function(y) {
 
 # The hint for a response of two columns of counts, which are successes and failures.
 matrix_hint <- function(y) {
+  if (inherits(y, "Surv")) {
+    return("For survival times see the package coxme.")
+  }
   has_counts <- is.numeric(y) && all(y >= 0 & y == round(y))
   is_counts <- ncol(y) == 2L && has_counts
   if (is_counts) {

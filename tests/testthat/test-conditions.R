@@ -172,3 +172,13 @@ test_that("short names are suggested where they have a letter in common", {
   expect_identical(nearest("x1", c("y", "x2")), "x2")
   expect_identical(nearest("ab", c("ba", "f")), "ba")
 })
+
+test_that("a survival time as the response is answered", {
+  d <- data.frame(a = gl(5, 4), x = 1:20)
+  d$y <- structure(cbind(time = 1:20, status = 1), class = "Surv")
+  expect_error(
+    rlmm(y ~ x + (1 | a), d),
+    "coxme",
+    class = "rlmm_error_response"
+  )
+})
