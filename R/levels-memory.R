@@ -20,15 +20,20 @@ check_levels_fit <- function(x, name, free = free_memory()) {
 }
 
 # A lower limit of the number of distinct values, three standard errors below the estimate from the
-# equal pairs in a sample: of m values drawn from D levels about m^2 / 2D are equal to earlier ones.
+# equal pairs in a sample: of m values drawn from D levels about m^2 / 2D are equal to earlier ones,
+# if D is large beside m. Otherwise it is the number of distinct values in the sample.
 estimated_levels <- function(x) {
   values <- x[pseudorandom_rows(1e5, length(x))]
   m <- length(values)
-  equals <- m - length(unique(values))
+  distinct <- length(unique(values))
+  equals <- m - distinct
+  if (equals > m / 10) {
+    return(distinct)
+  }
   min(length(x), m^2 / (2 * (equals + 3 * sqrt(equals) + 3)))
 }
 
-#' Raises an error if another chunk, whose addition needs a copy of the sums, would not fit in memory
+#' Raises an error if another chunk, whose addition needs a copy of the sums, does not fit in memory
 #' @param total The sums so far.
 #' @param limit A limit of the user's in bytes, or `NULL`.
 #' @noRd
