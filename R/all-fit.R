@@ -339,8 +339,8 @@ print.rlmm_allFit <- function(x, ...) {
 #' @export
 format.summary.rlmm_allFit <- function(x, digits = 5, ...) {
   warn_of_dots(...)
-  told <- x$msgs[lengths(x$msgs) > 0]
-  doubts <- vapply(told, paste, "", collapse = " ")
+  messages <- x$msgs[lengths(x$msgs) > 0]
+  doubts <- vapply(messages, paste, "", collapse = " ")
   c(
     titled("Fixed effects:", x$fixef, digits),
     titled("Standard deviations and correlations:", x$sdcor, digits),

@@ -127,7 +127,8 @@ weakest_effect <- function(p, alpha) {
 }
 
 #' The table of the eliminated effects, by steps, followed by those that are kept
-#' @param eliminated The rows of eliminated effects; for random effects, after that of the first model.
+#' @param eliminated The rows of eliminated effects; for random effects, after the row of the first
+#'   model.
 #' @noRd
 path_table <- function(eliminated, remaining, is_random, note = NULL) {
   first <- if (is_random) NA

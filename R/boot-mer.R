@@ -240,7 +240,7 @@ apply_on_cluster <- function(y, one, ncpus, cl) {
 apply_by_futures <- function(y, one, show) {
   need_package("future.apply", "bootMer(parallel = \"future\")")
   step <- progressr_step(length(y), show)
-  one_told <- if (is.null(step)) {
+  one_reported <- if (is.null(step)) {
     one
   } else {
     \(y) {
@@ -250,7 +250,7 @@ apply_by_futures <- function(y, one, show) {
     }
   }
   future_lapply <- getExportedValue("future.apply", "future_lapply")
-  future_lapply(y, one_told, future.seed = TRUE)
+  future_lapply(y, one_reported, future.seed = TRUE)
 }
 
 new_boot <- function(found, fit, FUN, t0, y, seed, type, call) {

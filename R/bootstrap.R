@@ -171,8 +171,8 @@ drawing <- function(x) {
 }
 
 #' Simulates and fits replicates; those after an interrupt are left out
-#' @param scheme A list: `use.u`, whether random effects are held; `resampled`, whether residuals are
-#'   resampled.
+#' @param scheme A list: `use.u`, whether random effects are held; and `resampled`, whether
+#'   residuals are resampled.
 #' @noRd
 run_bootstrap <- function(fit, replicates, seed, scheme, progress = NULL) {
   UseMethod("run_bootstrap")

@@ -16,8 +16,8 @@ refuse_dots <- function(..., lme4_only = NULL) {
     return(invisible())
   }
   frame <- parent.frame()
-  is_told <- dots_names(...) %in% lme4_only
-  names <- dots_names(...)[!is_told]
+  is_lme4_only <- dots_names(...) %in% lme4_only
+  names <- dots_names(...)[!is_lme4_only]
   if (length(names) == 0L) {
     return(inform_without_effect(...names()))
   }

@@ -10,7 +10,7 @@ judge_estimable <- function(eta, fit, new, rankdeficient) {
     return(eta)
   }
   bad <- inestimable_rows(fit, new)
-  # A row with a missing value has no prediction anyway.
+  # A row with a missing value has no prediction.
   bad <- bad[!is.na(eta[bad])]
   if (length(bad) == 0L) {
     return(eta)

@@ -192,8 +192,8 @@ estimates_parameter <- function(glmm) {
   estimates_shape(glmm) && !is_dispersed(glmm$family)
 }
 
-#' Whether counts show no overdispersion: the shape tends to where the model is a Poisson one
-#' @return What the shape tends to, a text; otherwise `NULL`.
+#' The limit of the shape if counts show no overdispersion and the model tends to a Poisson model
+#' @return A text about the limit; `NULL` if there is overdispersion.
 #' @noRd
 poisson_limit <- function(fit) {
   limit <- family_row(fit$glmm$family)$shape$no_overdispersion

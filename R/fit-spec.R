@@ -84,8 +84,8 @@ linear_spec.rlmm_glmm <- function(fit, spec = fit_spec(fit)) {
   spec
 }
 
-# Where cells are separated working weights tend to zero, and coefficients have standard errors that
-# tend to infinity: by weights that are no smaller than a share of the largest these are numbers.
+# Bounds working weights below by a fraction of the largest: with separated cells they tend to zero,
+# and standard errors to infinity, which the bound keeps finite.
 with_least_weight <- function(weights, share = 1e-10) {
   ifelse(weights > 0, pmax(weights, share * max(weights)), 0)
 }

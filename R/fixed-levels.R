@@ -178,7 +178,7 @@ untested_terms <- function(fit, type) {
   unique(c(unlist(contained), if (takes_rows) covariates_with_slopes(fit)))
 }
 
-# What the heading says of terms without a test.
+# The part of the heading about terms without a test.
 note_of_untested <- function(labels, beside) {
   if (length(labels) > 0L) {
     terms <- enumerate(tick(plain_name(labels)))

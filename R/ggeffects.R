@@ -1,11 +1,13 @@
-# A method for package ggeffects: its grids of predictors are those of the population.
+# A method for package ggeffects, whose reference grids are for the population.
 
-#' The names of the weights, and in a grid of ggeffects an unknown level of each grouping factor
+#' The names of the weights; in a grid of ggeffects, also sets an unknown level of each grouping
+#' factor
 #'
-#' A grid holds the other predictors at a typical value: a grouping factor at its first level. For
+#' A grid holds the other predictors at a typical value, a grouping factor at its first level. For
 #' known classes ggeffects replaces that level by zero, an unknown one, and notes that predictions
-#' are for the population. One function of ggeffects makes all grids. It isn't generic, and its last
-#' call that has the fit is this one: the method makes the same replacement in its frame.
+#' are for the population. The function of ggeffects that makes all grids isn't generic, but the
+#' last function that it calls with the fit is this generic: the method makes the same replacement
+#' in its frame.
 #' @noRd
 #' @rawNamespace S3method(insight::find_weights, rlmm)
 find_weights.rlmm <- function(x, ...) {
@@ -16,7 +18,8 @@ find_weights.rlmm <- function(x, ...) {
   NextMethod()
 }
 
-# A frame of ggeffects that makes a grid, unless the grid is to have all levels of the groups.
+# Whether a frame is that of ggeffects' function for grids, unless the grid is to have all levels of
+# the groups.
 is_grid_of_ggeffects <- function(frame) {
   is_grid <- is.data.frame(get0("datlist", frame, inherits = FALSE))
   has_all_levels <- isTRUE(get0("include_random", frame, inherits = FALSE))
@@ -29,7 +32,7 @@ random_only <- function(fit) {
   setdiff(unlist(groups), all.vars(stats::formula(fit, fixed.only = TRUE)))
 }
 
-# A grid with an unknown level of those factors that it holds at a typical value.
+# Sets an unknown level of those grouping factors that a grid holds at a typical value.
 without_levels <- function(grid, names) {
   for (name in intersect(names, names(attr(grid, "constant.values")))) {
     grid[[name]] <- 0

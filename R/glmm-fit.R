@@ -177,7 +177,7 @@ hessian_covariance <- function(fit) {
 }
 
 # The covariance of the estimates at the Poisson limit, where the Hessian is zero along log(shape):
-# that of the others at the estimated shape, with zeros for log(shape).
+# that of the other parameters at the estimated shape, with zeros for log(shape).
 covariance_given_shape <- function(fit, spec) {
   spec$glmm$shape <- fit$glmm$shape
   spec$glmm$shape_kind <- "known"

@@ -142,13 +142,13 @@ covariance_directions <- function(fit) {
       }
       is_held <- term$theta %in% held$index
       shapes <- free_shapes(term, found, roles, is_held)
-      is_told <- vapply(
+      is_identified <- vapply(
         shapes,
         affects_kept_columns,
         NA,
         !term$columns %in% redundant
       )
-      list(shapes = shapes[is_told], absolute = FALSE)
+      list(shapes = shapes[is_identified], absolute = FALSE)
     },
     fit$random,
     found,

@@ -68,8 +68,8 @@ find_large_factors <- function(
     frame,
     contrasts
   )
-  is_told <- \(set) !is.null(set$coding)
-  chosen <- largest_sets(Filter(is_told, sets), terms, most)
+  is_estimable <- \(set) !is.null(set$coding)
+  chosen <- largest_sets(Filter(is_estimable, sets), terms, most)
   if (length(chosen) > 0L) {
     large_factors(chosen, terms, frame)
   }
@@ -88,8 +88,8 @@ set_with_coding <- function(set, terms, frame, contrasts) {
     return(set)
   }
   coding <- level_coding_of(name, frame, contrasts, set$xlevels[[1L]])
-  is_told <- has_intercept || is_first || isTRUE(is_core_coding(coding))
-  set$coding <- if (is_told) coding
+  is_estimable <- has_intercept || is_first || isTRUE(is_core_coding(coding))
+  set$coding <- if (is_estimable) coding
   set
 }
 

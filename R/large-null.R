@@ -89,8 +89,8 @@ basis_within_levels <- function(factors) {
 }
 
 # The Q factor of the ordinary columns. If their span, or that of the levels, has the constant, the
-# columns are centred first to keep digits; but for one that would then be a combination of those
-# before it, and thereby has the constant.
+# columns are centred first to keep digits, except a column that has the constant and would become a
+# combination of those before it.
 orthonormal_columns <- function(x, large) {
   if (ncol(x) == 0L) {
     return(x)

@@ -93,12 +93,12 @@ weighed_frame <- function(frame, weights_type) {
 # The fixed part with at most `most` large factors, and fewer if they would contain the effects of a
 # random-effects term.
 uncontained_fixed <- function(make_fixed, random, n, most) {
-  made <- holding_back_dropped(make_fixed(most))
+  made <- hold_dropped_conditions(make_fixed(most))
   repeat {
     fixed <- made$value
     contained <- contained_term(fixed, random$terms, n)
     if (is.na(contained)) {
-      lapply(made$told, tell_dropped)
+      lapply(made$conditions, signal_dropped)
       return(fixed)
     }
     large <- fixed$fixed$large
@@ -106,15 +106,16 @@ uncontained_fixed <- function(make_fixed, random, n, most) {
     if (n_factors == 1L) {
       check_affordable(large, random$random, contained, n)
     }
-    made <- holding_back_dropped(make_fixed(n_factors - 1L))
+    made <- hold_dropped_conditions(make_fixed(n_factors - 1L))
   }
 }
 
-# The value of an expression, and the messages and warnings about dropped columns that it gave.
-holding_back_dropped <- function(expr) {
-  told <- new.env(parent = emptyenv())
+# The value of an expression, and its messages and warnings about dropped columns, which are held
+# back.
+hold_dropped_conditions <- function(expr) {
+  held <- new.env(parent = emptyenv())
   hold_back <- function(cnd) {
-    told$conditions <- c(told$conditions, list(cnd))
+    held$conditions <- c(held$conditions, list(cnd))
     rlang::cnd_muffle(cnd)
   }
   value <- withCallingHandlers(
@@ -122,11 +123,11 @@ holding_back_dropped <- function(expr) {
     rlmm_message_rankx = hold_back,
     rlmm_warning_rankx = hold_back
   )
-  list(value = value, told = told$conditions)
+  list(value = value, conditions = held$conditions)
 }
 
-# Gives a message or a warning that was held back.
-tell_dropped <- function(cnd) {
+# Signals a message or warning that was held back.
+signal_dropped <- function(cnd) {
   kind <- if (inherits(cnd, "message")) "message" else "warning"
   signal(kind, cnd$message, "rankx", dropped = cnd$dropped)
 }

@@ -11,7 +11,7 @@ theta_steps <- function(fit) {
 }
 
 #' Directions of the parameters in which estimates are uncorrelated with unit standard errors
-#' @param covariance That of the parameters that aren't held; those without a variance don't move.
+#' @param covariance The covariance of the free parameters; those with variance zero are constant.
 #' @return A matrix M with MM' the covariance, with a column for each direction; `NULL` if rounding
 #'   errors are too large.
 #' @noRd

@@ -23,11 +23,11 @@ progress_reporter <- function(n, what, show = NULL, env = parent.frame()) {
 # A reporter for progressr, which counts steps and passes them to its handlers.
 progressr_reporter <- function(n, what, env) {
   step <- progressr_step(n, NULL, env)
-  told <- new.env()
-  told$done <- 0
+  reported <- new.env()
+  reported$done <- 0
   function(now) {
-    step(message = what, amount = now - told$done)
-    told$done <- now
+    step(message = what, amount = now - reported$done)
+    reported$done <- now
   }
 }
 

@@ -406,7 +406,7 @@ bootstrap_tests.rlmm_lmm <- function(fit, smaller, nsim) {
     control <- refit_control(fit, fit_design(fit))
     core_fit_many(fit_spec(fit), y, control = control)$objective
   }
-  told_failures(pmax(objectives(smaller) - objectives(fit), 0))
+  drop_failed(pmax(objectives(smaller) - objectives(fit), 0))
 }
 
 #' @export
@@ -426,10 +426,10 @@ bootstrap_tests.rlmm_glmm <- function(fit, smaller, nsim) {
     },
     0
   )
-  told_failures(tests)
+  drop_failed(tests)
 }
 
-told_failures <- function(tests) {
+drop_failed <- function(tests) {
   failed <- sum(is.na(tests))
   if (failed > 0L) {
     warn_rlmm(

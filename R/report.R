@@ -488,8 +488,8 @@ with_bullets <- function(lines) {
 singular_details <- function(fit) {
   details <- is_singular(fit)
   if (!is.null(fit$redundant)) {
-    told <- details$size - details$rank == lengths(fit$redundant)
-    details$singular <- details$singular & !told
+    is_explained <- details$size - details$rank == lengths(fit$redundant)
+    details$singular <- details$singular & !is_explained
   }
   details[details$singular, ]
 }

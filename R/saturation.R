@@ -67,8 +67,8 @@ typical_saturation <- function(fit, spec, eta, bound) {
     return(NULL)
   }
   typical <- eta - random_predictors(fit, spec)
-  told <- (spec$weights %||% 1) * spread(typical, fit$family)
-  is_uninformative <- told < 1e-5
+  information <- (spec$weights %||% 1) * spread(typical, fit$family)
+  is_uninformative <- information < 1e-5
   if (share_of_rows(is_uninformative, spec) > 0.5) {
     mean(abs(typical[is_uninformative]))
   }

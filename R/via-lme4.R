@@ -15,8 +15,8 @@
 #' (`linearHypothesis()`, `deltaMethod()`, `Confint()`, `vif()`) and insight, and
 #' `DHARMa::simulateResiduals()`. Others raise an error that says what lme4 lacks.
 #'
-#' The predictions of ggeffects, and the grids of its `new_data()`, are for the population, not for a
-#' group, as for fits of lme4. DHARMa warns about an unknown class, but simulates correctly; its
+#' The predictions of ggeffects, and the grids of its `new_data()`, are for the population, not for
+#' a group, as for fits of lme4. DHARMa warns about an unknown class, but simulates correctly; its
 #' tests accept the result of `DHARMa::simulateResiduals(fit)`. Tests of lmtest that would treat a
 #' fit as one of `lm()` (`bptest()`, `dwtest()`, `resettest()` and others) are errors.
 #'

@@ -158,7 +158,7 @@ test_that("other arguments and fits are refused", {
     writeLines(error_lines(ranova(fit, nsim = 0)))
     writeLines(error_lines(ranova(fit, reduce = 1)))
     writeLines(error_lines(ranova(lm(dist ~ speed, cars))))
-    writeLines(condition_lines(told_failures(c(1, NA, 2))))
+    writeLines(condition_lines(drop_failed(c(1, NA, 2))))
   })
 })
 
