@@ -68,7 +68,8 @@ fn lost((term, column): (usize, usize)) -> Error {
     }
 }
 
-// The weighted sum of squares of a column in each level, about zero and about the level's mean.
+// The weighted sum of squares of a column in each level, about zero and about the level's mean, over
+// the rows in which it isn't zero: a slope in one category is zero in the rows of others.
 fn squares_of_levels(
     design: &Design,
     (term, column): (usize, usize),
@@ -81,6 +82,9 @@ fn squares_of_levels(
     for i in 0..design.n() {
         let (level, w, z) =
             (term.level(i), design.weight(i), term.value(i, column));
+        if z == 0.0 {
+            continue;
+        }
         if first[level].is_nan() {
             first[level] = z;
         }
@@ -181,6 +185,32 @@ mod tests {
         design.x = Columns::new(columns.collect());
         design.terms[0].z = Columns::new(vec![Column::Doubles(&x)]);
         confirm_contained(&design, &[(0, 0)])
+    }
+
+    // Slopes in one of two categories, beside dummy columns of all cells.
+    fn found_in_category(origin: f64) -> Result<()> {
+        let levels = |i: usize| i % 4;
+        let data = Data::new(24, 1, vec![(Box::new(levels), vec![us(1, 0)])]);
+        let covariate =
+            |i: usize| (origin + (i as f64 * 1.7).sin()) * (i / 4 % 2) as f64;
+        let x: Vec<f64> = (0..24).map(covariate).collect();
+        let cell = |cell: usize| {
+            let is_here = move |i: usize| f64::from(u8::from(i % 8 == cell));
+            (0..24).map(is_here).collect::<Vec<f64>>()
+        };
+        let columns: Vec<Vec<f64>> = (0..8).map(cell).collect();
+        let columns = columns.iter().map(|v| Column::Doubles(v));
+        let mut design = data.design();
+        design.x = Columns::new(columns.collect());
+        design.terms[0].z = Columns::new(vec![Column::Doubles(&x)]);
+        confirm_contained(&design, &[(0, 0)])
+    }
+
+    #[test]
+    fn rows_tell_slopes_in_a_category_from_its_cells() {
+        for origin in [1e6, 1e8] {
+            assert!(found_in_category(origin).is_err());
+        }
     }
 
     #[test]
