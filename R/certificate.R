@@ -28,7 +28,7 @@
 #'   nearby can't be distinguished from it, and the order of the rows may change the estimates. This
 #'   happens if the residual variance nearly vanishes, or if the effects of a covariate far from
 #'   zero are modelled as independent of the intercept's, as in `(0 + x | g)` and `(x || g)`: centre
-#'   the covariate.
+#'   the covariate. If they exceed 0.1, a warning says that the estimates are not reproducible.
 #' * **imprecise**: for a fit by the iterative engine (see [rlmm_control()]), whose gradient is
 #'   estimated: it is zero within its standard error, but the objective may exceed its minimum by
 #'   1e-4 or more.
@@ -39,7 +39,7 @@
 #' parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`). In these cases [rlmm()]
 #' and [rglmm()] continue from starting values at other scales and correlations and without some
 #' effects. With very little information they also search from random starts, always the same ones:
-#' [rlmm()] with up to 40 rows, 150 for such structures, until fewer than one start in 200 is
+#' [rlmm()] with up to 40 rows, 400 for such structures, until fewer than one start in 200 is
 #' expected to lead to an optimum that hasn't been found (Boender and Rinnooy Kan, 1987), [rglmm()]
 #' with up to 300 rows until fewer than one in 50 is; or until further searches would take long.
 #' Neither searches further if every standard deviation is at least two standard errors from zero.
@@ -66,7 +66,8 @@
 #' @param object A fitted model.
 #' @return A list of class `"rlmm_certificate"`: `verdict`; `predicted_decrease` of the objective;
 #'   `gradient_norm` (the largest element of the gradient in theta, scaled by the columns of Z);
-#'   `curvatures` (the eigenvalues of the Hessian in theta, likewise scaled); `hessian` (`"exact"`,
+#'   `curvatures` (the eigenvalues of the Hessian in theta, likewise scaled); `rounding`
+#'   (the rounding error of the objective, if the verdict needed it); `hessian` (`"exact"`,
 #'   `"average"` if the exact one would be too expensive, or `"differences"`); `suspects` (the terms
 #'   whose variances are unbounded, unidentified or cause large rounding errors); `noise` (for the
 #'   iterative engine only, see [rlmm_control()]); `status` of the optimizer; `linear` (whether the
@@ -170,8 +171,15 @@ full_certificate.rlmm_glmm <- function(fit) {
   core_glmm_certificate(
     fit_spec(fit),
     fit$parameters,
-    held_index(fit)
+    union(held_index(fit), redundant_index(fit))
   )$certificate
+}
+
+# The elements of theta of terms that are redundant as a whole, which the fit held at zero.
+redundant_index <- function(fit) {
+  is_whole <- \(term, found) length(found) == length(term$columns)
+  which <- mapply(is_whole, fit$random, fit$redundant %||% list(NULL))
+  unlist(lapply(fit$random[which], `[[`, "theta"))
 }
 
 abort_no_certificate <- function() {
@@ -339,19 +347,37 @@ unbounded_lines <- function(x) {
 }
 
 rounded_lines <- function(x) {
-  c(
-    sprintf(
-      "Optimal as far as rounding errors let tell: %s %s very large beside the residual variance.",
-      suspects_phrase(x),
-      if (is_one_variance(x)) "is" else "are"
-    ),
+  cause <- sprintf(
+    "%s %s very large beside the residual variance.",
+    suspects_phrase(x),
+    if (is_one_variance(x)) "is" else "are"
+  )
+  reproducible <- c(
+    paste("Optimal as far as rounding errors let tell:", cause),
     paste(
       "The objective is known to few digits there;",
       "the order of the rows may change the estimates."
-    ),
+    )
+  )
+  not_reproducible <- c(
+    paste("Not reproducible:", cause),
+    sprintf(
+      paste(
+        "The rounding error of the objective is about %s: a better fit may be far away,",
+        "and the order of the rows changes the estimates."
+      ),
+      format(x$rounding, digits = 1L)
+    )
+  )
+  c(
+    if (is_reproducible(x)) reproducible else not_reproducible,
     "Is a covariate far from zero, or in an unsuitable unit? Centre and rescale it."
   )
 }
+
+# Whether the rounding error of the objective is small beside a change that matters to estimates: a
+# difference of 0.1 is about a third of a standard error.
+is_reproducible <- function(x) !isTRUE(x$rounding > 0.1)
 
 suspects_phrase <- function(x) {
   paste(
@@ -424,6 +450,10 @@ verdict_phrase <- function(certificate) {
     unbounded = "optimal in the limit: some variances have no bound",
     imprecise = "optimal as far as random vectors tell",
     unidentified = "optimal, but not identified",
-    rounded = "optimal as far as rounding errors let tell"
+    rounded = if (is_reproducible(certificate)) {
+      "optimal as far as rounding errors let tell"
+    } else {
+      "not reproducible: the objective has large rounding errors"
+    }
   )
 }

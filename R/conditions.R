@@ -176,8 +176,8 @@ core_error_texts <- list(
     )
   },
   origin = \(err) {
-    if (isTRUE(err$beside_levels)) {
-      return(origin_beside_levels(err))
+    if (err$beside != "intercept") {
+      return(origin_beside_fixed(err))
     }
     c(
       paste(
@@ -275,9 +275,21 @@ core_error_texts <- list(
   }
 )
 
-# The text about slopes of a covariate far from zero beside fixed effects of the same levels.
-origin_beside_levels <- function(err) {
-  covariate <- if (is.null(err$name)) "the covariate" else tick(err$name)
+# The text about random effects that differ from fixed ones by less than rounding errors, because a
+# covariate is far from zero: random slopes beside fixed levels, or random effects beside fixed
+# slopes of the same levels.
+origin_beside_fixed <- function(err) {
+  name <- if (is.null(err$name)) "the covariate" else tick(err$name)
+  if (err$beside == "slopes") {
+    return(c(
+      "A covariate of the fixed effects is too far from zero.",
+      x = sprintf(
+        "Its slopes by level hardly differ from the random effects of %s.",
+        name
+      ),
+      i = "Centre the covariate: take its mean, or a round number near it, off."
+    ))
+  }
   c(
     paste(
       "A covariate of a random slope is too far from zero:",
@@ -285,7 +297,7 @@ origin_beside_levels <- function(err) {
     ),
     x = sprintf(
       "Within levels the standard deviation of %s is less than 1e-5 of its size.",
-      covariate
+      name
     ),
     i = paste(
       "Centre it: take its mean, or a round number near it, off.",

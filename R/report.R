@@ -145,7 +145,11 @@ report_ambiguous <- function(fit, verdict) {
     lines[1L],
     with_bullets(lines[-1L])
   )
-  signal(fit$control$checks$conv_singular, lines, verdict)
+  policy <- fit$control$checks$conv_singular
+  if (verdict == "rounded" && !is_reproducible(fit$optsum$certificate)) {
+    policy <- if (policy == "message") "warning" else policy
+  }
+  signal(policy, lines, verdict)
 }
 
 shared_effect_hint <- function(fit) {
@@ -434,17 +438,19 @@ redundant_line <- function(i, fit) {
   columns <- fit$redundant[[i]]
   group <- tick(term$group)
   text <- tick(term_text(term))
+  contained <- "The fixed effects contain %s of each level of %s already"
   if (length(columns) < length(term$columns)) {
-    contained <- "The fixed effects contain %s of each level of %s already: "
-    contained <- sprintf(contained, enumerate(tick(columns)), group)
-    return(paste0(contained, "leave that out of ", text, "."))
+    known <- sprintf(contained, enumerate(tick(columns)), group)
+    return(paste0(known, ": leave that out of ", text, "."))
   }
-  known <- if (is_fixed_factor(term$group, fit)) {
-    "%s is a fixed effect already"
+  known <- if (columns[1L] != "(Intercept)") {
+    sprintf(contained, enumerate(tick(columns)), group)
+  } else if (is_fixed_factor(term$group, fit)) {
+    sprintf("%s is a fixed effect already", group)
   } else {
-    "The fixed effects tell the levels of %s apart already"
+    sprintf("The fixed effects tell the levels of %s apart already", group)
   }
-  paste0(sprintf(known, group), ": leave ", text, " out.")
+  paste0(known, ": leave ", text, " out.")
 }
 
 # Whether a grouping factor is a term of the fixed effects, with its variables in any order.

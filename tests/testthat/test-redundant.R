@@ -267,3 +267,52 @@ test_that("slopes far from zero that are fixed effects already are redundant", {
     expect_identical(certificate(found$fit)$verdict, "optimal")
   }
 })
+
+# The slopes of x are fixed effects. Its restricted likelihood is that of intercepts alone.
+test_that("slopes that are fixed effects are redundant beside intercepts, wherever zero is", {
+  set.seed(3)
+  data <- data.frame(k = gl(8, 12), c = rnorm(96))
+  data$y <- rnorm(8)[data$k] + rnorm(8)[data$k] * data$c + rnorm(96)
+  for (origin in c(0, 30, 100)) {
+    data$x <- data$c + origin
+    expect_as_reduced(
+      rlmm(y ~ k:x + (x | k), data),
+      rlmm(y ~ k:x + (1 | k), data),
+      "The fixed effects contain `x` of each level of `k` already"
+    )
+  }
+  expect_match(
+    told(rlmm(y ~ k:x + (0 + x | k), data))$text,
+    "contain `x` of each level of `k` already: leave `(0 + x | k)` out.",
+    fixed = TRUE
+  )
+  # Nearly in the column space of X: sums of products take the rest for rounding errors.
+  data$n <- rpois(96, exp(data$y / 3))
+  for (origin in c(1e6, 1e7)) {
+    data$x <- data$c + origin
+    for (formula in c(y ~ k:x + (x | k), y ~ k:x + (1 | k))) {
+      cnd <- expect_error(
+        suppressMessages(rlmm(formula, data)),
+        class = "rlmm_error_origin"
+      )
+      expect_match(conditionMessage(cnd), "A covariate of the fixed effects")
+    }
+  }
+})
+
+test_that("a redundant structure has the same verdict in a separated model", {
+  set.seed(5)
+  data <- data.frame(g = gl(6, 24), f = gl(3, 1, 144), id = gl(36, 4))
+  eta <- rnorm(6)[data$g] + rnorm(36, sd = 0.6)[data$id]
+  data$b <- rbinom(144, 1, plogis(eta)) * (data$g != "6")
+  for (structure in c("diag", "cs", "ar1", "toep")) {
+    random <- sprintf("%s(0 + f | g)", structure)
+    formula <- reformulate(c("g * f", random, "(1 | id)"), "b")
+    expect_warning(
+      found <- told(rglmm(formula, data, binomial("probit"))),
+      class = "rlmm_warning_separation"
+    )
+    expect_match(found$text, paste0("leave `", random, "` out"), fixed = TRUE)
+    expect_identical(certificate(found$fit)$verdict, "optimal")
+  }
+})

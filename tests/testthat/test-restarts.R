@@ -51,6 +51,13 @@ test_that("one standard deviation may be zero where others stand in for it", {
   expect_lt(optimum("lmm-9001682.csv", independent), 191.886761 + 1e-4)
 })
 
+# Each of three independent standard deviations may be zero or not: one minimum is at 1086.808,
+# another one at 1086.503. The right value is the best of lme4 1.1-31 from 15 random starts.
+test_that("combinations of standard deviations that are zero are tried with many fixed effects", {
+  many <- optimum("lmm-40000142.csv", y ~ f + h + diag(0 + f | g))
+  expect_lt(many, 1086.404809 + 1e-4)
+})
+
 # A slope of a covariate far from zero that is independent of the intercept: one minimum has slopes
 # of the size that levels need, another one of the size of the covariate's spread.
 far_data <- function(seed) {
@@ -113,4 +120,20 @@ test_that("levels as dummy columns without an intercept hide no far covariate", 
   }
   expect_equal(criterion(y ~ 0 + g + (0 + x | g)), 249.98878, tolerance = 1e-7)
   expect_equal(criterion(y ~ g + (0 + x | g)), 249.98878, tolerance = 1e-7)
+})
+
+# Intercepts that are independent of slopes a million standard deviations from zero: the criterion
+# changes by some tenths when theta changes in its last digits.
+test_that("a fit isn't called optimal where rounding errors are large", {
+  data <- far_data(1)
+  data$x <- data$x + 9e5
+  expect_warning(
+    fit <- suppressMessages(rlmm(y ~ f + (x || g), data)),
+    "Not reproducible: ",
+    class = "rlmm_warning_rounded"
+  )
+  found <- certificate(fit)
+  expect_identical(found$verdict, "rounded")
+  expect_gt(found$rounding, 0.1)
+  expect_match(format(found)[1L], "Not reproducible")
 })

@@ -77,9 +77,15 @@ impl Data<'_> {
     ///
     /// # Errors
     /// `Origin` if the covariate of one is too far from zero.
-    pub fn confirm_contained(&self, effects: &[(usize, usize)]) -> Result<()> {
+    pub fn confirm_contained(
+        &self,
+        basis: &Basis,
+        effects: &[(usize, usize)],
+    ) -> Result<()> {
         match self {
-            Self::Rows(design) => confirm_contained(design, effects),
+            Self::Rows(design) => {
+                confirm_contained(design, !basis.has_given_fixed(), effects)
+            }
             Self::Sums(sums, _) => confirm_contained_in_sums(sums, effects),
         }
     }
@@ -225,8 +231,7 @@ impl Spec {
 
     /// The basis in which the model is computed, with these elements of theta held.
     pub fn basis(&self, design: &Design, held: &[usize]) -> Result<Basis> {
-        design.validate()?;
-        Basis::of(design, |j| held.contains(&j))
+        self.recipe().basis_of_rows(design, held)
     }
 
     /// The basis of the random effects for many responses, with the original fixed effects, for
@@ -281,7 +286,7 @@ impl Spec {
         match data {
             Data::Rows(design) => {
                 design.validate()?;
-                Basis::of(design, |_| true)
+                Basis::of(design, false, |_| true)
             }
             Data::Sums(..) => Ok(Basis::default()),
         }
@@ -330,17 +335,21 @@ impl Recipe {
 
     /// The basis in which data are computed, with these elements of theta held.
     pub fn basis_of(&self, data: &Data, held: &[usize]) -> Result<Basis> {
-        let is_held = |j| held.contains(&j);
         match data {
-            Data::Rows(design) => {
-                design.validate()?;
-                Basis::of(design, is_held)
-            }
+            Data::Rows(design) => self.basis_of_rows(design, held),
             Data::Sums(sums, summed) => {
                 sums.validate(&self.covs)?;
+                let is_held = |j| held.contains(&j);
                 Basis::of_sums(sums, summed, &self.covs, is_held)
             }
         }
+    }
+
+    // The basis in which rows are computed, with these elements of theta held.
+    fn basis_of_rows(&self, design: &Design, held: &[usize]) -> Result<Basis> {
+        design.validate()?;
+        let is_restricted = self.criterion == Criterion::Reml;
+        Basis::of(design, is_restricted, |j| held.contains(&j))
     }
 
     /// The model of rows, or of sums.

@@ -53,14 +53,14 @@ fn error_list(error: &Error) -> Robj {
         Error::Origin {
             term,
             column,
-            beside_levels,
+            beside,
         } => condition(
             "origin",
             &message,
             &[
                 ("term", int(term + 1)),
                 ("column", int(column + 1)),
-                ("beside_levels", Robj::from(*beside_levels)),
+                ("beside", Robj::from(beside.name())),
             ],
         ),
         Error::NegativeWeight { index } => {

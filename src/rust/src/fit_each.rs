@@ -173,7 +173,7 @@ impl Job<'_> {
 fn basis_of(design: &Design, held: &Held) -> Result<Basis> {
     design.validate()?;
     let held = held.indices();
-    Basis::of(design, |j| held.contains(&j))
+    Basis::of(design, false, |j| held.contains(&j))
 }
 
 /// A fit of a generalized model.

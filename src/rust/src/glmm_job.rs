@@ -235,7 +235,7 @@ impl GlmmJob {
         design: &Design,
         basis: &Basis,
     ) -> Result<Pairs> {
-        confirm_contained(design, model.redundant())?;
+        confirm_contained(design, !basis.has_given_fixed(), model.redundant())?;
         let parameters = basis.to_given(&fit.parameters);
         let mut prepared = Prepared {
             model,

@@ -62,6 +62,7 @@ pub fn certificate_list(certificate: &Certificate) -> Robj {
         ("verdict", Robj::from(certificate.verdict.name())),
         ("predicted_decrease", predicted_decrease),
         ("gradient_norm", Robj::from(certificate.gradient_norm)),
+        ("rounding", Robj::from(certificate.rounding)),
         ("curvatures", Robj::from(&certificate.curvatures)),
         ("hessian", Robj::from(certificate.kind.name())),
         ("suspects", Robj::from(suspects)),

@@ -1,5 +1,27 @@
 //! Errors of the core: numbers and indices without advice, which the R package adds.
 
+/// The columns that differ from those of a covariate far from zero by less than rounding errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// The intercept of the same term.
+    Intercept,
+    /// Fixed effects that have a coefficient for every level.
+    Levels,
+    /// Fixed effects that have a slope for every level.
+    Slopes,
+}
+
+impl Beside {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Intercept => "intercept",
+            Self::Levels => "levels",
+            Self::Slopes => "slopes",
+        }
+    }
+}
+
 /// An error of the core.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -43,9 +65,8 @@ pub enum Error {
         term: usize,
         /// Column of its model matrix (0-based).
         column: usize,
-        /// Whether the digits are lost beside fixed effects that have a coefficient for every
-        /// level.
-        beside_levels: bool,
+        /// What its digits are lost beside.
+        beside: Beside,
     },
     /// A weight is negative.
     #[error("weight at index {index} is negative")]

@@ -66,5 +66,5 @@ pub use coordinates::far_effects::{
     confirm_contained, confirm_contained_in_sums,
 };
 pub use design::{Column, Columns, Design};
-pub use error::{Error, Result};
+pub use error::{Beside, Error, Result};
 pub use lmm::{Criterion, LinearMixedModel};

@@ -33,7 +33,7 @@ fn fit_many(
 
 // The basis in which columns of Z are not collinear.
 fn basis(data: &Data) -> Basis {
-    Basis::of(&data.design(), |_| false).unwrap()
+    Basis::of(&data.design(), false, |_| false).unwrap()
 }
 
 fn responses(random: &mut Random, data: &Data, count: usize) -> Vec<f64> {

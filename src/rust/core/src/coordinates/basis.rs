@@ -16,6 +16,7 @@
 //! | gradient `2 G Lambda` | `2 C G Lambda`, with G and Lambda in the basis |
 //! | fixed effects `beta`, with `X = Q C'` | `C'beta` |
 
+use super::far_effects::contains_later_effect;
 use super::fixed_basis::FixedBasis;
 use super::orthogonal::{
     depend, lost_digits, orthogonal, products, standardize,
@@ -24,7 +25,7 @@ use super::part_basis::PartBasis;
 use crate::covariance::unstructured::place;
 use crate::covariance::WayOut;
 use crate::design::{Column, Columns, Design};
-use crate::error::{Error, Result};
+use crate::error::{Beside, Error, Result};
 use crate::kernels::rotations::lower_factor;
 use crate::kernels::small;
 use crate::tolerances::{DEPENDENT, THETA_STEP};
@@ -44,11 +45,16 @@ impl Basis {
     /// nearly collinear and none of its parameters is held, and the columns of X if one of them, of
     /// a covariate far from zero, is nearly a combination of the others.
     ///
+    /// The restricted likelihood (`is_restricted`) does not depend on the covariances of effects in
+    /// the column space of X. Orthogonal effects show that only if these effects are the first ones
+    /// of the part; otherwise the part keeps its columns.
+    ///
     /// # Errors
     /// `Origin` if a covariate's mean is so large relative to its standard deviation that all
     /// digits are lost.
     pub fn of(
         design: &Design,
+        is_restricted: bool,
         is_held: impl Fn(usize) -> bool,
     ) -> Result<Self> {
         let mut parts = Vec::new();
@@ -68,12 +74,16 @@ impl Basis {
                 ) {
                     continue;
                 }
+                let effects = first..first + k;
+                if is_restricted && contains_later_effect(design, at, effects) {
+                    continue;
+                }
                 if let Some(column) = lost_digits(design, &columns) {
                     let column = first + column;
                     return Err(Error::Origin {
                         term: at,
                         column,
-                        beside_levels: false,
+                        beside: Beside::Intercept,
                     });
                 }
                 let (mut q, mut c) = orthogonal(design, &columns);

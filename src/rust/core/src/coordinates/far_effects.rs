@@ -4,39 +4,88 @@
 //! If X distinguishes the levels, the columns of Z of such a covariate are nearly in its column
 //! space: the share of their sum of squares that is orthogonal to X is about the squared ratio of
 //! the standard deviation within levels to the mean. A share of 1e-12 cannot be computed from
-//! cross-products, but it can from the rows.
+//! cross-products, but it can from the rows. The same holds for random intercepts if X has slopes
+//! of such a covariate for each level.
 
-use super::orthogonal::{left_of, orthogonal};
+use std::ops::Range;
+
+use super::orthogonal::{has_far_slopes, left_of, orthogonal};
 use crate::design::{Column, Design};
-use crate::error::{Error, Result};
+use crate::error::{Beside, Error, Result};
 use crate::factor::contained::irregular;
 use crate::factor::sums::{Sums, TermSums};
 use crate::tolerances::{CONTAINED, REMAINDER, SMALL_WITHIN};
 
 /// Confirms from the rows that effects (term and column of each) are in the column space of X.
+/// `has_other_fixed`: the columns of X are those of a basis, because of a covariate far from zero.
 ///
 /// # Errors
-/// `Origin` if one is not, because the covariate is far from zero relative to its standard
-/// deviation within levels.
+/// `Origin` if one is not, because a covariate of the effect or of X is far from zero relative to
+/// its standard deviation within levels.
 pub fn confirm_contained(
     design: &Design,
+    has_other_fixed: bool,
     effects: &[(usize, usize)],
 ) -> Result<()> {
-    let with_squares = |&effect| (effect, squares_of_levels(design, effect));
-    let mut far: Vec<_> = effects.iter().map(with_squares).collect();
-    far.retain(|(_, squares)| varies_little(squares));
-    if far.is_empty() {
+    if effects.is_empty() {
         return Ok(());
     }
-    let columns: Vec<Column> = design.x.iter().copied().collect();
-    let (q, _) = orthogonal(design, &columns);
-    for (effect, squares) in far {
-        let mut combination = combination(design, effect, &squares);
-        if left_of(design, &q, &mut combination) > REMAINDER {
-            return Err(lost(effect));
+    let has_far_fixed =
+        has_other_fixed || has_far_slopes(&design.x, design.n());
+    let mut q = None;
+    for &effect in effects {
+        let squares = squares_of_levels(design, effect);
+        let is_far = varies_little(&squares);
+        if !is_far && !has_far_fixed {
+            continue;
+        }
+        let q = q.get_or_insert_with(|| orthogonal_fixed(design));
+        if !contains(design, q, effect, &squares) {
+            let beside = match is_far {
+                true => Beside::Levels,
+                false => Beside::Slopes,
+            };
+            return Err(lost(effect, beside));
         }
     }
     Ok(())
+}
+
+/// Whether one of these effects of a term is in the column space of X, but not all those before it.
+pub(super) fn contains_later_effect(
+    design: &Design,
+    term: usize,
+    effects: Range<usize>,
+) -> bool {
+    // X has no room for the levels.
+    if design.terms[term].n_levels > design.p() {
+        return false;
+    }
+    let q = orthogonal_fixed(design);
+    let is_contained = |column: usize| {
+        let squares = squares_of_levels(design, (term, column));
+        contains(design, &q, (term, column), &squares)
+    };
+    let mut others = effects.skip_while(|&column| is_contained(column)).skip(1);
+    others.any(is_contained)
+}
+
+// Orthogonal columns that span those of X.
+fn orthogonal_fixed(design: &Design) -> Vec<f64> {
+    let columns: Vec<Column> = design.x.iter().copied().collect();
+    orthogonal(design, &columns).0
+}
+
+// Whether an effect is in the column space of X, which is that of `q`; `squares` are those of
+// `squares_of_levels`.
+fn contains(
+    design: &Design,
+    q: &[f64],
+    effect: (usize, usize),
+    squares: &[(f64, f64)],
+) -> bool {
+    let mut combination = combination(design, effect, squares);
+    left_of(design, q, &mut combination) <= REMAINDER
 }
 
 /// Confirms the same where only sums are available, which cannot decide about a covariate far from
@@ -57,14 +106,14 @@ pub fn confirm_contained_in_sums(
     effects
         .iter()
         .find(is_far)
-        .map_or(Ok(()), |&effect| Err(lost(effect)))
+        .map_or(Ok(()), |&effect| Err(lost(effect, Beside::Levels)))
 }
 
-fn lost((term, column): (usize, usize)) -> Error {
+fn lost((term, column): (usize, usize), beside: Beside) -> Error {
     Error::Origin {
         term,
         column,
-        beside_levels: true,
+        beside,
     }
 }
 
@@ -184,7 +233,7 @@ mod tests {
         let mut design = data.design();
         design.x = Columns::new(columns.collect());
         design.terms[0].z = Columns::new(vec![Column::Doubles(&x)]);
-        confirm_contained(&design, &[(0, 0)])
+        confirm_contained(&design, false, &[(0, 0)])
     }
 
     // Slopes in one of two categories, beside dummy columns of all cells.
@@ -203,7 +252,7 @@ mod tests {
         let mut design = data.design();
         design.x = Columns::new(columns.collect());
         design.terms[0].z = Columns::new(vec![Column::Doubles(&x)]);
-        confirm_contained(&design, &[(0, 0)])
+        confirm_contained(&design, false, &[(0, 0)])
     }
 
     #[test]
@@ -221,7 +270,7 @@ mod tests {
                 Err(Error::Origin {
                     term: 0,
                     column: 0,
-                    beside_levels: true
+                    beside: Beside::Levels
                 })
             ));
             assert_eq!(found(origin, true), Ok(()));

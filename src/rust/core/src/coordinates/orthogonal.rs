@@ -1,10 +1,10 @@
 //! Orthogonalisation `Z = Q C'` of the columns of a design, and the measures that decide whether it
 //! is needed: near collinearity, and distance from zero.
 
-use crate::design::{Column, Design};
+use crate::design::{Column, Columns, Design};
 use crate::kernels::chunks::chunks;
 use crate::kernels::small;
-use crate::tolerances::{LOST_ORIGIN, REMAINDER};
+use crate::tolerances::{FAR, LOST_ORIGIN, REMAINDER};
 
 /// Number of rows that are processed at a time, a multiple of four.
 const CHUNK: usize = 256;
@@ -199,6 +199,15 @@ pub(super) fn lost_digits(
 pub(super) fn is_far(column: &Column, n: usize, limit: f64) -> bool {
     let values = (0..n).map(|row| column.value(row));
     vary_little(values.filter(|value| *value != 0.0), limit)
+}
+
+/// Whether X has slopes of a covariate far from zero within some rows only, such as those of a
+/// level.
+pub(super) fn has_far_slopes(x: &Columns, n: usize) -> bool {
+    x.iter().any(|column| {
+        let is_partial = (0..n).any(|row| column.value(row) == 0.0);
+        is_partial && is_far(column, n, FAR)
+    })
 }
 
 /// Whether one of two columns is nearly a multiple of the other, because their ratio varies little:

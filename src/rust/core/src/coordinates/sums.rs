@@ -11,7 +11,7 @@ use super::basis::Basis;
 use super::orthogonal::depend;
 use super::part_basis::PartBasis;
 use crate::covariance::{Part, RelCov};
-use crate::error::{Error, Result};
+use crate::error::{Beside, Error, Result};
 use crate::factor::blocks::Blocks;
 use crate::factor::sums::{PairSums, Sums, TermSums};
 use crate::kernels::rotations::lower_factor;
@@ -193,7 +193,7 @@ impl Products {
             return Err(Error::Origin {
                 term,
                 column,
-                beside_levels: false,
+                beside: Beside::Intercept,
             });
         }
         Ok(Some(PartBasis {

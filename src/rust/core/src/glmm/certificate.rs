@@ -66,6 +66,7 @@ impl GeneralizedLinearMixedModel {
             curvatures: Vec::new(),
             kind: HessianKind::QuasiNewton,
             ways_out,
+            rounding: f64::NAN,
             verdict: Verdict::Optimal,
             suspects: Vec::new(),
         })

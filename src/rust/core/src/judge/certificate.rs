@@ -20,6 +20,8 @@ pub struct Certificate {
     /// For each part of each term, the direction in which a larger covariance lowers the objective
     /// most.
     pub ways_out: Vec<WayOut>,
+    /// The rounding error of the objective; `NaN` if the verdict was clear without it.
+    pub rounding: f64,
     /// The verdict.
     pub verdict: Verdict,
     /// The elements of theta that are unbounded, unidentified, or the cause of large rounding

@@ -97,6 +97,7 @@ pub(crate) fn judge<S: Judged>(
         curvatures: facts.model.values().to_vec(),
         kind: search.hessian_kind(),
         ways_out: facts.ways_out,
+        rounding: facts.rounding,
         verdict,
         suspects,
     };

@@ -57,6 +57,17 @@ impl LinearMixedModel {
         (0..self.n_theta()).filter(is_free).collect()
     }
 
+    /// Whether one of several free standard deviations of a part is zero.
+    pub(super) fn has_zero_among_several(&self, theta: &[f64]) -> bool {
+        let mut parts = self.engine.covs().iter().flat_map(|cov| cov.parts());
+        parts.any(|part| {
+            let scales = part.scales().map(|(j, _)| part.theta_start + j);
+            let free: Vec<usize> =
+                scales.filter(|&j| !self.domain.held[j]).collect();
+            free.len() > 1 && free.iter().any(|&j| theta[j] == 0.0)
+        })
+    }
+
     /// Theta with all free elements of Lambda multiplied by `scale`.
     pub(super) fn scaled(&self, theta: &[f64], scale: f64) -> Vec<f64> {
         let mut scaled = theta.to_vec();

@@ -17,7 +17,8 @@ use crate::tolerances::{NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM};
 const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
 /// Values of one standard deviation, in units of the reciprocal root mean square of its column of
 /// Z.
-const ALONE: [f64; 6] = [0.001, 1.0 / 32.0, 1.0, 32.0, 1e3, 3.2e4];
+const ALONE: [f64; 9] =
+    [0.001, 1.0 / 32.0, 0.1, 0.3, 1.0, 3.0, 32.0, 1e3, 3.2e4];
 /// Values of the standard deviation of random slopes, in units of the reciprocal standard deviation
 /// of their covariate.
 const SPREADS: [f64; 7] = [0.03, 0.3, 1.0, 4.0, 30.0, 300.0, 1e3];
@@ -37,6 +38,9 @@ const ORDINARY: f64 = 30.0;
 const OPTIMISM: f64 = 2.0;
 /// Number of operations that all restarts may cost: about the cost of the call from R.
 const AFFORDABLE: f64 = 2e6;
+/// The same where independent standard deviations of one term may be zero, each or not: every such
+/// combination can be a minimum of its own.
+const AFFORDABLE_OF_COMBINATIONS: f64 = 2e7;
 /// Multiple of [`AFFORDABLE`] for structures with a correlation parameter, and for random slopes of
 /// covariates far from zero.
 const CORRELATED: f64 = 4.0;
@@ -87,6 +91,10 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let found = self.at_spreads(found);
         self.margin = NOISE_MARGIN;
         let found = self.at_limits(found);
+        if self.search.model().has_zero_among_several(&found.best) {
+            let cost = self.search.model().engine.cost();
+            self.budget = self.budget.max(AFFORDABLE_OF_COMBINATIONS / cost);
+        }
         let has_few_data = self.has_few_data();
         let is_hard = found.log.len() > EASY
             || self.is_unusual(&found.best)
