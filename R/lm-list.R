@@ -57,8 +57,12 @@ lmList <- function(
   if (!missing(data)) {
     check_in_memory(data, list_instead)
   }
-  parts <- group_formula(if (missing(formula)) NULL else formula)
-  frame <- group_frame(parts, if (missing(data)) env else data, call, env)
+  if (missing(data)) {
+    data <- env
+  }
+  given <- if (missing(formula)) NULL else formula
+  parts <- group_formula(in_own_environment(given, call, data))
+  frame <- group_frame(parts, data, call, env)
   family <- if (!is.null(family)) read_glm_family(family)
   group <- frame_group(frame, parts$group)
   has_sigma <- is.null(family) || !family$family %in% c("binomial", "poisson")

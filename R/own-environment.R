@@ -9,19 +9,49 @@
 #' @param call The call of the fit.
 #' @noRd
 with_own_environment <- function(design, call) {
-  env <- environment(design$formula)
-  if (is_lasting(env)) {
+  if (is_lasting(environment(design$formula))) {
     return(design)
   }
   if (design$control$slim) {
     call$data <- NULL
   }
-  in_formula <- all.names(design$formula)
-  named <- c(in_formula, all.names(call))
-  is_column <- match(named, names(design$frame), 0L) > 0L
-  own <- reduced_environment(env_with_dummy(env, in_formula), named[!is_column])
-  attr(own, "made_in") <- rlang::obj_address(env)
+  own <- own_environment(design$formula, call, names(design$frame))
   with_environment(design, own)
+}
+
+#' The same for a formula before it is read, of fits that are made of several designs
+#' @noRd
+in_own_environment <- function(formula, call, data) {
+  env <- environment(formula)
+  if (inherits(formula, "formula") && is.environment(env) && !is_lasting(env)) {
+    columns <- if (is.data.frame(data)) names(data)
+    environment(formula) <- own_environment(formula, call, columns)
+  }
+  formula
+}
+
+# A copy of a formula's environment with the objects that the formula and the call name, but for
+# those that columns of the data stand for.
+own_environment <- function(formula, call, columns) {
+  env <- environment(formula)
+  in_formula <- all.names(formula)
+  named <- setdiff(c(in_formula, all.names(call)), columns)
+  own <- reduced_environment(env_with_dummy(env, in_formula), named)
+  attr(own, "made_in") <- rlang::obj_address(env)
+  own
+}
+
+#' A call that holds formulas themselves, as one made by `do.call()` or `update()` does, in the
+#' environment of the fit
+#' @param from,to The environment of the formula as given, and that of the fit.
+#' @noRd
+with_call_moved <- function(call, from, to) {
+  for (i in which(vapply(as.list(call), inherits, NA, "formula"))) {
+    if (identical(environment(call[[i]]), from)) {
+      environment(call[[i]]) <- to
+    }
+  }
+  call
 }
 
 # Sets the environment of all formulas and terms of a design.
@@ -94,10 +124,18 @@ moved_to <- function(env, value, frames) {
     return(lapply(value, \(element) moved_to(env, element, frames)))
   }
   if (is_made_in(value, frames)) {
-    value <- if (is.function(value)) utils::removeSource(value) else value
+    value <- if (is.function(value)) without_source(value) else value
     environment(value) <- env
   }
   value
+}
+
+# A function without its source reference, with its class, as that of `selfStart()`.
+without_source <- function(f) {
+  kept <- attributes(f)
+  f <- utils::removeSource(f)
+  attributes(f) <- kept[names(kept) != "srcref"]
+  f
 }
 
 is_bare_list <- function(value) is.list(value) && !is.object(value)

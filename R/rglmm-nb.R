@@ -40,7 +40,8 @@ rglmm_nb <- function(formula, data = NULL, ..., link = "log") {
   if (is.function(fit)) {
     return(fit)
   }
-  fit$call <- call
+  given <- environment(formula)
+  fit$call <- with_call_moved(call, given, environment(fit$formula))
   fit
 }
 

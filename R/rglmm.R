@@ -249,6 +249,11 @@ fit_generalized <- function(design, start, call, verbose) {
   control <- design$control
   held <- held_theta(control, design$random)
   own <- with_own_environment(design, call)
+  call <- with_call_moved(
+    call,
+    environment(design$formula),
+    environment(own$formula)
+  )
   make <- \(est) new_glmm_fit(own, est, call, control)
   control_of_core <- core_control(control, verbose, design, held)
   if (control_of_core$verbose > 0L) {

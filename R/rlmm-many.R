@@ -71,7 +71,9 @@ rlmm_many <- function(
     if (!missing(weights)) list(weights = each$typical),
     if (!missing(offset)) list(offset = rlang::enquo(offset))
   )
-  formula <- read_formula(formula, parent.frame())
+  given <- read_formula(formula, parent.frame())
+  formula <- in_own_environment(given, call, data)
+  call <- with_call_moved(call, environment(given), environment(formula))
   responses <- left_side(formula, data)
   design <- model_design(
     with_placeholder(formula, data, responses),
@@ -119,7 +121,9 @@ rglmm_many <- function(
   )
   check_in_memory(data, many_instead)
   env <- parent.frame()
-  formula <- read_formula(formula, env)
+  given <- read_formula(formula, env)
+  formula <- in_own_environment(given, call, data)
+  call <- with_call_moved(call, environment(given), environment(formula))
   family <- read_family(if (missing(family)) NULL else family, env, call)
   likelihood <- glmm_approximation(family, nAGQ, FALSE, dispersion, information)
   each <- own_weights(if (!missing(weights)) rlang::enquo(weights), data)

@@ -256,6 +256,11 @@ fit_linear <- function(design, start, call, verbose) {
   control_of_core <- core_control(control, verbose, design, held)
   design <- with_strata(design, start, control_of_core)
   own <- with_own_environment(design, call)
+  call <- with_call_moved(
+    call,
+    environment(design$formula),
+    environment(own$formula)
+  )
   make <- \(est) new_fit(own, est, call, control)
   is_verbose <- control_of_core$verbose > 0L
   has_rows <- is.null(design$spec$sums)

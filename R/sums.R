@@ -84,6 +84,7 @@ rlmm_sums <- function(
     return(sums_of_results(formula, data))
   }
   formula <- read_formula(formula, parent.frame())
+  formula <- in_own_environment(formula, match.call(), data)
   extras <- given_expressions(c("weights", "offset"))
   sum_up(
     formula,

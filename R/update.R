@@ -126,7 +126,11 @@ fit_changed <- function(fit, call, change) {
   if (is.function(new)) {
     return(new)
   }
-  new$call <- call
+  new$call <- with_call_moved(
+    call,
+    environment(change$formula),
+    environment(new$formula)
+  )
   if (inherits(call$control, "rlmm_control")) {
     new$call$control <- new$control
   }

@@ -37,10 +37,12 @@
 #' * insight `is_model()`, `is_model_supported()`, `is_nested_models()`, `model_name()`; parameters
 #'   `compare_parameters()`, `pool_parameters()`; performance `performance_hosmer()`,
 #'   `performance_roc()`, `check_heterogeneity_bias()`; sjPlot `plot_models()` and
-#'   `plot_model(type = "diag")`; MuMIn `null.fit()`; texreg `screenreg()`, `texreg()` and others;
+#'   `plot_model(type = "diag")`, and `tab_model(show.dev = TRUE)`, which otherwise has the REML
+#'   criterion; MuMIn `null.fit()`; texreg `screenreg()`, `texreg()` and others;
 #' * lmerTest: `lmerTest::as_lmerModLmerTest(as_merMod(fit))`;
 #' * merTools `predictInterval()`, `REsim()`, `FEsim()`, `REimpact()`, `REextract()`,
-#'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`;
+#'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`,
+#'   `thetaExtract()`;
 #' * DHARMa `testDispersion()` and other tests of a fit itself; car `compareCoefs()`; cAIC4 `cAIC()`
 #'   (ours is [cAIC()]); simr `powerSim()`, `powerCurve()` and functions that change a fit (ours is
 #'   [simulate_power()]); modelbased `estimate_expectation()` for its column of residuals;

@@ -101,3 +101,37 @@ test_that("formulas in variables, and in lists, don't bring the function's objec
   changed <- update(make(FALSE)[[1]], . ~ . + Days - tenth(Days))
   expect_equal(logLik(changed)[[1]], logLik(outside)[[1]])
 })
+
+test_that("nor do fits by do.call(), updates, and fits of other kinds", {
+  made <- function() {
+    unrelated <- rnorm(1e5)
+    d <- transform(sleepstudy, extra = sin(seq_len(180)))
+    tenth <- function(x) x / 10
+    formula <- Reaction ~ tenth(Days) + (1 | Subject)
+    Y <- cbind(a = d$Reaction, b = rev(d$Reaction))
+    list(
+      do.call(rlmm, list(formula, quote(d))),
+      update(rlmm(formula, d), . ~ . + extra),
+      rlmm_many(Y ~ tenth(Days) + (1 | Subject), d),
+      rlmm_sums(Reaction ~ Days + (1 | Subject), d),
+      lmList(Reaction ~ tenth(Days) | Subject, d)
+    )
+  }
+  fits <- lapply(made(), \(fit) unserialize(serialize(fit, NULL)))
+  for (fit in fits) {
+    expect_lt(saved_size(fit), 1e5)
+  }
+  new <- data.frame(Days = 20, Subject = "308")
+  outside <- lmList(Reaction ~ Days | Subject, sleepstudy)
+  expect_equal(predict(fits[[5]], new), predict(outside, new))
+})
+
+test_that("a function with a class keeps it", {
+  make <- function() {
+    curve <- structure(\(x) x / 10, class = "curve")
+    rlmm(Reaction ~ curve(Days) + (1 | Subject), sleepstudy)
+  }
+  kept <- environment(formula(make()))$curve
+  expect_s3_class(kept, "curve")
+  expect_equal(kept(5), 0.5)
+})
