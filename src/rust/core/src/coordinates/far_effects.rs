@@ -117,8 +117,8 @@ fn lost((term, column): (usize, usize), beside: Beside) -> Error {
     }
 }
 
-// The weighted sum of squares of a column in each level, about zero and about the level's mean, over
-// the rows in which it isn't zero: a slope in one category is zero in the rows of others.
+// The weighted sum of squares of a column in each level, about zero and about the level's mean,
+// over the rows in which it isn't zero: a slope in one category is zero in the rows of others.
 fn squares_of_levels(
     design: &Design,
     (term, column): (usize, usize),
