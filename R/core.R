@@ -293,7 +293,7 @@ core_engine <- function(spec, control = list()) {
 # Variances over sigma^2 of combinations of all effects: `x` has a row for each combination, the
 # weights of the fixed effects, and `z` is a list of vectors, the weights of random effects: `row`,
 # `term` (of the spec), `place` (among the effects of all levels of the term) and `value`. A list:
-# `whole`, the variances, and `of_fixed`, by how much they are less if the fixed effects are known.
+# `whole`, the variances, and `of_fixed`, their reduction if the fixed effects are known.
 core_variances <- function(spec, theta, x, z) {
   unwrap(rust_lmm_variances(
     spec,

@@ -1,6 +1,6 @@
 # Grouping factors with so many levels that these don't fit in memory.
 
-# Levels are not estimated for fewer rows.
+# The number of rows below which the number of levels is not estimated.
 min_rows_estimated <- 1e7
 
 # The memory that a level needs at least, in bytes: its label, and the sums of one effect.
@@ -21,7 +21,7 @@ check_levels_fit <- function(x, name, free = free_memory()) {
 
 # A lower limit of the number of distinct values, three standard errors below the estimate from the
 # equal pairs in a sample: of m values drawn from D levels about m^2 / 2D are equal to earlier ones,
-# if D is large beside m. Otherwise it is the number of distinct values in the sample.
+# if D is much larger than m. Otherwise it is the number of distinct values in the sample.
 estimated_levels <- function(x) {
   values <- x[pseudorandom_rows(1e5, length(x))]
   m <- length(values)
@@ -38,7 +38,10 @@ estimated_levels <- function(x) {
 #' @param limit A limit of the user's in bytes, or `NULL`.
 #' @noRd
 check_sums_fit <- function(total, limit) {
-  numbers <- c(unlist(total$sums$terms, FALSE), lapply(total$sums$pairs, `[[`, "zz"))
+  numbers <- c(
+    unlist(total$sums$terms, FALSE),
+    lapply(total$sums$pairs, `[[`, "zz")
+  )
   levels <- lengths(total$levels)
   bytes <- 8 * sum(as.double(lengths(numbers))) + bytes_of_level * sum(levels)
   free <- min(free_memory(), limit)
@@ -51,7 +54,10 @@ check_sums_fit <- function(total, limit) {
 abort_many_levels <- function(name, levels, bytes, free) {
   abort_rlmm(
     c(
-      sprintf("The grouping factor %s has too many levels for the memory.", tick(name)),
+      sprintf(
+        "The grouping factor %s has too many levels for the memory.",
+        tick(name)
+      ),
       x = sprintf(
         "It has at least %s; they and their sums need at least %s, and %s are left.",
         plural(floor(levels), "level"),

@@ -2,7 +2,7 @@
 # coefficients are correlated. The core computes the variance of each row as that of a linear
 # combination of all of them.
 
-# The largest number of weights of effects that are handed to the core at a time.
+# The largest number of weights of effects that are passed to the core at a time.
 max_weights <- 1e6
 
 #' The variances of the errors of x' beta + the levels' coefficients + z' b, over sigma^2
@@ -89,7 +89,7 @@ effect_weights <- function(some, rows, parts) {
   lapply(fields, \(field) unlist(lapply(all, `[[`, field)))
 }
 
-#' Where levels of large factors stand in a system, whose last terms these are
+#' The positions of levels of large factors in a system whose last terms are these factors
 #' @param at Numbers among the levels of all factors.
 #' @param sizes The number of effects of a level, by term.
 #' @return A list: `term`, and the `place` among the effects of all its levels.

@@ -13,16 +13,26 @@ find_summed_terms <- function(formula, rows, extras, contrasts, has_many) {
   summed_terms_in_frame(formula, parsed, frame, rows, contrasts, has_many)
 }
 
-#' Does the work of [find_summed_terms()] for a model frame, which may have no rows
+#' The summed terms of a formula, from its model frame, which may have no rows
 #' @noRd
-summed_terms_in_frame <- function(formula, parsed, frame, rows, contrasts, has_many) {
+summed_terms_in_frame <- function(
+  formula,
+  parsed,
+  frame,
+  rows,
+  contrasts,
+  has_many
+) {
   env <- formula_env(formula)
   fixed <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(fixed, frame, rows)
   if (attr(terms, "intercept") == 0L) {
     return(NULL)
   }
-  sets <- c(factors_alone(terms, frame), sets_with_slopes(terms, frame, contrasts))
+  sets <- c(
+    factors_alone(terms, frame),
+    sets_with_slopes(terms, frame, contrasts)
+  )
   groups <- unlist(lapply(parsed$bars, \(bar) lapply(bar$groups, `[[`, "name")))
   is_possible <- \(set) {
     !unquoted(set$group) %in% groups &&

@@ -26,12 +26,16 @@ sums_without_levels <- function(sums, term, has_column) {
   }
   sums$terms[[term]] <- own
   sums$pairs <- lapply(sums$pairs, \(pair) {
-    if (term %in% pair$terms) pair_without_levels(pair, term, has_column) else pair
+    if (term %in% pair$terms) {
+      pair_without_levels(pair, term, has_column)
+    } else {
+      pair
+    }
   })
   sums
 }
 
-# The same for the cells of a pair of terms, without the cells of levels that have no column at all.
+# A pair of terms without the cells of levels that have no column at all.
 pair_without_levels <- function(pair, term, has_column) {
   is_first <- pair$terms[1L] == term
   level <- if (is_first) pair$a else pair$b
