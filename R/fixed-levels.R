@@ -158,8 +158,8 @@ tested_labels <- function(fit) {
 
 #' The labels of terms that slopes by level contain, whose hypotheses involve the slopes
 #'
-#' A covariate that is only in its own slopes has a test, see [test_of_covariate()], which for type II
-#' needs rows.
+#' A covariate that is only in its own slopes has a test, see [test_of_covariate()], which for type
+#' II needs rows.
 #' @param type The type of the hypotheses.
 #' @noRd
 untested_terms <- function(fit, type) {
