@@ -46,7 +46,7 @@ find_large_factors <- function(
 ) {
   labels <- attr(terms, "term.labels")
   n <- count_rows(frame)
-  if (!any(are_categories(terms)) || !is_large(n, n, passes)) {
+  if (!is_large(min(n, most_combinations(terms, frame)), n, passes)) {
     return(NULL)
   }
   is_possible <- vapply(labels, can_be_large, NA, terms)
@@ -73,6 +73,21 @@ find_large_factors <- function(
   if (length(chosen) > 0L) {
     large_factors(chosen, terms, frame)
   }
+}
+
+# An upper bound of the number of levels of any set of terms. The distinct values of text are not
+# counted, as that takes long in large data.
+most_combinations <- function(terms, frame) {
+  categories <- rownames(attr(terms, "factors"))[are_categories(terms)]
+  sizes <- vapply(
+    categories,
+    \(name) {
+      x <- frame_variable(name, frame)
+      if (is.factor(x)) nlevels(x) else length(x)
+    },
+    1L
+  )
+  prod(sizes)
 }
 
 # Adds the coding of the factor to a set of terms; `coding` stays `NULL` where the coefficients
