@@ -350,7 +350,7 @@ pub(crate) fn to_given(
     certificate: &mut Certificate,
 ) {
     basis.parameter_slopes_to_given(parameters, &mut certificate.gradient);
-    for way in &mut certificate.ways_out {
-        basis.way_to_given(way);
+    for way in &mut certificate.descent_directions {
+        basis.direction_to_given(way);
     }
 }

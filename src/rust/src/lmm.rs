@@ -181,8 +181,8 @@ fn judged(
         let at = model.at(theta)?.slopes();
         let given = basis.to_given(theta);
         basis.gradient_to_given(&given, at.g(), &mut certificate.gradient);
-        for way in &mut certificate.ways_out {
-            basis.way_to_given(way);
+        for way in &mut certificate.descent_directions {
+            basis.direction_to_given(way);
         }
     }
     Ok(certificate)

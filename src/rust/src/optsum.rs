@@ -1,7 +1,7 @@
 //! The record of an optimisation for R: `optsum` in SPEC.md.
 
 use extendr_api::prelude::*;
-use rlmm_core::covariance::WayOut;
+use rlmm_core::covariance::DescentDirection;
 use rlmm_core::judge::Certificate;
 use rlmm_core::optimize::{bfgs, OptSummary, NEWTON};
 
@@ -45,7 +45,7 @@ pub fn verdict(certificate: &Certificate) -> Pairs {
 
 /// One entry of `parts` for each part of each core term.
 pub fn certificate_list(certificate: &Certificate) -> Robj {
-    let part = |way: &WayOut| {
+    let part = |way: &DescentDirection| {
         list(vec![
             ("term", Robj::from(way.term as i32 + 1)),
             ("part", Robj::from(way.part as i32 + 1)),
@@ -56,7 +56,7 @@ pub fn certificate_list(certificate: &Certificate) -> Robj {
     };
     let suspects = certificate.suspects.iter();
     let suspects: Vec<i32> = suspects.map(|&j| j as i32 + 1).collect();
-    let parts = certificate.ways_out.iter().map(part);
+    let parts = certificate.descent_directions.iter().map(part);
     let predicted_decrease = Robj::from(certificate.predicted_decrease);
     list(vec![
         ("verdict", Robj::from(certificate.verdict.name())),

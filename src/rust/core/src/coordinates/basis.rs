@@ -23,7 +23,7 @@ use super::orthogonal::{
 };
 use super::part_basis::PartBasis;
 use crate::covariance::unstructured::place;
-use crate::covariance::WayOut;
+use crate::covariance::DescentDirection;
 use crate::design::{Column, Columns, Design};
 use crate::error::{Beside, Error, Result};
 use crate::kernels::rotations::lower_factor;
@@ -302,7 +302,7 @@ impl Basis {
     }
 
     /// Transforms the direction of a term's Omega, `k x k`, back.
-    pub fn way_to_given(&self, way: &mut WayOut) {
+    pub fn direction_to_given(&self, way: &mut DescentDirection) {
         let k = way.change.len().isqrt();
         self.covariances_to_given(way.term, k, &mut way.change);
     }

@@ -1,7 +1,7 @@
 //! Trial points of a search: alternative starts, and points beyond a stationary point.
 
 use super::Coordinates;
-use crate::covariance::{Part, RelCov, WayOut};
+use crate::covariance::{DescentDirection, Part, RelCov};
 use crate::random::Stream;
 
 /// Positions of the correlations within their ranges at alternative starts.
@@ -198,7 +198,7 @@ impl Coordinates {
         &self,
         x: &[f64],
         gradient: &[f64],
-        mut ways: Vec<WayOut>,
+        mut ways: Vec<DescentDirection>,
         gain: f64,
     ) -> Vec<Vec<f64>> {
         ways.retain(|way| way.gain > gain);

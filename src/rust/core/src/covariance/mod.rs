@@ -19,12 +19,13 @@
 //! | structures of standard deviations and correlations | `correlated` |
 //! | `cs()`; `ar1()` | `compound_symmetry`; `autoregressive` |
 //! | `toep()`: a correlation for each distance | `toeplitz` |
-//! | a descent direction from the boundary of the positive semi-definite cone | `way_out` |
+//! | a descent direction from the boundary of the cone of covariances | `descent_direction` |
 
 mod autoregressive;
 mod compound_symmetry;
 mod correlated;
 pub(crate) mod definition;
+mod descent_direction;
 mod diagonal;
 mod nearest;
 mod part;
@@ -33,12 +34,11 @@ mod role;
 pub(crate) mod structure;
 mod toeplitz;
 pub(crate) mod unstructured;
-mod way_out;
 
+pub use descent_direction::DescentDirection;
 pub(crate) use part::part_block;
 pub use part::Part;
 pub use rel_cov::RelCov;
 pub(crate) use rel_cov::UNPENALIZED;
 pub use role::Role;
 pub use structure::Structure;
-pub use way_out::WayOut;

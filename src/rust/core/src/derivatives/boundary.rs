@@ -6,7 +6,7 @@
 //! effect may become positive, and its correlations with the other effects, which are arbitrary at
 //! zero variance, then take their best values.
 
-use crate::covariance::{part_block, Part, RelCov, Role, WayOut};
+use crate::covariance::{part_block, DescentDirection, Part, RelCov, Role};
 use crate::derivatives::OmegaDerivatives;
 use crate::kernels::eigen::Eigen;
 use crate::tolerances::{ROUNDED_CORRELATION, ZERO_SD};
@@ -45,13 +45,13 @@ impl OmegaDerivatives {
     /// The descent direction of each part of each term. `rms` holds the root mean square of each
     /// column of Z, `held` marks the elements of theta that are held, and `curvature` is the second
     /// derivative of the objective along a change of a term's Omega.
-    pub fn ways_out(
+    pub fn descent_directions(
         &self,
         covs: &[RelCov],
         theta: &[f64],
         (rms, held): (&[Vec<f64>], &[bool]),
         curvature: impl Fn(usize, &[f64]) -> f64,
-    ) -> Vec<WayOut> {
+    ) -> Vec<DescentDirection> {
         let mut ways = Vec::new();
         for (term, cov) in covs.iter().enumerate() {
             for (index, (first, part)) in cov.placed().enumerate() {
@@ -65,21 +65,21 @@ impl OmegaDerivatives {
                     theta: &theta[part.range()],
                     held: &held[part.range()],
                 };
-                ways.push(self.way_out(&edge, &curvature));
+                ways.push(self.descent_direction(&edge, &curvature));
             }
         }
         ways
     }
 
     // The descent direction of one part, with the minimising step if no parameter is held.
-    fn way_out(
+    fn descent_direction(
         &self,
         edge: &Edge,
         curvature: &impl Fn(usize, &[f64]) -> f64,
-    ) -> WayOut {
+    ) -> DescentDirection {
         let k = self.g[edge.term].len().isqrt();
         let found = edge.steepest();
-        let mut way = WayOut {
+        let mut way = DescentDirection {
             term: edge.term,
             part: edge.index,
             lambda_min: found.slope,
@@ -100,7 +100,7 @@ impl OmegaDerivatives {
     // added.
     fn measure(
         &self,
-        way: &mut WayOut,
+        way: &mut DescentDirection,
         effect: Option<usize>,
         curvature: &impl Fn(usize, &[f64]) -> f64,
     ) {

@@ -3,7 +3,7 @@
 use super::matrix_free::REPORTED;
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
-use crate::covariance::WayOut;
+use crate::covariance::DescentDirection;
 use crate::derivatives::boundary::along;
 use crate::derivatives::{HessianKind, OmegaDerivatives};
 use crate::error::Result;
@@ -39,7 +39,8 @@ impl GeneralizedLinearMixedModel {
         parameters: &[f64],
         inverse: &[f64],
     ) -> Result<Certificate> {
-        let (ways_out, gradient) = self.ways_out(vary, parameters)?;
+        let (descent_directions, gradient) =
+            self.descent_directions(vary, parameters)?;
         let mut at = Search::new(self, vary, parameters).at;
         let mut slopes = vec![0.0; at.free().len()];
         at.go_to(&at.start());
@@ -51,9 +52,10 @@ impl GeneralizedLinearMixedModel {
         let clearly_negligible = CLEARLY_NEGLIGIBLE_GAIN.max(noise);
         let is_clear = (0.0..=clearly_negligible).contains(&predicted_decrease);
         let negligible = NEGLIGIBLE_GAIN.max(noise);
-        let is_doubtful =
-            |way: &WayOut| way.gain > negligible || self.may_rotate(vary, way);
-        if !is_clear || ways_out.iter().any(is_doubtful) {
+        let is_doubtful = |way: &DescentDirection| {
+            way.gain > negligible || self.may_rotate(vary, way)
+        };
+        if !is_clear || descent_directions.iter().any(is_doubtful) {
             return Ok(self.certificate(vary, parameters)?.0);
         }
         let step_sizes = self.step_sizes(vary);
@@ -65,7 +67,7 @@ impl GeneralizedLinearMixedModel {
             gradient,
             curvatures: Vec::new(),
             kind: HessianKind::QuasiNewton,
-            ways_out,
+            descent_directions,
             rounding: f64::NAN,
             verdict: Verdict::Optimal,
             suspects: Vec::new(),
@@ -74,7 +76,7 @@ impl GeneralizedLinearMixedModel {
 
     // Whether, at a singular covariance of several effects, a rotation of its directions combined
     // with a descent direction that gains nothing by itself might lower the objective.
-    fn may_rotate(&self, vary: Vary, way: &WayOut) -> bool {
+    fn may_rotate(&self, vary: Vary, way: &DescentDirection) -> bool {
         let k = way.change.len().isqrt();
         let rms = &self.pirls.root_mean_squares(vary, self.n_eff)[way.term];
         let lambda = &self.pirls.engine.lambdas()[way.term];
@@ -124,11 +126,11 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// Fails as [`Self::objective`] and [`Self::gradient`] do.
-    pub(super) fn ways_out(
+    pub(super) fn descent_directions(
         &mut self,
         vary: Vary,
         parameters: &[f64],
-    ) -> Result<(Vec<WayOut>, Vec<f64>)> {
+    ) -> Result<(Vec<DescentDirection>, Vec<f64>)> {
         let rule = self.rule.take();
         let laplace = self.laplace_in_omega(vary, parameters);
         self.rule = rule;
@@ -149,8 +151,12 @@ impl GeneralizedLinearMixedModel {
             along(&traces[term], change).powi(2) / n_levels as f64
         };
         let theta = self.pirls.theta();
-        let mut ways =
-            omega.ways_out(&self.covs, theta, (&rms, &self.held), curvature);
+        let mut ways = omega.descent_directions(
+            &self.covs,
+            theta,
+            (&rms, &self.held),
+            curvature,
+        );
         for way in &mut ways {
             let step = std::mem::take(&mut way.step);
             let promised = std::mem::take(&mut way.gain);
@@ -188,7 +194,7 @@ impl GeneralizedLinearMixedModel {
         parameters: &[f64],
         value: f64,
         step: f64,
-        way: &mut WayOut,
+        way: &mut DescentDirection,
     ) {
         for share in [1.0, 0.3, 0.1, 0.01] {
             let mut point = parameters.to_vec();

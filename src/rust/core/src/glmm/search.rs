@@ -3,7 +3,7 @@
 
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
-use crate::covariance::WayOut;
+use crate::covariance::DescentDirection;
 use crate::derivatives::{HessianKind, OmegaDerivatives};
 use crate::error::Result;
 use crate::factor::column_scales::step_sizes_of;
@@ -170,7 +170,7 @@ impl Geometry for Search<'_> {
         let parameters = self.at.to_theta(x);
         let ways = self
             .model
-            .ways_out(self.vary, &parameters)
+            .descent_directions(self.vary, &parameters)
             .unwrap_or_default()
             .0;
         self.at.beyond(x, &self.gradient, ways, gain)
@@ -190,8 +190,11 @@ impl Judged for Search<'_> {
         HessianKind::Differences
     }
 
-    fn ways_out(&mut self) -> Result<Vec<WayOut>> {
-        Ok(self.model.ways_out(self.vary, &self.at.parameters)?.0)
+    fn descent_directions(&mut self) -> Result<Vec<DescentDirection>> {
+        Ok(self
+            .model
+            .descent_directions(self.vary, &self.at.parameters)?
+            .0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The optimality certificate of a theta: the evidence and the verdict.
 
-use crate::covariance::WayOut;
+use crate::covariance::DescentDirection;
 use crate::derivatives::HessianKind;
 use crate::tolerances::PRECISE;
 
@@ -19,7 +19,7 @@ pub struct Certificate {
     pub kind: HessianKind,
     /// For each part of each term, the direction in which a larger covariance lowers the objective
     /// most.
-    pub ways_out: Vec<WayOut>,
+    pub descent_directions: Vec<DescentDirection>,
     /// The rounding error of the objective; `NaN` if the verdict was clear without it.
     pub rounding: f64,
     /// The verdict.

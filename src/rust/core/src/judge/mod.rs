@@ -19,7 +19,7 @@ mod certificate;
 mod flat;
 
 use crate::coordinates::Coordinates;
-use crate::covariance::WayOut;
+use crate::covariance::DescentDirection;
 use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::judge::flat::{largest, unbounded, unidentified};
@@ -50,7 +50,7 @@ pub(crate) trait Judged: Geometry {
     ///
     /// # Errors
     /// The model's own.
-    fn ways_out(&mut self) -> Result<Vec<WayOut>>;
+    fn descent_directions(&mut self) -> Result<Vec<DescentDirection>>;
 }
 
 /// The evidence for a verdict; derivatives are in multiples of the step sizes.
@@ -63,7 +63,7 @@ struct Evidence {
     model: Model,
     /// The decrease that a Newton step predicts; `NaN` where derivatives are not finite.
     predicted_decrease: f64,
-    ways_out: Vec<WayOut>,
+    descent_directions: Vec<DescentDirection>,
     /// The rounding error of the objective.
     rounding: f64,
     /// Largest gain that is negligible, or within rounding error.
@@ -81,9 +81,9 @@ pub(crate) fn judge<S: Judged>(
     let value = search.value(&x)?;
     let (slopes, hessian) = derivatives(search, x.len())?;
     let gradient = search.parameter_gradient().to_vec();
-    let ways_out = search.ways_out()?;
+    let descent_directions = search.descent_directions()?;
     let mut facts =
-        Evidence::new(search, (x, value), slopes, &hessian, ways_out);
+        Evidence::new(search, (x, value), slopes, &hessian, descent_directions);
     let (verdict, predicted_decrease) = facts.verdict(search);
     facts.limit_gains(verdict);
     let (verdict, suspects) =
@@ -96,7 +96,7 @@ pub(crate) fn judge<S: Judged>(
         gradient,
         curvatures: facts.model.values().to_vec(),
         kind: search.hessian_kind(),
-        ways_out: facts.ways_out,
+        descent_directions: facts.descent_directions,
         rounding: facts.rounding,
         verdict,
         suspects,
@@ -110,7 +110,7 @@ impl Evidence {
         (x, value): (Vec<f64>, f64),
         mut slopes: Vec<f64>,
         hessian: &[f64],
-        ways_out: Vec<WayOut>,
+        descent_directions: Vec<DescentDirection>,
     ) -> Self {
         let step_sizes = search.step_sizes(x.len());
         let mut hessian = hessian.to_vec();
@@ -135,19 +135,19 @@ impl Evidence {
             hessian,
             model,
             predicted_decrease,
-            ways_out,
+            descent_directions,
         }
     }
 
     fn predicts_gain(&self, gain: f64) -> bool {
-        self.ways_out.iter().any(|way| way.gain > gain)
+        self.descent_directions.iter().any(|way| way.gain > gain)
     }
 
     // Limits the predicted gains of larger covariances to rounding errors, after a search has found
     // no lower point.
     fn limit_gains(&mut self, verdict: Verdict) {
         if verdict == Verdict::Optimal {
-            for way in &mut self.ways_out {
+            for way in &mut self.descent_directions {
                 way.gain = way.gain.min(self.negligible);
             }
         }

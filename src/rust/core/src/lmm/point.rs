@@ -8,7 +8,7 @@
 use std::ops::Deref;
 
 use crate::coordinates::tangent::Tangent;
-use crate::covariance::WayOut;
+use crate::covariance::DescentDirection;
 use crate::derivatives::{HessianKind, Profile};
 use crate::design::check_finite;
 use crate::error::{check_length, Result};
@@ -339,14 +339,14 @@ impl Hessian<'_> {
 
     /// For each part of each term, the direction in which a larger covariance lowers the objective
     /// most.
-    pub fn ways_out(&self) -> Vec<WayOut> {
+    pub fn descent_directions(&self) -> Vec<DescentDirection> {
         let model = &self.model;
         let covs = model.engine.covs();
         let omega = &model.memory.omega;
         let curvature =
             |term: usize, change: &[f64]| omega.curvature_along(term, change);
         let beside = (model.scales.as_slice(), model.domain.held.as_slice());
-        omega.ways_out(covs, self.theta(), beside, curvature)
+        omega.descent_directions(covs, self.theta(), beside, curvature)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::coordinates::tangent::Tangent;
 use crate::coordinates::Coordinates;
-use crate::covariance::WayOut;
+use crate::covariance::DescentDirection;
 use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::judge::Judged;
@@ -380,7 +380,7 @@ impl Geometry for Search<'_> {
     fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
         // The last evaluation may have been at another point.
         let ways = match self.value(x) {
-            Ok(_) => self.ways_out().unwrap_or_default(),
+            Ok(_) => self.descent_directions().unwrap_or_default(),
             Err(_) => Vec::new(),
         };
         self.at.beyond(x, &self.gradient, ways, gain)
@@ -400,8 +400,8 @@ impl Judged for Search<'_> {
         self.model.affordable_hessian()
     }
 
-    fn ways_out(&mut self) -> Result<Vec<WayOut>> {
-        Ok(self.here()?.ways_out())
+    fn descent_directions(&mut self) -> Result<Vec<DescentDirection>> {
+        Ok(self.here()?.descent_directions())
     }
 }
 

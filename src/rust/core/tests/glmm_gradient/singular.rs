@@ -45,7 +45,7 @@ fn the_derivative_in_omega_at_a_singular_lambda() {
             at[..4].copy_from_slice(&[0.4, 0.2, 0.0, 0.0]);
             let (certificate, _) = model.certificate(vary, &at).unwrap();
             for (way, theta) in certificate
-                .ways_out
+                .descent_directions
                 .iter()
                 .zip([vec![0usize, 1, 2], vec![3]])
             {

@@ -2,7 +2,7 @@
 
 /// The steepest descent direction of one part of a term at the boundary of the cone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WayOut {
+pub struct DescentDirection {
     /// Term of the design.
     pub term: usize,
     /// Part of the term.
@@ -18,7 +18,7 @@ pub struct WayOut {
     pub gain: f64,
 }
 
-impl WayOut {
+impl DescentDirection {
     /// The combination of effects whose variance increases along the direction. If it has several,
     /// that with the effect whose variance increases most.
     pub fn direction(&self) -> Vec<f64> {
