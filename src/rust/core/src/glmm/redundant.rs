@@ -33,8 +33,9 @@ impl GeneralizedLinearMixedModel {
 
     // Determines these effects from the working linear model without random effects.
     fn find_redundant(&mut self) -> Redundant {
-        // Beside a term that is a fixed factor the border has the other fixed effects alone: it can't
-        // tell what all of them contain. A factor of which that must be known is columns of X.
+        // If a term is a fixed factor, the border holds the other fixed effects only, whose span
+        // isn't that of all fixed effects. Where redundancy must be known, R makes the factor
+        // columns of X.
         if self.is_iterative() || self.has_fixed_levels() {
             return Redundant::default();
         }

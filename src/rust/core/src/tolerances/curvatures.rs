@@ -32,6 +32,6 @@ pub(crate) const FLAT_SLOPE: f64 = 0.02;
 pub(crate) const INVOLVED_SHARE: f64 = 1e-3;
 
 /// Largest secant residual, relative to the change of the gradient, for which an approximate
-/// Hessian is corrected. Average information errs by some per cent, that of large unstructured terms
-/// by up to 0.4; a larger residual means that the curvature changes along the step.
+/// Hessian is corrected. Average information errs by some per cent, that of large unstructured
+/// terms by up to 0.4; a larger residual means that the curvature changes along the step.
 pub(crate) const MOST_MISSED: f64 = 0.5;
