@@ -159,11 +159,28 @@ free_covariance <- function(object, found, is_known) {
   list(covariance = out, flat = flat)
 }
 
-# Whether each of the n elements of (theta, sigma) is held by the user or at a boundary.
+# Whether each of the n elements of (theta, sigma) is held by the user, at a boundary, or zero
+# because its effect is redundant.
 known_elements <- function(object, n) {
   held <- fit_held(object)
   at_edge <- setdiff(boundary_theta(object), held$absolute)
-  seq_len(n) %in% c(held$index, at_edge)
+  seq_len(n) %in% c(held$index, at_edge, redundant_elements(object))
+}
+
+# The elements of theta that are zero and belong to a redundant effect: the restricted likelihood
+# does not depend on them.
+redundant_elements <- function(object) {
+  if (is.null(object$redundant)) {
+    return(NULL)
+  }
+  of_term <- function(term, roles, redundant) {
+    is_redundant <- term$columns %in% redundant
+    is_own <- roles$role == "factor" &
+      (is_redundant[roles$row] | is_redundant[roles$col])
+    term$theta[which(is_own & object$theta[term$theta] == 0)]
+  }
+  structures <- core_structures(object$random)
+  unlist(Map(of_term, object$random, structures, object$redundant))
 }
 
 # The derivatives of the elements that aren't known (rows) in the free ones (columns): an element

@@ -316,3 +316,21 @@ test_that("a redundant structure has the same verdict in a separated model", {
     expect_identical(certificate(found$fit)$verdict, "optimal")
   }
 })
+
+test_that("degrees of freedom don't depend on a redundant slope", {
+  set.seed(3)
+  data <- data.frame(k = gl(8, 12), c = rnorm(96))
+  data$y <- rnorm(8)[data$k] + rnorm(8)[data$k] * data$c + rnorm(96)
+  for (origin in c(0, 5, 30)) {
+    data$x <- data$c + origin
+    whole <- suppressMessages(rlmm(y ~ k:x + (x | k), data))
+    reduced <- rlmm(y ~ k:x + (1 | k), data)
+    for (ddf in c("Satterthwaite", "Kenward-Roger")) {
+      expect_equal(
+        coef(summary(whole, ddf = ddf)),
+        coef(summary(reduced, ddf = ddf)),
+        tolerance = 1e-4
+      )
+    }
+  }
+})
