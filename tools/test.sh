@@ -14,6 +14,8 @@ say "rlmm: tests of the Rust core"
 (cd src/rust && "$cargo" test --quiet --locked --workspace --target-dir "$RLMM_TARGET_DIR")
 
 install_rlmm
+# Some tests have names with letters beyond ASCII, which R parses in a UTF-8 locale alone.
+if [ "$(locale charmap 2>/dev/null)" != UTF-8 ]; then export LC_ALL=C.UTF-8; fi
 say "rlmm: tests of the R package"
 (cd tests && NOT_CRAN=true Rscript testthat.R)
 say "rlmm: all tests passed"
