@@ -222,7 +222,9 @@ registered_methods <- function() {
     "qr",
     "se.contrast",
     # knitr hands it the options of the chunk.
-    "knit_print"
+    "knit_print",
+    # It goes on to the method of insight.
+    "find_weights"
   )
   kept <- (own | foreign) & !generics %in% c(passing, "[", "[[", "$", "@")
   names <- paste(generics, methods[, 2], sep = ".")[kept]
