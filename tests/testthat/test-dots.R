@@ -140,7 +140,14 @@ test_that("no two arguments before the dots begin alike, so that R can't confuse
   functions <- mget(names, asNamespace("rlmm"), ifnotfound = list(NULL))
   names <- names[vapply(functions, is.function, NA)]
   # No user calls the generics of rlmm's own.
-  inner <- c("job_start", "large_heading", "prediction_errors", "term_tests")
+  inner <- c(
+    "job_start",
+    "large_heading",
+    "observation_limits",
+    "prediction_errors",
+    "run_bootstrap",
+    "term_tests"
+  )
   is_inner <- sub("[.].*", "", names) %in% inner
   # Fitting functions have the arguments of lmer(), glmer() and glm(), in order; of allFit() only
   # the letter "o" is that of two arguments.
