@@ -294,11 +294,14 @@ verdict_lines <- function(x) {
     ),
     unbounded = unbounded_lines(x),
     imprecise = sprintf(
-      "Optimal as far as random vectors tell: -2 log-likelihood may be %s above its minimum.",
+      paste0(
+        "Optimal up to the error of the random vectors: ",
+        "-2 log-likelihood may be %s above its minimum."
+      ),
       format(x$noise$excess, digits = 2)
     ),
     unidentified = sprintf(
-      "Optimal, but not identified: the data can't tell %s from %sthat of the residuals.",
+      "Optimal, but not identified: the data can't distinguish %s from %sthat of the residuals.",
       suspects_phrase(x),
       if (is_one_variance(x)) "" else "each other or from "
     ),
@@ -353,7 +356,7 @@ rounded_lines <- function(x) {
     if (is_one_variance(x)) "is" else "are"
   )
   reproducible <- c(
-    paste("Optimal as far as rounding errors let tell:", cause),
+    paste("Optimal up to rounding errors:", cause),
     paste(
       "The objective is known to few digits there;",
       "the order of the rows may change the estimates."
@@ -448,10 +451,10 @@ verdict_phrase <- function(certificate) {
     false_boundary = "not an optimum: singular, but shouldn't be",
     saddle = "not an optimum: a saddle point",
     unbounded = "optimal in the limit: some variances have no bound",
-    imprecise = "optimal as far as random vectors tell",
+    imprecise = "optimal up to the error of the random vectors",
     unidentified = "optimal, but not identified",
     rounded = if (is_reproducible(certificate)) {
-      "optimal as far as rounding errors let tell"
+      "optimal up to rounding errors"
     } else {
       "not reproducible: the objective has large rounding errors"
     }

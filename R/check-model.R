@@ -142,7 +142,7 @@ signal_many_levels <- function(term, n, policy) {
         plural(n, "observation")
       ),
       i = paste(
-        "With one observation per level its variance can't be told",
+        "With one observation per level its variance can't be distinguished",
         "from that of the residuals."
       ),
       i = "Use `rlmm_control(check_nobs_vs_nlev = \"ignore\")` to fit all the same."

@@ -93,7 +93,11 @@ warn_inestimable <- function(rows, dropped, is_na) {
   what <- if (length(rows) == 1L) "a row" else "rows"
   warn_rlmm(
     c(
-      paste0("The data say nothing about the mean of ", what, " of `newdata`."),
+      paste0(
+        "The data contain no information about the mean of ",
+        what,
+        " of `newdata`."
+      ),
       x = paste0("Of ", describe_rows(rows), "."),
       i = paste0("The fit has dropped ", enumerate(tick(dropped)), "."),
       i = if (!is_na) "`predict(rankdeficient = \"NA\")` gives `NA` there."

@@ -41,7 +41,7 @@ abort_contained <- function(large, label, n) {
   abort_rlmm(
     c(
       sprintf(
-        "The random effects of `(%s)` can't be told from fixed ones beside the levels of %s.",
+        "The random effects of `(%s)` can't be distinguished from fixed ones beside levels of %s.",
         label,
         tick(each_large(large, "variable"))
       ),

@@ -409,11 +409,11 @@ report_redundant <- function(fit) {
   lines <- vapply(at, redundant_line, "", fit = fit)
   is_one <- length(at) == 1L
   head <- if (is_one) {
-    "A random effect is contained in the fixed effects: its variance can't be told"
+    "A random effect is contained in the fixed effects: its variance isn't identified"
   } else {
-    "Some random effects are contained in the fixed effects: their variances can't be told"
+    "Some random effects are contained in the fixed effects: their variances aren't identified"
   }
-  zero <- if (is_one) ", and is zero." else ", and are zero."
+  zero <- if (is_one) ", and is set to zero." else ", and are set to zero."
   are_zero <- all(vapply(at, has_no_redundant_variance, NA, fit = fit))
   head <- paste0(head, if (are_zero) zero else ".")
   signal(

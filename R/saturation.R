@@ -176,7 +176,7 @@ saturation_line <- function(sd) {
 
 saturation_doubt <- function(fit) {
   if (isTRUE(fit$glmm$nodes > 1)) {
-    return("Such data tell no upper limit of a standard deviation.")
+    return("Such data give no upper limit for a standard deviation.")
   }
   if (isTRUE(attr(fit$saturated, "typical"))) {
     return(

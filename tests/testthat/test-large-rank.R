@@ -102,7 +102,7 @@ test_that("columns that can't be held are refused before they are made", {
   )
   expect_error(
     rlmm(y ~ firm + (1 | town), d),
-    "The random effects of `(1 | town)` can't be told",
+    "The random effects of `(1 | town)` can't be distinguished",
     fixed = TRUE,
     class = "rlmm_error_large_factor"
   )

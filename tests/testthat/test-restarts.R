@@ -94,7 +94,7 @@ test_that("a criterion of few digits is told of", {
   )
   found <- certificate(fit)
   expect_identical(found$verdict, "rounded")
-  expect_match(format(found)[1L], "as far as rounding errors let tell")
+  expect_match(format(found)[1L], "up to rounding errors")
   data$x <- data$x - 1e5
   centred <- rlmm(y ~ f + (x || g), data)
   expect_identical(certificate(centred)$verdict, "optimal")
