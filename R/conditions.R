@@ -290,6 +290,13 @@ origin_beside_fixed <- function(err) {
       i = "Centre the covariate: take its mean, or a round number near it, off."
     ))
   }
+  if (err$beside == "products") {
+    return(c(
+      "A covariate is too far from zero.",
+      x = sprintf("The random effects of %s hardly differ from the fixed effects.", name),
+      i = "Centre the covariate: take its mean, or a round number near it, off."
+    ))
+  }
   c(
     paste(
       "A covariate of a random slope is too far from zero:",

@@ -9,6 +9,8 @@ pub enum Beside {
     Levels,
     /// Fixed effects that have a slope for every level.
     Slopes,
+    /// Fixed effects of another covariate, with which it is multiplied.
+    Products,
 }
 
 impl Beside {
@@ -18,6 +20,7 @@ impl Beside {
             Self::Intercept => "intercept",
             Self::Levels => "levels",
             Self::Slopes => "slopes",
+            Self::Products => "products",
         }
     }
 }

@@ -10,11 +10,14 @@
 use std::ops::Range;
 
 use super::orthogonal::{has_far_slopes, left_of, orthogonal};
-use crate::design::{Column, Design};
+use crate::design::{Column, Columns, Design};
 use crate::error::{Beside, Error, Result};
-use crate::factor::contained::irregular;
+use crate::factor::contained::{irregular, GOLDEN_RATIO};
 use crate::factor::sums::{Sums, TermSums};
 use crate::tolerances::{CONTAINED, REMAINDER, SMALL_WITHIN};
+
+/// The number of rows in a sample, for each column of X.
+const ROWS_PER_COLUMN: usize = 8;
 
 /// Confirms from the rows that effects (term and column of each) are in the column space of X.
 /// `has_other_fixed`: the columns of X are those of a basis, because of a covariate far from zero.
@@ -32,18 +35,21 @@ pub fn confirm_contained(
     }
     let has_far_fixed =
         has_other_fixed || has_far_slopes(&design.x, design.n());
-    let mut q = None;
+    let mut columns = FixedColumns::of(design);
     for &effect in effects {
         let squares = squares_of_levels(design, effect);
-        let is_far = varies_little(&squares);
-        if !is_far && !has_far_fixed {
-            continue;
-        }
-        let q = q.get_or_insert_with(|| orthogonal_fixed(design));
-        if !contains(design, q, effect, &squares) {
-            let beside = match is_far {
-                true => Beside::Levels,
-                false => Beside::Slopes,
+        let share = share_within(&squares);
+        let is_far = (REMAINDER..SMALL_WITHIN).contains(&share);
+        let is_contained = if is_far || has_far_fixed {
+            columns.contain(effect, &squares)
+        } else {
+            share < REMAINDER || columns.may_contain(effect, &squares)
+        };
+        if !is_contained {
+            let beside = match (is_far, has_far_fixed) {
+                (true, _) => Beside::Levels,
+                (false, true) => Beside::Slopes,
+                (false, false) => Beside::Products,
             };
             return Err(lost(effect, beside));
         }
@@ -61,31 +67,123 @@ pub(super) fn contains_later_effect(
     if design.terms[term].n_levels > design.p() {
         return false;
     }
-    let q = orthogonal_fixed(design);
+    let mut columns = FixedColumns::of(design);
     let is_contained = |column: usize| {
         let squares = squares_of_levels(design, (term, column));
-        contains(design, &q, (term, column), &squares)
+        columns.contain((term, column), &squares)
     };
-    let mut others = effects.skip_while(|&column| is_contained(column)).skip(1);
-    others.any(is_contained)
+    let contained: Vec<bool> = effects.map(is_contained).collect();
+    let mut later = contained.iter().skip_while(|is_contained| **is_contained);
+    later.any(|is_contained| *is_contained)
+}
+
+// The columns of X, orthogonalized when they are asked for: in a sample of the rows, and in all.
+struct FixedColumns<'a> {
+    design: &'a Design<'a>,
+    sample: Option<SampledRows>,
+    q: Option<Vec<f64>>,
+}
+
+impl<'a> FixedColumns<'a> {
+    fn of(design: &'a Design<'a>) -> Self {
+        Self {
+            design,
+            sample: None,
+            q: None,
+        }
+    }
+
+    // Whether an effect is in their span, as far as a sample of the rows can refute it; `squares`
+    // come from `squares_of_levels`.
+    fn may_contain(
+        &mut self,
+        effect: (usize, usize),
+        squares: &[(f64, f64)],
+    ) -> bool {
+        let sample = self
+            .sample
+            .get_or_insert_with(|| SampledRows::of(self.design));
+        let column = combination(self.design, &sample.rows, effect, squares);
+        sample.contains(column)
+    }
+
+    // Whether an effect is in their span.
+    fn contain(
+        &mut self,
+        effect: (usize, usize),
+        squares: &[(f64, f64)],
+    ) -> bool {
+        if !self.may_contain(effect, squares) {
+            return false;
+        }
+        let design = self.design;
+        let q = self.q.get_or_insert_with(|| orthogonal_fixed(design));
+        let rows: Vec<usize> = (0..design.n()).collect();
+        let mut column = combination(design, &rows, effect, squares);
+        left_of(design, q, &mut column) <= REMAINDER
+    }
+}
+
+// Some rows of X: what isn't in the span of its columns there isn't in all rows.
+struct SampledRows {
+    rows: Vec<usize>,
+    weights: Vec<f64>,
+    q: Vec<f64>,
+}
+
+impl SampledRows {
+    // Multiples of the golden ratio, modulo one, spread the rows so that levels that recur with any
+    // period have their share of them.
+    fn of(design: &Design) -> Self {
+        let n = design.n();
+        let count = ROWS_PER_COLUMN * design.p();
+        let spread = |i: usize| {
+            let share = ((i + 1) as f64 * GOLDEN_RATIO).fract();
+            ((share * n as f64) as usize).min(n - 1)
+        };
+        let rows: Vec<usize> = match count < n {
+            true => (0..count).map(spread).collect(),
+            false => (0..n).collect(),
+        };
+        let value = |column: &Column| -> Vec<f64> {
+            rows.iter().map(|&row| column.value(row)).collect()
+        };
+        let x: Vec<Vec<f64>> = design.x.iter().map(value).collect();
+        let columns: Vec<Column> =
+            x.iter().map(|values| Column::Doubles(values)).collect();
+        let weights = rows.iter().map(|&row| design.weight(row)).collect();
+        let mut sample = Self {
+            rows,
+            weights,
+            q: Vec::new(),
+        };
+        sample.q = orthogonal(&sample.design(), &columns).0;
+        sample
+    }
+
+    // A design with these rows and weights, and nothing else.
+    fn design(&self) -> Design<'_> {
+        Design {
+            x: Columns::new(Vec::new()),
+            y: &self.weights,
+            weights: Some(&self.weights),
+            counts: None,
+            offset: None,
+            terms: Vec::new(),
+        }
+    }
+
+    fn contains(&self, mut column: Vec<f64>) -> bool {
+        let design = self.design();
+        let is_zero = column.iter().all(|value| *value == 0.0);
+        is_zero || left_of(&design, &self.q, &mut column) <= REMAINDER
+    }
 }
 
 // Orthogonal columns that span those of X.
 fn orthogonal_fixed(design: &Design) -> Vec<f64> {
     let columns: Vec<Column> = design.x.iter().copied().collect();
     orthogonal(design, &columns).0
-}
-
-// Whether an effect is in the column space of X, which is that of `q`; `squares` are those of
-// `squares_of_levels`.
-fn contains(
-    design: &Design,
-    q: &[f64],
-    effect: (usize, usize),
-    squares: &[(f64, f64)],
-) -> bool {
-    let mut combination = combination(design, effect, squares);
-    left_of(design, q, &mut combination) <= REMAINDER
 }
 
 /// Confirms the same where only sums are available, which cannot decide about a covariate far from
@@ -154,33 +252,33 @@ fn squares_of_levels(
     sums.iter().map(spread).collect()
 }
 
-// Whether a column varies within levels, but little relative to its size; `squares` come from
+// The share of a column's sum of squares that is within levels, on average; `squares` come from
 // `squares_of_levels`.
-fn varies_little(squares: &[(f64, f64)]) -> bool {
+fn share_within(squares: &[(f64, f64)]) -> f64 {
     let shares = squares.iter().filter(|(whole, _)| *whole > 0.0);
     let shares: Vec<f64> = shares.map(|(whole, left)| left / whole).collect();
-    let share = shares.iter().sum::<f64>() / shares.len() as f64;
-    (REMAINDER..SMALL_WITHIN).contains(&share)
+    shares.iter().sum::<f64>() / shares.len() as f64
 }
 
 // A combination, with irregular weights, of the columns of all levels, each scaled to unit length.
 fn combination(
     design: &Design,
+    rows: &[usize],
     effect: (usize, usize),
     squares: &[(f64, f64)],
 ) -> Vec<f64> {
     let term = &design.terms[effect.0];
-    let row = |i: usize| {
-        let level = term.level(i);
+    let value = |&row: &usize| {
+        let level = term.level(row);
         let (whole, _) = squares[level];
         match whole > 0.0 {
             true => {
-                irregular(level, 0) * term.value(i, effect.1) / whole.sqrt()
+                irregular(level, 0) * term.value(row, effect.1) / whole.sqrt()
             }
             false => 0.0,
         }
     };
-    (0..design.n()).map(row).collect()
+    rows.iter().map(value).collect()
 }
 
 // Whether a column that is not constant is far from zero relative to its standard deviation over
@@ -211,7 +309,6 @@ fn is_far_in_sums(
 mod tests {
     use super::*;
     use crate::derivatives::tests::{us, Data};
-    use crate::design::Columns;
 
     // Tests random slopes of a covariate with this origin, with indicator columns of the levels in
     // X and, if `with_slopes`, also fixed slopes in each level.
@@ -253,6 +350,45 @@ mod tests {
         design.x = Columns::new(columns.collect());
         design.terms[0].z = Columns::new(vec![Column::Doubles(&x)]);
         confirm_contained(&design, false, &[(0, 0)])
+    }
+
+    // Slopes of the product of a covariate with one that is far from zero, beside the covariate's
+    // slopes and dummy columns of the levels.
+    fn found_product(origin: f64, with_slopes: bool) -> Result<()> {
+        let levels = |i: usize| i % 4;
+        let data = Data::new(96, 1, vec![(Box::new(levels), vec![us(1, 0)])]);
+        let z = |i: usize| (i as f64 * 2.3).cos();
+        let product = |i: usize| z(i) * (origin + (i as f64 * 1.7).sin());
+        let products: Vec<f64> = (0..96).map(product).collect();
+        let mut columns = Vec::new();
+        for level in 0..4 {
+            let is_here = |i: usize| f64::from(u8::from(i % 4 == level));
+            columns.push((0..96).map(is_here).collect::<Vec<f64>>());
+            columns.push((0..96).map(|i| is_here(i) * z(i)).collect());
+            if with_slopes {
+                let slope = |i: usize| is_here(i) * products[i];
+                columns.push((0..96).map(slope).collect());
+            }
+        }
+        let columns = columns.iter().map(|v| Column::Doubles(v));
+        let mut design = data.design();
+        design.x = Columns::new(columns.collect());
+        design.terms[0].z = Columns::new(vec![Column::Doubles(&products)]);
+        confirm_contained(&design, false, &[(0, 0)])
+    }
+
+    #[test]
+    fn rows_distinguish_a_product_from_its_other_covariate() {
+        for origin in [1e6, 1e8] {
+            assert!(matches!(
+                found_product(origin, false),
+                Err(Error::Origin {
+                    beside: Beside::Products,
+                    ..
+                })
+            ));
+            assert_eq!(found_product(origin, true), Ok(()));
+        }
     }
 
     #[test]

@@ -216,10 +216,13 @@ fn residual_share(
     }
 }
 
+/// The golden ratio, less one, whose multiples modulo one are spread most evenly.
+pub(crate) const GOLDEN_RATIO: f64 = 0.618_033_988_749_894_9;
+
 /// The weight of a level in a linear combination: between 1/2 and 3/2 in absolute value, with
 /// either sign, from multiples of the golden ratio modulo one.
 pub(crate) fn irregular(level: usize, probe: usize) -> f64 {
-    let by_level = (level as f64 + 1.0) * 0.618_033_988_749_894_9;
+    let by_level = (level as f64 + 1.0) * GOLDEN_RATIO;
     let by_probe = probe as f64 * 0.414_213_562_373_095;
     let share = (by_level + by_probe).fract();
     if share < 0.5 {
