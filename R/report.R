@@ -413,7 +413,7 @@ report_redundant <- function(fit) {
   } else {
     "Some random effects are contained in the fixed effects: their variances aren't identified"
   }
-  zero <- if (is_one) ", and is set to zero." else ", and are set to zero."
+  zero <- if (is_one) ", and is zero." else ", and are zero."
   are_zero <- all(vapply(at, has_no_redundant_variance, NA, fit = fit))
   head <- paste0(head, if (are_zero) zero else ".")
   signal(
