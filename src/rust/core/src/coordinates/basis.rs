@@ -16,6 +16,8 @@
 //! | gradient `2 G Lambda` | `2 C G Lambda`, with G and Lambda in the basis |
 //! | fixed effects `beta`, with `X = Q C'` | `C'beta` |
 
+use std::ops::Range;
+
 use super::far_effects::contains_later_effect;
 use super::fixed_basis::FixedBasis;
 use super::orthogonal::{
@@ -60,42 +62,18 @@ impl Basis {
         let mut parts = Vec::new();
         for (at, term) in design.terms.iter().enumerate() {
             for (first, part) in term.cov.placed() {
-                let k = part.size;
-                let is_candidate = part.is_triangle() && k > 1;
-                if !is_candidate || part.range().any(&is_held) {
-                    continue;
+                let is_candidate = part.is_triangle()
+                    && part.size > 1
+                    && !part.range().any(&is_held);
+                let effects = first..first + part.size;
+                if is_candidate
+                    && are_nearly_collinear(design, at, &effects)
+                    && !(is_restricted
+                        && contains_later_effect(design, at, effects.clone()))
+                {
+                    let theta = part.range();
+                    parts.push(orthogonal_part(design, at, effects, theta)?);
                 }
-                let columns: Vec<Column> =
-                    term.z.iter().copied().skip(first).take(k).collect();
-                if !depend(
-                    k,
-                    products(design, &columns, &vec![0.0; k]),
-                    DEPENDENT,
-                ) {
-                    continue;
-                }
-                let effects = first..first + k;
-                if is_restricted && contains_later_effect(design, at, effects) {
-                    continue;
-                }
-                if let Some(column) = lost_digits(design, &columns) {
-                    let column = first + column;
-                    return Err(Error::Origin {
-                        term: at,
-                        column,
-                        beside: Beside::Intercept,
-                    });
-                }
-                let (mut q, mut c) = orthogonal(design, &columns);
-                standardize(design, k, &mut q, &mut c);
-                parts.push(PartBasis {
-                    term: at,
-                    first,
-                    k,
-                    theta: part.range(),
-                    c,
-                    q,
-                });
             }
         }
         Ok(Self {
@@ -421,6 +399,53 @@ impl Basis {
         }
         mapped
     }
+}
+
+fn columns_of<'a>(
+    design: &Design<'a>,
+    term: usize,
+    effects: &Range<usize>,
+) -> Vec<Column<'a>> {
+    let columns = design.terms[term].z.iter().copied();
+    columns.skip(effects.start).take(effects.len()).collect()
+}
+
+fn are_nearly_collinear(
+    design: &Design,
+    term: usize,
+    effects: &Range<usize>,
+) -> bool {
+    let columns = columns_of(design, term, effects);
+    let k = columns.len();
+    depend(k, products(design, &columns, &vec![0.0; k]), DEPENDENT)
+}
+
+// The basis of a part of a term whose columns are made orthogonal; `theta` is the part's range.
+fn orthogonal_part(
+    design: &Design,
+    term: usize,
+    effects: Range<usize>,
+    theta: Range<usize>,
+) -> Result<PartBasis> {
+    let columns = columns_of(design, term, &effects);
+    if let Some(column) = lost_digits(design, &columns) {
+        return Err(Error::Origin {
+            term,
+            column: effects.start + column,
+            beside: Beside::Intercept,
+        });
+    }
+    let k = columns.len();
+    let (mut q, mut c) = orthogonal(design, &columns);
+    standardize(design, k, &mut q, &mut c);
+    Ok(PartBasis {
+        term,
+        first: effects.start,
+        k,
+        theta,
+        c,
+        q,
+    })
 }
 
 // The derivative of `map` in element `j` at `x`, by central differences.

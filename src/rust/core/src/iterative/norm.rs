@@ -156,17 +156,16 @@ impl<'a> RowsOfK<'a> {
             let row = row as usize;
             let t = system.block_of_row(row);
             let Trailing { first, k, .. } = system.trailing[t];
-            if (row - first) % k != 0 {
+            let offset = row - first;
+            if offset % k != 0 {
                 continue;
             }
-            let other = inner[t].block((row - first) / k);
+            let other = inner[t].block(offset / k);
             let values = &self.values[row * self.widest..];
+            let k_ll = (values, self.widest);
             total += match (g, other) {
                 (&[g], &[other]) => g * other * values[0] * values[0],
-                _ => {
-                    let k_ll = (values, self.widest);
-                    double_form(g, k_ll, other, &mut self.half)
-                }
+                _ => double_form(g, k_ll, other, &mut self.half),
             };
         }
         total

@@ -112,12 +112,13 @@ impl Evidence {
         hessian: &[f64],
         descent_directions: Vec<DescentDirection>,
     ) -> Self {
-        let step_sizes = search.step_sizes(x.len());
+        let n = x.len();
+        let step_sizes = search.step_sizes(n);
         let mut hessian = hessian.to_vec();
         scale(&step_sizes, &mut slopes, &mut hessian);
-        let mut model = Model::new(x.len());
+        let mut model = Model::new(n);
         let predicted_decrease = if model.update(&slopes, &hessian) {
-            model.step((x.len() as f64).sqrt()).predicted
+            model.step((n as f64).sqrt()).predicted
         } else {
             f64::NAN
         };

@@ -46,17 +46,19 @@ impl Eigen {
 
     /// Decomposes `h` (`n x n`, symmetric); returns `false` if it has values that are not finite.
     pub(crate) fn decompose(&mut self, h: &[f64]) -> bool {
-        if self.values.is_empty() {
-            return true;
+        match *h {
+            [] => true,
+            [only] => {
+                (self.values[0], self.vectors[0]) = (only, 1.0);
+                only.is_finite()
+            }
+            [a, b, _, d] => self.decompose_two(a, b, d),
+            _ => self.decompose_large(h),
         }
+    }
+
+    fn decompose_large(&mut self, h: &[f64]) -> bool {
         let n = self.values.len();
-        if n == 1 {
-            (self.values[0], self.vectors[0]) = (h[0], 1.0);
-            return h[0].is_finite();
-        }
-        if let [a, b, _, d] = *h {
-            return self.decompose_two(a, b, d);
-        }
         let vectors =
             MatMut::from_column_major_slice_mut(&mut self.vectors, n, n);
         let values = DiagMut::from_slice_mut(&mut self.values);

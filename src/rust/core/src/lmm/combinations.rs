@@ -57,15 +57,8 @@ impl Point<'_> {
 
 fn by_factor(factor: &Factor, some: &[Combination]) -> Vec<Variance> {
     let columns = some.len();
-    let mut right = Vectors::default();
-    for one in some {
-        let x = of_centred(&one.x, &factor.border.shift);
-        let own = Vectors::gather(factor, &one.z, &x);
-        right.leading.extend(own.leading);
-        right.trailing.extend(own.trailing);
-        right.fixed.extend(own.fixed);
-    }
     let mut solved = Vectors::zeros(factor, columns);
+    let right = right_hand_sides(factor, some);
     factor.forward_solve(columns, &right, &mut solved);
     let variance = |c| {
         let own = solved.column(c, columns);
@@ -77,6 +70,19 @@ fn by_factor(factor: &Factor, some: &[Combination]) -> Vec<Variance> {
         }
     };
     (0..columns).map(variance).collect()
+}
+
+// The weights of combinations, one after the other, in the order of the factor's blocks.
+fn right_hand_sides(factor: &Factor, some: &[Combination]) -> Vectors {
+    let mut right = Vectors::default();
+    for one in some {
+        let x = of_centred(&one.x, &factor.border.shift);
+        let own = Vectors::gather(factor, &one.z, &x);
+        right.leading.extend(own.leading);
+        right.trailing.extend(own.trailing);
+        right.fixed.extend(own.fixed);
+    }
+    right
 }
 
 fn by_solves(model: &MatrixFree, some: &[Combination]) -> Vec<Variance> {

@@ -287,11 +287,9 @@ impl Objective for Search<'_> {
         if self.gradient.len() == n {
             self.at.hessian(&self.gradient, &self.hessian, hessian);
         } else {
-            let mut cross = second.r2_slopes();
             let scale = -2.0 / second.sigma().powi(2);
-            for slope in cross.iter_mut() {
-                *slope *= scale;
-            }
+            let slopes = second.r2_slopes();
+            let cross: Vec<f64> = slopes.iter().map(|s| scale * s).collect();
             let corner = 4.0 * second.r2_over_sigma2();
             let whole = bordered(&self.hessian, &cross, corner);
             self.at.hessian(&self.gradient, &whole, hessian);
