@@ -293,7 +293,10 @@ origin_beside_fixed <- function(err) {
   if (err$beside == "products") {
     return(c(
       "A covariate is too far from zero.",
-      x = sprintf("The random effects of %s hardly differ from the fixed effects.", name),
+      x = sprintf(
+        "The random effects of %s hardly differ from the fixed effects.",
+        name
+      ),
       i = "Centre the covariate: take its mean, or a round number near it, off."
     ))
   }

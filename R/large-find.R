@@ -46,7 +46,9 @@ find_large_factors <- function(
 ) {
   labels <- attr(terms, "term.labels")
   n <- count_rows(frame)
-  if (!is_large(min(n, most_combinations(terms, frame)), n, passes)) {
+  can_be_many <- is_large(n, n, passes) &&
+    is_large(most_combinations(terms, frame), n, passes)
+  if (!can_be_many) {
     return(NULL)
   }
   is_possible <- vapply(labels, can_be_large, NA, terms)
