@@ -170,9 +170,9 @@ coding_of_levels <- function(category, fit) {
 
 #' The type III hypothesis of a term whose coefficients are all estimable
 #'
-#' It compares the levels of its factors with the first one, averaged with equal weights over the
-#' levels of all other factors: in the columns of a term that contains this one, it is the Kronecker
-#' product of differences and means of contrasts.
+#' The hypothesis compares the levels of the term's factors with the first one, averaged with equal
+#' weights over the levels of all other factors: in the columns of a term that contains this one, it
+#' is the Kronecker product of differences and means of contrasts.
 #' @noRd
 balanced_contrasts <- function(fit, term, tested, codings) {
   terms <- fit$fixed$terms

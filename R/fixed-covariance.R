@@ -23,7 +23,7 @@ fixed_covariance <- function(
 
 #' The variances over sigma^2 of contrasts of the coefficients at fixed theta
 #'
-#' They are computed as the sums of squares |R^-T c|^2, which keep their digits if c'Vc is a
+#' Sums of squares |R^-T c|^2 give these variances, and keep their digits if c'Vc is a
 #' difference of large numbers, as with a covariate far from zero.
 #' @param contrasts A matrix with a column for each contrast.
 #' @noRd

@@ -91,7 +91,8 @@ depends_on_earlier <- function(within, x) {
 
 #' Whether the column space of X and the large factors contains the random effects of a term
 #'
-#' It does if a combination of the term's levels with irregular weights has no residual.
+#' The random effects are contained if a combination of the term's levels with irregular weights has
+#' no residual.
 #' @param z The columns of the core's term, a matrix.
 #' @noRd
 contains_effects <- function(x, large, z, core_term) {

@@ -19,7 +19,7 @@ with_own_environment <- function(design, call) {
   with_environment(design, own)
 }
 
-#' The same for a formula before it is read, of fits that are made of several designs
+#' A formula with an environment of its own, for fits that are made of several designs
 #' @noRd
 in_own_environment <- function(formula, call, data) {
   env <- environment(formula)

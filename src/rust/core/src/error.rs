@@ -14,7 +14,7 @@ pub enum Beside {
 }
 
 impl Beside {
-    /// Its name.
+    /// The name of these columns for R.
     pub fn name(self) -> &'static str {
         match self {
             Self::Intercept => "intercept",

@@ -186,8 +186,8 @@ fn orthogonal_fixed(design: &Design) -> Vec<f64> {
     orthogonal(design, &columns).0
 }
 
-/// Confirms the same where only sums are available, which cannot decide about a covariate far from
-/// zero unless it is constant.
+/// Confirms from sums that effects (term and column of each) are in the column space of X: sums
+/// cannot decide about a covariate far from zero unless it is constant.
 ///
 /// # Errors
 /// `Origin` where a covariate is that far from zero.
@@ -310,11 +310,21 @@ mod tests {
     use super::*;
     use crate::derivatives::tests::{us, Data};
 
+    // Confirms that the effects of a column of Z by four levels are in the span of these columns.
+    fn confirmed(x: &[Vec<f64>], z: &[f64]) -> Result<()> {
+        let levels = |i: usize| i % 4;
+        let terms = vec![(Box::new(levels) as _, vec![us(1, 0)])];
+        let data = Data::new(z.len(), 1, terms);
+        let mut design = data.design();
+        let columns = x.iter().map(|values| Column::Doubles(values));
+        design.x = Columns::new(columns.collect());
+        design.terms[0].z = Columns::new(vec![Column::Doubles(z)]);
+        confirm_contained(&design, false, &[(0, 0)])
+    }
+
     // Tests random slopes of a covariate with this origin, with indicator columns of the levels in
     // X and, if `with_slopes`, also fixed slopes in each level.
     fn found(origin: f64, with_slopes: bool) -> Result<()> {
-        let levels = |i: usize| i % 4;
-        let data = Data::new(24, 1, vec![(Box::new(levels), vec![us(1, 0)])]);
         let covariate = |i: usize| origin + (i as f64 * 1.7).sin();
         let x: Vec<f64> = (0..24).map(covariate).collect();
         let mut columns = Vec::new();
@@ -326,17 +336,11 @@ mod tests {
                 columns.push((0..24).map(slope).collect());
             }
         }
-        let columns = columns.iter().map(|v| Column::Doubles(v));
-        let mut design = data.design();
-        design.x = Columns::new(columns.collect());
-        design.terms[0].z = Columns::new(vec![Column::Doubles(&x)]);
-        confirm_contained(&design, false, &[(0, 0)])
+        confirmed(&columns, &x)
     }
 
     // Slopes in one of two categories, beside dummy columns of all cells.
     fn found_in_category(origin: f64) -> Result<()> {
-        let levels = |i: usize| i % 4;
-        let data = Data::new(24, 1, vec![(Box::new(levels), vec![us(1, 0)])]);
         let covariate =
             |i: usize| (origin + (i as f64 * 1.7).sin()) * (i / 4 % 2) as f64;
         let x: Vec<f64> = (0..24).map(covariate).collect();
@@ -345,18 +349,12 @@ mod tests {
             (0..24).map(is_here).collect::<Vec<f64>>()
         };
         let columns: Vec<Vec<f64>> = (0..8).map(cell).collect();
-        let columns = columns.iter().map(|v| Column::Doubles(v));
-        let mut design = data.design();
-        design.x = Columns::new(columns.collect());
-        design.terms[0].z = Columns::new(vec![Column::Doubles(&x)]);
-        confirm_contained(&design, false, &[(0, 0)])
+        confirmed(&columns, &x)
     }
 
     // Slopes of the product of a covariate with one that is far from zero, beside the covariate's
     // slopes and dummy columns of the levels.
     fn found_product(origin: f64, with_slopes: bool) -> Result<()> {
-        let levels = |i: usize| i % 4;
-        let data = Data::new(96, 1, vec![(Box::new(levels), vec![us(1, 0)])]);
         let z = |i: usize| (i as f64 * 2.3).cos();
         let product = |i: usize| z(i) * (origin + (i as f64 * 1.7).sin());
         let products: Vec<f64> = (0..96).map(product).collect();
@@ -370,11 +368,7 @@ mod tests {
                 columns.push((0..96).map(slope).collect());
             }
         }
-        let columns = columns.iter().map(|v| Column::Doubles(v));
-        let mut design = data.design();
-        design.x = Columns::new(columns.collect());
-        design.terms[0].z = Columns::new(vec![Column::Doubles(&products)]);
-        confirm_contained(&design, false, &[(0, 0)])
+        confirmed(&columns, &products)
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl Workspace {
         }
     }
 
-    // The same for terms t and u with one effect per level, whose moment is a sum of squares.
+    // Fills the moment of terms t and u with one effect per level each, a sum of squares.
     fn fill_square_sum(&mut self, q: usize, t: usize, u: usize) {
         self.blocks.clear();
         for &col in &self.levels[u].rows {

@@ -86,7 +86,7 @@ impl RemainingColumns {
         pairs.map(move |(product, lift)| product + lift * own)
     }
 
-    // The same for several vectors of products, `p` elements each.
+    // Products with the remaining columns, for several vectors of `p` products each.
     fn all_products(&self, products: &[f64]) -> Vec<f64> {
         let columns = products.chunks_exact(self.lift.len());
         columns.flat_map(|column| self.products(column)).collect()
