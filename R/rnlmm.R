@@ -118,7 +118,22 @@ rnlmm <- function(
   begin <- start_of_columns(start, model$design$fixed$names)
   est <- search_nonlinear(problem, begin, nAGQ == 0, max_eval, verbose)
   fit <- new_nonlinear_fit(formula, parts, model, problem, est, call, nAGQ)
+  fit <- in_nonlinear_environment(fit, data)
   report_nonlinear(fit)
+  fit
+}
+
+# Gives a fit made in a function its own environment.
+in_nonlinear_environment <- function(fit, data) {
+  made_in <- fit$parts$env
+  own <- environment(in_own_environment(fit$formula, fit$call, data))
+  if (is.null(own)) {
+    return(fit)
+  }
+  fit <- with_environment(fit, own)
+  fit$parts$env <- own
+  attr(attr(fit$stacked, "terms"), ".Environment") <- own
+  fit$call <- with_call_moved(fit$call, made_in, own)
   fit
 }
 

@@ -126,6 +126,39 @@ test_that("nor do fits by do.call(), updates, and fits of other kinds", {
   expect_equal(predict(fits[[5]], new), predict(outside, new))
 })
 
+test_that("nonlinear fits keep what their formula and call name", {
+  make <- function(curve) {
+    unrelated <- rnorm(1e5)
+    trees <- Orange
+    youngest <- 200
+    half <- function(x) x / 2
+    rnlmm(
+      circumference ~ curve(2 * half(age), Asym, xmid, scal) ~ Asym | Tree,
+      trees,
+      start = c(Asym = 200, xmid = 700, scal = 350),
+      subset = age > youngest
+    )
+  }
+  fit <- unserialize(serialize(make(SSlogis), NULL))
+  kept <- ls(environment(formula(fit)))
+  expect_setequal(kept, c("curve", "half", "trees", "youngest"))
+  expect_lt(saved_size(fit), 3e4)
+  outside <- rnlmm(
+    circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree,
+    Orange,
+    subset = age > 200
+  )
+  new <- data.frame(age = c(500, 1000), Tree = "3")
+  expect_equal(predict(fit, new), predict(outside, new), tolerance = 1e-6)
+  expect_equal(logLik(refit(fit)), logLik(outside), tolerance = 1e-8)
+  y <- 1.1 * outside$frame$circumference + c(-2, 2)
+  expect_equal(
+    fixef(refit(fit, y)),
+    fixef(refit(outside, y)),
+    tolerance = 1e-5
+  )
+})
+
 test_that("a function with a class keeps it", {
   make <- function() {
     curve <- structure(\(x) x / 10, class = "curve")

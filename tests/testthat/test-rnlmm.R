@@ -441,10 +441,11 @@ test_that("replicates of a nonlinear fit are fits of simulated responses", {
 })
 
 test_that("replicates that can't be fitted are counted", {
-  calls_left <- Inf
+  # A fit keeps copies of the objects that it names, but environments aren't copied.
+  calls <- rlang::new_environment(list(left = Inf))
   logistic <- function(x, Asym, xmid, scal) {
-    calls_left <<- calls_left - 1
-    if (calls_left < 0) {
+    calls$left <- calls$left - 1
+    if (calls$left < 0) {
       stop("no mean")
     }
     Asym / (1 + exp((xmid - x) / scal))
@@ -455,7 +456,7 @@ test_that("replicates that can't be fitted are counted", {
     start = c(Asym = 200, xmid = 725, scal = 350)
   )
   # Enough for the draws, each of one mean and its differences, but not for a fit.
-  calls_left <- 30
+  calls$left <- 30
   b <- bootstrap(fit, n = 2, seed = 1)
   expect_identical(b$error, rep("no mean", 2L))
   expect_true(all(is.na(b$beta)))
