@@ -64,17 +64,37 @@ draw_smooth <- function(x, y) {
   )
 }
 
+# Labels above points; of two points so near that their labels would overlap, the labels are at the
+# outer sides.
 draw_labels <- function(x, y, labels) {
-  shown <- !is.na(labels)
-  if (any(shown)) {
-    lattice::panel.text(
-      x[shown],
-      y[shown],
-      labels[shown],
-      pos = 3,
-      cex = 0.7
-    )
+  shown <- which(!is.na(labels))
+  shown <- shown[order(x[shown])]
+  n <- length(shown)
+  if (n == 0L) {
+    return(invisible())
   }
+  is_tight <- labels_overlap(x[shown], y[shown], labels[shown])
+  left <- c(is_tight, FALSE)
+  right <- c(FALSE, is_tight)
+  lattice::panel.text(
+    x[shown],
+    y[shown],
+    labels[shown],
+    pos = ifelse(left == right, 3L, ifelse(left, 2L, 4L)),
+    cex = 0.7
+  )
+}
+
+# Whether each label, ordered by `x`, would overlap the next one.
+labels_overlap <- function(x, y, labels) {
+  units <- lattice::current.panel.limits("native")
+  size <- lattice::current.panel.limits("cm")
+  in_cm <- \(differences, side) {
+    differences * diff(size[[side]]) / diff(units[[side]])
+  }
+  width <- 0.16 * nchar(labels)
+  needed <- (width[-1L] + width[-length(width)]) / 2
+  in_cm(diff(x), "xlim") < needed & abs(in_cm(diff(y), "ylim")) < 0.3
 }
 
 box_colours <- list(

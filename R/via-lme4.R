@@ -34,15 +34,18 @@
 #' A function that isn't generic and checks for lme4's class needs `as_merMod(fit)`. Known cases
 #' are:
 #'
-#' * insight `is_model()`, `is_model_supported()`, `is_nested_models()`, `model_name()`; parameters
-#'   `compare_parameters()`, `pool_parameters()`; performance `performance_hosmer()`,
-#'   `performance_roc()`, `check_heterogeneity_bias()`; sjPlot `plot_models()` and
-#'   `plot_model(type = "diag")`, and `tab_model(show.dev = TRUE)`, which otherwise has the REML
-#'   criterion; MuMIn `null.fit()`; texreg `screenreg()`, `texreg()` and others;
+#' * insight `is_model()`, `is_model_supported()`, `is_nested_models()`, `model_name()`,
+#'   `all_models_equal()`; parameters `compare_parameters()`, `compare_models()`,
+#'   `pool_parameters()`; performance `performance_hosmer()`, `performance_roc()`,
+#'   `median_odds_ratio()`, `interval_odds_ratio()` and others of these ratios,
+#'   `check_heterogeneity_bias()`, and `compare_performance()` and tests of several models if the
+#'   first one isn't a fit of rlmm; sjPlot `plot_models()` and `plot_model(type = "diag")`, and
+#'   `tab_model(show.dev = TRUE)`, which otherwise has the REML criterion; MuMIn `null.fit()`;
+#'   `stargazer()`;
 #' * lmerTest: `lmerTest::as_lmerModLmerTest(as_merMod(fit))`;
 #' * merTools `predictInterval()`, `REsim()`, `FEsim()`, `REimpact()`, `REextract()`,
 #'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`,
-#'   `thetaExtract()`;
+#'   `thetaExtract()`, `subBoot()`;
 #' * DHARMa `testDispersion()` and other tests of a fit itself; car `compareCoefs()`; cAIC4 `cAIC()`
 #'   (ours is [cAIC()]); simr `powerSim()`, `powerCurve()` and functions that change a fit (ours is
 #'   [simulate_power()]); modelbased `estimate_expectation()` for its column of residuals;
@@ -138,6 +141,7 @@ lme4_generics <- list(
     "equivalence_test",
     "p_direction",
     "p_significance",
+    "p_to_bf",
     "sexit_thresholds"
   ),
   datawizard = c("standardize", "unstandardize"),
@@ -459,6 +463,7 @@ short_text <- function(expression) {
   when_loaded(via_lmertest_generics, via_lmertest)
   offer_to_marginaleffects()
   offer_to_simulate()
+  offer_to_texreg()
 }
 
 #' Registers one method for generics of packages, now or as soon as they are loaded

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/lib-prepare.sh
 
-prepare "rlang Matrix nlme knitr rmarkdown" "lme4 lattice MASS mlmRev"
+prepare "rlang Matrix nlme knitr rmarkdown" "$(suggested)"
 out=$(cd "${1:-.}" && pwd)
 version=$(sed -n 's/^Version: *//p' DESCRIPTION)
 tarball=rlmm_$version.tar.gz

@@ -85,6 +85,18 @@ test_that("outlying observations are labelled", {
   expect_true(draws(plot(fit, id = 0.05)))
 })
 
+test_that("labels that would overlap are told from those that wouldn't", {
+  points <- data.frame(x = c(1, 1.5, 50, 50.5, 100), y = c(1, 1, 1, 9, 9))
+  seen <- new.env()
+  shown <- lattice::xyplot(y ~ x, points, panel = function(x, y, ...) {
+    labels <- c("1452", "1623", "7", "8", "160")
+    seen$overlap <- labels_overlap(x, y, labels)
+    draw_labels(x, y, labels)
+  })
+  expect_true(draws(shown))
+  expect_identical(seen$overlap, c(TRUE, FALSE, FALSE, FALSE))
+})
+
 test_that("qqnorm() pairs sorted residuals with normal quantiles", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   shown <- qqnorm(fit)

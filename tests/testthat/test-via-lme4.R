@@ -347,6 +347,18 @@ test_that("gtsummary shows the fixed effects alone, as for lme4's fits", {
   }
 })
 
+test_that("texreg's tables are those of lme4's fits", {
+  skip_if_not_installed("texreg")
+  table <- getExportedValue("texreg", "matrixreg")
+  fits <- models()
+  expect_equal(
+    table(unname(fits)),
+    table(lapply(unname(fits), as_merMod))
+  )
+  fit <- rlmm(Reaction ~ Days + cs(Days | Subject), sleepstudy)
+  expect_error(table(fit), class = "rlmm_error_as_mermod")
+})
+
 test_that("report describes a fit as it does lme4's", {
   skip_if_not_installed("report")
   for (name in c("report", "report_table", "report_random", "report_info")) {
