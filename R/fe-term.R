@@ -427,8 +427,8 @@ factor_hint <- function(y) {
 
 # The hint for a response of two columns of counts, which are successes and failures.
 matrix_hint <- function(y) {
-  if (inherits(y, "Surv")) {
-    return("For survival times see the package coxme.")
+  if (is_survival(y)) {
+    return(survival_hint)
   }
   has_counts <- is.numeric(y) && all(y >= 0 & y == round(y))
   is_counts <- ncol(y) == 2L && has_counts
@@ -438,6 +438,12 @@ matrix_hint <- function(y) {
     "Fit one model for each column?"
   }
 }
+
+# Whether a response consists of survival times, as package survival makes them: a matrix of times
+# and states, which must not be taken for several responses or for counts.
+is_survival <- function(y) inherits(y, "Surv")
+
+survival_hint <- "For survival times see the package coxme."
 
 abort_response <- function(name, found, hint) {
   abort_rlmm(

@@ -8,6 +8,9 @@
 #' @noRd
 glmm_response <- function(values, weights, family, name) {
   weights <- if (!is.null(weights)) as.double(weights)
+  if (is_survival(values)) {
+    abort_glmm_response(name, values, family)
+  }
   if (has_trials(core_family(family))) {
     binomial_response(values, weights, name)
   } else {
@@ -219,12 +222,19 @@ abort_glmm_response <- function(name, values, family) {
     c(
       sprintf("The response must be %s.", must),
       x = paste0(tick(name), " is ", describe_type(values), "."),
-      i = text_hint(values) %||%
-        text_factor_hint(name, values, family) %||%
-        if (is.factor(values)) factor_hint(values)
+      i = glmm_response_hint(name, values, family)
     ),
     "rlmm_error_response"
   )
+}
+
+glmm_response_hint <- function(name, values, family) {
+  if (is_survival(values)) {
+    return(survival_hint)
+  }
+  text_hint(values) %||%
+    text_factor_hint(name, values, family) %||%
+    if (is.factor(values)) factor_hint(values)
 }
 
 # The hint for a text response with failures and successes.

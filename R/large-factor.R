@@ -95,18 +95,24 @@ combined_refs <- function(columns, xlevels) {
 
 # Whether the dummy columns of a factor are too expensive: 5e9 multiplications take about a second.
 is_large <- function(n_levels, n, passes = 1) {
-  limit <- getOption("rlmm.large_factor")
+  limit <- option_large_factor()
   if (is.null(limit)) {
     return(n_levels >= 100L && passes * n * n_levels^2 > 5e9)
   }
-  if (!is_number(limit)) {
+  n_levels >= max(limit, 2)
+}
+
+# The number of levels in the option `rlmm.large_factor`; `NULL` without the option.
+option_large_factor <- function() {
+  limit <- getOption("rlmm.large_factor")
+  if (!is.null(limit) && !is_number(limit)) {
     abort_argument(
       "`options(rlmm.large_factor = )` must be one number of levels.",
       x = it_is(limit),
       arg = "rlmm.large_factor"
     )
   }
-  n_levels >= max(limit, 2)
+  limit
 }
 
 # How often a fit is expected to form X'WX. A generalized model has new weights in each PIRLS step,

@@ -192,9 +192,12 @@ group_fits <- function(frame, group, parts, family) {
   without_failed(lapply(rows_of_groups, one))
 }
 
-# Drops the groups whose fit failed.
+# Drops the groups whose fit failed. If all of them failed there is nothing to return.
 without_failed <- function(fits) {
   failed <- vapply(fits, inherits, NA, what = "error")
+  if (all(failed)) {
+    abort_failed_groups(fits)
+  }
   if (any(failed)) {
     warn_failed_groups(fits[failed])
     fits[failed] <- list(NULL)
@@ -252,6 +255,21 @@ group_glm <- function(x, frame, family) {
 }
 
 terms_formula <- function(terms) stats::formula(terms)
+
+abort_failed_groups <- function(errors) {
+  abort_rlmm(
+    c(
+      sprintf("The fits of all %s failed.", plural(length(errors), "group")),
+      x = paste0(
+        in_quotes(names(errors)[1L]),
+        ": ",
+        conditionMessage(errors[[1L]])
+      )
+    ),
+    "rlmm_error_lmlist",
+    groups = names(errors)
+  )
+}
 
 warn_failed_groups <- function(errors) {
   texts <- vapply(errors, conditionMessage, "")

@@ -194,6 +194,9 @@ rename_responses <- function(found, names) {
 #' @param y A matrix, or a data frame or list of columns.
 #' @noRd
 response_matrix <- function(y, n, arg) {
+  if (is_survival(y)) {
+    abort_responses(arg, "It holds survival times.", survival_hint)
+  }
   if (is.list(y)) {
     y <- response_columns(y, n, arg)
   }
@@ -262,7 +265,7 @@ check_column_lengths <- function(y, n, arg) {
   }
 }
 
-abort_responses <- function(arg, found) {
+abort_responses <- function(arg, found, hint = NULL) {
   subject <- if (arg == "formula") "The left side of `formula`" else tick(arg)
   abort_argument(
     paste(
@@ -271,6 +274,7 @@ abort_responses <- function(arg, found) {
       "or a data frame or list of columns."
     ),
     x = found,
+    i = hint,
     arg = arg
   )
 }

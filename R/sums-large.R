@@ -95,7 +95,7 @@ effects_of_levels <- function(set, terms) {
 
 # Whether a factor of the fixed part has too many levels for dummy columns.
 has_many_levels <- function(n_levels) {
-  n_levels > (getOption("rlmm.large_factor") %||% max_dummy_levels)
+  n_levels > (option_large_factor() %||% max_dummy_levels)
 }
 
 #' Sums of a formula, with a fixed factor turned into a grouping factor

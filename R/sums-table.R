@@ -101,7 +101,7 @@ has_many_in_table <- function(name, table, rows, formula) {
     env = formula_env(formula),
     engine = engine_of(table)
   )
-  limit <- getOption("rlmm.large_factor") %||% max_dummy_levels
+  limit <- option_large_factor() %||% max_dummy_levels
   most <- as.integer(min(limit, max_dummy_levels))
   has_many_levels(length(distinct_in_table(name, table, scope, most + 1L)))
 }

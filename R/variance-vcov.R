@@ -254,18 +254,23 @@ fit_joint <- function(object, contrasts = NULL) {
 }
 
 # The inverse of a Hessian without its flat directions, which belong to redundant parameters. With a
-# direction of negative curvature the result is `NA` and all directions count as flat. As in the
-# core, a curvature below 1e-7 of the largest may be rounding error.
+# direction of negative curvature, or with elements that aren't finite, the result is `NA` and all
+# directions count as flat. As in the core, a curvature below 1e-7 of the largest may be rounding
+# error.
 inverse_curvature <- function(hessian) {
   if (length(hessian) == 0) {
     return(list(matrix = hessian, flat = hessian))
+  }
+  without <- list(matrix = NA_real_ * hessian, flat = diag(nrow(hessian)))
+  if (!all(is.finite(hessian))) {
+    return(without)
   }
   unit <- 1 / sqrt(pmax(abs(diag(hessian)), .Machine$double.xmin))
   scaled <- symmetric_part(hessian) * outer(unit, unit)
   parts <- eigen(scaled, symmetric = TRUE)
   limit <- 1e-7 * max(abs(parts$values))
   if (any(parts$values < -limit)) {
-    return(list(matrix = NA_real_ * hessian, flat = diag(nrow(hessian))))
+    return(without)
   }
   inverse_of_steep(parts, unit, parts$values > limit)
 }

@@ -173,12 +173,17 @@ test_that("short names are suggested where they have a letter in common", {
   expect_identical(nearest("ab", c("ba", "f")), "ba")
 })
 
-test_that("a survival time as the response is answered", {
-  d <- data.frame(a = gl(5, 4), x = 1:20)
+test_that("survival times are refused as a response, whatever fits them", {
+  d <- data.frame(a = gl(5, 4), x = 1:20, z = sqrt(1:20))
   d$y <- structure(cbind(time = 1:20, status = 1), class = "Surv")
-  expect_error(
-    rlmm(y ~ x + (1 | a), d),
-    "coxme",
-    class = "rlmm_error_response"
-  )
+  refused <- function(fit, class) expect_error(fit, "coxme", class = class)
+  refused(rlmm(y ~ x + (1 | a), d), "rlmm_error_response")
+  for (family in list(binomial(), poisson(), Gamma("log"))) {
+    refused(rglmm(y ~ x + (1 | a), d, family), "rlmm_error_response")
+  }
+  refused(rglmm_nb(y ~ x + (1 | a), d), "rlmm_error_response")
+  # The times and the states aren't two responses.
+  refused(rlmm_many(y ~ x + (1 | a), d), "rlmm_error_argument")
+  fit <- rlmm(z ~ x + (1 | a), d)
+  refused(refit(fit, d$y), "rlmm_error_argument")
 })

@@ -107,6 +107,15 @@ test_that("groups too small have missing values, groups that fail a warning", {
   expect_output(print(fits), "NA")
 })
 
+test_that("it is an error if the fits of all groups fail", {
+  data <- transform(sleepstudy, Reaction = Inf)
+  expect_error(
+    lmList(Reaction ~ Days | Subject, data),
+    "all 18 groups",
+    class = "rlmm_error_lmlist"
+  )
+})
+
 test_that("fits print, and draw themselves", {
   fits <- lmList(distance ~ age | Subject, head(nlme::Orthodont, 12))
   expect_snapshot({

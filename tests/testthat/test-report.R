@@ -74,8 +74,10 @@ test_that("the units of a response with a dispersion raise no alarm", {
 test_that("a fit without finite derivatives isn't passed over in silence", {
   days <- transform(sleepstudy, y = Reaction * 1e-100)
   expect_warning(
-    rlmm(y ~ Days + (Days | Subject), days),
+    fit <- rlmm(y ~ Days + (Days | Subject), days),
     "Can't tell",
     class = "rlmm_warning_convergence"
   )
+  expect_match(format(fit), "Fixed effects", all = FALSE)
+  expect_true(all(is.na(variance_vcov(fit))))
 })

@@ -193,6 +193,16 @@ test_that("sites and chunks add up slopes by level, and smaller models are made 
   }
 })
 
+test_that("an option that isn't a number of levels is an error, for sums as for rows", {
+  withr::local_options(rlmm.large_factor = "many")
+  formula <- diameter ~ plate + (1 | sample)
+  expect_wrong_option <- function(fit) {
+    expect_error(fit, "rlmm.large_factor", class = "rlmm_error_argument")
+  }
+  expect_wrong_option(rlmm(formula, Penicillin))
+  expect_wrong_option(rlmm_sums(formula, Penicillin))
+})
+
 test_that("what has too many columns is refused before they are made", {
   set.seed(8)
   d <- data.frame(
