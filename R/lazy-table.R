@@ -23,6 +23,20 @@ is_arrow <- function(data) {
 
 is_batch_reader <- function(data) inherits(data, "RecordBatchReader")
 
+#' Arrow's tables in R's memory as data sets, for which an expression that Arrow can't compute is an
+#' error instead of being evaluated in R
+#' @noRd
+as_dataset <- function(table) {
+  if (inherits(table, "arrow_dplyr_query")) {
+    table$.data <- as_dataset(table$.data)
+    return(table)
+  }
+  if (!inherits(table, "ArrowTabular")) {
+    return(table)
+  }
+  getExportedValue("arrow", "InMemoryDataset")$create(table)
+}
+
 # Drops the groups of a table, which a model ignores.
 ungrouped <- function(table) {
   tryCatch(dplyr::ungroup(table), error = \(cnd) table)

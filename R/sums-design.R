@@ -303,7 +303,7 @@ weights_of_products <- function(products, is_kept) {
   size[size == 0] <- 1
   unit <- Matrix::Diagonal(x = 1 / size)
   scaled <- unit %*% products %*% unit
-  kept <- Matrix::forceSymmetric(scaled[is_kept, is_kept])
+  kept <- Matrix::forceSymmetric(scaled[is_kept, is_kept, drop = FALSE])
   weights <- Matrix::solve(
     Matrix::Cholesky(kept),
     scaled[is_kept, !is_kept, drop = FALSE]

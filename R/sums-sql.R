@@ -239,7 +239,8 @@ weight_sums <- function(frequency) {
   is_positive <- call(">", w, 0)
   list(
     n_eff = count_of(is_positive),
-    log_w = total_of(call("if_else", is_positive, call("log", w), 0)),
+    # Some engines compute the logarithm also where the condition is false.
+    log_w = total_of(call("log", call("if_else", is_positive, w, 1))),
     negative = count_of(call("<", w, 0)),
     total_w = if (frequency) total_of(w),
     broken = if (frequency) count_of(call("!=", w, call("floor", w)))

@@ -3,24 +3,40 @@
 
 #' @noRd
 sums_of_table <- function(formula, table, extras, options) {
+  table <- as_dataset(table)
   complete <- complete_table(table, formula, extras)
   rows <- first_rows_of(complete, table)
   has_many <- \(name) has_many_in_table(name, complete, rows, formula)
-  found <- find_summed_terms(
+  found <- without_undefined(find_summed_terms(
     formula,
     rows,
     extras,
     options$contrasts,
     has_many
-  )
+  ))
   sums_with_factor_as_group(formula, found, \(formula) {
     sums_of_formula(formula, table, complete, rows, extras, options)
   })
 }
 
+#' Evaluates an expression without the warnings and messages about undefined values, such as
+#' `log(-1)`, in the first rows: which values are undefined is the engine's decision
+#' @noRd
+without_undefined <- function(expr) {
+  withCallingHandlers(
+    expr,
+    warning = \(cnd) {
+      if (!inherits(cnd, "rlmm_warning")) rlang::cnd_muffle(cnd)
+    },
+    rlmm_message_nan = rlang::cnd_muffle
+  )
+}
+
 sums_of_formula <- function(formula, table, complete, rows, extras, options) {
-  known <- table_levels(formula, complete, rows, extras)
-  job <- table_plan(formula, rows, extras, options, known, table)
+  job <- without_undefined({
+    known <- table_levels(formula, complete, rows, extras)
+    table_plan(formula, rows, extras, options, known, table)
+  })
   job$centre <- centre_of_table(table, job)
   statements <- with_engine_errors(
     sums_statements(table, job$expressions, job$centre),

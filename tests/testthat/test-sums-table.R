@@ -623,3 +623,53 @@ test_that("columns that indicate the same level are told from those of two level
     expect_message(rlmm(formula, table), class = "rlmm_message_rankx")
   }
 })
+
+test_that("what Arrow can't compute is an error that names it, also for tables in memory", {
+  skip_if(!nzchar(system.file(package = "arrow")))
+  skip_if_not_installed("dplyr")
+  arrow <- \(name) getExportedValue("arrow", name)
+  rows <- plain_rows()
+  table <- arrow("arrow_table")(rows)
+  for (data in list(table, dplyr::filter(table, x < 100))) {
+    cnd <- expect_no_warning(expect_error(
+      rlmm(y ~ x + (1 | interaction(g, kind)), data),
+      class = "rlmm_error_sums"
+    ))
+    expect_identical(cnd$variable, "interaction(g, kind)")
+  }
+})
+
+test_that("a negative weight is told by engines that compute its logarithm, too", {
+  skip_if(!nzchar(system.file(package = "arrow")))
+  rows <- plain_rows()
+  rows <- rows[rep(seq_len(nrow(rows)), length.out = 5000L), ]
+  rows$w <- 1
+  rows$w[4500L] <- -1
+  table <- getExportedValue("arrow", "arrow_table")(rows)
+  expect_error(
+    rlmm(y ~ x + (1 | g), table, weights = w),
+    class = "rlmm_error_weights"
+  )
+})
+
+test_that("the first rows of a table give no messages of their own", {
+  skip_without_database()
+  rows <- plain_rows()
+  con <- local_database(rows, "rows")
+  expect_no_condition(
+    expect_error(
+      rlmm(y ~ log(x - mean(range(rows$x))) + (1 | g), dplyr::tbl(con, "rows")),
+      class = "rlmm_error_sums"
+    ),
+    class = "rlmm_message"
+  )
+})
+
+test_that("a table of one row has too few", {
+  skip_without_database()
+  con <- local_database(plain_rows()[1L, ], "rows")
+  expect_error(
+    suppressMessages(rlmm(y ~ x + (1 | g), dplyr::tbl(con, "rows"))),
+    class = "rlmm_error_too_few_observations"
+  )
+})
