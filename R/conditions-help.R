@@ -21,6 +21,11 @@
 #' * `rlmm_warning_exact_fit`: The model fits the response exactly: is the response computed from
 #'   the
 #'   covariates?
+#' * `rlmm_warning_interpolation`: The fixed effects and some random effects of a model of few
+#'   observations can reproduce any response, and the likelihood has no maximum: it rises as the
+#'   residual variance tends to zero. The restricted likelihood has one.
+#' * `rlmm_message_interpolation`: All effects together can reproduce any response, so that another
+#'   optimum may have a residual variance of zero.
 #' * `rlmm_warning_hessian`: The standard errors of a generalized model are conditional on theta, as
 #'   the Hessian isn't positive definite.
 #' * `rlmm_message_interrupted`: The fit was interrupted; [last_rlmm()] returns the best fit so far.

@@ -4,6 +4,7 @@
 diagnostic_checks <- list(
   Convergence = \(facts) convergence_finding(facts$fit),
   Singularity = \(facts) singularity_finding(facts$fit),
+  Interpolation = \(facts) interpolation_finding(facts$fit),
   Separation = \(facts) separation_finding(facts$fit),
   Saturation = \(facts) saturation_finding(facts$fit),
   Levels = \(facts) levels_finding(facts$fit),
@@ -44,6 +45,13 @@ singularity_finding <- function(fit) {
     return(finding("ok", "The covariance of every term has full rank."))
   }
   finding("look", singular_lines(found))
+}
+
+interpolation_finding <- function(fit) {
+  found <- if (!is.null(fit$frame)) interpolation(fit, fit_spec(fit))
+  if (length(found$terms) > 0L) {
+    finding("bad", paste(interpolation_lines(found)[1:2], collapse = " "))
+  }
 }
 
 separation_finding <- function(fit) {

@@ -1,20 +1,25 @@
 # Warnings and messages after a fit.
 
 report_fit <- function(fit, spec, smallest = 0) {
-  if (is_exact(fit, spec)) {
-    # The objective of an exact fit has no minimum, so that the status of the optimizer is
-    # irrelevant.
-    report_exact(fit, spec)
-  } else {
-    report_convergence(fit)
-    report_certificate(fit, spec)
-  }
+  report_optimum(fit, spec)
   report_separation(fit)
   report_saturation(fit)
   report_redundant(fit)
   if (!isTRUE(smallest >= singular_tolerance)) {
     report_singular(fit)
   }
+}
+
+report_optimum <- function(fit, spec) {
+  # Where the objective has no minimum, the status of the optimizer is irrelevant.
+  if (report_interpolation(fit, spec)) {
+    return(invisible())
+  }
+  if (is_exact(fit, spec)) {
+    return(report_exact(fit, spec))
+  }
+  report_convergence(fit)
+  report_certificate(fit, spec)
 }
 
 # Convergence ---------------------------------------------------------------

@@ -48,13 +48,20 @@ verdict_of <- function(fit) {
     tryCatch(certificate(fit)$verdict, error = \(e) "none")
 }
 
+# Conditions that say that the criterion has no minimum, or may have one that isn't looked for.
+has_no_optimum <- c(
+  "rlmm_warning_exact_fit",
+  "rlmm_warning_interpolation",
+  "rlmm_message_interpolation"
+)
+
 # Whether a fit says itself that its criterion has no single minimum, or is a rounding error.
 is_ambiguous <- function(found) {
   verdict_of(found$fit) %in%
     c("unbounded", "unidentified", "rounded") ||
     length(found$fit$separated) > 0L ||
     length(found$fit$saturated) > 0L ||
-    "rlmm_warning_exact_fit" %in% found$told
+    any(has_no_optimum %in% found$told)
 }
 
 # Whether a fit says itself that it isn't at an optimum.
