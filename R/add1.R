@@ -1,9 +1,9 @@
 #' Terms that could be dropped or added
 #'
-#' `drop1()` fits each model with one fixed-effects term less, `add1()` each model with one more,
-#' and both compare them by AIC. As in [extractAIC()][logLik.rlmm], REML fits are compared by
-#' maximum likelihood. The models are fitted to the stored model frame, even if the data have
-#' changed or are gone; for variables that `add1()` needs in addition see [update()][update.rlmm].
+#' `drop1()` removes each term of the fixed effects in turn, `add1()` adds each of the given terms
+#' in turn, and both compare the models by AIC. As in [extractAIC()][logLik.rlmm], REML fits are
+#' compared by maximum likelihood. The models are fitted to the stored model frame, even if the data
+#' have changed or are gone; `add1()` looks up additional variables as [update()][update.rlmm] does.
 #'
 #' @param object A fitted model.
 #' @param scope The terms to drop or add: a formula, in which `.` stands for the fixed effects of

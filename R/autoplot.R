@@ -27,7 +27,7 @@
 #'
 #' The residuals of a generalized model are quantile residuals.
 #'
-#' @param object An object of the table below.
+#' @param object One of the objects in the table below.
 #' @param type The type of plot, see the table.
 #' @param level The confidence level of the intervals.
 #' @param group,x The names of a grouping factor and of the covariate on the x axis.

@@ -44,8 +44,8 @@
 #' with up to 300 rows until fewer than one in 50 is; or until further searches would take long.
 #' Neither searches further if every standard deviation is at least two standard errors from zero.
 #' Another `start`, or [allFit()], may still find a lower optimum. A fit with a given `start`, with
-#' another optimizer, or with the iterative engine tries no further starts, which its certificate
-#' says.
+#' another optimizer, or with the iterative engine (except for other correlations of structures such
+#' as `cs()`) tries no further starts, and its certificate reports this.
 #'
 #' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an
 #' optimum has no negative eigenvalue of `G`, and `G` is zero if the covariance has full rank.

@@ -1,10 +1,10 @@
 #' Confidence limits
 #'
 #' Confidence limits of the parameters: by default from the [profile][profile.rlmm] of the
-#' likelihood, as in lme4; with `method = "Wald"` from standard errors, which takes no time; with
-#' `method = "boot"` from a parametric [bootstrap()]. Fits without a profile (a generalized model
-#' with a dispersion or with `nAGQ = 0`, a fit without its data) have Wald limits by default, with a
-#' message.
+#' likelihood, as in lme4; with `method = "Wald"` from standard errors, which is fastest; with
+#' `method = "boot"` from a parametric [bootstrap()]. Some fits have no profile: generalized models
+#' with `nAGQ = 0` or `dispersion = "moment"`, fits with several residual variances or with a held
+#' covariance matrix, and fits without their data. They have Wald limits by default, with a message.
 #'
 #' Wald limits of the fixed effects are the estimate plus and minus a normal quantile times the
 #' standard error. For standard deviations they are computed on the log scale and for correlations

@@ -29,9 +29,9 @@
 #' Six batches of an intermediate product (H-acid), five preparations of the dyestuff Naphthalene
 #' Black 12B from each. How much of the variation in yield comes from the batches?
 #'
-#' `Dyestuff` are measurements. `Dyestuff2` was constructed so that the mean square between batches
-#' is smaller than the mean square within them: the estimated variance of the batches is then zero,
-#' and the fit is singular.
+#' `Dyestuff` contains measurements; `Dyestuff2` was constructed so that the mean square between
+#' batches is smaller than the mean square within them: the estimated variance of the batches is
+#' then zero, and the fit is singular.
 #'
 #' @format Data frames with 30 rows and 2 columns:
 #' \describe{
@@ -54,6 +54,7 @@
 "Dyestuff"
 
 #' @rdname Dyestuff
+#' @format NULL
 "Dyestuff2"
 
 #' Variation in penicillin testing

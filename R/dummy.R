@@ -2,8 +2,8 @@
 
 #' Indicator columns of a factor
 #'
-#' In a formula, `dummy(f, "a")` is a single column that is 1 where `f` is "a" and otherwise 0. `(0
-#' + dummy(f, "a") | g)`, for example, has random effects of one level of `f` only.
+#' In a formula, `dummy(f, "a")` is a single column that is 1 where `f` is "a" and 0 elsewhere. For
+#' example, `(0 + dummy(f, "a") | g)` has random effects for the level "a" of `f` only.
 #'
 #' @param f A factor, or a vector that [factor()] converts to one.
 #' @param levelsToKeep The levels that get a column; by default all except the first.

@@ -302,11 +302,12 @@ inverse_gaussian_probability <- function(y, mu, dispersion, lower) {
 #' `sigma()` is 1, as for other families without a dispersion (in glmmTMB `sigma()` is phi);
 #' `family(fit)$phi` is phi, and `summary(fit)$shape` includes its standard error.
 #'
-#' Without overdispersion phi tends to zero and the model to the Poisson model; a message says so.
+#' Without overdispersion, phi tends to zero and the model tends to the Poisson model, which a
+#' message reports.
 #'
 #' @param link The link: `"log"`, `"sqrt"` or `"identity"`.
 #' @return A family object with the element `phi`, the estimate if the object comes from a fit and
-#'   otherwise `NA`. A number in this element is a known phi.
+#'   otherwise `NA`. If this element is set to a number, phi is known and not estimated.
 #' @examples
 #' fit <- rglmm(TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD), grouseticks, family = nbinom1())
 #' fit

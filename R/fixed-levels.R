@@ -8,13 +8,13 @@
 #' level.
 #'
 #' The standard errors are those that `vcov()` would have: of the differences from the base level,
-#' or, for sum and other contrasts, of the differences from the mean that the intercept is. (In the
-#' latter case all levels are listed, while `fixef()` has the coefficients of the contrasts.) They
-#' are conditional on theta and take one solve for each of the other coefficients and the diagonal
-#' of the inverse of the system; with the iterative engine they take one solve for each level, and
-#' have at least four correct digits. In a generalized model they account for the estimation of
-#' theta, as `vcov()` does: given all other parameters, the levels have the variances of the working
-#' linear model.
+#' or, for sum and other contrasts, of the differences from the mean of the levels, which the
+#' intercept estimates. (In the latter case all levels are listed, while `fixef()` has the
+#' coefficients of the contrasts.) They are conditional on theta and take one solve for each of the
+#' other coefficients and the diagonal of the inverse of the system; with the iterative engine they
+#' take one solve for each level, and have at least four correct digits. In a generalized model they
+#' account for the estimation of theta, as `vcov()` does: given all other parameters, the levels
+#' have the variances of the working linear model.
 #'
 #' @param object A fit of [rlmm()] or [rglmm()] with one or two such factors.
 #' @return A data frame with the columns `level`, `estimate`, `std.error` and `statistic`, the ratio

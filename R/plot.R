@@ -14,7 +14,7 @@
 #' | `y ~ x` | scatter plot with a smooth line |
 #' | `y ~ f`, with `f` a factor, or `f ~ x` | box plots |
 #' | `~ x` | histogram |
-#' | any of them with `| g` | a panel for each level of `g` |
+#' | any of them with a bar and a factor `g` on the right | a panel for each level of `g` |
 #'
 #' @param x,y A fitted model; for `qqnorm()` it is `y`.
 #' @param form A formula, see Details.

@@ -5,17 +5,22 @@
 #' `preview()` evaluates formula and data like [rlmm()] or [rglmm()] and describes the model without
 #' fitting it: rows omitted because of missing values; the columns of the fixed part and which are
 #' aliased; the terms with their levels, parameters, rows for each level and levels with a single
-#' row; whether grouping factors are nested or crossed, and the number of connected components of
-#' crossed ones; the size of the system that is factored; and the expected computing time. Messages,
-#' warnings and errors of the fit's checks are listed, too.
+#' row; whether grouping factors are nested or crossed, and whether crossed factors are connected;
+#' the size of the system that is factorized; and the expected computing time. The messages,
+#' warnings and errors that the checks of a fit would give are listed, too.
 #'
-#' If crossed factors are not connected, effects in different components can only be compared under
-#' the assumption that their means are equal.
+#' Crossed factors are connected if any two of their levels are linked by a chain of rows. If they
+#' are not, effects in different connected components can only be compared under the assumption that
+#' the components have equal means.
 #'
-#' The time is that of one evaluation at the start times the usual number of evaluations. If a
-#' single evaluation would take long, it is estimated from the size of the system. It is processor
-#' time of this machine, accurate to a factor of about three.
+#' The expected time is the time of one evaluation of the objective, multiplied by the usual number
+#' of evaluations. If one evaluation would take long, its time is estimated from the size of the
+#' system instead. The time is processor time on this machine, and accurate to a factor of about
+#' three.
 #' @inheritParams rlmm
+#' @param formula A two-sided formula, as in [rlmm()].
+#' @param data A data frame (or tibble, data.table, list or environment) with the variables. By
+#'   default, variables are looked up in the environment of the formula.
 #' @param family The family of a generalized model, as in [rglmm()].
 #' @param x,... For printing.
 #' @return A list of class `"rlmm_preview"`: `rows`; `missing`; `fixed`, a list of `columns`,

@@ -132,8 +132,6 @@ as.data.frame.profile.rlmm <- function(x, ...) {
 
 #' @rdname profile.rlmm
 #' @param base The base of the logarithm.
-#' @description `logProf()` transforms the standard deviations of a profile to the log scale,
-#'   `varianceProf()` to variances.
 #' @export
 logProf <- function(x, base = exp(1), ...) UseMethod("logProf")
 

@@ -3,21 +3,22 @@
 
 #' Likelihood profiles
 #'
-#' Sets each parameter to values on both sides of its estimate, optimizes the other parameters by
-#' maximum likelihood, and records zeta, the signed square root of the increase in the deviance. If
-#' the estimate were normally distributed, zeta would be linear in the parameter. [confint()] of the
-#' profile computes confidence limits.
+#' `profile()` sets each parameter to values on both sides of its estimate, optimizes the other
+#' parameters by maximum likelihood, and records zeta, the signed square root of the increase in the
+#' deviance. If the estimate were normally distributed, zeta would be linear in the parameter.
+#' [confint()] of the profile computes confidence limits; `logProf()` transforms its standard
+#' deviations to the log scale, and `varianceProf()` to variances.
 #'
 #' As in lme4, the profiled parameters are the standard deviations and correlations of the random
 #' effects, the residual standard deviation and the fixed effects. This also works with covariance
 #' structures and for generalized models; an estimated dispersion or shape of the family is
 #' optimized at each point (lme4 holds the theta of `glmer.nb()`), but not profiled itself. A REML
-#' fit is first refitted by maximum likelihood. In addition to points at equal distances in zeta
-#' there is one near each 95 % limit, which makes these accurate. Held parameters are not profiled.
-#' A standard deviation is profiled down to zero, and a correlation to the ends of its range. Far
-#' from its estimate the optimum may have no variance of one of the two effects, so that the
-#' correlation doesn't matter: zeta is constant from there on, and the limit is the end of the
-#' range. (lme4 continues with a local optimum, or warns.)
+#' fit is first refitted by maximum likelihood. Points are at equal distances in zeta, with an
+#' additional one near each 95 % limit, so that these limits are accurate. Held parameters are not
+#' profiled. A standard deviation is profiled down to zero, and a correlation to the ends of its
+#' range. Far from the estimate of a correlation, the optimum may be at zero variance of one of the
+#' two effects, where the correlation has no influence: zeta is constant from there on, and the
+#' confidence limit is the end of the range. (lme4 continues with a local optimum, or warns.)
 #'
 #' The points of all parameters are fitted in parallel threads, each starting from the one before it
 #' (`rlmm_control(threads = )`). `profile_re()` of statsmodels corresponds to `profile(fit, which =

@@ -1,8 +1,9 @@
 #' Tests of the random effects
 #'
-#' Fits each model with one random effect less, and compares it with the fit by a likelihood-ratio
-#' test (for a REML fit, by the restricted likelihood). Function and table are those of lmerTest,
-#' also for generalized models, with the additional p-value `Pr(>mixture)`.
+#' Removes each random effect in turn, and compares the smaller model with the fit by a
+#' likelihood-ratio test (for a REML fit, with the restricted likelihood). The function and its
+#' table are those of lmerTest, with the additional p-value `Pr(>mixture)`; generalized models are
+#' accepted too.
 #'
 #' @section Reduced models: As in lmerTest, a term `(a + b | g)` is reduced to `(b | g)` and to `(a
 #' | g)`, `(a | g)` to `(1 | g)`, and `(1 | g)` is removed. An effect that is part of an interaction

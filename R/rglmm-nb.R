@@ -3,15 +3,17 @@
 #' Fit a negative binomial mixed model
 #'
 #' Fits a model in which the variance of a response with mean mu is `mu + mu^2 / theta`. Theta is
-#' estimated together with all other parameters, with the exact gradient, while `lme4::glmer.nb()`
-#' alternates a search for theta with refits.
+#' estimated together with all other parameters by maximum likelihood, with the exact gradient;
+#' `lme4::glmer.nb()` alternates between theta and the other parameters.
 #'
 #' By default the Laplace approximation is that of lme4. With `information = "observed"` the fit is
 #' that of `glmmTMB(family = nbinom2)` and of `rglmm(family = nbinom2())`, see [nbinom2()].
 #'
-#' Without overdispersion theta tends to infinity and the model to the Poisson model; a message says
-#' so.
+#' Without overdispersion, theta tends to infinity and the model tends to the Poisson model, which a
+#' message reports.
 #' @inheritParams rglmm
+#' @param formula A two-sided formula as in lme4, such as `y ~ x + (x | g)`; see [rlmm()]. The
+#'   response is a count.
 #' @param link The link: `"log"`, `"sqrt"` or `"identity"`.
 #' @param ... Further arguments of [rglmm()], such as `weights`, `offset`, `nAGQ`, `control` or
 #'   `information`.

@@ -12,7 +12,7 @@
 #'   proportion with the numbers of trials as `weights`, or `cbind(successes, failures)`.
 #' @param data A data frame (or tibble, data.table, list or environment) with the variables. By
 #'   default, variables are looked up in the environment of the formula. Or a table outside R's
-#'   memory, see the section Tables and equal rows.
+#'   memory, see the section Tables and equal rows of [rglmm()].
 #' @param family A family object, a function that returns one, or its name: `binomial`, `poisson`,
 #'   `Gamma`, `inverse.gaussian`, `gaussian` with a link other than the identity, [nbinom1()],
 #'   [nbinom2()], or `MASS::negative.binomial(theta)`. Available links are logit, probit, cloglog,
@@ -47,6 +47,10 @@
 #' @param fast Whether to find the fixed effects together with the conditional modes at each theta,
 #'   instead of maximizing the approximate likelihood over them. This is faster and less accurate.
 #'   It corresponds to `fast` in MixedModels.jl and is also available with quadrature.
+#' @param weights_type The meaning of `weights`. `"precision"`: as described for `weights`.
+#'   `"frequency"`: a row with weight w stands for w identical rows, which `nobs()`, `logLik()` and
+#'   standard errors count; fitted values and residuals have an element for each of them. (Bases
+#'   that depend on the data, such as `poly()`, are computed from the rows as given.)
 #' @section Which likelihood: The random effects are integrated out by the Laplace approximation, or
 #' by quadrature centred at the same conditional modes. The determinant of the Laplace approximation
 #' contains the second derivative of the log-likelihood in each linear predictor. By default it is
@@ -56,7 +60,7 @@
 #' estimates differ slightly, and less with more observations in each level. With many quadrature
 #' nodes the choice doesn't matter.
 #'
-#' The dispersion phi of `Gamma`, `inverse.gaussian` and `gaussian` can be treated in three ways:
+#' The dispersion phi of `Gamma`, `inverse.gaussian` and `gaussian` can be estimated in three ways:
 #'
 #' * `"profiled"`, as in lme4 since version 2.0: phi is the deviance divided by n minus the rank of
 #'   `[X Z]`, and the likelihood is evaluated at the deviance divided by n. The modes and phi depend
@@ -79,13 +83,14 @@
 #' these families are too small by a factor of sigma where they are computed from the factors `RX`
 #' or `L`, since its weights already contain phi.
 #'
-#' If all responses are equal in most levels, or if there are too many random effects for the data,
-#' the standard deviations of a binomial model have no upper bound in the data, and the Laplace
-#' approximation has several maxima; at one of them probabilities are 0 or 1. `rglmm()` warns about
-#' a term whose standard deviation is that large (above 11.5 for the links logit and cloglog, 4.3
-#' for probit), and about a large one if the linear predictors of the fixed effects alone are as
-#' extreme in most rows (above 2.4 for cloglog, whose probabilities approach 1 quickly). A fit with
-#' `nAGQ = 25` shows how accurate the approximation is; `vignette("convergence")` has an example.
+#' If the responses of a binomial model are all equal in most levels, or if it has too many random
+#' effects, the data set no upper limit to the standard deviations of the random effects, and the
+#' Laplace approximation has several maxima; at one of them probabilities are 0 or 1. `rglmm()`
+#' warns about a term whose standard deviation is that large (above 11.5 for the links logit and
+#' cloglog, 4.3 for probit), and about a smaller one if the fixed effects alone give most rows
+#' linear predictors as extreme as that (above 2.4 for cloglog, whose probabilities approach 1
+#' quickly). A fit with `nAGQ = 25` shows how accurate the approximation is;
+#' `vignette("convergence")` has an example.
 #'
 #' The criterion is minimized over theta, the fixed effects and, where it is estimated, the
 #' logarithm of the dispersion, with its exact gradient. [certificate()] reports whether an optimum

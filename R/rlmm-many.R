@@ -3,12 +3,12 @@
 #' Fit one model to many responses
 #'
 #' Fits the same model to each column of a matrix, for example to thousands of genes, voxels or
-#' metabolites measured on the same samples. Computations that only depend on the design are made
-#' once, and the responses are fitted in parallel threads (`rlmm_control(threads = )`), with the
-#' results of [rlmm()] or [rglmm()] for each.
+#' metabolites measured on the same samples. Computations that only depend on the design are done
+#' once, and the responses are fitted in parallel threads (`rlmm_control(threads = )`). The results
+#' for each response are those of [rlmm()] or [rglmm()].
 #'
-#' A response may have missing values; it is then fitted to the other rows, and fails if a level of
-#' a factor in the fixed effects has none of them. Rows with a missing variable on the right-hand
+#' A response may have missing values: the model is then fitted to its other rows, and the fit fails
+#' if a level of a fixed factor has no rows left. Rows with a missing variable on the right-hand
 #' side are left out for all responses.
 #'
 #' If the responses don't fit into memory, the left-hand side may be a function: called with 1, 2,

@@ -9,8 +9,8 @@
 #' [rglmm_many()] one model to many responses. [preview()] describes a model before it is fitted;
 #' [rlmm_control()] sets options of the fit. See [covariance_structures] for structures other than
 #' the unstructured one, [nbinom1()] and [nbinom2()] for families, [residual_strata()] for different
-#' residual variances, and [dummy()] for indicators. [rlmm_sums()] and [rlmm_sums_sql()] fit data
-#' outside R's memory.
+#' residual variances, and [dummy()] for indicators. [rlmm_sums()] and [rlmm_sums_sql()] compute
+#' what `rlmm()` needs from data outside R's memory.
 #'
 #' **Extract.** `summary()`, [VarCorr()][VarCorr.rlmm], [fixef()][fixef.rlmm], [fixed_levels()],
 #' [ranef()][ranef.rlmm], `coef()`, [condVar()][condVar.rlmm], [raneftables()] and

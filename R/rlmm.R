@@ -3,24 +3,24 @@
 #' Fit a linear mixed model
 #'
 #' Fits a linear model with random effects by restricted maximum likelihood (REML) or by maximum
-#' likelihood (ML). The formula and the arguments are those of `lme4::lmer()`. The criterion is
+#' likelihood (ML). The formula and the arguments are those of `lme4::lmer()`. The objective is
 #' minimized by Newton's method with exact derivatives, and the optimum is certified by its gradient
 #' and Hessian (see [certificate()]).
 #'
-#' @param formula A two-sided formula as in lme4, such as `y ~ x + (x | g)`; see Details. Or sums of
-#'   products of the data made by [rlmm_sums()].
+#' @param formula A two-sided formula as in lme4, such as `y ~ x + (x | g)` (see Details), or the
+#'   result of [rlmm_sums()].
 #' @param data A data frame (or tibble, data.table, list or environment) with the variables. By
 #'   default, variables are looked up in the environment of the formula. Data outside R's memory (a
-#'   table in a database, an Arrow data set, or a function that reads chunks) are summed where they
-#'   are, see [rlmm_sums()].
+#'   table in a database, an Arrow data set, or a function that reads chunks) are summed up where
+#'   they are, see [rlmm_sums()].
 #' @param REML Whether to maximize the restricted likelihood (`TRUE`, the default) or the
 #'   likelihood.
 #' @param control A list made by [rlmm_control()]; lists made by `lme4::lmerControl()` are
 #'   translated.
 #' @param start The starting value of theta: a numeric vector, or a list with the element `theta`.
 #' @param verbose If positive, each evaluation of the objective is printed.
-#' @param subset,na.action As in [lm()]. `NaN` counts as missing; since it often comes from a
-#'   mistake, a message says which rows were left out because of it. Infinite values are errors.
+#' @param subset,na.action As in [lm()]. `NaN` counts as missing; since it often results from a
+#'   mistake, a message lists the rows that are left out because of it. Infinite values are errors.
 #'   With `na.action = na.exclude`, residuals and fitted values have an element for every row of
 #'   `data`.
 #' @param weights Prior weights, one positive number for each row; `weights_type` says what they
@@ -55,17 +55,18 @@
 #' stay correlated in `(f || group)`; `options(lme4.doublevert.default = "diag_special")`, an option
 #' of lme4, or `options(rlmm.double_bar = "diag")` changes the meaning to `diag(f | group)`. Among
 #' the effects, `fulldummy(f)` stands for indicators of all levels of `f`, and `dummy(f, "a")` for
-#' the indicator of "a". The group may be `a/b` (which expands to `a` and `b:a`), `a:b`, `a * b`, `a
-#' + b`, or an expression such as `cut(x, 4)`. `&` is read as `:`.
+#' the indicator of "a". The group may be `a/b` (which expands to `a` and `b:a`), `a:b`, `a * b`,
+#' `a + b`, or an expression such as `cut(x, 4)`; `a & b` means `a:b`.
 #'
 #' @section Fixed factors with many levels:
-#' A factor of the fixed part with hundreds or thousands of levels, as in `y ~ x + firm + (1 |
-#' worker)`, would need as many dummy columns. If computing with these would take more than about a
-#' second (at least 100 levels, and more than 5e9 for the number of rows times the squared number of
-#' levels; 1e8 in a generalized model), they are not made: the levels are eliminated like random
-#' effects without a penalty. The fit is the same. [summary()][summary.rlmm] and `vcov()` then show
-#' the other coefficients; `fixef()` returns all coefficients, [fixed_levels()] those of the levels
-#' with standard errors, and [anova()][anova.rlmm] tests the factor as a whole.
+#' A factor of the fixed part with hundreds or thousands of levels, as in
+#' `y ~ x + firm + (1 | worker)`, would need as many dummy columns. They are not made if
+#' computations with them would take more than about a second, that is, if the factor has at least
+#' 100 levels and the number of rows times the squared number of levels exceeds 5e9 (1e8 in a
+#' generalized model). Instead, the levels are eliminated like random effects, but without a
+#' penalty, and the fit is the same. [summary()][summary.rlmm] and `vcov()` then show only the other
+#' coefficients; `fixef()` returns all of them, [fixed_levels()] returns those of the levels with
+#' their standard errors, and [anova()][anova.rlmm] tests the factor as a whole.
 #' `emmeans::emmeans()` computes means and trends over the other variables, averaged over the levels
 #' of the factor, and means of the factor itself if it has at most 2,000 levels. Methods that need
 #' the model matrix itself (the Kenward-Roger method, robust standard errors, `influence()`) raise
@@ -74,16 +75,16 @@
 #' This applies to a factor that is a main effect without interactions, with any contrasts that span
 #' its levels (for more than 2,000 levels: treatment contrasts with any base, sum or Helmert
 #' contrasts), and to an interaction of several factors of which the formula has no other term, as
-#' in `y ~ x + firm:year + (1 | worker)`. At most two such factors, those with most levels, are
+#' in `y ~ x + firm:year + (1 | worker)`. At most two such factors, those with the most levels, are
 #' treated like this, as in `y ~ firm + school + (1 | worker)`; for the second one, a level is
 #' dropped for each connected component of the two factors, as in `lm()`. It also applies to slopes
 #' by level, that is, interactions of such a factor with covariates, with matrices such as
 #' `poly(x, 2)`, and with factors of few levels, as in `y ~ firm * x + (1 | worker)`, `firm:x`,
 #' `firm * sex` or `firm * x * sex`, if no level has more than 20 columns; and to the slopes of two
 #' factors, as in `y ~ firm * x + school * sex + (1 | worker)`. A level in which the covariate is
-#' constant, or in which a category doesn't occur, has no slope, as in `lm()`.
-#' [anova()][anova.rlmm] tests such an interaction as a whole; terms that it contains (`sex` in
-#' `firm:sex`) have no row in its table.
+#' constant, or in which a category doesn't occur, has no slope, as in `lm()`. [anova()][anova.rlmm]
+#' tests such an interaction as a whole; terms that it contains (`sex` in `firm:sex`) have no row in
+#' its table.
 #'
 #' `options(rlmm.large_factor = )` sets the number of levels from which factors are treated like
 #' this, whatever the number of rows; with `Inf` every factor has dummy columns. For generalized

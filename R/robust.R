@@ -53,10 +53,10 @@
 #'
 #' @section Package sandwich: `estfun()` and `bread()` have methods, so that `sandwich::sandwich()`,
 #' `sandwich::vcovCL()` and others accept linear fits. `sandwich::vcovHC()` only has `"HC0"`, and
-#' `vcovCL()` `"HC0"` and `"HC1"`: other types correct for leverages of models without random
-#' effects. Give clusters as a vector, `vcovCL(fit, cluster = data$g)`: for a formula, `cluster = ~
-#' g`, sandwich evaluates the `x | g` of the model's own formula, which is an R warning if `g` is a
-#' factor; in cases where it is an error, the message says what to write.
+#' `vcovCL()` `"HC0"` and `"HC1"`: other types contain corrections for models without random
+#' effects. Give clusters as a vector, `vcovCL(fit, cluster = data$g)`: with a formula,
+#' `cluster = ~ g`, sandwich evaluates `x | g` in the model formula as an R expression, which gives
+#' a warning if `g` is a factor, or an error that says what to write.
 #' @references
 #' Bell, R. M. and McCaffrey, D. F. (2002) Bias reduction in standard errors for linear regression
 #' with multi-stage samples. Survey Methodology 28, 169-181.

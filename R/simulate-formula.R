@@ -14,8 +14,7 @@
 #' @param nsim The number of replicates.
 #' @param seed `NULL`, or a seed for [set.seed()], after which the state of the generator is
 #'   restored.
-#' @param newdata A data frame with the covariates and grouping factors; `data` is another name for
-#'   it.
+#' @param newdata A data frame with the covariates and grouping factors.
 #' @param newparams A list: `beta`, the fixed effects (if named, in any order); `theta`, named as by
 #'   [getME()] (without correlations, the standard deviations of the random effects divided by
 #'   sigma); `sigma` (1 by default); and `shape` for a negative binomial model without a known

@@ -25,7 +25,8 @@
 #' @param newdata A data frame to simulate for. If the fit has weights, it must have their
 #'   variables.
 #' @param family For a generalized model, another family to simulate from, at the same linear
-#'   predictors. (lme4 has this for formulas only, as [simulate_formula()] does.)
+#'   predictors. (In lme4 only simulations from a formula, see [simulate_formula()], have this
+#'   argument.)
 #' @param cluster.rand A function of n that simulates n spherical random effects with mean 0 and
 #'   variance 1; by default from the normal distribution.
 #' @param allow.new.levels Whether to allow new levels of grouping factors. Their effects are

@@ -33,12 +33,13 @@
 #' the smallest degrees of freedom of its coefficients.
 #'
 #' * `"between-within"`, for nested grouping factors, as in `nlme::lme()`: a term that varies within
-#'   the levels of a factor, but not within those of the next finer factor, has degrees of freedom
-#'   from the number of levels of the latter.
-#' * `"containment"`, the default of `PROC MIXED` in SAS: a term has the smallest of the
-#'   contributions to the rank of X and Z of the random effects that contain it (`Days:Subject`, the
-#'   slopes of `(Days | Subject)`, contains `Days`), each added after those with fewer columns;
-#'   without such effects, the residual degrees of freedom.
+#'   the levels of one factor, but is constant within those of the next finer factor, has degrees of
+#'   freedom that derive from the number of levels of the finer one.
+#' * `"containment"`, the default of `PROC MIXED` in SAS: a term has the degrees of freedom of the
+#'   random effects that contain it, as the slopes `Days:Subject` of `(Days | Subject)` contain
+#'   `Days`. These are the ranks that they add to X and Z, where random effects with fewer columns
+#'   come first; the smallest rank counts. A term without such random effects has the residual
+#'   degrees of freedom.
 #' * `"residual"`: n minus the number of coefficients.
 #'
 #' @param object A fitted model.

@@ -4,8 +4,8 @@
 #' with `V = W^-1 + Z Lambda Lambda' Z'`. The square roots of its diagonal are the standard errors,
 #' also available as `coef(summary(fit))[, "Std. Error"]` and `getME(fit, "stderror")`.
 #'
-#' For a generalized linear mixed model it is, as in lme4, the block of the fixed effects in twice
-#' the inverse Hessian of the deviance in all parameters, which accounts for the estimation of
+#' For a generalized linear mixed model, as in lme4, the matrix is the block of the fixed effects in
+#' twice the inverse Hessian of the deviance in all parameters, which accounts for the estimation of
 #' theta. `use.hessian = FALSE` gives the matrix at fixed theta, from the working linear model; so
 #' do fits with `nAGQ = 0`, and `full = TRUE`.
 #'

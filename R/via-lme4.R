@@ -47,10 +47,10 @@
 #'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`,
 #'   `thetaExtract()`, `subBoot()`;
 #' * DHARMa `testDispersion()` and other tests of a fit itself; car `compareCoefs()`; cAIC4 `cAIC()`
-#'   (ours is [cAIC()]); simr `powerSim()`, `powerCurve()` and functions that change a fit (ours is
-#'   [simulate_power()]); modelbased `estimate_expectation()` for its column of residuals;
-#'   arm `display()`, `se.coef()`, `se.fixef()`, `sim()`; RLRsim `exactRLRT()` (ours is
-#'   [ranova()]); mitml `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`; lme4 `llikAIC()`.
+#'   (ours is [cAIC()]); simr's functions that change a fit, such as `fixef<-`; modelbased
+#'   `estimate_expectation()` for its column of residuals; arm `display()`, `se.coef()`,
+#'   `se.fixef()`, `sim()`; RLRsim `exactRLRT()` (ours is [ranova()]); mitml `multilevelR2()`;
+#'   rockchalk `outreg()`; sjstats `cv()`; lme4 `llikAIC()`.
 #'
 #' # Packages attached together
 #'

@@ -26,3 +26,14 @@ test_that("every page of a function says what it returns", {
   says <- vapply(pages, \(text) any(startsWith(text, "\\value{")), NA)
   expect_identical(names(pages)[is_function & !is_data & !says], character())
 })
+
+test_that("code is marked as code: no backtick of markdown is left in the text", {
+  # A line that begins with an operator ends the code of the line before it and makes a list.
+  pages <- lapply(help_pages(), \(text) {
+    examples <- which(startsWith(text, "\\examples{"))
+    text <- if (length(examples) > 0L) head(text, examples[[1L]] - 1L) else text
+    text[!startsWith(text, "%")]
+  })
+  has_backtick <- vapply(pages, \(text) any(grepl("`", text, fixed = TRUE)), NA)
+  expect_identical(names(pages)[has_backtick], character())
+})
