@@ -7,10 +7,10 @@
 #' that require lme4's class, such as `lmerTest::as_lmerModLmerTest()` and those of merTools, accept
 #' the result of `as_merMod()`.
 #'
-#' lme4 has no counterpart of a known residual standard deviation, of held parameters, of `cs()`,
-#' `ar1()` and other structures with correlations (lme4 2 has them in other classes), or of
-#' dispersions estimated by maximum likelihood: for these `as_merMod()` raises an error. `diag()`
-#' terms become `||` terms if their effects are numeric.
+#' lme4 has no counterpart of a known residual standard deviation, of several residual variances, of
+#' held parameters, of `cs()`, `ar1()` and other structures with correlations (lme4 2 has them in
+#' other classes), or of dispersions estimated by maximum likelihood: for these `as_merMod()` raises
+#' an error. `diag()` terms become `||` terms if their effects are numeric.
 #'
 #' An offset that was given as an argument becomes part of the object's formula if it consists of
 #' columns of the data, because lme4 ignores the argument in predictions for other data.

@@ -17,7 +17,7 @@
 #' replaces the derivative. For Poisson models the sum over rows of `y_i` times the change of the
 #' log fitted mean when `y_i` is reduced by one is unbiased, whatever is estimated (Lian 2012); the
 #' corresponding sum for binomial models is unbiased for given fitted probabilities only (Saefken et
-#' al. 2014). This takes a refit for each row, two minutes for the 7,584 answers of `lme4::VerbAgg`.
+#' al. 2014). This takes a refit for each row, two minutes for the 7,584 answers of [VerbAgg].
 #' `theta = "known"` needs no refits, and is the only choice for other families and for weighted
 #' Poisson models.
 #'

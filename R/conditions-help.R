@@ -8,19 +8,18 @@
 #' * `rlmm_message_singular`: A variance is estimated as zero, a correlation as 1 or -1, or a
 #'   combination of effects as constant; the estimates are an optimum nevertheless. [is_singular()]
 #'   shows which. The effect may be dropped or kept.
-#' * `rlmm_message_limit`: A limit of evaluations or time was reached, at an optimum.
+#' * `rlmm_message_limit`: A limit of evaluations or time was reached, but the estimates are an
+#'   optimum.
 #' * `rlmm_warning_convergence`: The estimates aren't an optimum, or aren't known to be one.
 #'   [certificate()] shows the predicted decrease; raise the limit that was reached
-#'   ([rlmm_control()]),
-#'   scale covariates, or try [allFit()].
+#'   ([rlmm_control()]), scale covariates, or try [allFit()].
 #' * `rlmm_warning_separation`: An effect of a generalized model has no finite estimate: all
 #'   responses of a cell are equal. Its standard error is meaningless; see [rglmm()].
 #' * `rlmm_warning_saturation`: The random effects are so large that most probabilities are close to
 #'   0 or 1, where the Laplace approximation is poor and may have several maxima. Use fewer effects,
 #'   or compare with quadrature; see `vignette("convergence", "rlmm")`.
 #' * `rlmm_warning_exact_fit`: The model fits the response exactly: is the response computed from
-#'   the
-#'   covariates?
+#'   the covariates?
 #' * `rlmm_warning_interpolation`: The fixed effects and some random effects of a model of few
 #'   observations can reproduce any response, and the likelihood has no maximum: it rises as the
 #'   residual variance tends to zero. The restricted likelihood has one.
@@ -37,24 +36,22 @@
 #'   each.
 #' * `rlmm_message_bare_bar`: Without parentheses the effects of a bar are the whole right side;
 #'   `y ~ x + (1 | g)` has a fixed effect of `x`.
-#' * `rlmm_message_contrasts`: The contrasts of a factor have rows for levels that don't occur, and
-#'   aren't used.
-#' * `rlmm_message_levels`: The first of several levels of a response is failure, the others are
-#'   success.
+#' * `rlmm_message_contrasts`: The contrasts attached to a factor aren't used, as they have rows for
+#'   levels that don't occur.
+#' * `rlmm_message_levels`: A binomial response has more than two levels: the first one is failure,
+#'   all others are success.
 #' * `rlmm_message_rankx`, `rlmm_warning_rankx`: Columns of the fixed effects are dropped, as they
 #'   are linear combinations of others.
-#' * `rlmm_message_columns`: The columns of X need more than 1 GiB, or a long time.
+#' * `rlmm_message_columns`: The columns of X need more than 1 GiB of memory, or much time.
 #' * `rlmm_message_endless`: A function that reads data has returned the same rows 100 times.
-#' * `rlmm_message_order`: The order in which a structure such as [ar1()][covariance_structures]
-#'   takes
-#'   numeric levels.
+#' * `rlmm_message_order`: The levels of a factor in [ar1()][covariance_structures] or `toep()` are
+#'   numbers with gaps or out of order; they are taken as equally spaced, in their order.
 #' * `rlmm_message_family`, `rlmm_message_control`, `rlmm_message_without_effect`,
 #'   `rlmm_message_held`: Arguments, or parts of lme4's control, that have no effect.
 #' * `rlmm_warning_counts`, `rlmm_warning_successes`: Counts or numbers of successes that aren't
 #'   whole.
 #' * `rlmm_message_changed_data`, `rlmm_warning_changed_data`: The data of an update differ from
-#'   those of
-#'   the fit.
+#'   those of the fit.
 #' * `rlmm_warning_not_removed`: The formula of an update removes a term that the model doesn't
 #'   have.
 #'
@@ -66,16 +63,13 @@
 #' * `rlmm_message_ddf`: With a user-supplied covariance matrix, degrees of freedom are
 #'   Satterthwaite's.
 #' * `rlmm_message_wald`, `rlmm_warning_profile`: [confint()][confint.rlmm] has no profile and
-#'   computes Wald
-#'   limits; or the profile found a better fit.
+#'   computes Wald limits; or the profile found a better fit.
 #' * `rlmm_message_bootstrap`: Some coefficients have no replicates.
 #' * `rlmm_warning_bootstrap`, `rlmm_warning_power`: Some replicates failed.
 #' * `rlmm_warning_influence`, `rlmm_warning_lmlist`: The model can't be fitted without some groups,
-#'   or
-#'   within some groups.
+#'   or within some groups.
 #' * `rlmm_warning_inestimable`, `rlmm_warning_marginal`: Predictions that are not estimable, or
-#'   whose
-#'   mean over the groups doesn't exist.
+#'   that have no finite mean over the groups.
 #' * `rlmm_warning_simulate`: Responses that can't be simulated, as the family has no such mean.
 #' * `rlmm_warning_negative_variance`: Too few clusters for [robust] standard errors by several
 #'   factors.

@@ -212,7 +212,7 @@ core_error_texts <- list(
   },
   needs_factor = \(err) {
     c(
-      "This takes a factor, which the iterative engine doesn't have.",
+      "This needs a Cholesky factor, which the iterative engine doesn't compute.",
       i = "Fit with `rlmm_control(engine = \"exact\")`, if there is the time and the memory."
     )
   },

@@ -21,7 +21,8 @@
 #' @param initial_step The first step in theta, one number or one for each element; by default
 #'   chosen by the optimizer.
 #' @param max_eval,max_time The largest number of evaluations of the objective, and of seconds. A
-#'   fit that reaches a limit keeps the best theta so far, with a warning.
+#'   fit that reaches a limit keeps the best theta so far, with a warning, or with a message if this
+#'   is an optimum.
 #' @param pirls_tol,pirls_max_iter,pirls_max_halvings For generalized models, PIRLS (the search for
 #'   the conditional modes) ends if its next step would lower the penalized deviance by less than
 #'   `pirls_tol`. It fails, and with it the evaluation of the objective, after this number of
@@ -61,25 +62,34 @@
 #'   standard error of zero, and [confint()][confint.rlmm] returns their value as both limits.
 #'   [refit()], [update()][update.rlmm] and `drop1()` keep them held, except those that a changed
 #'   formula no longer has. `list()` holds nothing.
-#' @param ... Checks, each `"ignore"`, `"message"`, `"warning"` or `"stop"`, with the names of lme4
-#'   or these: `check_nobs_vs_nlev` (each grouping factor has fewer levels than observations),
-#'   `check_nobs_vs_nre` (each term has fewer random effects than observations),
-#'   `check_nobs_vs_rankz` (the same for the rank of Z), `check_nlev_gtr_1` and `check_nlev_gtreq_5`
-#'   (at least two, five levels), `check_response_not_const`, `check_scalex` (columns of X on very
-#'   different scales), `check_conv_singular` (singular fits), `check_formula_lhs` (without effect,
-#'   as a response is always needed), and `check_rankx` (`"message+drop.cols"`,
-#'   `"silent.drop.cols"`, `"warn+drop.cols"`, `"stop.deficient"` or `"ignore"`).
+#' @param ... What to do if a check of the model fails: `"ignore"`, `"message"`, `"warning"` or
+#'   `"stop"`. The checks have the names of lme4 or these:
+#'
+#'   * `check_nobs_vs_nlev` (by default `"stop"`): each grouping factor has fewer levels than there
+#'     are observations;
+#'   * `check_nobs_vs_nre` (`"stop"`): each term has fewer random effects than there are
+#'     observations;
+#'   * `check_nobs_vs_rankz` (`"ignore"`): the rank of Z is less than the number of observations;
+#'   * `check_nlev_gtr_1` (`"stop"`), `check_nlev_gtreq_5` (`"ignore"`): each grouping factor has at
+#'     least two, or five levels;
+#'   * `check_response_not_const` (`"stop"`): the response isn't constant;
+#'   * `check_scalex` (`"ignore"`): the columns of X are on similar scales;
+#'   * `check_conv_singular` (`"message"`): the fit isn't singular;
+#'   * `check_rankx`: the columns of X are linearly independent; `"message+drop.cols"` (the
+#'     default), `"silent.drop.cols"`, `"warn+drop.cols"`, `"stop.deficient"` or `"ignore"`;
+#'   * `check_formula_lhs`: has no effect, as a response is always needed.
 #' @section Engines:
 #' Models with one grouping factor or with nested ones are always computed exactly. With crossed
-#' factors, the exact engine factors a system with all levels except those of the largest factor,
-#' which beyond a few thousand levels takes long, and eventually too much memory. The iterative
+#' factors, the exact engine factorizes a system with the levels of all factors but the largest,
+#' which takes long beyond a few thousand levels, and eventually too much memory. The iterative
 #' engine never forms that system. The engine is chosen before any cross-products are computed, from
-#' the numbers of levels and a sample of which occur together, and is shown by [preview()] and with
-#' `verbose = 1`. The iterative engine solves for fixed effects, predicted random effects, their
-#' scores and standard errors as accurately as a factorization; only a log-determinant and its
-#' derivatives in theta are unbiased estimates from random vectors. These vectors are the same in
-#' every call, whatever `set.seed()` is, so that results are reproducible, and their number is
-#' increased until estimates are accurate to about a thousandth of their standard errors.
+#' the numbers of levels and from a sample of the pairs of levels that occur together; [preview()]
+#' and `verbose = 1` show it. The iterative engine solves for fixed effects, predicted random
+#' effects, their scores and standard errors as accurately as a factorization; only a
+#' log-determinant and its derivatives in theta are unbiased estimates from random vectors. These
+#' vectors are the same in every call, whatever `set.seed()` is, so that results are reproducible,
+#' and their number is increased until estimates are accurate to about a thousandth of their
+#' standard errors.
 #'
 #' For generalized models ([rglmm()], by the Laplace approximation, with any family and dispersion)
 #' it solves for the conditional modes and estimates the log-determinant of their precision in the
@@ -91,10 +101,10 @@
 #' `iterations` (the largest number in a solve). [anova()][anova.rlmm] for such fits shows the
 #' standard error of the differences.
 #'
-#' Leverages, refits to many responses (`rlmm_many()`, the bootstrap) and the exact Hessian need a
-#' factorization and are errors; so are conditional variances of very large models, which `ranef()`
-#' only computes on request. `update(fit, control = rlmm_control(engine = "exact"))` has all of
-#' them.
+#' Leverages, influence, [diagnose()], [cAIC()], the exact Hessian and fits to many responses
+#' ([rlmm_many()], [bootstrap()], [simulate_power()]) need a factorization and are errors for such a
+#' fit; `update(fit, control = rlmm_control(engine = "exact"))` computes it. `ranef()` only computes
+#' conditional variances if `condVar = TRUE` is given, since they need a solve for each level.
 #' @return A list of class `rlmm_control`.
 #' @examples
 #' rlmm_control(optimizer = "LN_NELDERMEAD", max_eval = 1000)

@@ -17,7 +17,8 @@
 #'   likelihood.
 #' @param control A list made by [rlmm_control()]; lists made by `lme4::lmerControl()` are
 #'   translated.
-#' @param start The starting value of theta: a numeric vector, or a list with the element `theta`.
+#' @param start The starting value of theta, the relative covariance parameters (see
+#'   [covariance_structures]): a numeric vector, or a list with the element `theta`.
 #' @param verbose If positive, each evaluation of the objective is printed.
 #' @param subset,na.action As in [lm()]. `NaN` counts as missing; since it often results from a
 #'   mistake, a message lists the rows that are left out because of it. Infinite values are errors.

@@ -31,6 +31,8 @@
 #'   variance 1; by default from the normal distribution.
 #' @param allow.new.levels Whether to allow new levels of grouping factors. Their effects are
 #'   simulated like others, or zero for terms that are held.
+#' @param na.action The treatment of missing values in `newdata`: by default the responses of such
+#'   rows are `NA`; [na.omit()] leaves them out.
 #' @seealso [simulate_formula()] for responses of a model without a fit, [simulate_power()].
 #' @return A data frame with the columns `sim_1`, `sim_2`, ..., and the attribute `"seed"`, the
 #'   state of the generator before the simulation.
