@@ -52,41 +52,52 @@ variance_of_rows <- function(some, rows, parts, fixed) {
   variance + unknown_variance(some, rows$effects, parts)
 }
 
-# The weights of random effects and of levels in some rows, as core_variances() takes them.
+# The weights of random effects and of levels in some rows, as core_variances() takes them: `row`,
+# `term`, `place` among the effects of the term, and `value`.
 effect_weights <- function(some, rows, parts) {
   sizes <- vapply(parts$system$sums$terms, \(term) dim(term$zz)[1L], 1L)
-  in_system <- \(at) places_in_system(at, parts, sizes)
-  of_effects <- lapply(rows$effects, \(effect) {
-    at <- which(!is.na(effect$refs[some]))
-    core <- effect$term$core_term
-    columns <- effect$term$core_cols[effect$columns]
-    before <- (effect$refs[some[at]] - 1L) * sizes[core]
-    list(
-      row = rep(at, length(columns)),
-      term = rep(core, length(at) * length(columns)),
-      place = as.vector(outer(before, columns, `+`)),
-      value = as.vector(effect$z[some[at], ])
-    )
-  })
-  of_levels <- lapply(rows$levels, \(own) {
-    c(
-      list(row = seq_along(some)),
-      in_system(own$at[some]),
-      list(value = own$values[some] * parts$large$is_column[own$at[some]])
-    )
-  })
-  of_means <- lapply(rows$means, \(own) {
-    n <- length(own$at)
-    value <- own$coding$weights * parts$large$is_column[own$at]
-    c(
-      list(row = rep(seq_along(some), each = n)),
-      lapply(in_system(own$at), rep, length(some)),
-      list(value = rep(value, length(some)))
-    )
-  })
-  all <- c(of_effects, of_levels, of_means)
+  all <- c(
+    lapply(rows$effects, weights_of_effects, some, sizes),
+    lapply(rows$levels, weights_of_levels, some, parts, sizes),
+    lapply(rows$means, weights_of_means, some, parts, sizes)
+  )
   fields <- rlang::set_names(c("row", "term", "place", "value"))
   lapply(fields, \(field) unlist(lapply(all, `[[`, field)))
+}
+
+# The weights of the random effects of one term, in the rows whose level is known.
+weights_of_effects <- function(effect, some, sizes) {
+  at <- which(!is.na(effect$refs[some]))
+  core <- effect$term$core_term
+  columns <- effect$term$core_cols[effect$columns]
+  before <- (effect$refs[some[at]] - 1L) * sizes[core]
+  list(
+    row = rep(at, length(columns)),
+    term = rep(core, length(at) * length(columns)),
+    place = as.vector(outer(before, columns, `+`)),
+    value = as.vector(effect$z[some[at], ])
+  )
+}
+
+# The weight of one level, or slope by level, in each row.
+weights_of_levels <- function(own, some, parts, sizes) {
+  at <- own$at[some]
+  c(
+    list(row = seq_along(some)),
+    places_in_system(at, parts, sizes),
+    list(value = own$values[some] * parts$large$is_column[at])
+  )
+}
+
+# The weights of all levels of a coded factor in its mean, which are the same in each row.
+weights_of_means <- function(own, some, parts, sizes) {
+  value <- own$coding$weights * parts$large$is_column[own$at]
+  places <- places_in_system(own$at, parts, sizes)
+  c(
+    list(row = rep(seq_along(some), each = length(own$at))),
+    lapply(places, rep, length(some)),
+    list(value = rep(value, length(some)))
+  )
 }
 
 #' The positions of levels of large factors in a system whose last terms are these factors
