@@ -7,7 +7,7 @@
 #' log-likelihood.
 #'
 #' @param x A fitted model.
-#' @param ... Ignored.
+#' @param ... Not used; any argument here is an error.
 #' @return A function of one numeric vector. It contains all it needs and can be saved or sent to
 #'   other processes.
 #' @examples

@@ -5,8 +5,9 @@ check_fit <- function(x, arg = "x") {
     return(invisible(x))
   }
   abort_argument(
-    paste0("`", arg, "` must be a fit of rlmm."),
+    paste0("`", arg, "` must be a fit of `rlmm()` or `rglmm()`."),
     x = it_is(x),
+    i = nonlinear_hint(x),
     arg = arg
   )
 }

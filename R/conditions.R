@@ -408,6 +408,13 @@ describe_rows <- function(rows) {
   paste(if (length(rows) == 1L) "row" else "rows", enumerate(rows))
 }
 
+# The hint for a nonlinear fit where a fit of another kind is needed.
+nonlinear_hint <- function(x) {
+  if (inherits(x, "rlmm_nlmm")) {
+    "`?rnlmm` lists what is available for nonlinear fits."
+  }
+}
+
 describe_type <- function(x) {
   if (is.function(x)) {
     return("a function")

@@ -7,9 +7,8 @@
 #' of the fixed effects, and for counts overdispersion and the number of zeros. `plot()` of the
 #' result draws the plots that go with it.
 #'
-#' @details
-#' Each line is marked `ok`, `look` (should be looked at before the model is relied on) or `bad`
-#' (results are invalid), and says what was measured:
+#' @details Each line is marked `ok`, `look` (should be looked at before the model is relied on) or
+#' `bad` (results are invalid), and reports what was measured:
 #'
 #' * Residuals: scaled residuals of linear models, and quantile residuals of generalized ones (see
 #'   [residuals.rlmm()]), both given the random effects. Skewness beyond 1, excess kurtosis beyond 2
@@ -22,9 +21,10 @@
 #'   [influence.rlmm()]), for grouping factors with up to 3,000 levels.
 #' * Overdispersion, for families without a dispersion: the sum of squared Pearson residuals over
 #'   the residual degrees of freedom.
-#' * Rows: a fit of sums ([rlmm_sums()]) has no rows, and checks that need them are left out.
 #' * Zeros: the number of zeros, and its expectation and standard deviation under the model given
 #'   the random effects.
+#' * Rows, for a fit of sums ([rlmm_sums()]) only: such a fit has no rows, and the checks that need
+#'   them are left out.
 #'
 #' glmmTMB has a function with this name; for a fit of glmmTMB, that function is called.
 #'

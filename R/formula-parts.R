@@ -4,7 +4,7 @@
 #'
 #' @param x A fitted model.
 #' @param fixed.only,random.only Whether to return only the fixed part, or only the random effects.
-#' @param ... Ignored.
+#' @param ... Not used; any argument here gives a warning.
 #' @return `formula()`: the formula as it was written, with `.` expanded; with `random.only`, with
 #'   one term for each grouping factor. `terms()`: a terms object. For the random effects or the
 #'   whole model it has their effects and grouping factors as summands, without bars. As in lme4,

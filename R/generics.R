@@ -146,6 +146,7 @@ abort_no_method <- function(generic, object) {
     c(
       paste0("`", generic, "()` needs a fitted mixed model."),
       x = paste0("It was given ", describe_type(object), "."),
+      i = nonlinear_hint(object),
       i = if (isS4(object) && !isNamespaceLoaded("lme4")) {
         "If it is a fit of lme4, load that package first."
       }

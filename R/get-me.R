@@ -15,27 +15,27 @@
 #' `npar`: parameters of the random effects), `p_i`, `q_i`, `m_i` (by term), `l_i` (levels by
 #' factor), `Gp`, `Tp`, `REML` (0, or p for a REML fit), `is_REML`, `dims`.
 #'
-#' Others from lme4: `flist`, `cnms`, `devcomp`, `devfun`, `glmer.nb.theta`; `methTitle`, what was
-#' fitted and how, as its `methTitle()` says.
+#' Others from lme4: `flist`, `cnms`, `devcomp`, `devfun`, `glmer.nb.theta`; `methTitle`, the title
+#' of the printed fit.
 #'
-#' From MixedModels.jl: `formula`, `reterms`, `feterm`, `sqrtwts`, `wt` (prior weights; like
-#' `sqrtwts` of no length if there are none), `parmap` (where each theta stands in Lambda),
-#' `optsum`, `betas`, `lambda` (by term; `joint_lambda` by grouping factor, whose
-#' terms MixedModels.jl amalgamates), `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`, `vcov`,
-#' `PCA`, `rePCA` (cumulative proportions of variance), `objective`, `pvalues`. There `A` and `L`
-#' mean the blocks of the cross-products of `Z`, `X`, `y` and of their Cholesky factor; since lme4
-#' uses these names for something else, they are `A_blocks` and `L_blocks` here.
+#' From MixedModels.jl: `formula`, `reterms`, `feterm`, `sqrtwts`, `wt` (prior weights; of length
+#' zero, like `sqrtwts`, if there are none), `parmap` (the position of each theta in Lambda),
+#' `optsum`, `betas`, `lambda` (by term; `joint_lambda` by grouping factor, whose terms
+#' MixedModels.jl amalgamates), `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`, `vcov`, `PCA`,
+#' `rePCA` (cumulative proportions of variance), `objective`, `pvalues`. In MixedModels.jl, `A` and
+#' `L` are the blocks of the cross-products of `Z`, `X`, `y` and of their Cholesky factor. Since
+#' lme4 uses these names for other matrices, they are `A_blocks` and `L_blocks` here.
 #'
 #' Functions of MixedModels.jl: `cond` (condition number of each block of Lambda, infinite where it
 #' is singular), `logdet` (log determinant of `Lambda' Z' W Z Lambda + I`, plus that of `RX' RX` for
 #' a REML fit), `feL` (the lower triangular factor of the fixed effects, `RX` transposed), `sparseL`
 #' (the factor of the random effects, sparse, in the order of `L_blocks`).
 #'
-#' Properties that MixedModels.jl gives generalized models, and linear ones have here too: `resp` (a
-#' list with a value for each observation: `y`, `mu`, `eta`, `offset`, prior weights `wts`, squared
-#' deviance residuals `devresid`, and the working weights `wrkwt` and residuals `wrkresid` of the
-#' last iteration) and `LMM` (parts of the linear mixed model of the last iteration, its `y` the
-#' working response; of a linear fit the fit itself).
+#' Properties of generalized models in MixedModels.jl, which are available for linear models here,
+#' too: `resp` (a list with a value for each observation: `y`, `mu`, `eta`, `offset`, prior weights
+#' `wts`, squared deviance residuals `devresid`, and the working weights `wrkwt` and residuals
+#' `wrkresid` of the last iteration) and `LMM` (parts of the linear mixed model of the last
+#' iteration, its `y` the working response; of a linear fit the fit itself).
 #'
 #' @param object A fitted model.
 #' @param name A name, several names, or `"ALL"` for all components.

@@ -19,7 +19,7 @@
 #' @param model A fitted model.
 #' @param fullHatMatrix Whether to return the whole n x n matrix instead of its diagonal, for small
 #'   data.
-#' @param ... Ignored.
+#' @param ... Not used; any argument here is an error.
 #' @return A named numeric vector, padded with `NA` under `na.action = na.exclude`; with
 #'   `fullHatMatrix`, a symmetric matrix of class `dsyMatrix`.
 #' @examples

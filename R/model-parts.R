@@ -14,7 +14,7 @@
 #' @param form Not used.
 #' @param level The grouping factors to return, by name or number; by default all of them.
 #' @param data,sep Not used; arguments of the generic.
-#' @param ... Ignored.
+#' @param ... Not used; any argument here is an error, or for `model.frame()` a warning.
 #' @return
 #' * `model.frame()`: a data frame of the variables as used in the fit, with text as factors, and
 #'   the columns `(weights)` and `(offset)` if there are any.

@@ -39,7 +39,7 @@
 #'   variances of a term first, as in lme4. Correlations that are parameters of structures such as
 #'   `cs()` stay correlations.
 #' @param ... Arguments of lme4's method that control its optimizer, such as `optimizer`, `devtol`
-#'   or `parallel`, have no effect and give a message.
+#'   or `parallel`, have no effect and give a message; others are errors.
 #' @return A data frame of class `"profile.rlmm"` with a row for each point: `.zeta`, the values of
 #'   all parameters, and `.par`, the name of the profiled parameter.
 #' @examples

@@ -15,7 +15,7 @@
 #'   `newresp`.
 #' @param control The limits of the optimizer for the new fit, see [rlmm_control()]; by default
 #'   those of the fit. Held parameters stay held.
-#' @param ... Ignored.
+#' @param ... Not used; any argument here is an error.
 #' @return A fitted model; for several responses a list of class `"rlmm_many"`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)

@@ -30,7 +30,7 @@
 #'   have no residuals.
 #' @param allow.new.levels For `newdata`, whether new levels of grouping factors are allowed; their
 #'   effects are zero, as in [predict()][predict.rlmm].
-#' @param ... Ignored.
+#' @param ... Not used; any argument here is an error.
 #' @return A named numeric vector.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)

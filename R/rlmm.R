@@ -42,6 +42,7 @@
 #' @param dispersion A one-sided formula of a factor, `~ g`, or of crossed factors, `~ a:b`, whose
 #'   levels or combinations have different residual variances (`varIdent()` in nlme). `sigma()` is
 #'   the residual standard deviation of the first level; [residual_strata()] returns all of them.
+#'   [profile()][profile.rlmm], [bootstrap()] and [cAIC()] aren't available for such fits.
 #' @param weights_type The meaning of `weights`. `"precision"`: a row with weight w has the residual
 #'   variance sigma^2 / w, and the number of observations is the number of rows. `"frequency"`: a
 #'   row with weight w stands for w identical rows, which `nobs()`, `logLik()`, degrees of freedom

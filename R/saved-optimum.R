@@ -8,7 +8,8 @@
 #' `saveoptsum()` and `restoreoptsum!()`.)
 #'
 #' The file is JSON and has numbers with 17 digits, which are read back exactly. `saveRDS()` saves a
-#' complete fit with its data.
+#' complete fit with its data, also a fit with several residual variances (`rlmm(dispersion = )`),
+#' for which `save_optimum()` is an error.
 #'
 #' The objective is evaluated at the estimates. It is an error if it differs from that in the file,
 #' since the data or the model must then differ.

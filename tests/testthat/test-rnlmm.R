@@ -462,3 +462,11 @@ test_that("replicates that can't be fitted are counted", {
   expect_true(all(is.na(b$beta)))
   expect_output(print(b), "2 failed")
 })
+
+test_that("what is for other fits refers to what nonlinear fits have", {
+  formula <- circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree
+  fit <- rnlmm(formula, Orange)
+  for (of_others in list(certificate, isSingular, getME, cAIC, allFit)) {
+    expect_error(of_others(fit), "?rnlmm", fixed = TRUE, class = "rlmm_error")
+  }
+})
