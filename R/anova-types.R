@@ -350,7 +350,12 @@ synthetic_frame <- function(fit) {
   frame <- Map(synthetic_covariates, n, seq_along(classes), classes)
   names(frame) <- names(classes)
   frame[names(grid)] <- lapply(grid, rep, copies)
-  structure(frame, class = "data.frame", row.names = seq_len(n))
+  structure(
+    frame,
+    class = "data.frame",
+    row.names = seq_len(n),
+    terms = terms
+  )
 }
 
 # All combinations of levels of the factors and of logical values; `classes` are those of the
@@ -365,20 +370,6 @@ all_combinations <- function(fit, classes) {
     }
   })
   expand.grid(levels[lengths(levels) > 0L], stringsAsFactors = TRUE)
-}
-
-# The number of columns of a variable, from its class: "nmatrix.2" has two.
-columns_of_class <- function(class) {
-  columns <- as.integer(sub("^[a-z]*[.]?", "", class))
-  if (is.na(columns)) 1L else columns
-}
-
-synthetic_covariates <- function(n, seed, class) {
-  columns <- columns_of_class(class)
-  column <- rep(seq_len(columns), each = n)
-  steps <- seq_len(n) * sqrt(seed + 1) + column * pi
-  values <- sin(steps^2)
-  if (columns > 1L) matrix(values, n) else values
 }
 
 # Tables ------------------------------------------------------------------

@@ -27,16 +27,23 @@ abort_frame <- function(cnd, terms, data, bars) {
   )
 }
 
-# The hint for list columns, as in nested tables of tibble and data.table.
+# The hint for columns that are lists, as in nested tables of tibble and data.table, times by their
+# parts, or whole tables.
 list_column_hint <- function(terms, data) {
-  is_nested <- function(name) {
-    column <- data[[name]]
-    is.list(column) && !is.object(column)
-  }
+  is_nested <- \(name) is.list(data[[name]])
   nested <- Filter(is_nested, intersect(all.vars(terms), names(data)))
-  if (length(nested) > 0L) {
-    c(i = sprintf("The column %s is a list: use `unlist()`?", tick(nested[1L])))
+  if (length(nested) == 0L) {
+    return(NULL)
   }
+  column <- data[[nested[1L]]]
+  text <- if (inherits(column, "POSIXlt")) {
+    "The column %s holds times by their parts: use `as.POSIXct()`."
+  } else if (is.data.frame(column)) {
+    "The column %s is a data frame: name one of its columns, or use `as.matrix()`."
+  } else {
+    "The column %s is a list: use `unlist()`?"
+  }
+  c(i = sprintf(text, tick(nested[1L])))
 }
 
 # The hint for `data[, "x"]` with a tibble, which is still a table. The message is matched to R's.
@@ -236,12 +243,12 @@ call_design_step <- function(expr, frame) {
   })
 }
 
-abort_one_value <- function(name, x) {
+abort_one_value <- function(name, x, hint = "Leave it out of the formula?") {
   abort_rlmm(
     c(
       paste0("The factor ", tick(name), " must have at least 2 levels."),
       x = paste0("Its one level is \"", x[1L], "\"."),
-      i = "Leave it out of the formula?"
+      i = hint
     ),
     "rlmm_error_one_value",
     variable = name

@@ -24,7 +24,7 @@ change_residuals <- function(sums, e) {
   sums$rr <- sums$rr + sum(e * (sums$xr + xr))
   sums$xr <- xr
   sums$terms <- lapply(sums$terms, \(term) {
-    xz <- matrix(term$xz, length(e))
+    xz <- matrix(term$xz, length(e), length(term$zr))
     term$zr <- term$zr + as.vector(crossprod(xz, e))
     term
   })
@@ -342,6 +342,8 @@ difference_of_plans <- function(a, b) {
   own <- setdiff(unlist(given), Reduce(intersect, given))
   if (deparse_one(a$formula) != deparse_one(b$formula)) {
     other_formulas(a$formula, b$formula)
+  } else if (!same("apart")) {
+    other_way(a$apart, b$apart)
   } else if (!same("xlevels")) {
     other_levels(a$xlevels, b$xlevels)
   } else if (!have_same_columns(a, b)) {
@@ -397,11 +399,20 @@ matrix_of_coding <- function(contrasts, levels) {
   unname(as.matrix(matrix))
 }
 
+# The rows of one part were summed by the levels of a factor, which has dummy columns in the other.
+other_way <- function(a, b) {
+  text <- paste(
+    "%s has many levels in one part and few in another:",
+    "set the option `rlmm.large_factor` to less than the number in each."
+  )
+  sprintf(text, tick(unquoted((a %||% b)$group)))
+}
+
 other_levels <- function(a, b) {
   differs <- \(name) !identical(a[[name]], b[[name]])
   name <- Filter(differs, union(names(a), names(b)))[1L]
   paste0(
     tick(name),
-    " has other levels in one part than in another: make it a factor with all of them."
+    " has other levels in one part than in another, and effects by group or contrasts of its own."
   )
 }

@@ -8,6 +8,9 @@ sums_design <- function(sums, REML, control, sigma) {
   check_no_held_beta(control)
   sums <- levels_in_order(sums)
   plan <- sums$plan
+  for (name in names(plan$alone)) {
+    abort_one_value(name, plan$alone[[name]])
+  }
   terms <- with_levels(plan$random, sums$levels)
   terms <- ordered_terms(terms, plan$apart$group)
   random <- if (is.null(plan$apart)) terms else terms[-length(terms)]

@@ -6,13 +6,16 @@
 #' @param options A list: `contrasts`, and `frequency`, whether weights are frequencies.
 #' @param known The levels of categorical variables, by name; by default those in `rows`.
 #' @return A list: `formula`, `parsed`, `fixed` and `random` (as in a fit, but with all columns of
-#'   X, terms in the order of the formula and no levels), `xlevels`, and the variables, arguments
-#'   and template of the model frame.
+#'   X, terms in the order of the formula and no levels), `xlevels`, the variables, arguments and
+#'   template of the model frame, `declared`, the levels of factors before those without rows were
+#'   dropped, and `alone`, the only level with rows of some factors.
 #' @noRd
 sums_plan <- function(formula, rows, extras, options, known = NULL) {
   parsed <- parse_formula(formula, rows)
   env <- formula_env(formula)
-  frame <- planned_frame(parsed, env, rows, extras, known)
+  whole <- whole_frame(parsed, env, rows, extras)
+  found <- with_second_levels(planned_frame(whole, known), whole, parsed, rows)
+  frame <- found$frame
   check_interactions(parsed, frame, env, rows)
   fixed <- planned_fixed(parsed, frame, env, rows, options$contrasts)
   random <- planned_terms(parsed, frame, env, rows)
@@ -28,13 +31,36 @@ sums_plan <- function(formula, rows, extras, options, known = NULL) {
     variables = attr(variables, "variables"),
     frequency = isTRUE(options$frequency),
     arguments = lapply(extras, rlang::quo_get_expr),
-    template = frame_without_rows(with_known_levels(frame, xlevels))
+    template = frame_without_rows(with_known_levels(frame, xlevels)),
+    declared = lapply(Filter(is.factor, as.list(whole)), levels),
+    alone = found$alone
   )
 }
 
+# Keeps a second level of the factors in the effects that have rows of one level only, as other
+# parts of the data may have rows of other levels.
+with_second_levels <- function(frame, whole, parsed, rows) {
+  is_alone <- \(name) {
+    x <- whole[[name]]
+    is.factor(x) &&
+      nlevels(x) > 1L &&
+      nlevels(frame[[name]]) == 1L &&
+      is.null(attr(x, "contrasts"))
+  }
+  names <- intersect(summed_variables(parsed, rows), names(frame))
+  names <- Filter(is_alone, names)
+  alone <- lapply(rlang::set_names(names), \(name) levels(frame[[name]]))
+  for (name in names) {
+    all <- levels(whole[[name]])
+    two <- all %in% c(alone[[name]], setdiff(all, alone[[name]])[1L])
+    levels <- rlang::set_names(list(all[two]), name)
+    frame[name] <- with_known_levels(frame[name], levels)
+  }
+  list(frame = frame, alone = alone)
+}
+
 # The model frame of the first rows, whose factors have the known levels and contrasts for them.
-planned_frame <- function(parsed, env, rows, extras, known) {
-  whole <- whole_frame(parsed, env, rows, extras)
+planned_frame <- function(whole, known) {
   if (is.null(known)) {
     return(drop_unused(whole))
   }
@@ -110,9 +136,20 @@ abort_contrasts_of_some <- function(name, missing) {
 # The fixed part with all columns; aliased ones are only found from the sums.
 planned_fixed <- function(parsed, frame, env, rows, contrasts) {
   control <- rlmm_control(check_rankx = "ignore")
-  fixed <- fixed_design(parsed, frame, env, rows, contrasts, control)$fixed
+  fixed <- tryCatch(
+    fixed_design(parsed, frame, env, rows, contrasts, control)$fixed,
+    rlmm_error_one_value = \(cnd) abort_one_level(cnd$variable, frame)
+  )
   fixed$assign <- column_terms(fixed, frame)
   fixed
+}
+
+abort_one_level <- function(name, frame) {
+  hint <- paste(
+    "Leave it out of the formula?",
+    "If other parts of the data have other levels, make it a factor with all of them."
+  )
+  abort_one_value(name, as.character(frame[[name]]), hint)
 }
 
 planned_terms <- function(parsed, frame, env, rows) {

@@ -428,7 +428,13 @@ test_that("a column that is a list", {
   local_plain()
   d <- sleepstudy
   d$nested <- as.list(d$Days)
-  expect_snapshot(show_conditions(rlmm(Reaction ~ nested + (1 | Subject), d)))
+  d$parts <- as.POSIXlt(as.Date("2026-01-01") + d$Days)
+  d$both <- data.frame(a = d$Days, b = d$Days^2)
+  expect_snapshot({
+    show_conditions(rlmm(Reaction ~ nested + (1 | Subject), d))
+    show_conditions(rlmm(Reaction ~ parts + (1 | Subject), d))
+    show_conditions(rlmm(Reaction ~ both + (1 | Subject), d))
+  })
 })
 
 test_that("formulas in pieces, quoted, and by the marks of tidy evaluation", {

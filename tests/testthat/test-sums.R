@@ -317,8 +317,8 @@ test_that("what needs rows, or isn't a sum, is refused in the user's words", {
   sums <- rlmm_sums(Reaction ~ Days + (1 | Subject), sleepstudy)
   other <- rlmm_sums(Reaction ~ 1 + (1 | Subject), sleepstudy)
   text <- transform(sleepstudy, f = rep(letters[1:3], 60))
-  ab <- rlmm_sums(Reaction ~ f + (1 | Subject), text[text$f != "c", ])
-  ac <- rlmm_sums(Reaction ~ f + (1 | Subject), text[text$f != "b", ])
+  ab <- rlmm_sums(Reaction ~ f + (f | Subject), text[text$f != "c", ])
+  ac <- rlmm_sums(Reaction ~ f + (f | Subject), text[text$f != "b", ])
   fit <- rlmm(sums)
   expect_snapshot({
     writeLines(error_lines(residuals(fit)))
@@ -342,6 +342,17 @@ test_that("what needs rows, or isn't a sum, is refused in the user's words", {
     held <- rlmm_control(fixed = list(beta = c(Days = 10)))
     writeLines(error_lines(rlmm(sums, control = held)))
   })
+})
+
+test_that("a model without fixed effects is fitted to sums, and left by drop1()", {
+  formula <- Reaction ~ 0 + (1 | Subject)
+  expect_same_fit(
+    rlmm(rlmm_sums(formula, sleepstudy)),
+    rlmm(formula, sleepstudy)
+  )
+  formula <- Reaction ~ 0 + Days + (1 | Subject)
+  sums <- rlmm(rlmm_sums(formula, sleepstudy))
+  expect_equal(drop1(sums)$AIC, drop1(rlmm(formula, sleepstudy))$AIC)
 })
 
 test_that("a reader that doesn't go back is told of", {
