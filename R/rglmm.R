@@ -21,9 +21,9 @@
 #' @param weights Prior weights, as in [glm()]. For `binomial` with proportions they are the numbers
 #'   of trials. For `gaussian` they are precisions, as in [rlmm()]: a row with weight w has the
 #'   dispersion phi / w. For other families a row with weight w contributes w times its
-#'   log-likelihood, as w identical rows would, and the number of observations is the sum of the
-#'   weights; simulated responses of `Gamma` and `inverse.gaussian` have the dispersion phi / w, as
-#'   the mean of w observations has.
+#'   log-likelihood, as w identical rows would, and it counts w times in the dispersion (unless
+#'   `dispersion = "moment"`); `nobs()` is the number of rows. Simulated responses of `Gamma` and
+#'   `inverse.gaussian` have the dispersion phi / w, as the mean of w observations has.
 #' @param offset A known component of the linear predictor, with coefficient 1, on the scale of the
 #'   link: for rates with a log link it is the logarithm of the exposure. It is added to the
 #'   `offset()` terms of the formula. `predict(newdata = )` needs its variables in the new data.
@@ -49,8 +49,8 @@
 #'   It corresponds to `fast` in MixedModels.jl and is also available with quadrature.
 #' @param weights_type The meaning of `weights`. `"precision"`: as described for `weights`.
 #'   `"frequency"`: a row with weight w stands for w identical rows, which `nobs()`, `logLik()` and
-#'   standard errors count; fitted values and residuals have an element for each of them. (Bases
-#'   that depend on the data, such as `poly()`, are computed from the rows as given.)
+#'   standard errors count; fitted values and residuals have an element for each of these rows.
+#'   (Bases that depend on the data, such as `poly()`, are computed from the rows as given.)
 #' @section Which likelihood: The random effects are integrated out by the Laplace approximation, or
 #' by quadrature centred at the same conditional modes. The determinant of the Laplace approximation
 #' contains the second derivative of the log-likelihood in each linear predictor. By default it is

@@ -46,8 +46,8 @@
 #' @param weights_type The meaning of `weights`. `"precision"`: a row with weight w has the residual
 #'   variance sigma^2 / w, and the number of observations is the number of rows. `"frequency"`: a
 #'   row with weight w stands for w identical rows, which `nobs()`, `logLik()`, degrees of freedom
-#'   and standard errors count; fitted values and residuals have an element for each of them. (Bases
-#'   that depend on the data, such as `poly()`, are computed from the rows as given.)
+#'   and standard errors count; fitted values and residuals have an element for each of these rows.
+#'   (Bases that depend on the data, such as `poly()`, are computed from the rows as given.)
 #' @param ... Not used; any argument here is an error.
 #' @details A random-effects term `(effects | group)` has correlated effects within each level of
 #' the group; `(effects || group)` has uncorrelated terms. `zerocorr(effects | group)` and

@@ -42,9 +42,10 @@
 #' Satterthwaite's under the model (Pustejovsky and Tipton 2018), and joint tests of several
 #' coefficients are the approximate Hotelling T-squared test (`"HTZ"` in package clubSandwich, with
 #' the same numbers). For several clusterings, and for more than 5,000 clusters that share random
-#' effects, they are the smallest number of clusters minus one. For `"HC0"` and generalized models
-#' they are infinite. `ddf` overrides this, see [summary()][summary.rlmm]. There is no joint test of
-#' as many coefficients as there are clusters, or more.
+#' effects, they are the smallest number of clusters minus one. For `"HC0"`, for generalized models,
+#' and if `vcov` is a matrix or a function, they are infinite. `ddf` overrides this, see
+#' [summary()][summary.rlmm]. There is no joint test of as many coefficients as there are clusters,
+#' or more.
 #'
 #' @section Generalized models: `"CR0"`, `"CR1"` and `"CR1S"` are available, from the derivatives of
 #' the log-likelihood of each independent group in all parameters; clusters must therefore consist
