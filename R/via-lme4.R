@@ -50,7 +50,8 @@
 #'   (ours is [cAIC()]); simr's functions that change a fit, such as `fixef<-`; modelbased
 #'   `estimate_expectation()` for its column of residuals; arm `display()`, `se.coef()`,
 #'   `se.fixef()`, `sim()`; RLRsim `exactRLRT()` (ours is [ranova()]); mitml `multilevelR2()`;
-#'   rockchalk `outreg()`; sjstats `cv()`; lme4 `llikAIC()`.
+#'   rockchalk `outreg()`; sjstats `cv()`, `se_ybar()`; lme4 `llikAIC()`; buildmer `converged()`,
+#'   which otherwise is `TRUE` for any fit.
 #'
 #' # Packages attached together
 #'
