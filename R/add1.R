@@ -22,9 +22,9 @@
 #'   become column names. Its attribute `"method"` is added to the heading. As in lme4 it is also
 #'   called without `objectDrop`, to get the names.
 #' @param ... Further arguments of `sumFun`; for other tests any argument here is an error.
-#' @return A data frame of class `"anova"`. `drop1()` has the columns of lme4, `npar`, `AIC`, `LRT`
-#'   and `Pr(Chi)`; `add1()` those of its [default method][stats::add1]; and `drop1(test = "F")`
-#'   those of [anova()][anova.rlmm].
+#' @return A data frame of class `"anova"`. `drop1()` has the columns of lme4, `npar`, `AIC` and,
+#'   for `test = "Chisq"`, `LRT` and `Pr(Chi)`; `add1()` those of its [default method][stats::add1];
+#'   and `drop1(test = "F")` those of [anova()][anova.rlmm].
 #' @examples
 #' sleepstudy$odd <- sleepstudy$Days %% 2
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)

@@ -5,11 +5,11 @@
 #' @param x A fitted model.
 #' @param fixed.only,random.only Whether to return only the fixed part, or only the random effects.
 #' @param ... Not used; any argument here gives a warning.
-#' @return `formula()`: the formula as it was written, with `.` expanded; with `random.only`, with
-#'   one term for each grouping factor. `terms()`: a terms object. For the random effects or the
-#'   whole model it has their effects and grouping factors as summands, without bars. As in lme4,
-#'   the terms of the whole model have the attributes `predvars.fixed`, `predvars.random` and
-#'   `varnames.fixed`.
+#' @return `formula()`: the formula as it was written, with `.` expanded; with `random.only` only
+#'   its random-effects terms, in which nested factors and double bars are expanded. `terms()`: a
+#'   terms object. For the random effects or the whole model it has their effects and grouping
+#'   factors as summands, without bars. As in lme4, the terms of the whole model have the attributes
+#'   `predvars.fixed`, `predvars.random` and `varnames.fixed`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' formula(fit)

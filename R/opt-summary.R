@@ -1,14 +1,14 @@
 #' Summary of the optimization
 #'
 #' Returns the record of the optimization: the start, the reason for stopping, the end, and the
-#' objective at every evaluated theta. For a generalized model theta is followed by the fixed
-#' effects.
+#' objective at every evaluated theta. For a generalized model, the fixed effects follow theta.
 #' @param object A fitted model.
 #' @return A list of class `"rlmm_optsum"`: `initial` and `finitial`, `final` and `fmin` (theta and
 #'   the objective at the start and at the end), `feval` (the number of evaluations), `optimizer`,
-#'   `backend`, `status` (the return code), `message`, the tolerances, `lower` (the bounds of
-#'   theta), `certificate` (see [certificate()]), and `fitlog`. `as.data.frame()` of it is the fit
-#'   log, with a row for each evaluation: its number, the objective and theta.
+#'   `backend`, `status` (the return code), `gradient` (at the end), `initial_step`, `lower` (the
+#'   bounds of theta), the tolerances and limits, `certificate` (see [certificate()]), and `fitlog`.
+#'   `as.data.frame()` of it is the fit log, with a row for each evaluation: its number, the
+#'   objective and theta.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' opt_summary(fit)
