@@ -47,6 +47,7 @@ fixed_of_sums <- function(sums, terms, policy) {
   plan <- sums$plan
   names <- plan$fixed$names
   keep <- independent_sums(sums$sums, names, policy)
+  check_digits_of_sums(setdiff(plan$fixed$independent, names[keep]))
   numbers <- sums_of_fixed(sums$sums, keep, names)
   found <- list(
     fixed = without_dropped_columns(plan$fixed, keep),
@@ -65,6 +66,26 @@ fixed_of_sums <- function(sums, terms, policy) {
     found$fixed$combinations <- combinations_of_sums(all, names, found$fixed)
   }
   found
+}
+
+# Raises an error about columns that sums take for combinations of others, though rows don't.
+check_digits_of_sums <- function(lost) {
+  if (length(lost) == 0L) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "A covariate of the fixed effects is too far from zero for sums.",
+      x = sprintf(
+        "In their products, %s %s from combinations of the columns before.",
+        enumerate(tick(lost)),
+        if (length(lost) == 1L) "hardly differs" else "hardly differ"
+      ),
+      i = "Centre the covariate: take its mean, or a round number near it, off."
+    ),
+    "rlmm_error_origin",
+    columns = lost
+  )
 }
 
 check_no_held_beta <- function(control) {

@@ -141,6 +141,7 @@ planned_fixed <- function(parsed, frame, env, rows, contrasts) {
     rlmm_error_one_value = \(cnd) abort_one_level(cnd$variable, frame)
   )
   fixed$assign <- column_terms(fixed, frame)
+  fixed$independent <- independent_in_rows(parsed, frame, env, rows, contrasts)
   fixed
 }
 
@@ -150,6 +151,19 @@ abort_one_level <- function(name, frame) {
     "If other parts of the data have other levels, make it a factor with all of them."
   )
   abort_one_value(name, as.character(frame[[name]]), hint)
+}
+
+# The names of the columns that are no combinations of those before them in the first rows, so that
+# they are none in all; `NULL` where these have no variation. Rows tell that of a covariate far from
+# zero, too; sums may not.
+independent_in_rows <- function(parsed, frame, env, rows, contrasts) {
+  first <- frame[seq_len(min(nrow(frame), 1000L)), , drop = FALSE]
+  attr(first, "terms") <- attr(frame, "terms")
+  control <- rlmm_control(check_rankx = "silent.drop.cols")
+  tryCatch(
+    fixed_design(parsed, first, env, rows, contrasts, control)$fixed$names,
+    rlmm_error = \(cnd) NULL
+  )
 }
 
 planned_terms <- function(parsed, frame, env, rows) {

@@ -482,6 +482,34 @@ test_that("sums keep the digits of a covariate far from zero", {
   )
 })
 
+# An interaction with a covariate far from zero is nearly a multiple of the other variable. Rows show
+# the difference, products only some digits of it.
+test_that("columns aren't dropped because sums have too few digits", {
+  set.seed(11)
+  data <- data.frame(g = gl(8, 15), f = gl(3, 1, 120), c = rnorm(120))
+  data$y <- rnorm(8)[data$g] + rnorm(3)[data$f] * data$c + rnorm(120)
+  formula <- y ~ x * f + (1 | g)
+  centred <- rlmm(y ~ c * f + (1 | g), data)
+  data$x <- data$c + 1e3
+  near <- rlmm(rlmm_sums(formula, data))
+  expect_equal(logLik(near)[1L], logLik(centred)[1L], tolerance = 1e-6)
+  for (origin in c(1e5, 1e7)) {
+    data$x <- data$c + origin
+    for (form in list(formula, y ~ g * x + (1 | f))) {
+      cnd <- expect_error(
+        suppressMessages(rlmm(rlmm_sums(form, data))),
+        class = "rlmm_error_origin"
+      )
+      expect_match(conditionMessage(cnd), "Centre the covariate")
+    }
+    expect_message(
+      fit <- rlmm(rlmm_sums(y ~ x + f + I(2 * x) + (1 | g), data)),
+      class = "rlmm_message_rankx"
+    )
+    expect_named(fixef(fit), c("(Intercept)", "x", "f2", "f3"))
+  }
+})
+
 test_that("sums about an origin are those of the columns themselves", {
   rows <- far_rows(50)
   formula <- y ~ day + x + (day + x | id) + (1 | site) + (0 + x | site)
