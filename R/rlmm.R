@@ -71,8 +71,8 @@
 #' their standard errors, and [anova()][anova.rlmm] tests the factor as a whole.
 #' `emmeans::emmeans()` computes means and trends over the other variables, averaged over the levels
 #' of the factor, and means of the factor itself if it has at most 2,000 levels. Methods that need
-#' the model matrix itself (the Kenward-Roger method, robust standard errors, `influence()`) raise
-#' an error.
+#' the model matrix itself raise an error: `model.matrix()`, the Kenward-Roger method, robust
+#' standard errors, `influence()`, `vcov(full = TRUE)` and `as_merMod()`.
 #'
 #' This applies to a factor that is a main effect without interactions, with any contrasts that span
 #' its levels (for more than 2,000 levels: treatment contrasts with any base, sum or Helmert
