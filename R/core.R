@@ -267,12 +267,19 @@ default_threads <- function() {
 # Whether this process is one of several workers: a fork of package parallel, or a worker started by
 # it or by mirai. The packages future, foreach and furrr use these.
 is_worker <- function() {
-  # The function doesn't exist on systems without forks.
-  is_child <- get0("isChild", asNamespace("parallel"), mode = "function")
-  is_forked <- is.function(is_child) && isTRUE(is_child())
+  if (isNamespaceLoaded("parallel") && is_fork()) {
+    return(TRUE)
+  }
   command <- commandArgs()
   has_expression <- "-e" %in% command
-  is_forked || (has_expression && any(grepl(worker_functions, command)))
+  has_expression && any(grepl(worker_functions, command))
+}
+
+# Whether package parallel forked this process. The function that it asks doesn't exist on systems
+# without forks.
+is_fork <- function() {
+  is_child <- get0("isChild", asNamespace("parallel"), mode = "function")
+  is.function(is_child) && isTRUE(is_child())
 }
 
 # Functions in the command line of a worker process.

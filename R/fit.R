@@ -33,7 +33,9 @@ new_fit <- function(design, est, call, control) {
   )
   fit <- with_coefficients_of(fit, est, design$fixed, design$held)
   fit$engine <- est$engine
-  fit$optsum$certificate$noise <- est$noise
+  if (!is.null(est$noise)) {
+    fit$optsum$certificate$noise <- est$noise
+  }
   fit$sums <- design$sums %||% design$spec$sums
   fit$strata <- design$strata
   is_judged <- slim || has_large(fit)

@@ -22,10 +22,12 @@ interpolation.rlmm_glmm <- function(fit, spec) NULL
 
 #' @export
 interpolation.rlmm_lmm <- function(fit, spec) {
-  rows <- which((spec$weights %||% rep(1, length(spec$y))) > 0)
-  if (!may_interpolate(fit, length(rows))) {
+  weights <- spec$weights
+  n <- if (is.null(weights)) length(spec$y) else sum(weights > 0)
+  if (!may_interpolate(fit, n)) {
     return(NULL)
   }
+  rows <- if (is.null(weights)) seq_len(n) else which(weights > 0)
   x <- column_matrix(spec$x, length(spec$y))[rows, , drop = FALSE]
   terms <- lapply(fit$random, effects_of_rows, spec$terms, rows)
   has_maximum <- fit$reml
@@ -34,9 +36,9 @@ interpolation.rlmm_lmm <- function(fit, spec) {
     has_maximum <- length(sufficient) == 0L
   }
   if (!has_maximum) {
-    list(n = length(rows), terms = term_texts(fit)[sufficient])
+    list(n = n, terms = term_texts(fit)[sufficient])
   } else if (reproduce_all(fit$random, x, terms)) {
-    list(n = length(rows), terms = character())
+    list(n = n, terms = character())
   }
 }
 
@@ -53,12 +55,14 @@ reproduce_all <- function(random, x, terms) {
 # Whether there are enough effects for so many rows, and few enough to compute ranks; not for models
 # without rows, with a known scale or with held variances.
 may_interpolate <- function(fit, n) {
-  q <- sum(
-    lengths(lapply(fit$random, `[[`, "columns")) * n_levels_of(fit$random)
-  )
-  columns <- length(fit$beta) + q
-  has_limit <- !fit$known_sigma && n_held(fit) == 0L && is.null(fit$fixed$large)
-  has_limit && n > 0L && columns >= n && n^2 * columns <= most_rank_operations
+  columns <- as.double(length(fit$beta))
+  for (term in fit$random) {
+    columns <- columns + length(term$columns) * length(term$levels)
+  }
+  if (n == 0L || columns < n || n^2 * columns > most_rank_operations) {
+    return(FALSE)
+  }
+  !fit$known_sigma && n_held(fit) == 0L && is.null(fit$fixed$large)
 }
 
 # The columns of a term, and the level of each row.

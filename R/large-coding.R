@@ -136,6 +136,9 @@ coding_log_det <- function(coding, n) {
 #' The large factors and slopes whose coding isn't that of the core
 #' @noRd
 coded_factors <- function(large) {
+  if (is.null(large)) {
+    return(list())
+  }
   Filter(\(own) !is.null(own$coding), large$factors)
 }
 
@@ -160,8 +163,11 @@ with_coding <- function(own, coding) {
 #' 2 log |(1, C)|, summed over the factors
 #' @noRd
 criterion_of_coding <- function(large) {
-  of_factor <- \(own) 2 * coding_log_det(own$coding, length(own$levels))
-  sum(vapply(coded_factors(large), of_factor, 1))
+  added <- 0
+  for (own in coded_factors(large)) {
+    added <- added + 2 * coding_log_det(own$coding, length(own$levels))
+  }
+  added
 }
 
 #' The estimates of the core with the REML criterion under the user's contrasts

@@ -32,11 +32,12 @@ model_design <- function(
   make_fixed <- \(most) {
     fixed_design(parsed, frame, env, data, contrasts, control, most, passes)
   }
-  most <- if (may_be_large) max_large_factors else 0L
+  n <- count_rows(frame)
+  most <- if (may_be_large && is_large(n, n, passes)) max_large_factors else 0L
   fixed <- uncontained_fixed(
     make_fixed,
     random,
-    count_rows(frame),
+    n,
     most
   )
   if (!is.null(approximation) && !may_be_large) {
@@ -93,6 +94,9 @@ weighed_frame <- function(frame, weights_type) {
 # The fixed part with at most `most` large factors, and fewer if they would contain the effects of a
 # random-effects term.
 uncontained_fixed <- function(make_fixed, random, n, most) {
+  if (most == 0L) {
+    return(make_fixed(most))
+  }
   made <- hold_dropped_conditions(make_fixed(most))
   repeat {
     fixed <- made$value

@@ -46,6 +46,9 @@ own_environment <- function(formula, call, columns) {
 #' @param from,to The environment of the formula as given, and that of the fit.
 #' @noRd
 with_call_moved <- function(call, from, to) {
+  if (identical(from, to)) {
+    return(call)
+  }
   for (i in which(vapply(as.list(call), inherits, NA, "formula"))) {
     if (identical(environment(call[[i]]), from)) {
       environment(call[[i]]) <- to
