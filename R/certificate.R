@@ -212,7 +212,11 @@ format.rlmm_certificate <- function(x, digits = 3, ...) {
 certificate_facts <- function(x, digits) {
   decrease <- format(x$predicted_decrease, digits = digits)
   c(
-    `Predicted decrease` = paste(decrease, "(by a Newton step)"),
+    `Predicted decrease` = if (is.na(x$predicted_decrease)) {
+      "unknown"
+    } else {
+      paste(decrease, "(by a Newton step)")
+    },
     `Largest gradient` = format(x$gradient_norm, digits = digits),
     `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits),
     `Scope` = scope_phrase(x$starts),
@@ -310,6 +314,11 @@ verdict_lines <- function(x) {
 }
 
 unconverged_line <- function(x) {
+  if (is.na(certificate_gain(x))) {
+    return(
+      "Can't tell: the derivatives of the objective there are not finite numbers."
+    )
+  }
   sprintf(
     "%s: a Newton step should still lower the objective by %s.",
     if (is_early(x$status)) "Stopped early" else "Not converged",
@@ -443,11 +452,15 @@ verdict_phrase <- function(certificate) {
       format(max(certificate$predicted_decrease, 0), digits = 2),
       ")"
     ),
-    not_converged = paste0(
-      "not converged (a Newton step promises ",
-      format(certificate$predicted_decrease, digits = 2),
-      ")"
-    ),
+    not_converged = if (is.na(certificate$predicted_decrease)) {
+      "unknown: the derivatives are not finite"
+    } else {
+      paste0(
+        "not converged (a Newton step promises ",
+        format(certificate$predicted_decrease, digits = 2),
+        ")"
+      )
+    },
     false_boundary = "not an optimum: singular, but shouldn't be",
     saddle = "not an optimum: a saddle point",
     unbounded = "optimal in the limit: some variances have no bound",

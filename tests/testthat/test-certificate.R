@@ -56,6 +56,18 @@ test_that("a fit that stopped early is found out, with the decrease that it leav
   expect_true(any(grepl("Newton step", format(fit))))
 })
 
+test_that("no number is printed for derivatives that aren't finite", {
+  found <- certificate(rlmm(Reaction ~ Days + (1 | Subject), sleepstudy))
+  found$verdict <- "not_converged"
+  found$predicted_decrease <- NaN
+  expect_match(
+    format(found)[1L],
+    "derivatives of the objective there are not finite"
+  )
+  expect_no_match(format(found), "NaN")
+  expect_match(verdict_phrase(found), "derivatives are not finite")
+})
+
 test_that("reaching a limit at the optimum is no cause for a warning", {
   full <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   control <- rlmm_control(optimizer = "LN_BOBYQA", max_eval = 3)
