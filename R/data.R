@@ -188,7 +188,7 @@
 #'   \item{HEIGHT}{height above sea level (m)}
 #'   \item{YEAR}{the year less 1900, a factor with levels `95`, `96` and `97`}
 #'   \item{LOCATION}{the location, a factor with 63 levels}
-#'   \item{cHEIGHT}{`HEIGHT`, centered}
+#'   \item{cHEIGHT}{`HEIGHT`, centred}
 #' }
 #' @source The data set of the same name in the package lme4; Elston et al. (2001).
 #' @references Elston, D. A., Moss, R., Boulinier, T., Arrowsmith, C. and Lambin, X. (2001).
@@ -211,7 +211,7 @@
 #'   \item{district}{the district, a factor with 60 levels}
 #'   \item{use}{whether contraception is used, a factor with levels `N` and `Y`}
 #'   \item{livch}{number of living children, a factor with levels `0`, `1`, `2` and `3+`}
-#'   \item{age}{age at the time of the survey (years), centered}
+#'   \item{age}{age at the time of the survey (years), centred}
 #'   \item{urban}{whether the region of residence is urban, a factor with levels `N` and `Y`}
 #' }
 #' @source The data set of the same name in the package mlmRev; Steele, Diamond and Amin (1996).
