@@ -29,16 +29,16 @@
 #' available; they read the table once more for each degree. Other names in the formula may refer to
 #' single values in its environment.
 #'
-#' **Factors.** Parts that are added may have rows of different levels: the fit has the levels of
-#' all parts. A variable with a single value in a part must be a factor there that has another level
-#' too. Only a factor of the fixed part that has random slopes too, `(f | g)`, or a matrix as
-#' contrasts must have the same levels in all parts. One factor of the fixed part may have more than
-#' 1,000 levels (or the number in the option `rlmm.large_factor`), if the formula has an intercept
-#' and the factor has treatment contrasts, as in `y ~ x + firm + (1 | worker)`. Slopes by its
-#' levels, that is, its interactions with covariates and with factors of few levels that have
-#' treatment contrasts, may be in the formula too, as in `y ~ firm * x + (1 | worker)`. The fit is
-#' then that of [rlmm()] with a large fixed factor. Other factors or interactions with more than
-#' 1,000 dummy columns are an error.
+#' **Factors.** Parts that are added may have different levels: the fit has the levels of all parts.
+#' A part in which a variable of the fixed part has only one value needs that variable as a factor
+#' with at least two levels, one of which may be empty. A factor that also has random slopes,
+#' `(f | g)`, or whose contrasts are a matrix, must have the same levels in all parts. One factor of
+#' the fixed part may have more than 1,000 levels (or the number in the option `rlmm.large_factor`),
+#' if the formula has an intercept and the factor has treatment contrasts, as in
+#' `y ~ x + firm + (1 | worker)`. Slopes by its levels, that is, its interactions with covariates
+#' and with factors of few levels that have treatment contrasts, may be in the formula too, as in
+#' `y ~ firm * x + (1 | worker)`. The fit is then that of [rlmm()] with a large fixed factor. Other
+#' factors or interactions with more than 1,000 dummy columns are an error.
 #'
 #' **Methods.** A fit of sums has the estimates, tests, profiles, random effects and standard errors
 #' of predictions of a fit of the rows. It holds no rows, so that [fitted()], [residuals()],
