@@ -47,6 +47,17 @@ interrupted_child <- function(fit, seconds = 0) {
   if (file.exists(files[3])) readRDS(files[3]) else readLines(files[4])
 }
 
+# Code after which the lines are printed when a function of the core is first called: before, an
+# interrupt would find R at work.
+announce <- function(name) {
+  bquote(suppressMessages(trace(
+    .(name),
+    quote(message(strrep("begun\n", 6))),
+    print = FALSE,
+    where = asNamespace("rlmm")
+  )))
+}
+
 # A shell's background process ignores interrupts, and so does an R that it starts; perl can undo
 # that.
 start_child <- function(script, log) {
@@ -141,9 +152,9 @@ test_that("an interrupt ends what waits for a bootstrap or many responses", {
     "the package isn't installed"
   )
   found <- interrupted_child(
-    quote({
+    bquote({
+      .(announce("rust_lmm_bootstrap"))
       model <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-      message(strrep("begun\n", 6))
       bootstrap(model, 5e5)
     }),
     seconds = 1
@@ -156,12 +167,12 @@ test_that("an interrupt ends what waits for a bootstrap or many responses", {
   longer <- update(found$last, n_done + 5)
   expect_true(all(seq_len(n_done + 5) %in% longer$replicate))
   found <- interrupted_child(
-    quote({
+    bquote({
+      .(announce("rust_lmm_fit_many"))
       # All take many seconds, those of the first pattern of missing values nearly all of them, so
       # that the signal finds the core at work.
       responses <- matrix(sin(seq_len(180 * 20000)^1.5), 180)
       responses[1, 7] <- NA
-      message(strrep("begun\n", 6))
       rlmm_many(
         responses ~ Days + (Days | Subject),
         sleepstudy,
