@@ -84,10 +84,24 @@ tests_beside_levels <- function(fit, ddf, covariance_at, sums) {
   covariance <- with_estimated_theta(covariance, fit, sums)
   df <- if (ddf == "satterthwaite") {
     satterthwaite_beside_levels(fit, covariance, covariance_at)
+  } else if (length(fit$beta) == 0L) {
+    df_without_coefficients(fit, ddf)
   } else {
     \(k) as.vector(tests$row_df(coefficients_of(k, length(fit$beta))))
   }
   list(covariance = covariance, df = df)
+}
+
+# Degrees of freedom by a rule for the coefficients, of which there are none.
+df_without_coefficients <- function(fit, ddf) {
+  df <- switch(
+    ddf,
+    none = ,
+    asymptotic = Inf,
+    residual = df.residual.rlmm(fit),
+    NA_real_
+  )
+  \(k) df
 }
 
 # The part of a contrast in the other coefficients, as a row. If it is zero, the degrees of freedom
@@ -109,14 +123,18 @@ max_grid_levels <- 2000L
 #' @return Their numbers.
 #' @noRd
 requested_factors <- function(fit) {
-  specs <- unlist(lapply(sys.frames(), specs_of_call))
+  specs <- unlist(lapply(seq_len(sys.nframe()), specs_of_call))
   is_requested <- \(own) any(names(own$xlevels) %in% specs)
   which(vapply(fit$fixed$large$factors, is_requested, NA))
 }
 
-# The variables in the argument `specs` of a function of emmeans, if a frame has that argument.
-specs_of_call <- function(frame) {
-  specs <- get0("specs", frame, inherits = FALSE)
+# The variables in the argument `specs` of a function of emmeans, if it is the function of a frame.
+specs_of_call <- function(number) {
+  fun <- topenv(environment(sys.function(number)))
+  if (!identical(fun, asNamespace("emmeans"))) {
+    return(NULL)
+  }
+  specs <- get0("specs", sys.frame(number), inherits = FALSE)
   named <- \(x) if (rlang::is_formula(x)) all.vars(x) else as.character(x)
   if (is.list(specs)) {
     unlist(lapply(specs, named))
@@ -148,8 +166,8 @@ refused_levels <- function(fit) {
   )
 }
 
-#' The terms of the ordinary part and of the requested large factors, and the covariates of all
-#' slopes, whose values a grid needs
+#' The terms of the ordinary part and of the requested large factors, offsets, and the covariates of
+#' all slopes, whose values a grid needs
 #' @noRd
 terms_with <- function(fit, requested) {
   terms <- stats::terms(fit)
@@ -157,11 +175,14 @@ terms_with <- function(fit, requested) {
   others <- each_large(fit$fixed$large, "label")[!is_requested]
   kept <- setdiff(attr(terms, "term.labels"), others)
   kept <- unique(c(kept, unlist(lapply(fit$fixed$large$factors, slope_labels))))
-  if (setequal(kept, attr(fit$fixed$ordinary, "term.labels"))) {
-    return(fit$fixed$ordinary)
+  offsets <- variable_names(terms)[attr(terms, "offset")]
+  ordinary <- fit$fixed$ordinary
+  is_ordinary <- setequal(kept, attr(ordinary, "term.labels"))
+  if (is_ordinary && length(offsets) == length(attr(ordinary, "offset"))) {
+    return(ordinary)
   }
   formula <- stats::reformulate(
-    kept,
+    c(kept, offsets),
     terms[[2L]],
     attr(terms, "intercept") == 1L,
     environment(terms)

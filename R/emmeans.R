@@ -10,6 +10,11 @@ recover_data.rlmm <- function(object, ...) {
     return(refused)
   }
   terms <- stats::delete.response(grid_terms(object))
+  if (!is.null(object$sums)) {
+    call <- object$call
+    call$offset <- object$sums$arguments$offset
+    return(emmeans::recover_data(call, terms, object$na_action, ...))
+  }
   emmeans::recover_data(
     object$call,
     terms,
@@ -32,9 +37,6 @@ grid_terms <- function(fit) {
 # The prior weights, including binomial trials, with which emmeans weights cells; `NULL` if all are
 # one.
 cell_weights <- function(fit) {
-  if (!is.null(fit$sums)) {
-    return(NULL)
-  }
   weights <- unpad(weights.rlmm(fit), fit)
   if (any(weights != 1)) weights
 }

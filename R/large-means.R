@@ -48,8 +48,12 @@ level_mean_covariance <- function(
     among <- lapply(found, \(one) {
       drop(means_by_factor(solved_levels(one$b, large), factors, weights))
     })
+    own <- diag(length(zero))
+    if (length(zero) > 0L) {
+      own <- chol2inv(found[[1L]]$rx)
+    }
     rbind(
-      cbind(chol2inv(found[[1L]]$rx), cross),
+      cbind(own, cross),
       cbind(t(cross), do.call(rbind, among))
     )
   }

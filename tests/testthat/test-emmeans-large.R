@@ -90,3 +90,48 @@ test_that("marginal means of the levels are those of dummy columns", {
     "of `firm` need a covariance matrix of all of its 3,000 levels, which takes"
   )
 })
+
+test_that("an offset of the formula has its mean in the means", {
+  skip_if_not_installed("emmeans")
+  d <- made_data()
+  d$exposure <- 5 + d$w
+  means <- function(fit, specs, ...) {
+    as.data.frame(emmeans::emmeans(fit, specs, ...))[1:5, c("emmean", "SE")]
+  }
+  fits <- by_both_codings(
+    rlmm(y ~ firm + x + sex + offset(exposure) + (1 | worker), d),
+    d
+  )
+  for (specs in list(~sex, ~firm)) {
+    expect_equal(
+      means(fits$levels, specs),
+      means(fits$dummies, specs),
+      tolerance = 1e-6
+    )
+  }
+  rlang::local_options(rlmm.large_factor = 20)
+  sums <- rlmm_sums(y ~ firm + x + sex + offset(exposure) + (1 | worker), d)
+  found <- means(rlmm(sums), ~sex, data = d)
+  expect_equal(found, means(fits$dummies, ~sex), tolerance = 1e-6)
+  # Earlier versions take an offset from a model frame alone.
+  skip_if_not_installed("emmeans", "2.0.0")
+  sums <- rlmm_sums(y ~ firm + x + sex + (1 | worker), d, offset = exposure)
+  found <- means(rlmm(sums), ~sex, data = d)
+  expect_equal(found, means(fits$dummies, ~sex), tolerance = 1e-6)
+})
+
+test_that("the levels of a large factor have a mean where no other coefficient is", {
+  skip_if_not_installed("emmeans")
+  d <- made_data()
+  d$n <- rpois(nrow(d), 3)
+  mean_of <- \(fit) {
+    as.data.frame(emmeans::emmeans(fit, ~1))[, c("emmean", "SE")]
+  }
+  fits <- by_both_codings(rlmm(y ~ 0 + firm + (1 | worker), d), d)
+  expect_equal(mean_of(fits$levels), mean_of(fits$dummies), tolerance = 1e-6)
+  fits <- by_both_codings(rlmm(y ~ 0 + firm:x + (1 | worker), d), d)
+  slope_of <- \(fit) as.data.frame(emmeans::emtrends(fit, ~1, "x"))[, 2:3]
+  expect_equal(slope_of(fits$levels), slope_of(fits$dummies), tolerance = 1e-6)
+  fits <- by_both_codings(rglmm(n ~ 0 + firm + (1 | worker), d, poisson()), d)
+  expect_equal(mean_of(fits$levels), mean_of(fits$dummies), tolerance = 1e-4)
+})
