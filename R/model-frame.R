@@ -160,7 +160,30 @@ plain_class <- function(x) {
   }
 }
 
+# The names of the columns of a model frame that hold arguments rather than variables.
+argument_columns <- c(
+  "(weights)",
+  "(offset)",
+  "(counts)",
+  "(dispersion)",
+  "(mustart)",
+  "(etastart)",
+  "(subset)"
+)
+
 check_names <- function(terms, data) {
+  reserved <- intersect(unquoted(variable_names(terms)), argument_columns)
+  if (length(reserved) > 0L) {
+    abort_rlmm(
+      c(
+        "A variable of `formula` has a name that model frames have for an argument.",
+        x = sprintf("It is %s.", enumerate(tick(reserved))),
+        i = "Give the column another name."
+      ),
+      "rlmm_error_variable",
+      variable = reserved
+    )
+  }
   if (is.environment(data) || !anyDuplicated(names(data))) {
     return(invisible())
   }

@@ -424,6 +424,19 @@ test_that("data by their name in quotes", {
   })
 })
 
+test_that("a variable with the name of an argument in a model frame", {
+  local_plain()
+  fit <- rlmm(Reaction ~ 1 + (1 | Subject), sleepstudy, weights = Days + 1)
+  frame <- model.frame(fit)
+  frame[["(offset)"]] <- sleepstudy$Days
+  expect_snapshot({
+    show_conditions(rlmm(Reaction ~ `(weights)` + (1 | Subject), frame))
+    show_conditions(rlmm(Reaction ~ (`(offset)` | Subject), frame))
+  })
+  again <- rlmm(Reaction ~ 1 + (1 | Subject), frame, weights = `(weights)`)
+  expect_equal(fixef(again), fixef(fit))
+})
+
 test_that("a column that is a list", {
   local_plain()
   d <- sleepstudy
