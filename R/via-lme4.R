@@ -47,11 +47,11 @@
 #'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`,
 #'   `thetaExtract()`, `subBoot()`;
 #' * DHARMa `testDispersion()` and other tests of a fit itself; car `compareCoefs()`; cAIC4 `cAIC()`
-#'   (ours is [cAIC()]); simr's functions that change a fit, such as `fixef<-`; modelbased
-#'   `estimate_expectation()` for its column of residuals; arm `display()`, `se.coef()`,
-#'   `se.fixef()`, `sim()`; RLRsim `exactRLRT()` (ours is [ranova()]); mitml `multilevelR2()`;
-#'   rockchalk `outreg()`; sjstats `cv()`, `se_ybar()`; lme4 `llikAIC()`; buildmer `converged()`,
-#'   which otherwise is `TRUE` for any fit.
+#'   (ours is [cAIC()]), `stepcAIC()` and `modelAvg()`; simr's functions that change a fit, such as
+#'   `fixef<-`; modelbased `estimate_expectation()` for its column of residuals; arm `display()`,
+#'   `se.coef()`, `se.fixef()`, `sim()`; RLRsim `exactRLRT()` (ours is [ranova()]); mitml
+#'   `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`, `se_ybar()`; lme4 `llikAIC()`; buildmer
+#'   `converged()`, which otherwise is `TRUE` for any fit.
 #'
 #' # Packages attached together
 #'
