@@ -302,7 +302,8 @@ frame_near_zero <- function(terms, frame) {
 
 # Shifted columns; those that are below rounding error of the unshifted ones become zero.
 zero_lost_digits <- function(near, far) {
-  largest <- \(x) apply(abs(x), 2L, max)
+  # Without rows, as where parts are added, all columns are zero.
+  largest <- \(x) apply(abs(x), 2L, max, 0)
   is_rounding <- largest(near) <= 1e-13 * largest(far)
   near[, is_rounding] <- 0
   near
