@@ -33,13 +33,8 @@ model_design <- function(
     fixed_design(parsed, frame, env, data, contrasts, control, most, passes)
   }
   n <- count_rows(frame)
-  most <- if (may_be_large && is_large(n, n, passes)) max_large_factors else 0L
-  fixed <- uncontained_fixed(
-    make_fixed,
-    random,
-    n,
-    most
-  )
+  most <- most_large_factors(may_be_large, n, passes)
+  fixed <- uncontained_fixed(make_fixed, random, n, most)
   if (!is.null(approximation) && !may_be_large) {
     inform_many_columns(fixed$fixed$terms, frame, contrasts)
   }
@@ -59,6 +54,11 @@ model_design <- function(
   checks <- design$control$checks
   check_model(design$spec, design$random, design$fixed, checks)
   design
+}
+
+# The largest number of large factors that n rows can have.
+most_large_factors <- function(may_be_large, n, passes) {
+  if (may_be_large && is_large(n, n, passes)) max_large_factors else 0L
 }
 
 # Gives a message about a factor with many dummy columns in a generalized model whose options don't
@@ -95,23 +95,20 @@ weighed_frame <- function(frame, weights_type) {
 # random-effects term.
 uncontained_fixed <- function(make_fixed, random, n, most) {
   if (most == 0L) {
-    return(make_fixed(most))
+    return(make_fixed(0L))
   }
   made <- hold_dropped_conditions(make_fixed(most))
-  repeat {
-    fixed <- made$value
-    contained <- contained_term(fixed, random$terms, n)
-    if (is.na(contained)) {
-      lapply(made$conditions, signal_dropped)
-      return(fixed)
-    }
-    large <- fixed$fixed$large
-    n_factors <- n_blocks(large)
-    if (n_factors == 1L) {
-      check_affordable(large, random$random, contained, n)
-    }
-    made <- hold_dropped_conditions(make_fixed(n_factors - 1L))
+  contained <- contained_term(made$value, random$terms, n)
+  if (is.na(contained)) {
+    lapply(made$conditions, signal_dropped)
+    return(made$value)
   }
+  large <- made$value$fixed$large
+  n_factors <- n_blocks(large)
+  if (n_factors == 1L) {
+    check_affordable(large, random$random, contained, n)
+  }
+  uncontained_fixed(make_fixed, random, n, n_factors - 1L)
 }
 
 # The value of an expression, and its messages and warnings about dropped columns, which are held
