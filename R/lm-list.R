@@ -216,13 +216,12 @@ kept_predvars <- function(frame, terms) {
 #' @noRd
 fit_group <- function(frame, terms, family) {
   x <- stats::model.matrix(terms, frame)
-  is_glm <- !is.null(family)
-  fit <- if (is_glm) {
-    group_glm(x, frame, family)
-  } else {
+  fit <- if (is.null(family)) {
     group_lm(x, frame)
+  } else {
+    group_glm(x, frame, family)
   }
-  class <- c(if (is_glm) "glm", "lm")
+  class <- c(if (!is.null(family)) "glm", "lm")
   fit$call <- call(class[1L], terms_formula(terms))
   fit$terms <- terms
   fit$model <- frame

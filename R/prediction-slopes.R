@@ -196,13 +196,10 @@ variance_of_effects <- function(fit, rows) {
   if (length(rows$effects) > 0L) {
     spec <- linear_spec(fit)
     spec <- spec_without_terms(spec, fixed_term_numbers(spec))
-    own <- list(
-      free = free_beta(fit),
-      theta = fit$theta,
-      n_terms = length(spec$terms),
-      system = normal_equations(spec)
-    )
-    parts <- c(parts, own)
+    parts$free <- free_beta(fit)
+    parts$theta <- fit$theta
+    parts$n_terms <- length(spec$terms)
+    parts$system <- normal_equations(spec)
   }
   rows$x[] <- 0
   rows["levels"] <- list(NULL)

@@ -180,13 +180,15 @@ categories <- function(formula, parsed, chunk, extras) {
     summed_variables(parsed, chunk),
     names(frame)[is_category]
   )
-  lapply(rlang::set_names(names), \(name) {
-    x <- frame[[name]]
-    list(
-      orders = if (is.factor(x)) list(levels(x)),
-      used = as.character(unique(x))
-    )
-  })
+  lapply(unclass(frame)[names], category_of)
+}
+
+# The order of a variable's levels, if it has one, and the levels that occur.
+category_of <- function(x) {
+  list(
+    orders = if (is.factor(x)) list(levels(x)),
+    used = as.character(unique(x))
+  )
 }
 
 #' The sums of one chunk

@@ -352,12 +352,10 @@ portable_call <- function(fit, call, change) {
     return(call)
   }
   made_with <- eval_or_null(call$data, NULL, environment(change$formula))
+  args <- as.list(call)[-1]
   if (is_as_fitted(made_with, fit)) {
     call$data <- made_with
-    return(call)
-  }
-  args <- as.list(call)[-1]
-  if (frame_suffices(fit, args, change)) {
+  } else if (frame_suffices(fit, args, change)) {
     call <- with_stored_data(call, fit, args, change)
   }
   call
