@@ -172,17 +172,10 @@ argument_columns <- c(
 )
 
 check_names <- function(terms, data) {
-  reserved <- intersect(unquoted(variable_names(terms)), argument_columns)
+  variables <- variable_names(terms)
+  reserved <- variables[variables %in% argument_columns]
   if (length(reserved) > 0L) {
-    abort_rlmm(
-      c(
-        "A variable of `formula` has a name that model frames have for an argument.",
-        x = sprintf("It is %s.", enumerate(tick(reserved))),
-        i = "Give the column another name."
-      ),
-      "rlmm_error_variable",
-      variable = reserved
-    )
+    abort_reserved(reserved)
   }
   if (is.environment(data) || !anyDuplicated(names(data))) {
     return(invisible())
@@ -205,6 +198,18 @@ check_names <- function(terms, data) {
     ),
     "rlmm_error_variable",
     variable = twice
+  )
+}
+
+abort_reserved <- function(names) {
+  abort_rlmm(
+    c(
+      "A variable of `formula` has a name that model frames have for an argument.",
+      x = sprintf("It is %s.", enumerate(tick(names))),
+      i = "Give the column another name."
+    ),
+    "rlmm_error_variable",
+    variable = names
   )
 }
 

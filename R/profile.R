@@ -186,12 +186,11 @@ profile_problem <- function(fit, signames, scale = "sd") {
   # Messages about singularity were given for the original fit.
   fit <- suppressMessages(refitML(fit), classes = "rlmm_message")
   places <- profiled_places(fit, signames, scale)
-  labels <- names(places$variances)
   problem <- profiled_parameters(fit, places$variances, places$pieces, fit$beta)
   problem$order <- places$order
   problem$spec <- fit_spec(fit)
   problem$deviance <- fit$optsum$fmin
-  held <- held_names(fit, labels, places$pieces)
+  held <- held_names(fit, names(places$variances), places$pieces)
   # The core can only hold coefficients of its own coding.
   problem$held <- c(held, coding_dependent_coefficients(fit))
   problem

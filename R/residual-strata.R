@@ -61,6 +61,5 @@ strata_covariance <- function(fit) {
     shift <- replace(0 * gamma, k, step)
     (gradient(gamma + shift) - gradient(gamma - shift)) / (2 * step)
   })
-  hessian <- do.call(cbind, columns)
-  2 * solve(symmetric_part(hessian))
+  2 * solve(symmetric_part(do.call(cbind, columns)))
 }

@@ -115,10 +115,9 @@ sums_of_random <- function(sums, from, to) {
   groups <- \(terms) unique(vapply(terms, `[[`, "", "group"))
   order <- match(groups(to), groups(from))
   columns <- lapply(groups(to), column_positions, from, to)
-  terms <- Map(select_term_columns, sums$terms[order], columns)
+  sums$terms <- Map(select_term_columns, sums$terms[order], columns)
   move <- \(pair) select_pair_columns(pair, order, columns)
   sums$pairs <- lapply(sums$pairs, move)
-  sums$terms <- terms
   sums["summed"] <- list(select_summed(sums$summed, order, columns))
   sums
 }

@@ -113,18 +113,7 @@ count_pairs <- function(term, other) {
 }
 
 abort_many_products <- function(random, bytes, free) {
-  each <- vapply(
-    random,
-    \(term) {
-      sprintf(
-        "%s has %s with %s each",
-        tick(term_text(term)),
-        plural(length(term$levels), "level"),
-        plural(length(term$columns), "effect")
-      )
-    },
-    ""
-  )
+  each <- vapply(random, size_of_term, "")
   abort_rlmm(
     c(
       "The random effects are too many for the memory.",
@@ -139,5 +128,14 @@ abort_many_products <- function(random, bytes, free) {
     "rlmm_error_too_large",
     gib = bytes / 2^30,
     free = free / 2^30
+  )
+}
+
+size_of_term <- function(term) {
+  sprintf(
+    "%s has %s with %s each",
+    tick(term_text(term)),
+    plural(length(term$levels), "level"),
+    plural(length(term$columns), "effect")
   )
 }
