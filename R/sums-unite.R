@@ -92,6 +92,10 @@ with_levels_of_factors <- function(sums, levels) {
 }
 
 plan_with_levels <- function(plan, levels) {
+  known <- intersect(
+    plan$fixed$independent,
+    columns_beside(plan$fixed, names(levels))
+  )
   plan$template <- with_known_levels(plan$template, levels)
   plan$xlevels[names(levels)] <- levels
   plan$alone[names(levels)] <- NULL
@@ -102,7 +106,16 @@ plan_with_levels <- function(plan, levels) {
     plan$template,
     plan$fixed$contrasts
   )
+  plan$fixed$independent <- known
   plan
+}
+
+# The names of the columns of X without any of some variables.
+columns_beside <- function(fixed, variables) {
+  factors <- attr(fixed$terms, "factors") > 0
+  is_own <- unquoted(rownames(factors)) %in% variables
+  has_own <- which(colSums(factors[is_own, , drop = FALSE]) > 0)
+  fixed$names[!fixed$assign %in% has_own]
 }
 
 columns_of_plan <- function(plan, rows) {

@@ -77,6 +77,21 @@ test_that("text has the levels of all parts, a single one only as a factor", {
   })
 })
 
+test_that("a column that is independent in one part may be dropped from the sum of all", {
+  d <- rows_of_sites()
+  d$h <- factor(ifelse(d$kind == "z", "q", sample(c("p", "r"), nrow(d), TRUE)))
+  formula <- y ~ h + kind * x + (1 | g)
+  is_first <- d$kind %in% c("a", "b")
+  parts <- lapply(split(d, is_first), \(rows) {
+    suppressMessages(rlmm_sums(formula, rows))
+  })
+  expect_no_warning(sums <- c(parts[[2]], parts[[1]]))
+  found <- suppressMessages(rlmm(sums))
+  rows <- suppressMessages(rlmm(formula, d))
+  expect_equal(fixef(found), fixef(rows), tolerance = 1e-7)
+  expect_equal(logLik(found), logLik(rows), tolerance = 1e-10)
+})
+
 test_that("parts by the levels of a large factor go with such parts alone", {
   withr::local_options(cli.unicode = FALSE, rlmm.large_factor = 9)
   d <- rows_of_sites()
