@@ -72,6 +72,9 @@ is_several <- function(newresp, fit) {
 # Fits each of several responses with the design of the fit.
 refit_each <- function(fit, newresp, newweights, call) {
   check_one_stratum(fit)
+  if (is_iterative(fit)) {
+    abort_core(list(kind = "needs_factor"))
+  }
   abort_if_coded(fit, "A fit of several responses at once")
   fit$frame <- new_frame(fit, NULL, newweights)
   design <- c(fit_design(fit), list(control = fit$control))

@@ -253,6 +253,8 @@ test_that("what takes a factor refuses", {
   d <- crossed(2000L, 60L, 40L)
   fit <- rlmm(y ~ x + (1 | g) + (1 | h), d, control = by_iterations())
   expect_error(hatvalues(fit), class = "rlmm_error_needs_factor")
+  several <- cbind(d$y, rev(d$y))
+  expect_error(refit(fit, several), class = "rlmm_error_needs_factor")
   expect_null(attr(ranef(fit)$g, "postVar"))
   expect_snapshot(writeLines(error_lines(hatvalues(fit))))
   exact <- update(fit, control = rlmm_control(engine = "exact"))
