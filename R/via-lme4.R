@@ -50,8 +50,9 @@
 #'   (ours is [cAIC()]), `stepcAIC()` and `modelAvg()`; simr's functions that change a fit, such as
 #'   `fixef<-`; modelbased `estimate_expectation()` for its column of residuals; arm `display()`,
 #'   `se.coef()`, `se.fixef()`, `sim()`; RLRsim `exactRLRT()` (ours is [ranova()]); mitml
-#'   `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`, `se_ybar()`; lme4 `llikAIC()`; buildmer
-#'   `converged()`, which otherwise is `TRUE` for any fit.
+#'   `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`, `se_ybar()`, and `anova_stats()`, whose
+#'   effect sizes are wrong otherwise; lme4 `llikAIC()`; buildmer `converged()`, which otherwise is
+#'   `TRUE` for any fit.
 #'
 #' # Packages attached together
 #'
