@@ -73,7 +73,9 @@ find_large_factors <- function(
   is_estimable <- \(set) !is.null(set$coding)
   chosen <- largest_sets(Filter(is_estimable, sets), terms, most)
   if (length(chosen) > 0L) {
-    large_factors(chosen, terms, frame)
+    large <- large_factors(chosen, terms, frame)
+    check_origin_of_slopes(large$factors)
+    large
   }
 }
 

@@ -135,6 +135,47 @@ slopes_of_term <- function(label, group, terms, frame, codes) {
   })
 }
 
+# The smallest standard deviation of a covariate within levels, as a share of its size, with which
+# slopes by level keep enough digits beside the levels or the intercept.
+min_spread_of_slopes <- 1e-5
+
+#' Raises an error about slopes of a covariate that is so far from zero that its digits are lost
+#'
+#' Covariates that are constant within each level have no slopes beside these; they are dropped.
+#' @param factors The entries of large factors and their slopes, with `refs` and `values` of rows.
+#' @noRd
+check_origin_of_slopes <- function(factors) {
+  blocks <- vapply(factors, `[[`, 1L, "block")
+  for (own in Filter(is_slope, factors)) {
+    beside_levels <- has_indicator(factors[blocks == own$block])
+    at <- if (beside_levels) match(own$refs, own$refs) else 1L
+    first <- own$values[at]
+    spread <- mean((own$values - first)^2, na.rm = TRUE)
+    size <- mean(own$values^2, na.rm = TRUE)
+    if (isTRUE(spread > 0 && spread < min_spread_of_slopes^2 * size)) {
+      abort_far_slopes(own)
+    }
+  }
+}
+
+abort_far_slopes <- function(own) {
+  abort_rlmm(
+    c(
+      sprintf(
+        "A covariate with slopes by level of %s is too far from zero.",
+        tick(unquoted(large_group(own)))
+      ),
+      x = sprintf(
+        "The standard deviation of %s is less than 1e-5 of its size.",
+        tick(own$margin)
+      ),
+      i = "Centre it: take its mean, or a round number near it, off."
+    ),
+    "rlmm_error_origin",
+    variable = own$margin
+  )
+}
+
 # The name of one column of a variable. A numeric variable and a matrix with a single column keep
 # their own name.
 column_name <- function(name, column, x, code) {

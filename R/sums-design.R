@@ -176,7 +176,9 @@ sums_beside_large <- function(found, plan, columns, levels, policy) {
   beside <- aliased_in_sums(numbers, fixed)
   report_aliased(fixed, beside, policy)
   numbers <- sums_of_kept(numbers, beside$keep, fixed$names)
+  near <- numbers
   numbers <- given_columns(numbers)
+  check_origin_of_sums(near, numbers, fixed$large$factors)
   fixed <- fixed_without_aliased(fixed, beside)
   fixed$columns <- plan$fixed$names
   fixed$large <- kept_large(fixed$large)
@@ -218,6 +220,26 @@ given_columns <- function(numbers) {
   last <- length(numbers$terms)
   k <- dim(numbers$terms[[last]]$zz)[1L]
   sums_of_columns(numbers, replace(numbers$summed, last, list(diag(k))))
+}
+
+#' As [check_origin_of_slopes()], from sums of columns near zero and as they are given
+#' @noRd
+check_origin_of_sums <- function(near, given, factors) {
+  of_last <- \(numbers) numbers$terms[[length(numbers$terms)]]$zz
+  near <- of_last(near)
+  given <- of_last(given)
+  are_slopes <- vapply(factors, is_slope, NA)
+  for (i in which(are_slopes)) {
+    spread <- near[i, i, ]
+    for (one in which(!are_slopes)) {
+      spread <- spread - near[one, i, ]^2 / near[one, one, ]
+    }
+    size <- sum(given[i, i, ])
+    is_constant <- sum(spread) < min_residual_share * sum(near[i, i, ])
+    if (!is_constant && sum(spread) < min_spread_of_slopes^2 * size) {
+      abort_far_slopes(factors[[i]])
+    }
+  }
 }
 
 #' The result of [aliased_with_large()], from sums

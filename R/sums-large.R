@@ -42,8 +42,20 @@ summed_terms_in_frame <- function(
   }
   set <- Find(is_possible, sets)
   if (!is.null(set)) {
+    check_origin_in_rows(set, terms, frame)
     inner <- formula_with_factor_as_group(formula, set, terms)
     c(set[c("labels", "group")], list(inner = inner))
+  }
+}
+
+# As check_origin_of_slopes(), from the first rows.
+check_origin_in_rows <- function(set, terms, frame) {
+  levels <- category_levels(frame_variable(set$group, frame))
+  set$xlevels <- rlang::set_names(list(levels), set$group)
+  set$coding <- core_coding
+  set$codes <- list()
+  if (nrow(frame) > 0L) {
+    check_origin_of_slopes(large_factors(list(set), terms, frame)$factors)
   }
 }
 

@@ -432,3 +432,32 @@ test_that("both are told of", {
     writeLines(grep("levels of", format(found), value = TRUE))
   })
 })
+
+test_that("slopes of a covariate that is too far from zero are refused", {
+  withr::local_options(cli.unicode = FALSE, rlmm.large_factor = 20)
+  d <- made_data()
+  d$time <- d$x + 3e7
+  d$day <- d$x + 3e4
+  d$base <- d$size + 1e7
+  both <- \(formula) {
+    list(rlmm(formula, d), rlmm(rlmm_sums(formula, d)))
+  }
+  for (formula in c(
+    y ~ firm * time + (1 | worker),
+    y ~ firm:time + (1 | worker)
+  )) {
+    expect_error(rlmm(formula, d), class = "rlmm_error_origin")
+    expect_error(rlmm_sums(formula, d), class = "rlmm_error_origin")
+  }
+  expect_snapshot(writeLines(error_lines(rlmm(
+    y ~ firm * time + (1 | worker),
+    d
+  ))))
+  # Slopes beside the levels are those of the covariate near zero.
+  near <- rlmm(y ~ firm * x + (1 | worker), d)
+  for (fit in both(y ~ firm * day + (1 | worker))) {
+    expect_equal(logLik(fit), logLik(near), tolerance = 1e-7)
+  }
+  # Covariates of the level are dropped, wherever they are.
+  expect_no_error(suppressMessages(both(y ~ firm * base + (1 | worker))))
+})
