@@ -290,6 +290,22 @@ origin_beside_fixed <- function(err) {
       i = "Centre the covariate: take its mean, or a round number near it, off."
     ))
   }
+  if (err$beside == "effects") {
+    return(c(
+      paste(
+        "A covariate of a random slope is too far from zero:",
+        "its slopes hardly differ from other random effects, of which they are independent."
+      ),
+      x = sprintf(
+        "The mean of %s is more than 1e6 times its standard deviation.",
+        name
+      ),
+      i = paste(
+        "Centre it: take its mean, or a round number near it, off.",
+        "Independent effects have another meaning then: those where the covariate is zero."
+      )
+    ))
+  }
   if (err$beside == "products") {
     return(c(
       "A covariate is too far from zero.",

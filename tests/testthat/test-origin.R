@@ -421,3 +421,62 @@ test_that("degrees of freedom of means beside a covariate far from zero", {
     )
   }
 })
+
+# Where slopes are independent of the intercepts, their covariances say where zero is. So far from it
+# the slopes are intercepts but for the last digits of the covariate.
+test_that("independent slopes of a covariate too far from zero are an error", {
+  data <- growth_data(10)
+  data$f <- gl(2, 1, 120)
+  data$h <- interaction(data$id, data$f)
+  formulas <- c(
+    y ~ x + (x || id),
+    y ~ x + (0 + x | id) + (1 | id),
+    y ~ x + (0 + x | id) + (1 | h),
+    y ~ x + diag(1 + x | id),
+    y ~ x + (0 + x:f | id) + (1 | id)
+  )
+  for (origin in c(1e8, 1e9)) {
+    data$x <- origin + data$n
+    for (formula in formulas) {
+      cnd <- expect_error(
+        suppressMessages(rlmm(formula, data)),
+        class = "rlmm_error_origin"
+      )
+      expect_match(conditionMessage(cnd), "of which they are independent")
+    }
+    # With the same values in all levels, sums would be those of a constant.
+    expect_error(
+      suppressMessages(rlmm(rlmm_sums(y ~ x + (x || id), data[-(1:3), ]))),
+      class = "rlmm_error_origin"
+    )
+    expect_error(
+      suppressMessages(rglmm(k ~ x + (x || id), data, poisson)),
+      class = "rlmm_error_origin"
+    )
+    # Slopes alone beside a fixed one, and slopes that may be correlated with the intercepts, are
+    # told from others.
+    expect_no_error(suppressMessages(rlmm(y ~ x + (0 + x | id), data)))
+    expect_no_error(suppressMessages(rlmm(y ~ x + (x | id), data)))
+    cnd <- expect_error(
+      suppressMessages(rlmm(y ~ 1 + (0 + x | id), data)),
+      class = "rlmm_error_origin"
+    )
+    expect_match(conditionMessage(cnd), "hardly differ from the fixed effects")
+  }
+})
+
+# The columns of each category aren't near any fixed effect, but their sum is.
+test_that("slopes in each category beside levels are an error so far from zero", {
+  data <- growth_data(11)
+  data$g <- factor(data$id)
+  data$f <- gl(2, 1, 120)
+  criterion <- function(origin) {
+    data$x <- origin + data$n
+    logLik(suppressMessages(rlmm(y ~ g + (0 + x:f | g), data)))[1L]
+  }
+  expect_equal(criterion(1e4), criterion(1e3), tolerance = 1e-3)
+  for (origin in c(1e6, 1e8)) {
+    cnd <- expect_error(criterion(origin), class = "rlmm_error_origin")
+    expect_match(conditionMessage(cnd), "which are fixed effects")
+  }
+})

@@ -137,3 +137,61 @@ test_that("a fit isn't called optimal where rounding errors are large", {
   expect_gt(found$rounding, 0.1)
   expect_match(format(found)[1L], "Not reproducible")
 })
+
+# Slopes that differ between levels, and between two categories.
+slopes_data <- function() {
+  set.seed(1)
+  data <- data.frame(k = gl(6, 20), f = gl(2, 1, 120), c = rnorm(120))
+  slope <- rnorm(6)[data$k] + (data$f == 1) * rnorm(6, sd = 0.3)[data$k]
+  data$y <- rnorm(6)[data$k] + slope * data$c + rnorm(120, sd = 0.3)
+  data
+}
+
+# The criterion where slopes are of the size of the covariate's spread is larger by
+# 2 (k - 1) log(10) if the covariate, x, is ten times as far from zero, with k levels, as intercepts
+# then have ten times the standard deviation; that of the model without slopes is the same.
+test_that("independent slopes are found by values where derivatives have no digits", {
+  data <- slopes_data()
+  criterion <- function(origin) {
+    data$x <- data$c + origin
+    fit <- suppressWarnings(suppressMessages(rlmm(y ~ x + (x || k), data)))
+    -2 * as.numeric(logLik(fit))
+  }
+  without <- -2 * as.numeric(logLik(rlmm(y ~ c + (1 | k), data)))
+  near <- criterion(1e3)
+  for (power in 4:6) {
+    expected <- min(near + 2 * 5 * log(10) * (power - 3), without)
+    expect_lt(criterion(10^power), expected + 0.02 + 1e-3 * 10^(power - 3))
+  }
+})
+
+test_that("slopes in each category are looked for at the size of the covariate's spread", {
+  data <- slopes_data()
+  formula <- y ~ x + (0 + x:f | k) + (1 | k)
+  fit <- function(origin) {
+    data$x <- data$c + origin
+    suppressWarnings(suppressMessages(rlmm(formula, data, REML = FALSE)))
+  }
+  near <- -2 * as.numeric(logLik(fit(1e2)))
+  far <- -2 * as.numeric(logLik(fit(1e4)))
+  expect_equal(far, near + 2 * 6 * 2 * log(10), tolerance = 1e-3)
+})
+
+# Slopes of the size of the spread have a common value, for which there is no fixed slope: one minimum
+# of the likelihood. Slopes that are zero, or too small to make a difference, are the other one.
+test_that("slopes are looked for at several sizes without a constant column in X", {
+  formula <- y ~ 0 + f + (0 + x | g)
+  for (origin in c(10, 30, 300)) {
+    for (seed in c(5, 7, 8, 10)) {
+      set.seed(seed)
+      data <- data.frame(f = gl(3, 1, 36), g = gl(6, 6), c = rnorm(36))
+      data$x <- data$c + origin
+      slope <- 0.8 + rnorm(6, sd = 0.3)[data$g]
+      data$y <- rnorm(3)[data$f] + slope * data$c + rnorm(36, sd = 0.5)
+      criterion <- rlmm(formula, data, REML = FALSE, devFunOnly = TRUE)
+      grid <- vapply(10^seq(-5, 3, by = 0.05), criterion, 0)
+      fit <- suppressMessages(rlmm(formula, data, REML = FALSE))
+      expect_lt(-2 * as.numeric(logLik(fit)), min(grid) + 1e-4)
+    }
+  }
+})

@@ -13,14 +13,29 @@ use rlmm_core::lmm::{EngineKind, EnginePlan, Held};
 use rlmm_core::optimize::Settings;
 use rlmm_core::parallel::team;
 use rlmm_core::{
-    confirm_contained, confirm_contained_in_sums, Basis, Criterion, Design,
-    Error, LinearMixedModel, Result,
+    confirm_contained, confirm_contained_in_sums, confirm_distinct,
+    confirm_distinct_in_sums, Basis, Criterion, Design, Error,
+    LinearMixedModel, Result,
 };
 
 use crate::fields::{missing, Fields};
 use crate::sums::{summed_columns, sums};
 use crate::threads::n_threads;
 use crate::values::{columns, columns_of, Shapes};
+
+/// Confirms that random effects (term and column of each) are in the column space of X, and that
+/// the others can be told from each other; the design is in the basis.
+///
+/// # Errors
+/// `Origin` if the covariate of one is too far from zero.
+pub fn confirm_rows(
+    design: &Design,
+    basis: &Basis,
+    redundant: &[(usize, usize)],
+) -> Result<()> {
+    confirm_contained(design, !basis.has_given_fixed(), redundant)?;
+    confirm_distinct(design, redundant)
+}
 
 /// The spec described in SPEC.md. It protects R's objects while a [`Design`] borrows from them.
 pub struct Spec {
@@ -73,20 +88,22 @@ impl Data<'_> {
         }
     }
 
-    /// Confirms that these random effects (term and column of each) are in the column space of X.
+    /// Confirms that these random effects (term and column of each) are in the column space of X,
+    /// and that the others can be told from each other.
     ///
     /// # Errors
     /// `Origin` if the covariate of one is too far from zero.
-    pub fn confirm_contained(
+    pub fn confirm(
         &self,
         basis: &Basis,
-        effects: &[(usize, usize)],
+        redundant: &[(usize, usize)],
     ) -> Result<()> {
         match self {
-            Self::Rows(design) => {
-                confirm_contained(design, !basis.has_given_fixed(), effects)
+            Self::Rows(design) => confirm_rows(design, basis, redundant),
+            Self::Sums(sums, _) => {
+                confirm_contained_in_sums(sums, redundant)?;
+                confirm_distinct_in_sums(sums, basis, redundant)
             }
-            Self::Sums(sums, _) => confirm_contained_in_sums(sums, effects),
         }
     }
 

@@ -14,10 +14,10 @@ use rlmm_core::glmm::{
 use rlmm_core::judge::Certificate;
 use rlmm_core::lmm::Held;
 use rlmm_core::optimize::{bfgs, Observer};
-use rlmm_core::{confirm_contained, Basis, Design, Result};
+use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
-    engine_and_room, held, settings, shapes, take_threads, Spec,
+    confirm_rows, engine_and_room, held, settings, shapes, take_threads, Spec,
 };
 use crate::fields::{missing, Fields};
 use crate::lmm::{noise_list, redundant};
@@ -235,7 +235,7 @@ impl GlmmJob {
         design: &Design,
         basis: &Basis,
     ) -> Result<Pairs> {
-        confirm_contained(design, !basis.has_given_fixed(), model.redundant())?;
+        confirm_rows(design, basis, model.redundant())?;
         let parameters = basis.to_given(&fit.parameters);
         let mut prepared = Prepared {
             model,

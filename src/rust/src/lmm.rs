@@ -114,7 +114,7 @@ impl Fitted<'_> {
         data: &Data,
         basis: &Basis,
     ) -> Result<Pairs> {
-        data.confirm_contained(basis, model.redundant())?;
+        data.confirm(basis, model.redundant())?;
         let best = self.summary.best.clone();
         let certificate = judged(model, basis, &best)?;
         let reported = without_redundant(model, basis, &best)?;

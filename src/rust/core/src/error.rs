@@ -11,6 +11,8 @@ pub enum Beside {
     Slopes,
     /// Fixed effects of another covariate, with which it is multiplied.
     Products,
+    /// Other random effects of the same levels, or of levels within them.
+    Effects,
 }
 
 impl Beside {
@@ -21,6 +23,7 @@ impl Beside {
             Self::Levels => "levels",
             Self::Slopes => "slopes",
             Self::Products => "products",
+            Self::Effects => "effects",
         }
     }
 }

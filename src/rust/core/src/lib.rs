@@ -65,6 +65,7 @@ pub use coordinates::basis::{Basis, Root};
 pub use coordinates::far_effects::{
     confirm_contained, confirm_contained_in_sums,
 };
+pub use coordinates::far_slopes::{confirm_distinct, confirm_distinct_in_sums};
 pub use design::{Column, Columns, Design};
 pub use error::{Beside, Error, Result};
 pub use lmm::{Criterion, LinearMixedModel};

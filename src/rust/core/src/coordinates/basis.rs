@@ -372,6 +372,12 @@ impl Basis {
         Some((fixed, own))
     }
 
+    /// Whether a column of a term is one of those that were made orthogonal.
+    pub(super) fn is_orthogonal(&self, term: usize, column: usize) -> bool {
+        self.of_term(term)
+            .any(|part| (part.first..part.first + part.k).contains(&column))
+    }
+
     pub(super) fn of_term(
         &self,
         term: usize,

@@ -13,7 +13,7 @@ use super::orthogonal::{has_far_slopes, left_of, orthogonal};
 use crate::design::{Column, Columns, Design};
 use crate::error::{Beside, Error, Result};
 use crate::factor::contained::{irregular, GOLDEN_RATIO};
-use crate::factor::sums::{Sums, TermSums};
+use crate::factor::sums::Sums;
 use crate::tolerances::{CONTAINED, REMAINDER, SMALL_WITHIN};
 
 /// The number of rows in a sample, for each column of X.
@@ -78,14 +78,14 @@ pub(super) fn contains_later_effect(
 }
 
 // The columns of X, orthogonalized when they are asked for: in a sample of the rows, and in all.
-struct FixedColumns<'a> {
+pub(super) struct FixedColumns<'a> {
     design: &'a Design<'a>,
     sample: Option<SampledRows>,
     q: Option<Vec<f64>>,
 }
 
 impl<'a> FixedColumns<'a> {
-    fn of(design: &'a Design<'a>) -> Self {
+    pub fn of(design: &'a Design<'a>) -> Self {
         Self {
             design,
             sample: None,
@@ -113,14 +113,26 @@ impl<'a> FixedColumns<'a> {
         effect: (usize, usize),
         squares: &[(f64, f64)],
     ) -> bool {
-        if !self.may_contain(effect, squares) {
-            return false;
-        }
+        self.may_contain(effect, squares)
+            && self.left(effect, squares) <= REMAINDER
+    }
+
+    /// The share of an effect's sum of squares that is not in their span.
+    pub fn share_left(&mut self, effect: (usize, usize)) -> f64 {
+        let squares = squares_of_levels(self.design, effect);
+        self.left(effect, &squares)
+    }
+
+    fn left(&mut self, effect: (usize, usize), squares: &[(f64, f64)]) -> f64 {
+        let rows: Vec<usize> = (0..self.design.n()).collect();
+        self.left_of(&mut combination(self.design, &rows, effect, squares))
+    }
+
+    /// The share of a column's sum of squares that is not in their span, on which it is projected.
+    pub fn left_of(&mut self, column: &mut [f64]) -> f64 {
         let design = self.design;
         let q = self.q.get_or_insert_with(|| orthogonal_fixed(design));
-        let rows: Vec<usize> = (0..design.n()).collect();
-        let mut column = combination(design, &rows, effect, squares);
-        left_of(design, q, &mut column) <= REMAINDER
+        left_of(design, q, column)
     }
 }
 
@@ -195,11 +207,9 @@ pub fn confirm_contained_in_sums(
     sums: &Sums,
     effects: &[(usize, usize)],
 ) -> Result<()> {
-    let p = sums.p();
-    let whole = sums.xx.first().copied().unwrap_or(0.0);
-    let is_far = |&&(term, column): &&(usize, usize)| {
-        let of_term = &sums.terms[term];
-        p > 0 && is_far_in_sums(of_term, column, p, whole)
+    let is_far = |&&effect: &&(usize, usize)| {
+        let share = share_beyond_constant(sums, effect);
+        share.is_some_and(|share| share < CONTAINED)
     };
     effects
         .iter()
@@ -252,6 +262,17 @@ fn squares_of_levels(
     sums.iter().map(spread).collect()
 }
 
+/// The share of an effect's sum of squares that is within levels, over the rows in which its column
+/// isn't zero: the average of the levels in which it varies, if there are any.
+pub(super) fn within_levels(
+    design: &Design,
+    effect: (usize, usize),
+) -> Option<f64> {
+    let mut squares = squares_of_levels(design, effect);
+    squares.retain(|(_, left)| *left > 0.0);
+    (!squares.is_empty()).then(|| share_within(&squares))
+}
+
 // The share of a column's sum of squares that is within levels, on average; `squares` come from
 // `squares_of_levels`.
 fn share_within(squares: &[(f64, f64)]) -> f64 {
@@ -281,28 +302,27 @@ fn combination(
     rows.iter().map(value).collect()
 }
 
-// Whether a column that is not constant is far from zero relative to its standard deviation over
-// all levels.
-fn is_far_in_sums(
-    term: &TermSums,
-    column: usize,
-    p: usize,
-    whole: f64,
-) -> bool {
-    let k = term.k;
-    let levels = term.zz.iter().zip(term.xz.iter());
-    let sums: Vec<(f64, f64)> = levels
+/// The share of an effect's sum of squares that is orthogonal to a constant, the first column of X;
+/// `None` if X has no columns, or the effect's is constant.
+pub(super) fn share_beyond_constant(
+    sums: &Sums,
+    (term, column): (usize, usize),
+) -> Option<f64> {
+    let own = &sums.terms[term];
+    let (k, p) = (own.k, sums.p());
+    let whole = sums.xx.first()?;
+    let levels = own.zz.iter().zip(own.xz.iter());
+    let of_levels: Vec<(f64, f64)> = levels
         .map(|(zz, xz)| (zz[column * (k + 1)], xz[column * p]))
         .filter(|(square, _)| *square > 0.0)
         .collect();
-    let square: f64 = sums.iter().map(|(square, _)| square).sum();
-    let sum: f64 = sums.iter().map(|(_, sum)| sum).sum();
-    let left = 1.0 - sum * sum / (whole * square);
-    let is_constant = sums.iter().all(|(square, sum)| {
-        let (first_square, first_sum) = sums[0];
+    let square: f64 = of_levels.iter().map(|(square, _)| square).sum();
+    let sum: f64 = of_levels.iter().map(|(_, sum)| sum).sum();
+    let is_constant = of_levels.iter().all(|(square, sum)| {
+        let (first_square, first_sum) = of_levels[0];
         square * first_sum == first_square * sum
     });
-    left < CONTAINED && !is_constant
+    (!is_constant).then_some(1.0 - sum * sum / (whole * square))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 //! | centred columns of X | [`centring`] |
 //! | the basis of orthogonalised columns, for near collinearity | [`basis`] |
 //! | effects of covariates far from zero in the column space of X | [`far_effects`] |
+//! | slopes of covariates far from zero that are independent of intercepts | [`far_slopes`] |
 //! | orthogonal columns of a part and of X | `orthogonal`, `part_basis`, `fixed_basis` |
 //! | the basis of a model given by its sums | [`sums`] |
 
@@ -25,6 +26,7 @@ mod canonical;
 pub mod centring;
 mod escapes;
 pub mod far_effects;
+pub mod far_slopes;
 mod fixed_basis;
 mod orthogonal;
 mod part_basis;

@@ -228,11 +228,15 @@ pub(super) fn is_near_multiple(
         && vary_little(ratios(1), limit)
 }
 
-// Whether the variance of some values is below `limit` times their squared mean.
-fn vary_little(mut values: impl Iterator<Item = f64>, limit: f64) -> bool {
-    let Some(first) = values.next() else {
-        return false;
-    };
+// Whether some values differ, and their variance is below `limit` times their squared mean.
+fn vary_little(values: impl Iterator<Item = f64>, limit: f64) -> bool {
+    let share = variation(values);
+    share.is_some_and(|share| share > 0.0 && share < limit)
+}
+
+/// The variance of some values over their squared mean; `None` without a value.
+pub(super) fn variation(mut values: impl Iterator<Item = f64>) -> Option<f64> {
+    let first = values.next()?;
     let (mut count, mut sum, mut sum_squares) = (1.0, 0.0, 0.0);
     for deviation in values.map(|value| value - first) {
         count += 1.0;
@@ -240,5 +244,5 @@ fn vary_little(mut values: impl Iterator<Item = f64>, limit: f64) -> bool {
         sum_squares += deviation * deviation;
     }
     let variance = (sum_squares - sum * sum / count) / count;
-    variance > 0.0 && variance < limit * (first + sum / count).powi(2)
+    Some(variance / (first + sum / count).powi(2))
 }

@@ -164,7 +164,7 @@ impl Evidence {
     // The verdict on the point, and the decrease still to be expected.
     fn verdict<S: Judged>(&self, search: &mut S) -> (Verdict, f64) {
         let predicted = self.predicted_decrease;
-        if self.rounding > IMPRECISE {
+        if NOISE_MARGIN * self.rounding > IMPRECISE {
             return self.verdict_by_search(search);
         }
         let is_hopeless = predicted.is_nan() || predicted > PRECISE;

@@ -54,6 +54,7 @@ impl LinearMixedModel {
             noise: None,
             likelihood: self.likelihood,
             scales: self.scales.clone(),
+            far_slopes: self.far_slopes.clone(),
             domain: self.domain.clone(),
             redundant: self.redundant.clone(),
             without_effects: None,

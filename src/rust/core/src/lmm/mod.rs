@@ -52,6 +52,7 @@ pub(crate) mod search;
 mod start;
 pub mod with_sigma;
 
+use crate::coordinates::far_slopes::FarSlope;
 use crate::covariance::RelCov;
 use crate::derivatives::{HessianKind, OmegaDerivatives, Profile};
 use crate::design::Design;
@@ -93,6 +94,8 @@ pub struct LinearMixedModel {
     likelihood: Likelihood,
     /// Weighted root mean square of each column of Z, per term.
     scales: Vec<Vec<f64>>,
+    /// Random slopes of covariates far from zero, if the model was built from rows.
+    far_slopes: Option<Vec<FarSlope>>,
     domain: Domain,
     /// Random effects (term, column) in the column space of X, once they have been determined.
     redundant: Option<Redundant>,
@@ -169,6 +172,7 @@ impl LinearMixedModel {
             }
         };
         let mut model = Self::of_engine(engine, likelihood)?;
+        model.far_slopes = Some(FarSlope::all_of(design));
         let others = match criterion {
             Criterion::Ml => design.without_fixed(),
             Criterion::Reml => None,
@@ -242,6 +246,7 @@ impl LinearMixedModel {
             likelihood,
             random_part: None,
             scales,
+            far_slopes: None,
             redundant: None,
             without_effects: None,
             noise: None,

@@ -2,6 +2,7 @@
 //! singular or perfectly correlated covariance.
 
 use super::LinearMixedModel;
+use crate::coordinates::far_slopes::FarSlope;
 use crate::factor::contained::Levels;
 use crate::factor::Factor;
 use crate::tolerances::{LOST_SPREAD, SMALL_SPREAD};
@@ -18,9 +19,9 @@ struct Element {
 
 impl LinearMixedModel {
     /// The standard deviations of random slopes whose covariate is far from zero, as indices into
-    /// theta, each with the standard deviation of the covariate over its root mean square. The mean
-    /// is found by projection on X, whose first column must be a constant, or which must have an
-    /// indicator column for each level of the slopes.
+    /// theta, each with the standard deviation of the covariate over its root mean square. Without
+    /// rows, the mean is found by projection on X, whose first column must be a constant, or which
+    /// must have an indicator column for each level of the slopes.
     pub(super) fn far_slopes(&self) -> Vec<(usize, f64)> {
         let mut found = Vec::new();
         self.for_each_element(|element| {
@@ -41,6 +42,12 @@ impl LinearMixedModel {
     // The standard deviation of a column of Z, over its root mean square, if it is small: about the
     // overall mean, or about the means of the levels.
     fn spread(&self, term: usize, column: usize) -> Option<f64> {
+        if let Some(known) = &self.far_slopes {
+            let own = |slope: &&FarSlope| {
+                (slope.term, slope.column) == (term, column)
+            };
+            return known.iter().find(own).map(|slope| slope.spread);
+        }
         let factor = &self.engine.as_exact().ok()?.factor;
         let is_small = |left: &f64| (LOST_SPREAD..SMALL_SPREAD).contains(left);
         let left = share_beyond_mean(factor, term, column).filter(is_small);
@@ -149,6 +156,31 @@ impl LinearMixedModel {
                 && element.index != j;
             is_other.then(|| scale * units[element.index])
         })
+    }
+
+    /// Theta with the slopes of one unstructured part that are far from zero equal to that of
+    /// element `j`, which is the first of them, such as the slopes of a covariate in each category.
+    /// Slopes that differ would be as different intercepts. `None` without such slopes.
+    pub(super) fn with_equal_slopes(
+        &self,
+        theta: &[f64],
+        j: usize,
+    ) -> Option<Vec<f64>> {
+        let own = self.effect_of(j)?;
+        let far = self.far_slopes().into_iter();
+        let others: Vec<(usize, usize)> = far
+            .filter_map(|(i, _)| self.effect_of(i))
+            .filter(|effect| effect.0 == own.0 && effect.1 > own.1)
+            .collect();
+        let mut has_any = false;
+        let changed = self.changed(theta, |element| {
+            let is_other = others.contains(&(element.term, element.row));
+            let is_multiple = is_other && element.column == own.1;
+            has_any |= is_multiple;
+            let value = if is_multiple { theta[j] } else { 0.0 };
+            is_other.then_some(value)
+        });
+        has_any.then_some(changed)
     }
 
     // Theta with the free elements of Lambda for which `change` returns a value replaced by that

@@ -11,7 +11,9 @@
 
 use super::search::Search;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
-use crate::tolerances::{NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM};
+use crate::tolerances::{
+    NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM, SIGMA_STEP,
+};
 
 /// Factors of Lambda as a whole, besides zero and one.
 const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
@@ -46,6 +48,12 @@ const AFFORDABLE_OF_COMBINATIONS: f64 = 2e7;
 const CORRELATED: f64 = 4.0;
 /// Cost of one search in evaluations, derivatives included.
 pub(super) const PER_SEARCH: f64 = 30.0;
+/// The optimizer where derivatives have few digits.
+const BY_VALUES: &str = "LN_NELDERMEAD";
+/// Cost of one search without derivatives in evaluations.
+const PER_VALUE_SEARCH: f64 = 300.0;
+/// The first step of a search without derivatives, as a share of each parameter.
+const FIRST_SHARE: f64 = 0.3;
 /// Number of evaluations without derivatives that cost as much as one with derivatives.
 pub(super) const PER_STEP: f64 = 3.0;
 /// Relative step of the differences in the scale of Lambda.
@@ -229,8 +237,13 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             let with_all = |(point, scale): (&Vec<f64>, &f64)| {
                 self.search.model().with_term(point, j, scale / spread)
             };
-            let together = alone.iter().zip(&SPREADS).map(with_all).collect();
-            for points in [alone, together] {
+            let together: Vec<_> =
+                alone.iter().zip(&SPREADS).map(with_all).collect();
+            let with_equal = |point: &Vec<f64>| {
+                self.search.model().with_equal_slopes(point, j)
+            };
+            let equal = together.iter().filter_map(with_equal).collect();
+            for points in [alone, together, equal] {
                 found = self.from_lowest(points, found);
             }
         }
@@ -254,10 +267,39 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         match lowest.0.is_finite() {
             true => {
                 let found = self.from(&lowest.1, found);
+                let found = self.by_values(&lowest, found);
                 self.or_point(lowest, found)
             }
             false => found,
         }
+    }
+
+    // Restarts from a point without derivatives, if these have few digits there: their rounding
+    // errors grow with a higher power of the covariances than those of the objective.
+    fn by_values(
+        &mut self,
+        (value, point): &(f64, Vec<f64>),
+        found: OptSummary,
+    ) -> OptSummary {
+        let x = self.search.at.from_theta(point);
+        let is_rough = self.search.rounding(&x, *value) > NEGLIGIBLE_GAIN;
+        if !is_rough || self.budget < PER_VALUE_SEARCH {
+            return found;
+        }
+        self.budget -= PER_VALUE_SEARCH;
+        let mut units = self.search.model().step_sizes();
+        units.resize(point.len(), SIGMA_STEP);
+        let size = |(value, unit): (&f64, f64)| match *value == 0.0 {
+            true => unit,
+            false => FIRST_SHARE * value.abs(),
+        };
+        let steps = point.iter().zip(units).map(size);
+        let settings = Settings {
+            optimizer: BY_VALUES.into(),
+            initial_step: steps.collect(),
+            ..self.settings.clone()
+        };
+        self.with_settings(&settings, point, found).1
     }
 
     // The incumbent, or `point` if it is lower by more than rounding errors, which may have led the
@@ -406,9 +448,18 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         point: &[f64],
         found: OptSummary,
     ) -> (Option<f64>, OptSummary) {
+        self.with_settings(self.settings, point, found)
+    }
+
+    fn with_settings(
+        &mut self,
+        settings: &Settings,
+        point: &[f64],
+        found: OptSummary,
+    ) -> (Option<f64>, OptSummary) {
         let next =
             self.search
-                .search_from(point, &found, self.settings, self.observe);
+                .search_from(point, &found, settings, self.observe);
         let Some(next) = next else {
             return (None, found);
         };
