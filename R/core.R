@@ -411,6 +411,18 @@ core_glmm_certificate <- function(spec, parameters, held = integer()) {
   unwrap(rust_glmm_certificate(spec, as.double(parameters), held - 1L))
 }
 
+# The covariance of sums of the coefficients of fixed factors given all parameters; `weights` has a
+# row for each effect of the fixed terms and a column for each sum.
+core_glmm_level_covariance <- function(spec, parameters, weights) {
+  spec <- merge_equal_rows(spec)$spec
+  found <- rust_glmm_level_covariance(
+    spec,
+    as.double(parameters),
+    as.double(weights)
+  )
+  matrix(unwrap(found), ncol(weights))
+}
+
 core_glmm_cond_var <- function(spec, parameters) {
   spec <- merge_equal_rows(spec)$spec
   unwrap(rust_glmm_cond_var(spec, as.double(parameters)))

@@ -66,22 +66,28 @@ level_means <- function(fit) {
 #' @noRd
 level_mean_tests <- function(fit, ddf) {
   large <- fit$fixed$large
-  means <- \(levels) {
-    means_by_factor(levels, large$factors, level_weights(large))
-  }
-  tests_beside_levels(fit, ddf, level_mean_covariance(fit), means)
+  weights <- level_weights(large)
+  means <- \(levels) means_by_factor(levels, large$factors, weights)
+  tests_beside_levels(
+    fit,
+    ddf,
+    level_mean_covariance(fit),
+    means,
+    level_means_within(fit, large$factors, weights)
+  )
 }
 
 #' The tests of coefficients and of functions of the levels
 #' @param covariance_at The covariance of both over sigma^2, as a function of theta.
 #' @param sums A function that maps a matrix with a row for each level to one with a row for each
 #'   function of the levels.
+#' @param ... See [with_estimated_theta()].
 #' @return See [level_mean_tests()].
 #' @noRd
-tests_beside_levels <- function(fit, ddf, covariance_at, sums) {
+tests_beside_levels <- function(fit, ddf, covariance_at, sums, ...) {
   tests <- fixed_tests(fit, ddf)
   covariance <- effects_sigma(fit)^2 * covariance_at(fit$theta)
-  covariance <- with_estimated_theta(covariance, fit, sums)
+  covariance <- with_estimated_theta(covariance, fit, sums, ...)
   df <- if (ddf == "satterthwaite") {
     satterthwaite_beside_levels(fit, covariance, covariance_at)
   } else if (length(fit$beta) == 0L) {

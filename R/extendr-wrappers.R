@@ -88,6 +88,11 @@ rust_glmm_covariance <- function(spec, parameters, held) .Call(wrap__rust_glmm_c
 #' @noRd
 rust_glmm_certificate <- function(spec, parameters, held) .Call(wrap__rust_glmm_certificate, spec, parameters, held)
 
+#' The covariance matrix of sums of the coefficients of fixed factors, given all parameters.
+#' `weights` has the elements for all effects of the fixed terms, one sum after the other.
+#' @noRd
+rust_glmm_level_covariance <- function(spec, parameters, weights) .Call(wrap__rust_glmm_level_covariance, spec, parameters, weights)
+
 #' Conditional variances of the random effects given the fixed ones, an array per core term.
 #' @noRd
 rust_glmm_cond_var <- function(spec, parameters) .Call(wrap__rust_glmm_cond_var, spec, parameters)

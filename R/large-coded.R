@@ -50,7 +50,12 @@ covariance_in_coding <- function(fit, covariance, sigma, by_hessian) {
   all <- sigma^2 * level_mean_covariance(fit, coded, weights)(fit$theta)
   if (by_hessian) {
     means <- \(levels) means_by_factor(levels, coded, weights)
-    all <- with_estimated_theta(all, fit, means)
+    all <- with_estimated_theta(
+      all,
+      fit,
+      means,
+      level_means_within(fit, coded, weights)
+    )
   }
   moves <- coding_transformation(fit)
   covariance[free, free] <- moves %*% all %*% t(moves)

@@ -60,24 +60,73 @@ level_change_along <- function(direction, fit, spec) {
 #'
 #' In a generalized model it is the covariance of the sums given all parameters, plus their changes
 #' along the directions of [parameter_changes()].
+#' @param within The covariance of the sums given all parameters; by default that of the working
+#'   linear model. It is only computed if it is needed.
 #' @param covariance The covariance given theta.
 #' @param sums A function that maps a matrix with a row for each level to a matrix with a row for
 #'   each sum.
 #' @noRd
-with_estimated_theta <- function(covariance, fit, sums) {
+with_estimated_theta <- function(covariance, fit, sums, within = NULL) {
   moves <- parameter_changes(fit)
   if (is.null(moves)) {
     return(covariance)
   }
-  is_sum <- seq_len(nrow(covariance)) > nrow(moves$beta)
+  n_beta <- nrow(moves$beta)
+  is_sum <- seq_len(nrow(covariance)) > n_beta
+  within <- within %||% working_sums_covariance(covariance, fit, n_beta)
+  total <- tcrossprod(rbind(moves$beta, sums(moves$levels)))
+  total[is_sum, is_sum] <- total[is_sum, is_sum] + within
+  unname(total)
+}
+
+# The covariance of sums of levels given all parameters, in the working linear model.
+working_sums_covariance <- function(covariance, fit, n_beta) {
+  is_sum <- seq_len(nrow(covariance)) > n_beta
   within <- covariance[is_sum, is_sum, drop = FALSE]
   if (!all(is_sum)) {
     cross <- covariance[!is_sum, is_sum, drop = FALSE]
     known <- covariance[!is_sum, !is_sum, drop = FALSE]
     within <- within - crossprod(cross, solve(known, cross))
   }
-  total <- tcrossprod(rbind(moves$beta, sums(moves$levels)))
-  within <- likelihood_share(fit) * within
-  total[is_sum, is_sum] <- total[is_sum, is_sum] + within
-  unname(total)
+  likelihood_share(fit) * within
+}
+
+#' The covariance of weighted means of the levels of some factors in a generalized model, given all
+#' parameters
+#' @param weights The weight of each level in the mean of its factor.
+#' @noRd
+level_means_within <- function(fit, factors, weights) {
+  large <- fit$fixed$large
+  weights <- weights * large$is_column
+  columns <- vapply(
+    factors,
+    \(own) among_level_effects(own, weights[own$at], large),
+    numeric(n_fixed_effects(large))
+  )
+  core_glmm_level_covariance(fit_spec(fit), fit$parameters, columns)
+}
+
+# The number of effects of each term of the spec that stands for levels.
+sizes_of_blocks <- function(large) {
+  blocks <- seq_len(n_blocks(large))
+  vapply(
+    blocks,
+    \(block) {
+      factors <- factors_of_block(large, block)
+      length(factors) * length(factors[[1L]]$levels)
+    },
+    1L
+  )
+}
+
+n_fixed_effects <- function(large) sum(sizes_of_blocks(large))
+
+# Values for the levels of one factor among the effects of all terms that stand for levels, in the
+# order of the core.
+among_level_effects <- function(own, values, large) {
+  sizes <- sizes_of_blocks(large)
+  k <- length(factors_of_block(large, own$block))
+  first <- sum(utils::head(sizes, own$block - 1L))
+  places <- first + (seq_along(values) - 1L) * k + own$column
+  replace(numeric(sum(sizes)), places, values)
 }

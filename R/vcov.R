@@ -10,10 +10,7 @@
 #' do fits with `nAGQ = 0`, and `full = TRUE`.
 #'
 #' The matrix has no rows for fixed factors with many levels (see [rlmm()]), but is adjusted for
-#' them; [fixed_levels()] returns the standard errors of the levels. If the contrasts of such a
-#' factor make the intercept a mean of its levels, its variance in a generalized model also accounts
-#' for the estimation of theta; given all parameters, the mean has the variance of the working
-#' linear model, which is accurate to about a percent.
+#' them; [fixed_levels()] returns the standard errors of the levels.
 #'
 #' `type = "Kenward-Roger"` is the adjusted matrix of Kenward and Roger for linear REML fits, see
 #' [summary()][summary.rlmm].

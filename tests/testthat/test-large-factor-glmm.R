@@ -302,3 +302,35 @@ test_that("a term of few levels keeps its variance beside as many other columns"
     tolerance = 1e-9
   )
 })
+
+test_that("levels on which the log-determinant depends much end where dummy columns do", {
+  set.seed(3)
+  n <- 100L
+  d <- data.frame(
+    firm = factor(sample(6, n, TRUE)),
+    g = factor(sample(20, n, TRUE)),
+    x = rnorm(n),
+    sex = sample(c("f", "m"), n, TRUE)
+  )
+  eta <- 0.3 + 0.4 * d$x + rnorm(6, sd = 0.5)[d$firm] + rnorm(20)[d$g]
+  d$spent <- rgamma(n, 2, rate = 2 / exp(eta))
+  d$died <- rbinom(n, 1, plogis(eta))
+  fit_both <- function(formula, family) {
+    by_limit <- \(limit) {
+      rlang::local_options(rlmm.large_factor = limit)
+      suppressMessages(rglmm(formula, d, family))
+    }
+    list(dummies = by_limit(Inf), levels = by_limit(3))
+  }
+  same <- function(formula, family) {
+    fits <- fit_both(formula, family)
+    expect_false(is.null(fits$levels$fixed$large))
+    expect_same_generalized(fits)
+  }
+  for (link in c("log", "inverse")) {
+    same(spent ~ firm + x + (x | g), Gamma(link))
+  }
+  same(spent ~ firm * x * sex + (1 | g), Gamma("log"))
+  same(spent ~ firm * sex + (1 | g), inverse.gaussian("log"))
+  same(died ~ firm + x + (1 | g), binomial("cauchit"))
+})

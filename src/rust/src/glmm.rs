@@ -206,6 +206,26 @@ fn rust_glmm_cond_var(spec: Fields, parameters: &[f64]) -> Robj {
     })
 }
 
+/// The covariance matrix of sums of the coefficients of fixed factors, given all parameters.
+/// `weights` has the elements for all effects of the fixed terms, one sum after the other.
+/// @noRd
+#[extendr]
+fn rust_glmm_level_covariance(
+    spec: Fields,
+    parameters: &[f64],
+    weights: &[f64],
+) -> Robj {
+    guard(|| {
+        with_model(&spec, &[], |prepared| {
+            prepared.vary = Vary::Modes;
+            let x = prepared.parameters(parameters)?;
+            let weights = prepared.level_weights(weights);
+            let found = prepared.model.level_covariance(&x, &weights)?;
+            Ok(Robj::from(found))
+        })
+    })
+}
+
 /// The leverage of each observation in the working linear model.
 /// @noRd
 #[extendr]
@@ -233,6 +253,7 @@ extendr_module! {
     fn rust_glmm_gradient;
     fn rust_glmm_covariance;
     fn rust_glmm_certificate;
+    fn rust_glmm_level_covariance;
     fn rust_glmm_cond_var;
     fn rust_glmm_leverage;
 }

@@ -104,6 +104,30 @@ impl Prepared<'_> {
     pub fn parameters(&self, given: &[f64]) -> Result<Vec<f64>> {
         self.model.centred(self.vary, &self.basis.from_given(given))
     }
+
+    // The weights of all effects in sums of coefficients of fixed factors, in the basis, from those
+    // of the fixed terms' effects, one sum after the other.
+    pub fn level_weights(&self, given: &[f64]) -> Vec<Vec<Vec<f64>>> {
+        let terms = &self.design.terms;
+        let zeros = terms.iter().map(|term| vec![0.0; term.n_effects()]);
+        let zeros: Vec<Vec<f64>> = zeros.collect();
+        let fixed = |t: &usize| terms[*t].cov.is_fixed();
+        let fixed: Vec<usize> = (0..terms.len()).filter(fixed).collect();
+        let n = fixed.iter().map(|&t| zeros[t].len()).sum::<usize>();
+        let one = |given: &[f64]| {
+            let mut weights = zeros.clone();
+            let mut rest = given;
+            for &t in &fixed {
+                let (own, others) = rest.split_at(weights[t].len());
+                weights[t].copy_from_slice(own);
+                let vsize = terms[t].vsize();
+                self.basis.weights_from_given(t, vsize, &mut weights[t]);
+                rest = others;
+            }
+            weights
+        };
+        given.chunks_exact(n.max(1)).map(one).collect()
+    }
 }
 
 // Calls `body` with the model of a spec.

@@ -170,3 +170,73 @@ fn the_gradient_is_that_of_the_least_deviance() {
         }
     }
 }
+
+// The inverse of a positive definite matrix, by Gauss and Jordan's elimination.
+fn inverse(n: usize, matrix: &[f64]) -> Vec<f64> {
+    let mut a = matrix.to_vec();
+    for k in 0..n {
+        let pivot = a[k * n + k];
+        let row: Vec<f64> = (0..n).map(|j| a[j * n + k] / pivot).collect();
+        let column = a[k * n..(k + 1) * n].to_vec();
+        for j in 0..n {
+            for i in 0..n {
+                a[j * n + i] -= column[i] * row[j];
+            }
+        }
+        for i in 0..n {
+            a[i * n + k] = row[i];
+            a[k * n + i] = -column[i] / pivot;
+        }
+        a[k * n + k] = 1.0 / pivot;
+    }
+    a
+}
+
+#[test]
+fn covariances_of_levels_are_those_of_dummy_columns() {
+    for kind in FAMILIES {
+        let pair = pair(kind.0, &[(25, 1), (9, 1)]);
+        let mut by_dummies = model(&pair.dummies, kind);
+        let (_, all) = fit(&mut by_dummies, Vary::Modes);
+        let at = by_dummies.centred(Vary::Modes, &all).unwrap();
+        let covariance = by_dummies.covariance(&at).unwrap().unwrap();
+        let n = all.len();
+        let first = by_dummies.n_theta() + 2;
+        let columns = first..first + LEVELS as usize - 1;
+        let precision = inverse(n, &covariance);
+        let own = columns.clone().flat_map(|j| {
+            let column = &precision[j * n..(j + 1) * n];
+            column[columns.clone()].to_vec()
+        });
+        let given_others = inverse(columns.len(), &own.collect::<Vec<_>>());
+        // The mean of all levels, of which the first is the base, and the difference of two.
+        let mut mean = vec![1.0 / f64::from(LEVELS); LEVELS as usize];
+        mean[0] = 0.0;
+        let mut difference = vec![0.0; LEVELS as usize];
+        (difference[3], difference[7]) = (1.0, -1.0);
+        let sums = [mean, difference];
+        let expected = sums.iter().flat_map(|a| {
+            let form = |b: &Vec<f64>| {
+                let of_column = |(j, b): (usize, &f64)| {
+                    let column = &given_others[j * columns.len()..];
+                    let terms = a[1..].iter().zip(column);
+                    b * terms.map(|(a, c)| a * c).sum::<f64>()
+                };
+                b[1..].iter().enumerate().map(of_column).sum::<f64>()
+            };
+            sums.iter().map(form).collect::<Vec<f64>>()
+        });
+        let others = |&j: &usize| !columns.contains(&j);
+        let parameters: Vec<f64> =
+            (0..n).filter(others).map(|j| all[j]).collect();
+        let mut by_levels = model(&pair.levels, kind);
+        let weights =
+            |own: &Vec<f64>| vec![vec![0.0; 25], vec![0.0; 9], own.clone()];
+        let weights: Vec<_> = sums.iter().map(weights).collect();
+        let at = by_levels.centred(Vary::Modes, &parameters).unwrap();
+        let found = by_levels.level_covariance(&at, &weights).unwrap();
+        let name = format!("{kind:?}");
+        let expected: Vec<f64> = expected.collect();
+        close_to_largest(&name, &found, &expected, 1e-4);
+    }
+}

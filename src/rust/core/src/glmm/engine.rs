@@ -88,15 +88,20 @@ impl Exact {
 
     fn system(&self, vary: Vary) -> &System {
         match vary {
-            Vary::Modes => &self.modes,
             Vary::Jointly => &self.jointly,
+            Vary::Modes | Vary::WithoutLevels => &self.modes,
         }
     }
 
     fn refactor(&mut self, rows: &mut Rows, problem: Problem) -> Result<()> {
+        if let (Vary::WithoutLevels, Some(random)) =
+            (problem.vary, &mut self.random)
+        {
+            return random.refactor(problem.weights, problem.working);
+        }
         let System { factor, rhs } = match problem.vary {
-            Vary::Modes => &mut self.modes,
             Vary::Jointly => &mut self.jointly,
+            Vary::Modes | Vary::WithoutLevels => &mut self.modes,
         };
         rows.refill(factor, rhs, problem.weights, problem.working);
         for (term, tilt) in problem.tilt.iter().enumerate() {
@@ -113,6 +118,19 @@ impl Exact {
             factor.border.anchor = problem.beta.to_vec();
         }
         factor.refactor()
+    }
+
+    // The solution of the problem that was last set up.
+    fn solution(&self, problem: Problem) -> Solution {
+        if let (Vary::WithoutLevels, Some(random)) =
+            (problem.vary, &self.random)
+        {
+            let u = problem.u.iter().enumerate();
+            let b = u.map(|(t, u)| self.modes.factor.times_lambda(t, u));
+            return random.solution(problem.u, &b.collect::<Vec<_>>());
+        }
+        let System { factor, rhs } = self.system(problem.vary);
+        factor.solve_anchored(rhs)
     }
 }
 
@@ -210,10 +228,7 @@ impl Engine {
         problem: Problem,
     ) -> Result<Solution> {
         match self {
-            Self::Exact(exact) => {
-                let System { factor, rhs } = exact.system(problem.vary);
-                Ok(factor.solve_anchored(rhs))
-            }
+            Self::Exact(exact) => Ok(exact.solution(problem)),
             Self::Iterative(iterative) => {
                 let (rz, rx) =
                     rows.transposed(problem.working, problem.vary.fixed());
@@ -234,19 +249,22 @@ impl Engine {
     ) -> Result<Solution> {
         match self {
             Self::Exact(exact) => match (&mut exact.random, vary) {
-                (Some(random), Vary::Modes) => random.solve(rz),
+                (Some(random), Vary::Modes | Vary::WithoutLevels) => {
+                    random.solve(rz)
+                }
                 _ => Ok(exact.system(vary).factor.solve(rz, rx, spherical)),
             },
             Self::Iterative(iterative) => iterative.solve(rz, rx),
         }
     }
 
-    /// Solves for `Lambda'r_Z`, including the coefficients of fixed factors.
+    /// Solves for `Lambda'r_Z`, including the coefficients of fixed factors, with the weights of
+    /// the last call of [`Self::refactor`] for all modes.
     ///
     /// # Errors
     /// `NeedsFactor` with the iterative engine.
-    pub fn solve_with_levels(&self, rz: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
-        Ok(self.factor(Vary::Modes)?.solve(rz, &[], &[]).b)
+    pub fn solve_with_levels(&self, rz: &[Vec<f64>]) -> Result<Solution> {
+        Ok(self.factor(Vary::Modes)?.solve(rz, &[], &[]))
     }
 
     /// Conditional variances of the effects of each term given all fixed effects; for fixed

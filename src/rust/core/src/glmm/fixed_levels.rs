@@ -1,30 +1,38 @@
 //! Fixed factors with many levels, whose indicator columns F are stored as a term with
 //! [`RelCov::fixed`] instead of as columns of X.
 //!
-//! Their coefficients alpha are found together with the modes. But they are not integrated over, so
-//! that `log |H|` in Laplace's approximation is that of the random effects without them
-//! ([`RandomPart`](super::random_part::RandomPart)), and alpha must minimise the deviance including
-//! this log-determinant instead of the penalized deviance. This is achieved by a linear term
-//! `c'alpha` in the penalized deviance: at its minimum the derivative of the deviance in alpha is
-//! `r = F'rho` (see `gradient`), and c is replaced by `c + r` until r is zero. As `log |H|` depends
-//! little on alpha, a few rounds suffice. The deviance is then a function of theta and beta only,
-//! with the same derivatives as at fixed alpha. The linear term is stored by rows, as `F'h` with a
-//! coefficient h_i of the linear predictor of each row: rows without information, in separated
-//! cells, have none, whatever the columns of F, and do not disturb the rest of their level.
+//! Their coefficients alpha are not integrated over, so that `log |H|` in Laplace's approximation is
+//! that of the random effects without them ([`RandomPart`](super::random_part::RandomPart)). The
+//! objective is the minimum of the deviance over alpha. PIRLS alone would find the minimum of the
+//! penalized deviance, together with the modes; from there a quasi-Newton method
+//! ([`LevelSearch`](super::level_search::LevelSearch)) minimises the deviance, in which `log |H|`
+//! depends on alpha, too. Its slopes are `F'rho` (see `gradient`), and its first metric is the
+//! Hessian of the penalized deviance. The objective is then a function of theta and beta only, with
+//! the same derivatives as at fixed alpha.
+//!
+//! At the minimum the penalized deviance has slopes `-c`. If the next search for the modes, at other
+//! parameters, minimises the penalized deviance plus the linear term `c'alpha`, it ends near the
+//! minimum of the deviance there.
 //!
 //! Where PIRLS finds beta ([`Vary::Jointly`]) it finds alpha as well, and c is zero.
 //!
 //! [`RelCov::fixed`]: crate::covariance::RelCov::fixed
 
+use super::level_search::LevelSearch;
 use super::GeneralizedLinearMixedModel;
 use crate::covariance::RelCov;
 use crate::error::Result;
+use crate::factor::Solution;
 use crate::glmm::vary::Vary;
 use crate::kernels::small;
-use crate::tolerances::{LEAST_WEIGHT, SETTLED_SHARE, SILENT_ROW};
+use crate::tolerances::{
+    LEAST_GAIN, LEAST_WEIGHT, PIRLS_NOISE, SETTLED_SHARE, SILENT_ROW,
+};
 
-/// Largest number of corrections of the linear term.
-const MOST_ROUNDS: usize = 30;
+/// Largest number of steps of a search for the coefficients of fixed factors.
+const MOST_STEPS: usize = 60;
+/// Largest number of halvings of a step.
+const MOST_HALVINGS: usize = 20;
 
 impl GeneralizedLinearMixedModel {
     /// Whether a fixed factor is stored as a term.
@@ -40,19 +48,92 @@ impl GeneralizedLinearMixedModel {
         if vary == Vary::Jointly || !self.has_fixed_levels() {
             return Ok(());
         }
-        let left = self.pirls.tolerance.decrement * self.pirls.unit;
-        let limit = SETTLED_SHARE * left;
-        for _ in 0..MOST_ROUNDS {
-            self.pirls.factor_at_modes(vary, self.options.information)?;
-            let is_silent = self.pirls.silent_rows();
-            let slopes = self.slope_in_eta()?;
-            let gain = self.pirls.add_tilt(&slopes, &is_silent)?;
-            self.find_modes(vary)?;
-            if gain <= limit {
+        let settled =
+            SETTLED_SHARE * self.pirls.tolerance.decrement * self.pirls.unit;
+        // The metric of the search is the factor with the weights at its start.
+        let mut value = self.pulled_value(Vary::Modes)?;
+        self.pirls.remove_tilt();
+        let mut slopes = self.level_slopes()?;
+        let mut search = LevelSearch::default();
+        for _ in 0..MOST_STEPS {
+            let step = search.step(&self.pirls.engine, &slopes)?;
+            let gain = -0.5 * search.product(&slopes, &step);
+            if gain.is_nan() || gain <= 0.0 {
                 break;
             }
+            if gain <= settled {
+                self.pirls.move_modes(&step, 1.0);
+                self.find_modes(Vary::WithoutLevels)?;
+                break;
+            }
+            let Some((length, reached)) =
+                self.move_levels(&step, value, gain)?
+            else {
+                break;
+            };
+            value = reached;
+            let before = std::mem::replace(&mut slopes, self.level_slopes()?);
+            search.learn(step, length, &before, &slopes);
         }
+        self.pirls.tilt_to_levels();
         Ok(())
+    }
+
+    // The derivatives of the function that is minimised in the coefficients of fixed factors, and
+    // zeros for the elements of random terms. The factor must be that of the deviance.
+    fn level_slopes(&mut self) -> Result<Vec<Vec<f64>>> {
+        let is_silent = self.pirls.silent_rows();
+        let mut rho = self.slope_in_eta()?;
+        for (rho, is_silent) in rho.iter_mut().zip(is_silent) {
+            if is_silent {
+                *rho = 0.0;
+            }
+        }
+        let mut slopes = self.pirls.level_sums(&rho);
+        for (slopes, pull) in slopes.iter_mut().zip(&self.pull) {
+            small::axpy(-1.0, pull, slopes);
+        }
+        Ok(slopes)
+    }
+
+    // Moves along a step, or part of the way if that does not lower the deviance; returns the
+    // length of the step and the deviance.
+    fn move_levels(
+        &mut self,
+        step: &Solution,
+        value: f64,
+        gain: f64,
+    ) -> Result<Option<(f64, f64)>> {
+        let from = self.pirls.modes();
+        let slack = PIRLS_NOISE * value.abs();
+        let mut length = 1.0;
+        for _ in 0..=MOST_HALVINGS {
+            self.pirls.move_modes(step, length);
+            let least = LEAST_GAIN * length * gain;
+            match self.value_without_levels() {
+                Ok(reached) if reached <= value - least + slack => {
+                    return Ok(Some((length, reached)));
+                }
+                _ => self.pirls.restore_modes(&from),
+            }
+            length *= 0.5;
+        }
+        self.value_without_levels().map(|_| None)
+    }
+
+    // The deviance at the modes for the current coefficients of fixed factors.
+    fn value_without_levels(&mut self) -> Result<f64> {
+        self.find_modes(Vary::WithoutLevels)?;
+        self.pulled_value(Vary::WithoutLevels)
+    }
+
+    // The deviance at the current modes, minus the linear function of the coefficients of fixed
+    // factors whose slopes the deviance is to have.
+    fn pulled_value(&mut self, vary: Vary) -> Result<f64> {
+        let value = self.parts_at_modes(vary)?.objective;
+        let terms = self.pull.iter().zip(self.pirls.effects());
+        let linear = terms.map(|(pull, b)| small::dot(pull, &b)).sum::<f64>();
+        Ok(value - linear)
     }
 }
 
@@ -65,30 +146,40 @@ impl super::Pirls {
             .collect()
     }
 
-    /// Adds derivatives in the linear predictors, except those of silent rows, to the linear term
-    /// of the penalized deviance; returns the predicted gain at a fixed log-determinant. The factor
-    /// must be that of the modes.
-    fn add_tilt(&mut self, slopes: &[f64], is_silent: &[bool]) -> Result<f64> {
-        self.tilt_of_rows.resize(slopes.len(), 0.0);
-        let rows = self.tilt_of_rows.iter_mut().zip(slopes);
-        for ((tilt, slope), is_silent) in rows.zip(is_silent) {
-            *tilt = if *is_silent { 0.0 } else { *tilt + slope };
-        }
+    // The sums `F'r` of each fixed factor, and zeros for the effects of random terms.
+    fn level_sums(&self, r: &[f64]) -> Vec<Vec<f64>> {
         let u = self.u.iter();
-        let mut change: Vec<_> = u.map(|u| vec![0.0; u.len()]).collect();
+        let mut sums: Vec<_> = u.map(|u| vec![0.0; u.len()]).collect();
         for term in &self.rows.terms {
-            let t = term.term;
-            if !self.engine.covs()[t].is_fixed() {
-                continue;
+            if self.engine.covs()[term.term].is_fixed() {
+                sums[term.term] = term.transposed_product(r);
             }
-            change[t] = term.transposed_product(&self.tilt_of_rows);
-            let before =
-                std::mem::replace(&mut self.tilt[t], change[t].clone());
-            small::axpy(-1.0, &before, &mut change[t]);
         }
-        let step = self.engine.solve_with_levels(&change)?;
-        let terms = change.iter().zip(&step);
-        Ok(0.25 * terms.map(|(c, step)| small::dot(c, step)).sum::<f64>())
+        sums
+    }
+
+    // Moves modes and coefficients of fixed factors along a step.
+    fn move_modes(&mut self, step: &Solution, length: f64) {
+        for (u, step) in self.u.iter_mut().zip(&step.u) {
+            small::axpy(length, step, u);
+        }
+    }
+
+    // Sets the linear term for which the current coefficients of fixed factors minimise the
+    // penalized deviance. Rows without information, in separated cells, have no part in it.
+    fn tilt_to_levels(&mut self) {
+        let is_silent = self.silent_rows();
+        let rows = self.response.score.iter().zip(is_silent);
+        let slopes: Vec<f64> = rows
+            .map(|(score, is_silent)| if is_silent { 0.0 } else { 2.0 * score })
+            .collect();
+        let short = self.short_deviance();
+        for (t, sums) in self.level_sums(&slopes).into_iter().enumerate() {
+            if self.engine.covs()[t].is_fixed() {
+                self.tilt[t] = sums;
+            }
+        }
+        self.penalized = short + self.penalty();
     }
 
     /// Raises weights that are negligible relative to others of their level of a fixed factor. The

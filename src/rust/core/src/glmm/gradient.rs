@@ -168,8 +168,12 @@ impl GeneralizedLinearMixedModel {
     // The derivative of F in eta at the modes, with beta and the coefficients of fixed factors
     // held.
     pub(super) fn slope_in_eta(&mut self) -> Result<Vec<f64>> {
-        let at = AtModes::new(self, Vary::Modes)?;
-        Ok(self.with_modes(Vary::Modes, &at)?.rho)
+        let vary = Vary::WithoutLevels;
+        let at = AtModes::new(self, vary)?;
+        let moved = self.with_modes(vary, &at)?;
+        let rho = moved.rho.clone();
+        self.keep(at, moved);
+        Ok(rho)
     }
 
     // Keeps the working memory of a gradient.
@@ -247,7 +251,7 @@ impl GeneralizedLinearMixedModel {
         small::set_zeros(xi, rows.n());
         let beta: &[f64] = match vary {
             Vary::Jointly => &s.beta,
-            Vary::Modes => &[],
+            Vary::Modes | Vary::WithoutLevels => &[],
         };
         rows.add_predictor(beta, &s.b, xi);
     }

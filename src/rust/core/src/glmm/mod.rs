@@ -25,7 +25,9 @@
 //! | the fit; its stages | `fit`, `stages` |
 //! | alternative and random starts | `other_starts`, `random_starts` |
 //! | a start with random effects of the opposite sign | `mirrored` |
-//! | fixed factors with many levels; the model without them | `fixed_levels`, `random_part` |
+//! | fixed factors with many levels; the search for them | `fixed_levels`, `level_search` |
+//! | covariances of their coefficients | `level_covariance` |
+//! | the model without fixed factors | `random_part` |
 //! | random effects in the column space of X | `redundant` |
 //! | the parametric bootstrap | [`bootstrap`] |
 //! | certificate; covariance matrix of the estimates | `certificate`, `covariance` |
@@ -40,6 +42,8 @@ mod fit;
 mod fixed_levels;
 mod gauss_hermite;
 mod gradient;
+mod level_covariance;
+mod level_search;
 mod leverage;
 mod matrix_free;
 mod mirrored;
@@ -147,6 +151,9 @@ pub struct GeneralizedLinearMixedModel {
     noise: Option<Noise>,
     // The last point of the iterative engine, unless later computations have invalidated it.
     reached: Option<ReachedPoint>,
+    // The derivatives of the deviance in the coefficients of fixed factors at which these are to
+    // be; zero if empty.
+    pull: Vec<Vec<f64>>,
     // Working memory of gradients.
     memory: gradient::Memory,
 }
@@ -268,6 +275,7 @@ impl GeneralizedLinearMixedModel {
             redundant: Vec::new(),
             noise: None,
             reached: None,
+            pull: Vec::new(),
             memory: gradient::Memory::default(),
             start_theta: vec![1.0; n_theta],
             start_shape: shape,
@@ -386,6 +394,11 @@ impl GeneralizedLinearMixedModel {
         }
         self.find_modes(vary)?;
         self.converge_levels(vary)?;
+        self.parts_at_modes(vary)
+    }
+
+    // The terms of the deviance at the current modes.
+    fn parts_at_modes(&mut self, vary: Vary) -> Result<Parts> {
         self.pirls.factor_at_modes(vary, self.options.information)?;
         let log_det_re = self.pirls.engine.log_det_re(vary)?;
         let (conditional, shape) = self.conditional();

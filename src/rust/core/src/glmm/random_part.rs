@@ -68,6 +68,32 @@ impl RandomPart {
         self.is_factored = false;
     }
 
+    /// Sets up the problem with these weights and this vector multiplied by Z' on the right-hand
+    /// side, both in the order of the model's rows, and factors it.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn refactor(&mut self, weights: &[f64], working: &[f64]) -> Result<()> {
+        self.reweigh(weights);
+        let own = self.model_rows.iter().map(|&from| working[from]);
+        let own: Vec<f64> = own.collect();
+        self.factor_with(&own)
+    }
+
+    /// The solution of the problem that was last set up; the elements of terms that are not random
+    /// are those of `u`.
+    pub fn solution(&self, u: &[Vec<f64>], b: &[Vec<f64>]) -> Solution {
+        let found = self.factor.solve_anchored(&self.rhs);
+        let mut solution = Solution {
+            beta: Vec::new(),
+            u: u.to_vec(),
+            b: b.to_vec(),
+        };
+        self.scatter(found.u, &mut solution.u);
+        self.scatter(found.b, &mut solution.b);
+        solution
+    }
+
     /// Sets the weights, in the order of the model's rows.
     pub fn reweigh(&mut self, weights: &[f64]) {
         for (own, &from) in self.weights.iter_mut().zip(&self.model_rows) {
@@ -78,17 +104,22 @@ impl RandomPart {
 
     fn factored(&mut self) -> Result<&Factor> {
         if !self.is_factored {
-            let zeros = vec![0.0; self.rows.n()];
-            self.rows.refill(
-                &mut self.factor,
-                &mut self.rhs,
-                &self.weights,
-                &zeros,
-            );
-            self.factor.refactor()?;
-            self.is_factored = true;
+            self.factor_with(&vec![0.0; self.rows.n()])?;
         }
         Ok(&self.factor)
+    }
+
+    // Factors the system with the current weights; `working` is in the order of its own rows.
+    fn factor_with(&mut self, working: &[f64]) -> Result<()> {
+        self.rows.refill(
+            &mut self.factor,
+            &mut self.rhs,
+            &self.weights,
+            working,
+        );
+        self.factor.refactor()?;
+        self.is_factored = true;
+        Ok(())
     }
 
     /// `log |H|`.

@@ -7,6 +7,9 @@ pub enum Vary {
     Modes,
     /// Random and fixed effects.
     Jointly,
+    /// The random effects, at given fixed effects and given coefficients of fixed factors that are
+    /// stored as terms; in other variants these coefficients are variables, too.
+    WithoutLevels,
 }
 
 impl Vary {

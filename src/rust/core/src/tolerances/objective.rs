@@ -23,6 +23,8 @@
 //! | [`SQUARING`] | 0.03 | PIRLS converges quadratically | each step a sixth of the last |
 //! | [`DECREMENT`] | 1e-9 | PIRLS has converged | the last step squares the error |
 //! | [`FINE_DECREMENT`] | 1e-10 | the same for differences | they divide by the step squared |
+//! | [`LEAST_GAIN`] | 1e-4 | a step for the levels is taken | any true decrease suffices |
+//! | [`LEAST_CHANGE`] | 1e-3 | slopes change as at a minimum | far below one, their usual share |
 //! | [`SETTLED_SHARE`] | 1e-3 | fixed-factor levels have converged | a share of PIRLS's tolerance |
 
 /// A point is no optimum if a Newton step from it predicts a larger decrease of the objective. At
@@ -108,3 +110,11 @@ pub(crate) const FINE_DECREMENT: f64 = 1e-10;
 /// The coefficients of fixed factors have converged when their last correction gained this share of
 /// the tolerance of PIRLS.
 pub(crate) const SETTLED_SHARE: f64 = 1e-3;
+
+/// A step for the coefficients of fixed factors must lower the deviance by this share of the gain
+/// that is predicted.
+pub(crate) const LEAST_GAIN: f64 = 1e-4;
+
+/// The Hessian in the coefficients of fixed factors is learnt from a step along which the slopes
+/// change by at least this share of the expected change.
+pub(crate) const LEAST_CHANGE: f64 = 1e-3;

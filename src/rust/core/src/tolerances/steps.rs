@@ -12,6 +12,7 @@
 //! | [`SIGMA_STEP`] | 0.1 | first step in log sigma | a tenth of sigma |
 //! | [`FIRST_STEP_LOW`] | 1e-3 | least first step of NLopt | any fixed effect, in its unit |
 //! | [`FIRST_STEP_HIGH`] | 0.75 | largest first step of NLopt | rough guesses are too large |
+//! | [`LEVEL_STEP`] | 1e-2 | step of differences of levels | its square, and 1e-13 over that |
 //! | [`DIFFERENCE_STEP`] | 1e-3 | step of gradient differences | its square, and 1e-10 over it |
 //! | [`THETA_STEP`] | 1e-5 | step of differences of theta | the cube root of a rounding error |
 //! | [`SMALL_MEAN`] | 1e-3 | start where g(mean) is infinite | near zero, but inside |
@@ -52,6 +53,10 @@ pub(crate) const FIRST_STEP_LOW: f64 = 1e-3;
 /// The largest first step of NLopt's algorithms in a generalized model; steps are estimated
 /// standard errors.
 pub(crate) const FIRST_STEP_HIGH: f64 = 0.75;
+
+/// The step of differences of the coefficients of fixed factors, in approximate standard errors of
+/// a sum of them.
+pub(crate) const LEVEL_STEP: f64 = 1e-2;
 
 /// The step of central differences of an exact gradient, in approximate standard errors.
 pub(crate) const DIFFERENCE_STEP: f64 = 1e-3;

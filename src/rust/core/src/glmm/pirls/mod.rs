@@ -76,9 +76,6 @@ pub struct Pirls {
     /// The linear term in the penalized deviance for the coefficients of a fixed factor; empty for
     /// other terms.
     pub(crate) tilt: Vec<Vec<f64>>,
-    /// The linear term in the linear predictors of the rows, or empty; [`Self::tilt`] has its sums
-    /// over levels.
-    pub(crate) tilt_of_rows: Vec<f64>,
     /// Fixed effects of the centred columns of X.
     pub(crate) beta: Vec<f64>,
     /// The transformation between fixed effects of the centred and the original columns.
@@ -136,7 +133,6 @@ impl Pirls {
         Ok(Self {
             u: terms.map(|term| vec![0.0; term.n_effects()]).collect(),
             tilt: vec![Vec::new(); design.terms.len()],
-            tilt_of_rows: Vec::new(),
             beta: vec![0.0; design.p()],
             centring: Centring::new(shift),
             theta: vec![0.0; design.n_theta()],
@@ -265,10 +261,21 @@ impl Pirls {
         predictor
     }
 
-    // `Lambda u` of each term.
-    fn effects(&self) -> Vec<Vec<f64>> {
+    /// `Lambda u` of each term.
+    pub(crate) fn effects(&self) -> Vec<Vec<f64>> {
         let u = self.u.iter().enumerate();
         u.map(|(t, u)| self.engine.times_lambda(t, u)).collect()
+    }
+
+    /// `Lambda u` of each term that is a fixed factor, and zeros for the others.
+    fn level_effects(&self) -> Vec<Vec<f64>> {
+        let mut effects = self.effects();
+        for (b, cov) in effects.iter_mut().zip(self.engine.covs()) {
+            if !cov.is_fixed() {
+                b.fill(0.0);
+            }
+        }
+        effects
     }
 
     /// `|u|^2`.
@@ -277,7 +284,7 @@ impl Pirls {
     }
 
     /// `|u|^2` plus the linear term.
-    fn penalty(&self) -> f64 {
+    pub(crate) fn penalty(&self) -> f64 {
         self.ussq() + self.tilted(|t, level| self.u[t][level])
     }
 
@@ -296,8 +303,9 @@ impl Pirls {
 
     /// Removes the linear term, so that PIRLS minimises the penalized deviance.
     pub(crate) fn remove_tilt(&mut self) {
+        let short = self.short_deviance();
         self.tilt.iter_mut().for_each(Vec::clear);
-        self.tilt_of_rows.clear();
+        self.penalized = short + self.penalty();
     }
 
     /// Finds the conditional modes, starting from those of the last search, and leaves the factor

@@ -92,15 +92,19 @@ impl Pirls {
         self.raise_weights();
         // Conjugate gradients solve for the change of the fixed effects.
         let is_change = self.engine.as_iterative().is_some();
-        let beta: &[f64] = match vary == Vary::Modes || is_change {
+        let beta: &[f64] = match vary != Vary::Jointly || is_change {
             true => &self.beta,
             false => &[],
+        };
+        let levels = match vary {
+            Vary::WithoutLevels => self.level_effects(),
+            _ => Vec::new(),
         };
         let (rows, response) = (&self.rows, &self.response);
         share_pass(&mut self.working, |first, working| {
             let own = first..first + working.len();
             working.copy_from_slice(&response.offset[own.clone()]);
-            rows.add_predictor_from(first, beta, &[], working);
+            rows.add_predictor_from(first, beta, &levels, working);
             for (i, r) in own.zip(working) {
                 let linear = response.eta[i] - *r;
                 *r = response.weight[i] * linear + response.score[i];
@@ -177,7 +181,7 @@ impl Pirls {
     fn set_step(&mut self, vary: Vary, point: &Solution) -> f64 {
         let beta = match vary {
             Vary::Jointly => &point.beta,
-            Vary::Modes => &self.beta,
+            Vary::Modes | Vary::WithoutLevels => &self.beta,
         };
         let (rows, response, eta) = (&self.rows, &self.response, &self.eta);
         let mut decrements = vec![0.0; self.delta.len().div_ceil(PASS)];
