@@ -165,6 +165,8 @@ core_control <- function(control, verbose, design, held) {
   if (is.null(design$spec$glmm)) {
     check_optimizer_suits(control)
   }
+  # Access to an object with a class looks for methods, four times as slowly.
+  control <- unclass(control)
   control$held <- held$index - 1L
   control$held_values <- held$value
   control$absolute <- held$absolute - 1L

@@ -34,12 +34,13 @@ rank_of_model <- function(spec, used) {
     n_levels = 1L,
     z = spec$x
   )
-  parts <- lapply(c(list(x), spec$terms), unit_part, used = used)
-  parts[[1L]]$z <- orthogonalized_columns(parts[[1L]])
-  if (count_crossed(parts[-1L]) > max_crossed_columns) {
-    return(rank_by_terms(parts[-1L], parts[[1L]]$z))
+  fixed <- unit_part(x, used)
+  fixed$z <- orthogonalized_columns(fixed)
+  random <- lapply(spec$terms, unit_part, used = used)
+  if (count_crossed(random) > max_crossed_columns) {
+    return(rank_by_terms(random, fixed$z))
   }
-  rank_of(do.call(cbind, lapply(parts, sparse_part)))
+  rank_of(do.call(cbind, lapply(c(list(fixed), random), sparse_part)))
 }
 
 # A term in the rows in use, with covariates scaled by their standard deviations.
