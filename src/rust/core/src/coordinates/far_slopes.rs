@@ -13,7 +13,9 @@ use super::orthogonal::variation;
 use crate::design::{Column, Columns, Design, ReTerm};
 use crate::error::{Beside, Error, Result};
 use crate::factor::sums::Sums;
-use crate::tolerances::{CONTAINED, LOST_SPREAD, REMAINDER, SMALL_SPREAD};
+use crate::tolerances::{
+    CONTAINED, LOST_SPREAD, REMAINDER, SMALL_SPREAD, SMALL_SPREAD_IN_PART,
+};
 
 /// The column of a random slope whose covariate is far from zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +56,12 @@ fn small_variation(
     if design.terms[effect.0].cov.is_fixed() || values.is_constant() {
         return None;
     }
-    let is_small = |share: &f64| (LOST_SPREAD..SMALL_SPREAD).contains(share);
+    let has_zeros = (0..design.n()).any(|row| values.value(row) == 0.0);
+    let limit = match has_zeros {
+        true => SMALL_SPREAD_IN_PART,
+        false => SMALL_SPREAD,
+    };
+    let is_small = |share: &f64| (LOST_SPREAD..limit).contains(share);
     share_of(design.n(), |row| values.value(row))
         .filter(is_small)
         .or_else(|| within_levels(design, effect).filter(is_small))
@@ -322,5 +329,9 @@ mod tests {
         assert_eq!(found.len(), 1);
         // Half of the values are 1e4, the others 1e4 + 1.
         assert!((found[0].spread / (0.5 / 10000.5) - 1.0).abs() < 1e-6);
+        // Zero, four and five are ordinary values of a covariate.
+        let near: Vec<f64> = (0..n).map(|i| [0.0, 4.0, 5.0][i % 3]).collect();
+        design.terms[0].z = Columns::new(vec![Column::Doubles(&near)]);
+        assert_eq!(FarSlope::all_of(&design), []);
     }
 }
