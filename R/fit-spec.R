@@ -174,8 +174,10 @@ core_control <- function(control, verbose, design, held) {
   control$verbose <- as.integer(verbose)
   control$memory_limit <- control$memory_limit * 2^30
   if (!is.null(control$initial_step)) {
-    n <- n_arguments(design$spec)
-    control$initial_step <- initial_steps(control$initial_step, n)
+    control$initial_step <- initial_steps(
+      control$initial_step,
+      n_arguments(design$spec)
+    )
   }
   control
 }

@@ -191,8 +191,10 @@ centre_of_table <- function(table, job) {
   )
   all <- collect_totals(rows, parts, table, job)
   check_totals(all, parts, job$plan)
-  sums <- read_totals(all, parts, rough)
-  centre <- least_squares(sums, job$plan$fixed$names)
+  centre <- least_squares(
+    read_totals(all, parts, rough),
+    job$plan$fixed$names
+  )
   rounded_centre(centre$shift, centre$beta0, rough$summed, job$expressions)
 }
 
