@@ -287,19 +287,24 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             return found;
         }
         self.budget -= PER_VALUE_SEARCH;
+        let settings = Settings {
+            optimizer: BY_VALUES.into(),
+            initial_step: self.first_steps(point),
+            ..self.settings.clone()
+        };
+        self.with_settings(&settings, point, found).1
+    }
+
+    // The first steps of a search without derivatives: a share of each parameter, and the unit of a
+    // parameter that is zero.
+    fn first_steps(&self, point: &[f64]) -> Vec<f64> {
         let mut units = self.search.model().step_sizes();
         units.resize(point.len(), SIGMA_STEP);
         let size = |(value, unit): (&f64, f64)| match *value == 0.0 {
             true => unit,
             false => FIRST_SHARE * value.abs(),
         };
-        let steps = point.iter().zip(units).map(size);
-        let settings = Settings {
-            optimizer: BY_VALUES.into(),
-            initial_step: steps.collect(),
-            ..self.settings.clone()
-        };
-        self.with_settings(&settings, point, found).1
+        point.iter().zip(units).map(size).collect()
     }
 
     // The incumbent, or `point` if it is lower by more than rounding errors, which may have led the
