@@ -16,8 +16,12 @@ build_frame <- function(parsed, env, data, extras, na_action, drop = TRUE) {
   check_names(terms, data)
   full <- eval_frame(terms, data, extras, parsed$bars)
   check_rows(full, data, extras$subset)
+  action <- find_na_action(na_action)
+  if (is_complete(full)) {
+    return(full)
+  }
   check_variables(full)
-  frame <- apply_na_action(full, na_action)
+  frame <- apply_na_action(full, action)
   if (count_rows(frame) == 0L) {
     abort_all_missing(full)
   }
@@ -215,8 +219,26 @@ abort_reserved <- function(names) {
 
 # Missing and infinite values -----------------------------------------------
 
-apply_na_action <- function(frame, na_action) {
-  action <- find_na_action(na_action)
+# Whether a frame needs no further look, as most do: its variables are finite numbers, and factors
+# whose levels all occur.
+is_complete <- function(frame) {
+  for (x in unclass(frame)) {
+    if (!is_complete_variable(x)) return(FALSE)
+  }
+  TRUE
+}
+
+is_complete_variable <- function(x) {
+  if (is.factor(x)) {
+    return(!has_na(x) && !has_unused_level(x))
+  }
+  if (is.object(x)) {
+    return(FALSE)
+  }
+  if (is.double(x)) is.finite(sum(x)) else is.integer(x) && !anyNA(x)
+}
+
+apply_na_action <- function(frame, action) {
   if (is.null(action) || !has_missing(frame)) {
     return(frame)
   }
