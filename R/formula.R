@@ -118,6 +118,22 @@ join <- function(op, left, right) {
 #' caller's environment
 #' @noRd
 read_formula <- function(formula, env) {
+  if (!inherits(formula, "formula")) {
+    formula <- evaluated_formula(formula, env)
+  }
+  sides <- unclass(formula)
+  if (length(sides) == 3L && !is.null(sides[[2L]])) {
+    inform_of_bare_bar(sides[[3L]])
+    return(formula)
+  }
+  abort_formula(
+    "`formula` must have a response on its left side.",
+    x = paste0("It is ", tick(deparse_one(formula)), ".")
+  )
+}
+
+# The formula that text or a quoted formula stands for.
+evaluated_formula <- function(formula, env) {
   is_quoted <- is.call(formula) && identical(formula[[1L]], quote(`~`))
   is_text <- is.character(formula) && length(formula) == 1L
   if (is_text || is_quoted) {
@@ -129,14 +145,7 @@ read_formula <- function(formula, env) {
   if (!inherits(formula, "formula")) {
     abort_no_formula(formula)
   }
-  if (length(formula) == 3L && !is.null(formula[[2L]])) {
-    inform_of_bare_bar(formula[[3L]])
-    return(formula)
-  }
-  abort_formula(
-    "`formula` must have a response on its left side.",
-    x = paste0("It is ", tick(deparse_one(formula)), ".")
-  )
+  formula
 }
 
 sums_hint <- "Sums hold a linear model: `rlmm(sums)` fits it, `update()` of the fit a smaller one."
