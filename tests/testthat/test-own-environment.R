@@ -159,6 +159,28 @@ test_that("nonlinear fits keep what their formula and call name", {
   )
 })
 
+test_that("an update of a nonlinear fit finds what is where the fit was made", {
+  refitted <- function() {
+    fit <- rnlmm(
+      circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree,
+      Orange
+    )
+    logistic <- \(t, size, half, scale) size / (1 + exp((half - t) / scale))
+    list(
+      fit = fit,
+      other = update(
+        fit,
+        circumference ~ logistic(age, Asym, xmid, scal) ~ Asym | Tree,
+        start = fixef(fit)
+      ),
+      call = update(fit, nAGQ = 0L, evaluate = FALSE)
+    )
+  }
+  made <- refitted()
+  expect_equal(logLik(made$other), logLik(made$fit), tolerance = 1e-6)
+  expect_identical(made$call$nAGQ, 0L)
+})
+
 test_that("a function with a class keeps it", {
   make <- function() {
     curve <- structure(\(x) x / 10, class = "curve")
