@@ -145,7 +145,7 @@ irregular_matrix <- function(n, columns) {
 
 # Conditions ------------------------------------------------------------------
 
-#' Tells of effects that can reproduce any response
+#' Reports effects that can reproduce any response
 #' @return Whether the likelihood has no maximum.
 #' @noRd
 report_interpolation <- function(fit, spec) {

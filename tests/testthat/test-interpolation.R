@@ -14,10 +14,10 @@ tiny_data <- function() {
   )
 }
 
-told_of <- function(formula, data = tiny_data(), ...) {
-  told <- character()
+classes_of_messages <- function(formula, data = tiny_data(), ...) {
+  found <- character()
   keep <- function(cnd) {
-    told <<- c(told, grep("interpolation", class(cnd), value = TRUE))
+    found <<- c(found, grep("interpolation", class(cnd), value = TRUE))
     tryInvokeRestart("muffleMessage")
     tryInvokeRestart("muffleWarning")
   }
@@ -26,13 +26,13 @@ told_of <- function(formula, data = tiny_data(), ...) {
     message = keep,
     warning = keep
   )
-  told
+  found
 }
 
 # With theta, the standard deviation of the levels over that of the residuals, the likelihood of n
 # observations grows like its power n - r, with r the rank of Z: -2 log-likelihood falls by
 # 2 (n - r) log(10) where theta is ten times as large.
-test_that("a likelihood without a bound is told of", {
+test_that("a likelihood without a bound is reported", {
   data <- tiny_data()
   formula <- y ~ x + f + (1 | i)
   criterion <- rlmm(formula, data, REML = FALSE, devFunOnly = TRUE)
@@ -48,14 +48,17 @@ test_that("a likelihood without a bound is told of", {
   # The restricted likelihood has a bound.
   restricted <- rlmm(formula, data, devFunOnly = TRUE)
   expect_equal(restricted(1e3), restricted(1e4), tolerance = 1e-4)
-  expect_identical(told_of(formula), "rlmm_message_interpolation")
+  expect_identical(classes_of_messages(formula), "rlmm_message_interpolation")
 })
 
 # The intercepts of both factors have rank 10 + 4 - 1, the other fixed effects 7.
 test_that("the terms are named whose random effects suffice beside the fixed effects", {
   data <- tiny_data()
   formula <- y ~ h * f + (x | g)
-  expect_length(told_of(y ~ x * f + (1 | g) + (1 | h), data, REML = FALSE), 0L)
+  expect_length(
+    classes_of_messages(y ~ x * f + (1 | g) + (1 | h), data, REML = FALSE),
+    0L
+  )
   ignore <- rlmm_control(check_nobs_vs_nre = "ignore")
   warning <- expect_warning(
     suppressMessages(rlmm(formula, data, REML = FALSE, control = ignore)),
@@ -79,15 +82,24 @@ test_that("effects that share correlations aren't too many", {
   data <- sleepstudy
   data$day <- factor(data$Days)
   formula <- Reaction ~ Days + (1 | Subject) + ar1(0 + day | Subject)
-  expect_length(told_of(formula, data), 0L)
+  expect_length(classes_of_messages(formula, data), 0L)
 })
 
 test_that("nothing is told where a residual is left, or its variance is known", {
-  expect_length(told_of(y ~ x + (1 | g), REML = FALSE), 0L)
-  expect_length(told_of(y ~ x + f + (1 | g) + (1 | h), REML = FALSE), 0L)
-  expect_length(told_of(y ~ x + f + (1 | i), REML = FALSE, sigma = 1), 0L)
+  expect_length(classes_of_messages(y ~ x + (1 | g), REML = FALSE), 0L)
+  expect_length(
+    classes_of_messages(y ~ x + f + (1 | g) + (1 | h), REML = FALSE),
+    0L
+  )
+  expect_length(
+    classes_of_messages(y ~ x + f + (1 | i), REML = FALSE, sigma = 1),
+    0L
+  )
   held <- rlmm_control(fixed = list(theta = c("i.(Intercept)" = 1)))
-  expect_length(told_of(y ~ x + f + (1 | i), REML = FALSE, control = held), 0L)
+  expect_length(
+    classes_of_messages(y ~ x + f + (1 | i), REML = FALSE, control = held),
+    0L
+  )
 })
 
 test_that("the warning and the message", {
@@ -104,7 +116,7 @@ test_that("only observations with a weight count", {
   data <- tiny_data()
   data$w <- replace(rep(1, 20), c(2, 3, 5, 7, 9), 0)
   formula <- y ~ x * f + (1 | g)
-  told <- told_of(formula, data, weights = w, REML = FALSE)
+  told <- classes_of_messages(formula, data, weights = w, REML = FALSE)
   expect_identical(told, "rlmm_warning_interpolation")
-  expect_length(told_of(formula, data, REML = FALSE), 0L)
+  expect_length(classes_of_messages(formula, data, REML = FALSE), 0L)
 })
