@@ -422,8 +422,8 @@ test_that("degrees of freedom of means beside a covariate far from zero", {
   }
 })
 
-# Where slopes are independent of the intercepts, their covariances say where zero is. So far from it
-# the slopes are intercepts but for the last digits of the covariate.
+# Where slopes are independent of the intercepts, their covariances say where zero is. So far from
+# it the slopes are intercepts but for the last digits of the covariate.
 test_that("independent slopes of a covariate too far from zero are an error", {
   data <- growth_data(10)
   data$f <- gl(2, 1, 120)

@@ -177,8 +177,9 @@ test_that("slopes in each category are looked for at the size of the covariate's
   expect_equal(far, near + 2 * 6 * 2 * log(10), tolerance = 1e-3)
 })
 
-# Slopes of the size of the spread have a common value, for which there is no fixed slope: one minimum
-# of the likelihood. Slopes that are zero, or too small to make a difference, are the other one.
+# Slopes of the size of the spread have a common value, for which there is no fixed slope: one
+# minimum of the likelihood. Slopes that are zero, or too small to make a difference, are the other
+# one.
 test_that("slopes are looked for at several sizes without a constant column in X", {
   formula <- y ~ 0 + f + (0 + x | g)
   for (origin in c(10, 30, 300)) {

@@ -482,8 +482,8 @@ test_that("sums keep the digits of a covariate far from zero", {
   )
 })
 
-# An interaction with a covariate far from zero is nearly a multiple of the other variable. Rows show
-# the difference, products only some digits of it.
+# An interaction with a covariate far from zero is nearly a multiple of the other variable. Rows
+# show the difference, products only some digits of it.
 test_that("columns aren't dropped because sums have too few digits", {
   set.seed(11)
   data <- data.frame(g = gl(8, 15), f = gl(3, 1, 120), c = rnorm(120))

@@ -1,18 +1,18 @@
 //! Fixed factors with many levels, whose indicator columns F are stored as a term with
 //! [`RelCov::fixed`] instead of as columns of X.
 //!
-//! Their coefficients alpha are not integrated over, so that `log |H|` in Laplace's approximation is
-//! that of the random effects without them ([`RandomPart`](super::random_part::RandomPart)). The
-//! objective is the minimum of the deviance over alpha. PIRLS alone would find the minimum of the
-//! penalized deviance, together with the modes; from there a quasi-Newton method
+//! Their coefficients alpha are not integrated over, so that `log |H|` in Laplace's approximation
+//! is that of the random effects without them ([`RandomPart`](super::random_part::RandomPart)).
+//! The objective is the minimum of the deviance over alpha. PIRLS alone would find the minimum of
+//! the penalized deviance, together with the modes; from there a quasi-Newton method
 //! ([`LevelSearch`](super::level_search::LevelSearch)) minimises the deviance, in which `log |H|`
 //! depends on alpha, too. Its slopes are `F'rho` (see `gradient`), and its first metric is the
 //! Hessian of the penalized deviance. The objective is then a function of theta and beta only, with
 //! the same derivatives as at fixed alpha.
 //!
-//! At the minimum the penalized deviance has slopes `-c`. If the next search for the modes, at other
-//! parameters, minimises the penalized deviance plus the linear term `c'alpha`, it ends near the
-//! minimum of the deviance there.
+//! At the minimum the penalized deviance has slopes `-c`. If the next search for the modes, at
+//! other parameters, minimises the penalized deviance plus the linear term `c'alpha`, it ends near
+//! the minimum of the deviance there.
 //!
 //! Where PIRLS finds beta ([`Vary::Jointly`]) it finds alpha as well, and c is zero.
 //!

@@ -1,9 +1,9 @@
-//! Covariances of sums of the coefficients of fixed factors that are stored as terms, at given other
-//! parameters.
+//! Covariances of sums of the coefficients of fixed factors that are stored as terms, at given
+//! other parameters.
 //!
-//! They are twice the inverse Hessian H of the deviance in the coefficients alpha. If the deviance
-//! minus `t w'alpha` is minimised instead of the deviance, the minimum moves by `H^-1 w` per unit of
-//! t, which two minima near the estimates show.
+//! The covariance matrix of the coefficients alpha is twice the inverse of H, the Hessian of the
+//! deviance in alpha. If the deviance minus `t w'alpha` is minimised instead of the deviance, the
+//! minimum moves by `H^-1 w` per unit of t, which two minima near the estimates show.
 
 use super::GeneralizedLinearMixedModel;
 use crate::error::Result;

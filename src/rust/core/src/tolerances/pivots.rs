@@ -15,7 +15,7 @@
 //! | [`HELD_COLUMN_SHARE`] | 1e-5 | a column of X can be taken out | a difference keeps 11 digits |
 //! | [`FAR`] | 1e-4 | a covariate is far from zero | X'X loses four digits |
 //! | [`SMALL_SPREAD`] | 0.1 | slopes resemble intercepts | a mean of three standard deviations |
-//! | [`SMALL_SPREAD_IN_PART`] | 0.01 | the same where other rows are zero | zeros may be values too |
+//! | [`SMALL_SPREAD_IN_PART`] | 0.01 | the same beside rows of zero | zeros may be values too |
 //! | [`LOST_SPREAD`] | 1e-13 | a covariate varies at all | rounding of one minus a ratio |
 //! | [`REMAINDER`] | 1e-26 | a column of Z is redundant | the square of rounding errors |
 //! | [`LOST_ORIGIN`] | 5e-19 | a covariate has lost its digits | mean of 1.4e9 deviations |
@@ -67,8 +67,8 @@ pub(crate) const FAR: f64 = 1e-4;
 /// mean square.
 pub(crate) const SMALL_SPREAD: f64 = 0.1;
 
-/// The same threshold for the rows in which a covariate isn't zero, if it is zero in others: these
-/// may be rows of other categories, or ordinary values of the covariate.
+/// The threshold in place of [`SMALL_SPREAD`] for a covariate that is zero in some rows, which may
+/// be rows of other categories or have ordinary values. The zeros are left out of its variance.
 pub(crate) const SMALL_SPREAD_IN_PART: f64 = 0.01;
 
 /// The variance of a covariate is rounding error if it is a smaller share of its mean square.
