@@ -97,16 +97,34 @@ fixed_part <- function(fit, x, beta, new, rankdeficient = "warnif") {
 }
 
 #' Treats missing predictions according to `na.action`: `na.omit` drops them, `na.pass` and
-#' `na.exclude` keep them
+#' `na.exclude` keep them, and `na.fail` raises an error
 #' @noRd
 drop_missing <- function(x, na_action) {
   action <- find_na_action(na_action)
   if (is.null(action) || !anyNA(x)) {
     return(x)
   }
+  if (identical(action, stats::na.fail)) {
+    abort_no_value(x)
+  }
   omitted <- attr(action(data.frame(x)), "na.action")
   if (is.null(omitted) || inherits(omitted, "exclude")) {
     return(x)
   }
   chosen_rows(x, -omitted)
+}
+
+abort_no_value <- function(x) {
+  x <- as.matrix(x)
+  rows <- unname(which(missing_rows(x)))
+  names <- (rownames(x) %||% seq_len(nrow(x)))[rows]
+  abort_rlmm(
+    c(
+      "All rows of `newdata` must have a value, because `na.action` is `na.fail`.",
+      x = sprintf("There is none at %s.", describe_rows(names)),
+      i = "Is a variable missing there, or is it a new level?"
+    ),
+    "rlmm_error_missing",
+    rows = rows
+  )
 }

@@ -20,7 +20,7 @@
 #'   function on the left: `Y ~ x + (1 | g)`. Responses are columns: for a matrix with samples in
 #'   columns write `t(Y)`.
 #' @param data,REML,control,contrasts,offset,na.action See [rlmm()]. The offset is the same for all
-#'   responses.
+#'   responses, and there is only the exact engine.
 #' @param weights Weights of the rows, or a matrix with weights for each response, as from
 #'   `limma::voom()`.
 #' @param family,nAGQ,dispersion,information See [rglmm()]. For [nbinom2()] each response has its
@@ -79,7 +79,7 @@ rlmm_many <- function(
     with_placeholder(formula, data, responses),
     data,
     REML,
-    as_control(control),
+    control_of_many(control, "rlmm"),
     extras,
     if (missing(na.action)) default_na_action(data) else na.action,
     contrasts
@@ -136,7 +136,7 @@ rglmm_many <- function(
     with_placeholder(formula, data, responses),
     data,
     REML = FALSE,
-    control = as_control(control),
+    control = control_of_many(control, "rglmm"),
     extras = extras,
     na_action = if (missing(na.action)) default_na_action(data) else na.action,
     contrasts = contrasts,
@@ -150,6 +150,20 @@ many_instead <- paste(
   "`rlmm()` and `rglmm()` take it where it is, one response at a time; many responses are read in",
   "chunks by a function on the left of `formula`."
 )
+
+# The options of a fit to many responses, which share a Cholesky factor.
+control_of_many <- function(control, fitter) {
+  control <- as_control(control)
+  if (identical(control$engine, "iterative")) {
+    abort_argument(
+      sprintf("`%s_many()` only has the exact engine.", fitter),
+      x = "`control` asks for the iterative one.",
+      i = sprintf("`%s()` has both, for one response at a time.", fitter),
+      arg = "control"
+    )
+  }
+  control
+}
 
 # The fits --------------------------------------------------------------------
 

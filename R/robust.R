@@ -45,7 +45,8 @@
 #' effects, they are the smallest number of clusters minus one. For `"HC0"`, for generalized models,
 #' and if `vcov` is a matrix or a function, they are infinite. `ddf` overrides this, see
 #' [summary()][summary.rlmm]. There is no joint test of as many coefficients as there are clusters,
-#' or more.
+#' or more. For a matrix that is given as `vcov.`, `emmeans::emmeans()` keeps its own default, which
+#' is Satterthwaite's; `lmer.df = "asymptotic"` gives those of `summary()`.
 #'
 #' @section Generalized models: `"CR0"`, `"CR1"` and `"CR1S"` are available, from the derivatives of
 #' the log-likelihood of each independent group in all parameters; clusters must therefore consist

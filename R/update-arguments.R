@@ -107,6 +107,9 @@ fitting_function.rlmm_glmm <- function(fit, arguments) {
   if ("family" %in% arguments) rglmm else rglmm_nb
 }
 
+#' @export
+fitting_function.rlmm_nlmm <- function(fit, arguments) rnlmm
+
 #' The contrasts of the variables in the formula
 #' @param contrasts The list, or a call to `list()`.
 #' @noRd

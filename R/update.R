@@ -30,9 +30,7 @@
 #' @export
 update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   check_flag(evaluate, "evaluate")
-  changes <- as.list(substitute(list(...)))[-1]
-  check_change_names(changes)
-  names(changes) <- full_names(names(changes), object)
+  changes <- read_changes(substitute(list(...)), object)
   caller <- parent.frame()
   formula <- if (!missing(formula.)) changed_formula(object, formula.)
   change <- wanted_change(object, formula, names(changes), caller)
@@ -41,6 +39,16 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
     return(portable_call(object, call, change))
   }
   fit_changed(object, call, change)
+}
+
+#' The changed arguments, as expressions with complete names
+#' @param call The call `list(...)`, not evaluated.
+#' @noRd
+read_changes <- function(call, fit) {
+  changes <- as.list(call)[-1L]
+  check_change_names(changes)
+  names(changes) <- full_names(names(changes), fit)
+  changes
 }
 
 #' Completes abbreviated names of arguments, which R allows before the dots of a function

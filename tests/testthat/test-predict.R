@@ -70,7 +70,19 @@ test_that("missing values follow na.action", {
       tolerance = 1e-7
     )
   }
-  expect_error(predict(pair$ours, new, na.action = na.fail))
+  for (action in list(na.fail, "na.fail", "fail")) {
+    for (method in c(predict, simulate)) {
+      expect_error(
+        method(pair$ours, newdata = new, na.action = action),
+        "at row 2",
+        class = "rlmm_error_missing"
+      )
+    }
+  }
+  expect_error(
+    predict(pair$ours, new, na.action = na.fail, interval = "prediction"),
+    class = "rlmm_error_missing"
+  )
 })
 
 test_that("newparams take the place of the estimates", {

@@ -395,3 +395,24 @@ test_that("NaN among responses counts as missing, and is told of", {
   expect_equal(many$beta, missing$beta)
   expect_equal(many$nobs, missing$nobs)
 })
+
+test_that("the iterative engine is refused", {
+  iterative <- rlmm_control(engine = "iterative")
+  Y <- sleep_responses(2)
+  expect_error(
+    rlmm_many(Y ~ Days + (1 | Subject), sleepstudy, control = iterative),
+    "one response at a time",
+    class = "rlmm_error_argument"
+  )
+  counts <- cbind(seq_len(180) %% 4, seq_len(180) %% 3)
+  expect_error(
+    rglmm_many(
+      counts ~ Days + (1 | Subject),
+      sleepstudy,
+      family = poisson,
+      control = list(engine = "iterative")
+    ),
+    "`rglmm\\(\\)` has both",
+    class = "rlmm_error_argument"
+  )
+})

@@ -470,3 +470,56 @@ test_that("what is for other fits refers to what nonlinear fits have", {
     expect_error(of_others(fit), "?rnlmm", fixed = TRUE, class = "rlmm_error")
   }
 })
+
+test_that("update() finds the data of a fit that was made in a function", {
+  made <- function(rows) {
+    trees <- Orange[rows, ]
+    begin <- c(Asym = 200, xmid = 725, scal = 350)
+    model <- circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree
+    rnlmm(model, trees, start = begin)
+  }
+  fit <- made(1:35)
+  wanted <- rnlmm(
+    circumference ~ SSlogis(age, Asym, xmid, scal) ~ (Asym + xmid | Tree),
+    Orange
+  )
+  both <- update(fit, . ~ . ~ (Asym + xmid | Tree))
+  expect_equal(logLik(both), logLik(wanted), tolerance = 1e-6)
+  two_parts <- update(
+    fit,
+    . ~ . + (xmid | Tree) - (Asym | Tree) + (Asym | Tree)
+  )
+  expect_identical(
+    formula(two_parts),
+    circumference ~
+      SSlogis(age, Asym, xmid, scal) ~
+      (xmid | Tree) + (Asym | Tree),
+    ignore_attr = TRUE
+  )
+  half <- update(fit, . / 2 ~ . ~ .)
+  expect_equal(
+    fixef(half)[["Asym"]],
+    fixef(fit)[["Asym"]] / 2,
+    tolerance = 1e-4
+  )
+  expect_identical(both$call$data, quote(trees))
+  expect_equal(logLik(update(fit, nAG = 0)), logLik(update(fit, nAGQ = 0)))
+  # An object of the caller with the name of the data may hold other data.
+  trees <- Orange[Orange$Tree != "3", ]
+  expect_no_warning(other <- update(fit, nAGQ = 0))
+  expect_identical(nobs(other), 35L)
+  kept <- environment(formula(fit))
+  rm(trees, begin, envir = kept)
+  expect_warning(
+    other <- update(fit, nAGQ = 0),
+    class = "rlmm_warning_changed_data"
+  )
+  expect_identical(nobs(other), 28L)
+  rm(trees)
+  expect_equal(logLik(update(fit, nAGQ = 1)), logLik(fit), tolerance = 1e-8)
+  expect_error(
+    update(fit, . ~ . ~ Asym | Plot),
+    "The frame stored in the fit doesn't hold `Plot`",
+    class = "rlmm_error_variable"
+  )
+})
