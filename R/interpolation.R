@@ -117,14 +117,14 @@ combined_limits <- function(random) {
 }
 
 #' Blocks of Lambda of every rank that a structure allows in the limit of zero variances and perfect
-#' correlations, with irregular elements where these are free
+#' correlations, with pseudorandom elements where these are free
 #' @noRd
 limits_of_lambda <- function(term) {
   k <- length(term$columns)
   whole <- diag(k)
-  one <- irregular_matrix(k, 1L)
+  one <- pseudorandom_numbers(k, 1L)
   if (is_unstructured(term$structure)) {
-    lapply(0:k, irregular_matrix, n = k)
+    lapply(0:k, pseudorandom_numbers, n = k)
   } else if (is_homogeneous(term$structure)) {
     same <- if (has_rho(term$structure)) list(one^0)
     c(list(whole[, 0L]), same, list(whole))
@@ -135,12 +135,6 @@ limits_of_lambda <- function(term) {
     some <- lapply(subsets, \(own) whole[, own, drop = FALSE])
     c(some, if (has_rho(term$structure)) list(one))
   }
-}
-
-# A matrix of multiples of the golden ratio, modulo one.
-irregular_matrix <- function(n, columns) {
-  golden <- (sqrt(5) - 1) / 2
-  matrix(0.5 + (seq_len(n * columns) * golden) %% 1, n, columns)
 }
 
 # Conditions ------------------------------------------------------------------

@@ -146,12 +146,6 @@ null_projection <- function(product, left) {
   left
 }
 
-# Pseudorandom numbers between -1 and 1. They leave R's random number generator as it is.
-pseudorandom_numbers <- function(n, columns) {
-  at <- outer(12.9898 * seq_len(n), 78.233 * seq_len(columns), `+`)
-  2 * ((43758.5453 * sin(at)) %% 1) - 1
-}
-
 #' Sort keys of the columns of levels among all columns of the fixed part
 #' @return A matrix with a row for each level: the number of its term, of its column of slopes, of
 #'   the level, and of the column among those that vary faster than the levels.

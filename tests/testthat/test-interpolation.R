@@ -120,3 +120,30 @@ test_that("only observations with a weight count", {
   expect_identical(told, "rlmm_warning_interpolation")
   expect_length(classes_of_messages(formula, data, REML = FALSE), 0L)
 })
+
+# Covariances of rank two give four levels eight effects beside four fixed ones.
+test_that("a bound is missed in no coding of the effects", {
+  set.seed(4)
+  data <- expand.grid(f = gl(3, 1), g = gl(4, 1))
+  data[c("y", "a", "b", "c", "e")] <- rnorm(60)
+  few <- rlmm_control(check_nobs_vs_nre = "ignore")
+  formulas <- list(
+    y ~ a + b + c + (0 + f | g),
+    y ~ a + b + c + (f | g),
+    y ~ 0 + a + b + c + e + (0 + f | g)
+  )
+  for (formula in formulas) {
+    expect_identical(
+      classes_of_messages(formula, data, REML = FALSE, control = few),
+      "rlmm_warning_interpolation"
+    )
+  }
+  # Two of the four fixed effects are combinations of the random ones.
+  found <- classes_of_messages(
+    y ~ f + a + (0 + f | g),
+    data,
+    REML = FALSE,
+    control = few
+  )
+  expect_identical(found, character())
+})
