@@ -134,8 +134,10 @@ columns_of_plan <- function(plan, rows) {
 combine_columns <- function(x, y) {
   coefficients <- qr.coef(qr(x), y)
   coefficients[is.na(coefficients)] <- 0
-  # The coefficients of codings are far from tiny: these are rounding errors.
-  coefficients[abs(coefficients) < 1e-10] <- 0
+  # The coefficients of codings are integers or far from them: these are rounding errors. The
+  # constant remains exactly constant.
+  is_integer <- abs(coefficients - round(coefficients)) < 1e-10
+  coefficients[is_integer] <- round(coefficients[is_integer])
   matrix(coefficients, ncol(x), ncol(y))
 }
 

@@ -50,7 +50,8 @@ test_that("levels without rows in a part of the data are those of the other part
     y ~ kind * sex * x + (1 | g),
     y ~ 0 + kind + kind:x + (1 | g),
     y ~ log(w):kind + I(x^2) * late + (1 | g),
-    y ~ kind / x + offset(w) + (1 | g)
+    y ~ kind / x + offset(w) + (1 | g),
+    y ~ kind * sex + (1 | g) + (0 + x | g)
   )) {
     expect_united(formula, d)
   }
