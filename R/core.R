@@ -254,15 +254,18 @@ option_threads <- function() {
 # The default number of threads: the environment variable; otherwise one in a worker process, which
 # shares the machine with others, and at most two while packages are checked.
 default_threads <- function() {
-  given <- Sys.getenv("RLMM_THREADS")
-  if (nzchar(given)) {
-    return(suppressWarnings(as.integer(given)))
+  given <- Sys.getenv(thread_variables, names = FALSE)
+  if (nzchar(given[1L])) {
+    return(suppressWarnings(as.integer(given[1L])))
   }
   if (is_worker()) {
     return(1L)
   }
-  if (Sys.getenv("_R_CHECK_LIMIT_CORES_", "false") != "false") 2L else 0L
+  if (given[2L] %in% c("", "false")) 0L else 2L
 }
+
+# The environment variables that limit the number of threads.
+thread_variables <- c("RLMM_THREADS", "_R_CHECK_LIMIT_CORES_")
 
 # Whether this process is one of several workers: a fork of package parallel, or a worker started by
 # it or by mirai. The packages future, foreach and furrr use these.
@@ -439,7 +442,7 @@ core_glmm_leverage <- function(spec, parameters) {
 }
 
 unwrap <- function(result, spec = NULL) {
-  if (inherits(result, "rlmm_core_error")) {
+  if (is.object(result) && inherits(result, "rlmm_core_error")) {
     if (identical(result$kind, "origin")) {
       result$name <- spec$terms[[result$term]]$columns[result$column]
     }

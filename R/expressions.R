@@ -68,8 +68,14 @@ dot_data <- function(data) {
 
 # The names of a terms object's variables as columns of a model frame.
 variable_names <- function(terms) {
-  variables <- as.list(attr(terms, "variables"))[-1L]
-  symbol_names(variables) %||% vapply(variables, deparse_one, "")
+  variables <- attr(terms, "variables")
+  names <- character(length(variables) - 1L)
+  for (i in seq_along(names)) {
+    variable <- variables[[i + 1L]]
+    is_name <- is.symbol(variable)
+    names[i] <- if (is_name) as.character(variable) else deparse_one(variable)
+  }
+  names
 }
 
 # The names of variables, if all are bare names.

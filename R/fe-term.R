@@ -15,7 +15,7 @@ part_terms <- function(formula, frame, data = NULL) {
   times <- list()
   for (name in names) {
     column <- .subset2(frame, name)
-    if (is_time(column)) times[[name]] <- column[0L]
+    if (is.object(column) && is_time(column)) times[[name]] <- column[0L]
   }
   if (length(times) > 0L) {
     attr(terms, "times") <- times
@@ -33,9 +33,7 @@ part_predvars <- function(terms, all, names) {
   predvars[c(1L, at + 1L)]
 }
 
-is_time <- function(x) {
-  is.object(x) && inherits(x, c("difftime", "Date", "POSIXct"))
-}
+is_time <- function(x) inherits(x, c("difftime", "Date", "POSIXct"))
 
 #' The fixed part of the model
 #' @return A list: `x`, columns of full rank, and `fixed`, the field of the fit.
@@ -72,7 +70,7 @@ fixed_design <- function(
 # The fixed part without the levels of large factors.
 ordinary_design <- function(terms, frame, contrasts, control, large = NULL) {
   check_columns_fit(terms, frame)
-  x <- call_design_step(design_columns(terms, frame, contrasts), frame)
+  x <- frame_columns(terms, frame, contrasts)
   used <- attr(x, "contrasts")
   x <- ordinary_columns(without_contrasts(x), large)
   check_columns_finite(x)
@@ -91,8 +89,9 @@ ordinary_design <- function(terms, frame, contrasts, control, large = NULL) {
 kept_columns <- function(x, keep, fixed) {
   names <- column_names(x)
   fixed["names"] <- list(if (length(keep) > 0L) names[keep])
-  fixed$dropped <- names[!seq_along(names) %in% keep] %||% character()
+  fixed$dropped <- character()
   if (length(keep) < length(names)) {
+    fixed$dropped <- names[!seq_along(names) %in% keep]
     x <- select_columns(x, keep)
   }
   list(x = x, fixed = fixed)

@@ -100,9 +100,13 @@ by_term <- function(effects, random) {
     if (nrow(b) > length(term$core_cols)) {
       b <- b[term$core_cols, , drop = FALSE]
     }
-    b <- t(b)
-    dimnames(b) <- list(term$levels, term$columns)
-    random[[i]] <- b
+    names <- list(term$levels, term$columns)
+    random[[i]] <- matrix(
+      b,
+      length(term$levels),
+      byrow = TRUE,
+      dimnames = names
+    )
   }
   random
 }

@@ -230,7 +230,8 @@ is_complete <- function(frame) {
 
 is_complete_variable <- function(x) {
   if (is.factor(x)) {
-    return(!has_na(x) && !has_unused_level(x))
+    counts <- tabulate(x, length(attr(x, "levels")))
+    return(all(counts > 0L) && sum(counts) == length(x))
   }
   if (is.object(x)) {
     return(FALSE)

@@ -116,7 +116,7 @@ bar_effects <- function(bar, frame, env, data) {
 }
 
 bar_columns <- function(bar, terms, frame, contrasts) {
-  z <- call_design_step(design_columns(terms, frame, contrasts), frame)
+  z <- frame_columns(terms, frame, contrasts)
   if (count_columns(z) == 0L) {
     abort_effects(bar, "must have a column")
   }
@@ -253,7 +253,8 @@ crossed_codes <- function(a, b) {
 # The order of terms, as in lme4: unchanged if the numbers of levels never increase, else by
 # decreasing number of levels, with ties reversed.
 term_order <- function(n_levels) {
-  if (is.unsorted(-n_levels)) rev(order(n_levels)) else seq_along(n_levels)
+  is_sorted <- length(n_levels) == 1L || !is.unsorted(-n_levels)
+  if (is_sorted) seq_along(n_levels) else rev(order(n_levels))
 }
 
 #' Adds the positions in theta and the columns of the core term to each term
@@ -267,9 +268,12 @@ place_terms <- function(random) {
     term <- random[[i]]
     size <- length(term$columns)
     n <- as.integer(n_theta(term$structure, size))
-    term$theta <- at + seq_len(n)
-    term$core_term <- core[i]
-    term$core_cols <- taken[core[i]] + seq_len(size)
+    places <- list(
+      theta = at + seq_len(n),
+      core_term = core[i],
+      core_cols = taken[core[i]] + seq_len(size)
+    )
+    term[names(places)] <- places
     random[[i]] <- term
     taken[core[i]] <- taken[core[i]] + size
     at <- at + n
@@ -281,11 +285,13 @@ place_terms <- function(random) {
 #' @noRd
 core_terms <- function(random, z, groups) {
   owner <- vapply(random, `[[`, 1L, "core_term")
-  lapply(seq_len(max(owner)), \(core) {
-    mine <- which(owner == core)
-    group <- groups[[random[[mine[1L]]]$group]]
-    core_term(random[mine], z[mine], group)
-  })
+  found <- vector("list", max(owner))
+  for (core in seq_along(found)) {
+    is_own <- owner == core
+    own <- random[is_own]
+    found[[core]] <- core_term(own, z[is_own], groups[[own[[1L]]$group]])
+  }
+  found
 }
 
 core_term <- function(terms, z, group) {

@@ -407,6 +407,9 @@ report_exact <- function(fit, spec) {
 #' at zero
 #' @noRd
 report_redundant <- function(fit) {
+  if (is.null(fit$redundant)) {
+    return(invisible())
+  }
   at <- which(lengths(fit$redundant) > 0L)
   if (length(at) == 0L) {
     return(invisible())

@@ -1,6 +1,9 @@
 # Messages about numbers and dates stored as text, of which each value becomes a level.
 
 report_text_columns <- function(terms, frame) {
+  if (match("character", attr(terms, "dataClasses"), 0L) == 0L) {
+    return(invisible())
+  }
   for (name in effect_names(terms, frame)) {
     x <- .subset2(frame, name)
     kind <- if (is.character(x)) unexpected_text(x)

@@ -43,8 +43,8 @@ impl Plan {
             .as_integer_slice()
             .ok_or_else(|| missing("replicates"))?;
         Ok(Self {
-            mean: plan.element("mean"),
-            theta: plan.element("theta"),
+            mean: plan.element("mean").clone(),
+            theta: plan.element("theta").clone(),
             scale: value("scale")?,
             sigma: value("sigma")?,
             shape: value("shape")?,

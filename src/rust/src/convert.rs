@@ -156,12 +156,12 @@ impl TermSpec {
         });
         let is_fixed = kinds == ["fixed"];
         Ok(Self {
-            refs: term.element("refs"),
+            refs: term.element("refs").clone(),
             n_levels: term
                 .number("n_levels")
                 .ok_or_else(|| missing("n_levels"))?
                 as usize,
-            z: columns_of(&term.element("z")),
+            z: columns_of(term.element("z")),
             cov: match is_fixed {
                 true => RelCov::fixed(columns),
                 false => RelCov::new(parts.collect::<Result<_>>()?),
@@ -189,13 +189,13 @@ impl Spec {
         let terms = spec.list_of_fields("terms")?;
         let reml = spec.element("reml").as_bool().unwrap_or(false);
         Ok(Self {
-            x: columns_of(&spec.element("x")),
-            y: spec.element("y"),
-            weights: spec.element("weights"),
-            counts: spec.element("counts"),
-            offset: spec.element("offset"),
+            x: columns_of(spec.element("x")),
+            y: spec.element("y").clone(),
+            weights: spec.element("weights").clone(),
+            counts: spec.element("counts").clone(),
+            offset: spec.element("offset").clone(),
             terms: terms.iter().map(TermSpec::new).collect::<Result<_>>()?,
-            sums: spec.element("sums"),
+            sums: spec.element("sums").clone(),
             is_generalized: is_generalized(spec),
             criterion: if reml { Criterion::Reml } else { Criterion::Ml },
             sigma: spec.number("sigma"),

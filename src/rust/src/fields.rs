@@ -3,17 +3,23 @@
 use extendr_api::prelude::*;
 use rlmm_core::{Error, Result};
 
-/// An R list whose names are read once: accessing a value protects it from the garbage collector,
-/// which costs more than many comparisons of names.
+/// An R list whose names are read once, and whose elements are borrowed: protecting an element from
+/// the garbage collector costs more than many comparisons of names, and the list protects it.
 pub struct Fields {
     values: List,
     names: Vec<&'static str>,
+    absent: Robj,
 }
 
 impl From<List> for Fields {
     fn from(values: List) -> Self {
         let names = values.names().into_iter().flatten().collect();
-        Self { values, names }
+        let absent = Robj::from(());
+        Self {
+            values,
+            names,
+            absent,
+        }
     }
 }
 
@@ -46,10 +52,10 @@ impl Fields {
     }
 
     /// An element; `NULL` if it is missing.
-    pub fn element(&self, name: &'static str) -> Robj {
+    pub fn element(&self, name: &'static str) -> &Robj {
         let at = self.names.iter().position(|&key| key == name);
-        let found = at.and_then(|at| self.values.elt(at).ok());
-        found.unwrap_or_else(|| Robj::from(()))
+        let found = at.and_then(|at| self.values.as_slice().get(at));
+        found.unwrap_or(&self.absent)
     }
 
     /// An element that is a named list.
@@ -57,7 +63,7 @@ impl Fields {
     /// # Errors
     /// `Dimension` if there is no such list.
     pub fn fields(&self, name: &'static str) -> Result<Self> {
-        Self::of(&self.element(name), name)
+        Self::of(self.element(name), name)
     }
 
     /// The elements of each of several R lists.
@@ -65,10 +71,8 @@ impl Fields {
     /// # Errors
     /// `Dimension`, with the name of what should be a list.
     pub fn each(values: &List, what: &'static str) -> Result<Vec<Self>> {
-        values
-            .values()
-            .map(|value| Self::of(&value, what))
-            .collect()
+        let values = values.as_slice().iter();
+        values.map(|value| Self::of(value, what)).collect()
     }
 
     /// An element that is a list of named lists.

@@ -28,8 +28,8 @@ fn by_term(
 ) -> Robj {
     guard(|| {
         let mut found = Vec::with_capacity(random.len());
-        for term in random.values() {
-            let term = Fields::of(&term, "random")?;
+        for term in random.as_slice() {
+            let term = Fields::of(term, "random")?;
             found.push(of(&term, &part(&term)?)?);
         }
         Ok(List::from_values(found).into_robj())

@@ -85,7 +85,7 @@ pub fn sums(of: &Fields) -> Result<Sums> {
 /// # Errors
 /// `Dimension` if a matrix has the wrong size.
 pub fn summed_columns(of: &Fields, sums: &Sums) -> Result<Vec<Vec<f64>>> {
-    let given = columns_of(&of.element("summed")).into_iter();
+    let given = columns_of(of.element("summed")).into_iter();
     let mut given = given.map(|m| m.as_real_vector());
     let mut found = Vec::new();
     for term in &sums.terms {

@@ -1,6 +1,7 @@
 //! Conversion of values between R and Rust: lists, arrays and columns. Slices borrow R's memory.
 
 use extendr_api::prelude::*;
+use extendr_api::wrapper::symbol::dim_symbol;
 use rlmm_core::{Column, Columns, Result};
 
 use crate::fields::missing;
@@ -16,7 +17,7 @@ pub fn count(n: usize) -> Robj {
 /// The elements of a list of columns.
 pub fn columns_of(list: &Robj) -> Vec<Robj> {
     list.as_list()
-        .map_or_else(Vec::new, |list| list.values().collect())
+        .map_or_else(Vec::new, |list| list.as_slice().to_vec())
 }
 
 /// The columns of vectors and matrices; a single number stands for a constant column.
@@ -40,7 +41,11 @@ pub type Pairs = Vec<(&'static str, Robj)>;
 
 /// An R list.
 pub fn list(pairs: Pairs) -> Robj {
-    List::from_pairs(pairs).into_robj()
+    let (names, values): (Vec<&str>, Vec<Robj>) = pairs.into_iter().unzip();
+    let mut list = List::from_values(values);
+    // There is a name for each value by construction.
+    let _ = list.set_names(names);
+    list.into_robj()
 }
 
 /// Effects of each term: a `k x n_levels` matrix per term.
@@ -64,6 +69,6 @@ pub fn array(values: &[f64], dim: &[usize]) -> Robj {
     let mut array = Robj::from(values);
     let dim: Vec<i32> = dim.iter().map(|&d| d as i32).collect();
     // The dimensions multiply to the length by construction.
-    let _ = array.set_attrib("dim", dim);
+    let _ = array.set_attrib(dim_symbol(), dim);
     array
 }

@@ -14,7 +14,11 @@ use crate::design::{Column, Columns, Design};
 use crate::error::{Beside, Error, Result};
 use crate::factor::contained::{irregular, GOLDEN_RATIO};
 use crate::factor::sums::Sums;
+use crate::kernels::chunks::chunks;
 use crate::tolerances::{CONTAINED, REMAINDER, SMALL_WITHIN};
+
+/// Number of rows of a column that are copied at a time.
+const CHUNK: usize = 256;
 
 /// The number of rows in a sample, for each column of X.
 const ROWS_PER_COLUMN: usize = 8;
@@ -232,34 +236,50 @@ fn squares_of_levels(
     (term, column): (usize, usize),
 ) -> Vec<(f64, f64)> {
     let term = &design.terms[term];
-    let mut first = vec![f64::NAN; term.n_levels];
-    // The weight, and the sum and sum of squares of differences from the first value; the sum of
-    // squares of the values.
-    let mut sums = vec![[0.0; 4]; term.n_levels];
-    for i in 0..design.n() {
-        let (level, w, z) =
-            (term.level(i), design.weight(i), term.value(i, column));
-        if z == 0.0 {
-            continue;
+    let z = term.z.column(column);
+    let mut sums = vec![LevelSums::default(); term.n_levels];
+    let mut memory = vec![0.0; CHUNK.min(design.n())];
+    for rows in chunks(design.n(), CHUNK) {
+        let values = &mut memory[..rows.len()];
+        z.copy(rows.start, values);
+        let of_rows = values.iter().zip(&term.refs[rows.start..]).zip(rows);
+        for ((z, level), row) in of_rows.filter(|((z, _), _)| **z != 0.0) {
+            sums[*level as usize - 1].add(design.weight(row), *z);
         }
-        if first[level].is_nan() {
-            first[level] = z;
-        }
-        let change = z - first[level];
-        let own = &mut sums[level];
-        own[0] += w;
-        own[1] += w * change;
-        own[2] += w * change * change;
-        own[3] += w * z * z;
     }
-    let spread = |&[weight, sum, squares, whole]: &[f64; 4]| {
-        let within = match weight > 0.0 {
-            true => squares - sum * sum / weight,
+    sums.iter().map(LevelSums::squares).collect()
+}
+
+// The weighted sums of a column's values in one level.
+#[derive(Debug, Clone, Default)]
+struct LevelSums {
+    weight: f64,
+    // The first value, and the sum and the sum of squares of the differences from it.
+    first: Option<f64>,
+    sum: f64,
+    sum_squares: f64,
+    // The sum of squares of the values.
+    whole: f64,
+}
+
+impl LevelSums {
+    #[inline]
+    fn add(&mut self, w: f64, z: f64) {
+        let change = z - *self.first.get_or_insert(z);
+        self.weight += w;
+        self.sum += w * change;
+        self.sum_squares += w * change * change;
+        self.whole += w * z * z;
+    }
+
+    // The sum of squares about zero, and about the mean.
+    fn squares(&self) -> (f64, f64) {
+        let within = match self.weight > 0.0 {
+            true => self.sum_squares - self.sum * self.sum / self.weight,
             false => 0.0,
         };
-        (whole, within)
-    };
-    sums.iter().map(spread).collect()
+        (self.whole, within)
+    }
 }
 
 /// The share of an effect's sum of squares that is within levels, over the rows in which its column
@@ -276,9 +296,12 @@ pub(super) fn within_levels(
 // The share of a column's sum of squares that is within levels, on average; `squares` come from
 // `squares_of_levels`.
 fn share_within(squares: &[(f64, f64)]) -> f64 {
-    let shares = squares.iter().filter(|(whole, _)| *whole > 0.0);
-    let shares: Vec<f64> = shares.map(|(whole, left)| left / whole).collect();
-    shares.iter().sum::<f64>() / shares.len() as f64
+    let (mut total, mut count) = (0.0, 0.0);
+    for (whole, left) in squares.iter().filter(|(whole, _)| *whole > 0.0) {
+        total += left / whole;
+        count += 1.0;
+    }
+    total / count
 }
 
 // A combination, with irregular weights, of the columns of all levels, each scaled to unit length.

@@ -37,7 +37,7 @@ use crate::covariance::{Part, RelCov};
 use crate::error::Result;
 use crate::kernels::small;
 use crate::optimize::{self, Geometry, Observer, OptSummary, Settings};
-use crate::tolerances::{NO_GAIN, OMEGA_CHANGE, OMEGA_STEP};
+use crate::tolerances::{CLEAR_SD, NO_GAIN, OMEGA_CHANGE, OMEGA_STEP};
 
 /// The transformation between coordinates and parameters, with a start and the last point.
 #[derive(Debug, Clone)]
@@ -197,6 +197,17 @@ impl Coordinates {
             }
         }
         self.free_of(&lower)
+    }
+
+    /// Whether each Lambda at `x` is clearly regular: its standard deviations, or the diagonal of
+    /// an unstructured one, aren't nearly zero. Parameters other than these are not known to be.
+    pub(crate) fn is_inside(&self, x: &[f64], units: &[f64]) -> bool {
+        let is_plain = self.correlated.is_empty() && self.absolute.is_empty();
+        let lower = self.lower();
+        let mut all = x.iter().zip(units).zip(lower);
+        is_plain
+            && all
+                .all(|((x, unit), lower)| lower != 0.0 || *x > CLEAR_SD * unit)
     }
 
     /// Replaces `x` by the equivalent point within the bounds or, if there is none, by the nearest

@@ -135,6 +135,11 @@ impl<'a> Columns<'a> {
         self.0.iter()
     }
 
+    /// Column `j`.
+    pub(crate) fn column(&self, j: usize) -> &Column<'a> {
+        &self.0[j]
+    }
+
     /// The columns except for one.
     pub fn without(&self, at: usize) -> Self {
         let mut columns = self.0.clone();

@@ -16,10 +16,10 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn new(width: usize) -> Self {
+    fn new(rows: usize, width: usize) -> Self {
         Self {
             width,
-            values: vec![0.0; CHUNK * width],
+            values: vec![0.0; rows * width],
         }
     }
 
@@ -66,13 +66,14 @@ impl<'a> Row<'a> {
 impl<'a> Gathered<'a> {
     /// Memory for chunks of rows of a design.
     pub fn new(design: &'a Design, shift: &'a [f64]) -> Self {
+        let rows = design.n().min(CHUNK);
         let terms = design.terms.iter();
         Self {
             design,
             shift,
             first: 0,
-            x: Chunk::new(shift.len()),
-            z: terms.map(|term| Chunk::new(term.vsize())).collect(),
+            x: Chunk::new(rows, shift.len()),
+            z: terms.map(|term| Chunk::new(rows, term.vsize())).collect(),
         }
     }
 

@@ -178,7 +178,7 @@ impl CrossProducts {
 // Adds `[X y]'W[X y]` of the response itself, lower triangle.
 pub(super) fn add_rows(design: &Design, shift: &[f64], gram: &mut [f64]) {
     let width = shift.len() + 1;
-    let mut memory = vec![0.0; CHUNK * width];
+    let mut memory = vec![0.0; design.n().min(CHUNK) * width];
     for range in chunks(design.n(), CHUNK) {
         let rows = &mut memory[..range.len() * width];
         gather(design, shift, range.start, rows);
@@ -192,7 +192,7 @@ pub(super) fn add_rows(design: &Design, shift: &[f64], gram: &mut [f64]) {
 pub fn smallest_pivot(x: &Columns, weights: Option<&[f64]>, n: usize) -> f64 {
     let p = x.len();
     let mut xx = vec![0.0; p * p];
-    let mut memory = vec![0.0; CHUNK * p];
+    let mut memory = vec![0.0; n.min(CHUNK) * p];
     for range in chunks(n, CHUNK) {
         let rows = &mut memory[..range.len() * p];
         x.gather(range.start, p, rows);
@@ -273,8 +273,13 @@ pub(super) fn gather(
     let p = shift.len();
     let width = shift.len() + 1;
     design.x.gather(first, width, rows);
-    for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-        centre(&mut row[..p], shift);
-        row[p] = design.response(first + i);
+    for (row, y) in rows.chunks_exact_mut(width).zip(&design.y[first..]) {
+        let (x, response) = row.split_at_mut(p);
+        centre(x, shift);
+        response[0] = *y;
+    }
+    let offsets = design.offset.map_or(&[][..], |offset| &offset[first..]);
+    for (row, offset) in rows.chunks_exact_mut(width).zip(offsets) {
+        row[p] -= offset;
     }
 }

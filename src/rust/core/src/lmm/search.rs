@@ -362,6 +362,10 @@ impl Geometry for Search<'_> {
         self.at.is_bounded()
     }
 
+    fn is_inside(&self, x: &[f64]) -> bool {
+        self.at.is_inside(x, &self.units)
+    }
+
     fn make_canonical(&self, x: &mut [f64]) {
         self.at.make_canonical(x);
     }

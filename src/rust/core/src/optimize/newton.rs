@@ -3,12 +3,12 @@
 
 use super::limits::Gain;
 use super::secant::Secant;
-use super::trust_region::Model;
+use super::trust_region::{Model, Step};
 use super::{OptSummary, Recorder, Settings, Status};
 use crate::error::Result;
 use crate::tolerances::{
-    FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NEAR_OPTIMUM, NOISE_MARGIN,
-    NOISE_SHARE, SUFFICIENT,
+    CONFIRMED, FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NEAR_OPTIMUM,
+    NEGLIGIBLE_GAIN, NOISE_MARGIN, NOISE_SHARE, SUFFICIENT,
 };
 
 /// Largest number of escapes from stationary points that are no minima.
@@ -32,7 +32,7 @@ pub(super) fn minimize(
     let mut search = Search::new(settings, recorder);
     let initial_step = vec![search.radius; search.x.len()];
     let status = search.run()?;
-    if status == Status::FtolReached {
+    if status == Status::FtolReached && !search.is_settled {
         search.zero_negligible(lower)?;
     }
     Ok(search.recorder.finish(status, initial_step))
@@ -61,6 +61,8 @@ struct Search<'a> {
     // The decrease predicted by the last step, or the least predicted by consecutive steps within
     // rounding error.
     least_predicted: f64,
+    // Whether the last step leaves nothing to gain.
+    is_settled: bool,
 }
 
 enum Progress {
@@ -95,6 +97,7 @@ impl<'a> Search<'a> {
             ftol: FTOL_SHARE * settings.ftol_abs,
             idle_steps: 0,
             least_predicted: f64::INFINITY,
+            is_settled: false,
             x,
         }
     }
@@ -140,6 +143,9 @@ impl<'a> Search<'a> {
             match progress {
                 Progress::ModeShift if self.nears_known_minimum() => {
                     return Ok(Status::Success)
+                }
+                Progress::ModeShift if self.is_settled => {
+                    return Ok(Status::FtolReached)
                 }
                 Progress::ModeShift => {}
                 Progress::Blocked if !is_down => {
@@ -197,6 +203,7 @@ impl<'a> Search<'a> {
             }
             if ratio > SUFFICIENT {
                 self.accept();
+                self.is_settled = self.leaves_nothing(&step, fall);
                 self.last_step = Some(step.p.clone());
                 self.count_idle_steps(is_idle, step.predicted);
                 if is_idle && self.value > self.recorder.lowest().0 + margin {
@@ -206,6 +213,21 @@ impl<'a> Search<'a> {
             }
         }
         Progress::Blocked
+    }
+
+    // Whether nothing is left to gain after a step: predicted decreases shrink fast enough, the
+    // values confirm the last one, and neither a bound nor a saddle point is near. The derivatives
+    // at the new point, which may cost more than all the rest, are then not needed.
+    fn leaves_nothing(&self, step: &Step, fall: f64) -> bool {
+        let left = step.predicted * (step.predicted / self.least_predicted);
+        let is_converging = self.least_predicted.is_finite()
+            && step.predicted < NEGLIGIBLE_GAIN
+            && left < self.tolerance();
+        let error = (fall - step.predicted).abs();
+        is_converging
+            && error < CONFIRMED * step.predicted
+            && self.model.is_convex()
+            && self.recorder.objective.is_inside(&self.x)
     }
 
     // Updates the count of idle steps after an accepted step with this predicted decrease.
@@ -274,6 +296,7 @@ impl<'a> Search<'a> {
         if lower {
             self.radius = self.first_radius;
             self.idle_steps = 0;
+            self.is_settled = false;
             self.least_predicted = f64::INFINITY;
             self.accept();
         }
@@ -391,6 +414,38 @@ mod tests {
 
     impl Geometry for Drifting {}
 
+    // x - log(x) + 1, with its minimum at one, whose Hessian is counted.
+    #[derive(Debug)]
+    struct Counting {
+        x: f64,
+        hessians: usize,
+        is_inside: bool,
+    }
+
+    impl Objective for Counting {
+        fn value(&mut self, x: &[f64]) -> Result<f64> {
+            self.x = x[0];
+            Ok(x[0] - x[0].ln() + 1.0)
+        }
+
+        fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
+            gradient[0] = 1.0 - 1.0 / self.x;
+            Ok(())
+        }
+
+        fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
+            self.hessians += 1;
+            hessian[0] = self.x.powi(-2);
+            Ok(())
+        }
+    }
+
+    impl Geometry for Counting {
+        fn is_inside(&self, _x: &[f64]) -> bool {
+            self.is_inside
+        }
+    }
+
     fn search(objective: &mut dyn Geometry, start: f64) -> OptSummary {
         let settings = Settings::default();
         let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
@@ -404,6 +459,28 @@ mod tests {
         let found = search(&mut Swinging::default(), 0.02);
         assert_eq!(found.status, Status::FtolReached);
         assert!(found.log.len() < 10, "{} evaluations", found.log.len());
+    }
+
+    #[test]
+    fn search_ends_without_derivatives_inside() {
+        let of = |is_inside| {
+            let mut objective = Counting {
+                x: 0.0,
+                hessians: 0,
+                is_inside,
+            };
+            let found = search(&mut objective, 0.95);
+            assert_eq!(found.status, Status::FtolReached);
+            (found, objective.hessians)
+        };
+        let (inside, needed) = of(true);
+        let (whole, all) = of(false);
+        assert_eq!(inside.best, whole.best);
+        assert_eq!(inside.log, whole.log);
+        assert!((inside.best[0] - 1.0).abs() < 1e-9);
+        assert_eq!(needed, inside.log.len() - 1);
+        // The last Hessian, and that with which negligible parameters are set to zero.
+        assert_eq!(all, whole.log.len() + 1);
     }
 
     #[test]

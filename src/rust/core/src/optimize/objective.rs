@@ -103,6 +103,12 @@ pub trait Geometry: Objective {
         vec![false; n]
     }
 
+    /// Whether `x` is known to be far from bounds, and from points where the objective has no
+    /// quadratic model.
+    fn is_inside(&self, _x: &[f64]) -> bool {
+        false
+    }
+
     /// Replaces `x` by the canonical one of its equivalent points.
     fn make_canonical(&self, _x: &mut [f64]) {}
 

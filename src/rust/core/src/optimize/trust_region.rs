@@ -84,6 +84,11 @@ impl Model {
         Some((*self.eigen.values.first()?, self.eigen.vector(0)))
     }
 
+    /// Whether H is positive definite.
+    pub(crate) fn is_convex(&self) -> bool {
+        self.eigen.values.iter().all(|value| *value > 0.0)
+    }
+
     /// The eigenvector of the `i`-th eigenvalue of H.
     pub(crate) fn direction(&self, i: usize) -> &[f64] {
         self.eigen.vector(i)

@@ -4,6 +4,7 @@
 //! | name | value | decides | why this size |
 //! |---|---|---|---|
 //! | [`ZERO_SD`] | 1e-3 | whether a standard deviation is zero | searches end below it |
+//! | [`CLEAR_SD`] | 0.01 | whether one is far from zero | ten times `ZERO_SD` |
 //! | [`KNOWN_SD`] | 1e-4 | whether one has no standard error | the likelihood is flat there |
 //! | [`LARGE_SD`] | 100.0 | whether one may be infinite | residuals hardly matter there |
 //! | [`LARGE_SHARE`] | 0.1 | whether one is among the largest | rounding errors of a hundredth |
@@ -23,6 +24,9 @@
 /// sigma, for a column with a mean square of one. A search only approaches zero, or stops where the
 /// objective is flat, but ends closer to zero than this.
 pub(crate) const ZERO_SD: f64 = 1e-3;
+
+/// A standard deviation above this multiple of sigma is clearly positive.
+pub(crate) const CLEAR_SD: f64 = 0.01;
 
 /// A standard deviation below this multiple of sigma has no standard error: the covariance of the
 /// other estimates is computed as if it were known to be zero.

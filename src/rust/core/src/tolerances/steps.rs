@@ -3,6 +3,7 @@
 //! | name | value | decides | why this size |
 //! |---|---|---|---|
 //! | [`SUFFICIENT`] | 1e-4 | whether a step is accepted | Armijo's usual constant |
+//! | [`CONFIRMED`] | 0.25 | whether values confirm a prediction | higher orders are negligible |
 //! | [`LEAST_RADIUS`] | 1e-12 | whether the trust region ends | no digit of a step remains |
 //! | [`RADIUS_SLACK`] | 1e-3 | whether a step fits the radius | the radius is heuristic |
 //! | [`XTOL_ABS`] | 1e-10 | whether NLopt has converged | below any printed digit |
@@ -22,6 +23,9 @@
 /// The share of its predicted decrease that an accepted step must achieve, in the trust region as
 /// in a line search (Armijo's condition).
 pub(crate) const SUFFICIENT: f64 = 1e-4;
+
+/// The decrease of a step confirms the predicted one if it differs from it by a smaller share.
+pub(crate) const CONFIRMED: f64 = 0.25;
 
 /// The trust region ends at this share of its initial radius.
 pub(crate) const LEAST_RADIUS: f64 = 1e-12;
