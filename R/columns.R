@@ -12,12 +12,6 @@ design_columns <- function(terms, frame, contrasts = NULL) {
     coded_columns(terms, without_integer64(frame), contrasts)
 }
 
-# The columns of a model that is fitted: if they can't be built the error names a variable.
-frame_columns <- function(terms, frame, contrasts) {
-  plain_columns(terms, frame) %||%
-    call_design_step(design_columns(terms, frame, contrasts), frame)
-}
-
 coded_columns <- function(terms, frame, contrasts) {
   attr(frame, "terms") <- terms
   # Making row names is slow if there are many rows.

@@ -70,7 +70,8 @@ fixed_design <- function(
 # The fixed part without the levels of large factors.
 ordinary_design <- function(terms, frame, contrasts, control, large = NULL) {
   check_columns_fit(terms, frame)
-  x <- frame_columns(terms, frame, contrasts)
+  x <- plain_columns(terms, frame) %||%
+    call_design_step(design_columns(terms, frame, contrasts), frame)
   used <- attr(x, "contrasts")
   x <- ordinary_columns(without_contrasts(x), large)
   check_columns_finite(x)

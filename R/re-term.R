@@ -116,9 +116,17 @@ bar_effects <- function(bar, frame, env, data) {
 }
 
 bar_columns <- function(bar, terms, frame, contrasts) {
-  z <- frame_columns(terms, frame, contrasts)
-  if (count_columns(z) == 0L) {
+  z <- plain_columns(terms, frame)
+  if (is.null(z)) {
+    check_effect_columns_fit(bar, terms, frame)
+    z <- call_design_step(design_columns(terms, frame, contrasts), frame)
+  }
+  effects <- count_columns(z)
+  if (effects == 0L) {
     abort_effects(bar, "must have a column")
+  }
+  if (effects > unchecked_effects) {
+    check_derivatives_fit(bar, effects)
   }
   check_columns_finite(z)
   z
