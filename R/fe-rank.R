@@ -36,9 +36,10 @@ counted_matrix <- function(x, frame) {
 # Whether the cheap test proves that the columns are independent, as it does for most models.
 has_full_rank <- function(x, frame) {
   counts <- counted_rows(frame)
-  n <- if (is.null(counts)) count_rows(frame) else sum(counts)
+  n_rows <- count_rows(frame)
+  n <- if (is.null(counts)) n_rows else sum(counts)
   n >= count_columns(x) &&
-    core_smallest_pivot(x, counts, count_rows(frame)) > 1e-4
+    core_smallest_pivot(x, counts, n_rows) > 1e-4
 }
 
 # Weights of the rows for the rank of X: one, or zero for a row with prior weight zero, which has no

@@ -17,9 +17,6 @@ with_held <- function(beta, names, held) {
 # The coefficients of the levels of large factors, whose terms are the last: `NA` for a level
 # without a column, zero for the base.
 large_coefficients <- function(b, large) {
-  if (is.null(large)) {
-    return(NULL)
-  }
   effects <- by_factor(utils::tail(b, n_blocks(large)), large)
   effects[!large$is_column] <- NA
   effects[level_bases(large)] <- 0
@@ -32,6 +29,9 @@ large_coefficients <- function(b, large) {
 #' @noRd
 with_coefficients_of <- function(fit, est, fixed, held) {
   fit$beta <- with_held(est$beta, fixed$names, held)
+  if (is.null(fixed$large)) {
+    return(fit)
+  }
   fit$levels <- large_coefficients(est$b, fixed$large)
   in_own_coding(fit, fixed$large)
 }

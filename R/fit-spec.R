@@ -167,12 +167,15 @@ core_control <- function(control, verbose, design, held) {
   }
   # Access to an object with a class looks for methods, four times as slowly.
   control <- unclass(control)
-  control$held <- held$index - 1L
-  control$held_values <- held$value
-  control$absolute <- held$absolute - 1L
-  control$absolute_values <- held$absolute_value
-  control$verbose <- as.integer(verbose)
-  control$memory_limit <- control$memory_limit * 2^30
+  own <- list(
+    held = held$index - 1L,
+    held_values = held$value,
+    absolute = held$absolute - 1L,
+    absolute_values = held$absolute_value,
+    verbose = as.integer(verbose),
+    memory_limit = control$memory_limit * 2^30
+  )
+  control[names(own)] <- own
   if (!is.null(control$initial_step)) {
     control$initial_step <- initial_steps(
       control$initial_step,

@@ -153,12 +153,11 @@ as_frame <- function(columns, row_names) {
 # The class of a plain numeric vector or a factor in the attribute "dataClasses" of terms; `NA` for
 # all other variables.
 plain_class <- function(x) {
-  if (!is.null(dim(x))) {
-    NA_character_
-  } else if (is.factor(x)) {
-    stats::.MFclass(x)
-  } else if (is.numeric(x) && !is.object(x)) {
+  is_plain <- is.null(dim(x))
+  if (is_plain && is.numeric(x) && !is.object(x)) {
     "numeric"
+  } else if (is_plain && is.factor(x)) {
+    stats::.MFclass(x)
   } else {
     NA_character_
   }
@@ -229,14 +228,14 @@ is_complete <- function(frame) {
 }
 
 is_complete_variable <- function(x) {
-  if (is.factor(x)) {
-    counts <- tabulate(x, length(attr(x, "levels")))
-    return(all(counts > 0L) && sum(counts) == length(x))
+  if (!is.object(x)) {
+    return(if (is.double(x)) is.finite(sum(x)) else is.integer(x) && !anyNA(x))
   }
-  if (is.object(x)) {
+  if (!is.factor(x)) {
     return(FALSE)
   }
-  if (is.double(x)) is.finite(sum(x)) else is.integer(x) && !anyNA(x)
+  counts <- tabulate(x, length(attr(x, "levels")))
+  all(counts > 0L) && sum(counts) == length(x)
 }
 
 apply_na_action <- function(frame, action) {
