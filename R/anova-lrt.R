@@ -68,11 +68,12 @@ ml_objective.rlmm_lmm <- function(fit, x) {
 ml_objective.rlmm_glmm <- function(fit, x) {
   design <- fit_design(fit)
   control <- refit_control(fit, design)
-  design$spec$x <- list(x)
+  spec <- spec_to_search(fit, design$spec)
+  spec$x <- list(x)
   start <- if (!is.null(inner_start(fit))) {
     list(theta = fit$theta)
   } else {
     list()
   }
-  core_glmm_fit(design$spec, start, control)$objective
+  core_glmm_fit(spec, start, control)$objective
 }

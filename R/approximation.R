@@ -73,6 +73,19 @@ parameter_settings <- function(known, start, y) {
   }
 }
 
+#' The spec with an estimated shape at its start for a typical response
+#' @param y A matrix with a column for each response.
+#' @noRd
+with_typical_shape <- function(spec, y = as.matrix(spec$y)) {
+  if (!estimates_parameter(spec$glmm)) {
+    return(spec)
+  }
+  start <- family_row(spec$glmm$family)$shape$start
+  each <- apply(y, 2L, \(values) start(values[!is.na(values)]))
+  spec$glmm$shape <- stats::median(each, na.rm = TRUE)
+  spec
+}
+
 # The number of arguments of the objective after theta: beta, unless PIRLS finds it, and the
 # logarithm of an estimated shape.
 glmm_arguments <- function(spec) {

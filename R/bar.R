@@ -313,8 +313,18 @@ abort_nested_bar <- function(bar) {
   abort_formula(
     "A random-effects term can't hold another one.",
     x = paste0("It is ", tick(paste0("(", deparse_one(bar), ")")), "."),
-    i = "For nested grouping factors write `(1 | a/b)`."
+    i = "For nested grouping factors write `(1 | a/b)`.",
+    i = label_hint(bar)
   )
+}
+
+# The hint for brms's `(x | label | g)`.
+label_hint <- function(bar) {
+  inner <- bar[[2L]]
+  if (is.call(inner) && identical(inner[[1L]], as.name("|"))) {
+    without <- call("(", call("|", inner[[2L]], bar[[3L]]))
+    paste0("Without brms's label it is ", tick(deparse_one(without)), ".")
+  }
 }
 
 abort_constant_group <- function(bar) {

@@ -180,7 +180,7 @@ run_bootstrap <- function(fit, replicates, seed, scheme, progress = NULL) {
 
 #' @export
 run_bootstrap.rlmm <- function(fit, replicates, seed, scheme, progress = NULL) {
-  spec <- fit_spec(fit)
+  spec <- spec_to_search(fit)
   control <- refit_control(fit, list(spec = spec))
   control$progress <- progress %||% control$progress
   start <- many_start(fit)

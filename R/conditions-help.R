@@ -71,6 +71,8 @@
 #' * `rlmm_warning_inestimable`, `rlmm_warning_marginal`: Predictions that are not estimable, or
 #'   that have no finite mean over the groups.
 #' * `rlmm_warning_simulate`: Responses that can't be simulated, as the family has no such mean.
+#' * `rlmm_warning_mean`: Predicted or simulated linear predictors for which the link has no mean,
+#'   such as negative ones with `1/mu^2`.
 #' * `rlmm_warning_negative_variance`: Too few clusters for [robust] standard errors by several
 #'   factors.
 #' * `rlmm_warning_as_rlmm`: [as_rlmm()] couldn't reproduce the model.

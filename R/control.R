@@ -256,6 +256,10 @@ control_hint <- function(name) {
     maxit = ,
     maxIter = ,
     msMaxIter = c(i = "Here it is called `max_eval`."),
+    check.conv.grad = ,
+    check.conv.hess = c(
+      i = "Leave it out: `certificate()` judges the derivatives."
+    ),
     autoscale = c(i = "Leave it out: covariates may have any scale."),
     sparseX = c(i = "Leave it out: factors with many levels take no columns.")
   )

@@ -233,6 +233,8 @@ foreign_hint <- function(name, expr, fitter) {
       "`lme4qtl::relmatLmer()`, `pedigreemm::pedigreemm()` and `brms::brm()` have them."
     ),
     varStruct = "Write `dispersion = ~x`, of factors.",
+    wts = "The argument is called `weights`.",
+    fast = "A linear model has one criterion, without approximation: leave `fast` out.",
     nAGQ = "Quadrature is for generalized models, of `rglmm()`.",
     REML = paste0(always_ml, "leave `REML` out."),
     ddf = "Degrees of freedom are chosen afterwards: `summary(fit, ddf = )`.",

@@ -256,6 +256,33 @@ start_phi <- function(y) {
   }
 }
 
+#' The means at linear predictors; missing, with a warning, where the link has none
+#' @noRd
+means_at <- function(family, eta) {
+  means <- suppressWarnings(family$linkinv(eta))
+  warn_without_mean(eta[is.nan(means) & !is.na(eta)], length(eta), family$link)
+  means
+}
+
+warn_without_mean <- function(eta, n, link) {
+  if (length(eta) == 0L) {
+    return(invisible())
+  }
+  warn_rlmm(
+    c(
+      "Some means don't exist, and are missing: the link has none for these linear predictors.",
+      x = sprintf(
+        "%s of %s linear predictors are outside of the range of the link `%s`, such as %s.",
+        format_count(length(eta)),
+        format_count(n),
+        link,
+        signif(eta[which.max(abs(eta))], 3L)
+      )
+    ),
+    "rlmm_warning_mean"
+  )
+}
+
 # Simulation ----------------------------------------------------------------
 
 draw_binomial <- function(mu, weights) {

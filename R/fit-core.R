@@ -31,6 +31,15 @@ fit_leverage.rlmm_glmm <- function(fit) {
   leverage / (frame_counts(fit$frame) %||% 1)
 }
 
+#' The spec of a search for another response or another model
+#'
+#' An estimated shape is no start at its Poisson limit, where the likelihood is flat in the shape.
+#' @noRd
+spec_to_search <- function(fit, spec = fit_spec(fit)) {
+  has_limit <- isGLMM.rlmm(fit) && !is.null(poisson_limit(fit))
+  if (has_limit) with_typical_shape(spec) else spec
+}
+
 #' Optimizes the criterion of a fit again
 #' @param theta The starting value, or `NULL` for the default.
 #' @param control The result of [core_control()].
@@ -48,11 +57,11 @@ search_again.rlmm_lmm <- function(fit, spec, theta, control, keep = NULL) {
 
 #' @export
 search_again.rlmm_glmm <- function(fit, spec, theta, control, keep = NULL) {
-  start <- if (is.null(theta)) {
-    list()
-  } else {
-    list(beta = in_core_coding(fit)$beta)
+  search <- \(start) core_glmm_fit(spec, start, control, keep)
+  if (is.null(theta)) {
+    return(search(list()))
   }
-  start$theta <- theta
-  core_glmm_fit(spec, start, control, keep)
+  # Estimates for another response may have no conditional modes for this one.
+  start <- list(beta = in_core_coding(fit)$beta, theta = theta)
+  tryCatch(search(start), rlmm_error_pirls = \(cnd) search(list()))
 }

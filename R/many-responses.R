@@ -147,18 +147,3 @@ abort_family_range <- function(names, range) {
     "rlmm_error_response"
   )
 }
-
-# An estimated shape starts at that of a typical response.
-with_typical_shape <- function(spec, y) {
-  if (!estimates_parameter(spec$glmm)) {
-    return(spec)
-  }
-  start <- family_row(spec$glmm$family)$shape$start
-  each <- apply(
-    y,
-    2L,
-    \(values) start(values[!is.na(values)])
-  )
-  spec$glmm$shape <- stats::median(each, na.rm = TRUE)
-  spec
-}

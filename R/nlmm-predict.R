@@ -187,12 +187,7 @@ linearized_factor <- function(object, shell, lambdat) {
   m <- times_gradient(zl, gradient, n)
   x <- times_gradient(fixed_matrix(shell), gradient, n)
   product <- Matrix::forceSymmetric(Matrix::crossprod(m))
-  l <- Matrix::Cholesky(
-    product,
-    perm = TRUE,
-    LDL = FALSE,
-    Imult = 1
-  )
+  l <- factor_with_unit(product)
   list(l = l, rzx = solve_lower(l, Matrix::crossprod(m, x)))
 }
 

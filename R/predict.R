@@ -303,7 +303,7 @@ on_scale <- function(fit, eta, type) {
   if (type == "link") {
     return(eta)
   }
-  with_names(family.rlmm(fit)$linkinv(eta), names(eta))
+  with_names(means_at(family.rlmm(fit), eta), names(eta))
 }
 
 # The derivatives for standard errors on the scale of the response, to first order as in predict()

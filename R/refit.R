@@ -47,7 +47,7 @@ refit.rlmm <- function(
     object <- rename_response(object, expr)
   }
   start <- if (is_same) object$theta else inner_start(object)
-  fit_again(object, start = start)
+  fit_again(object, start = start, is_continued = is_same)
 }
 
 # lme4's bootMer() passes `control = NULL` for fits of other packages.
@@ -152,11 +152,15 @@ refitML.rlmm <- function(x, ...) {
 }
 
 #' Optimizes the criterion of a fit whose frame, criterion, `sigma` or control was changed
+#' @param is_continued Whether the search continues from all estimates of the fit.
 #' @noRd
-fit_again <- function(fit, start = NULL, verbose = 0L) {
+fit_again <- function(fit, start = NULL, is_continued = FALSE) {
   design <- fit_design(fit)
+  if (!is_continued) {
+    design$spec <- spec_to_search(fit, design$spec)
+  }
   held <- fit_held(fit)
-  control <- core_control(fit$control, verbose, design, held)
+  control <- core_control(fit$control, 0L, design, held)
   if (isLMM.rlmm(fit)) {
     design <- with_strata(design, start, control)
     start <- design$theta
@@ -228,12 +232,16 @@ check_new_response.rlmm_glmm <- function(fit) {
   )
 }
 
-#' The starting theta for another response: that of the fit, unless it is singular, where the
-#' objective may be flat and an optimizer may not move
+#' The starting theta for another response
+#'
+#' That of the fit, unless it is singular, where the objective may be flat and an optimizer may not
+#' move; and unless there are correlation parameters, which often have several optima: these are
+#' searched for from the default start alone.
 #' @noRd
 inner_start <- function(fit) {
   diagonal <- theta_lower(fit$random) == 0
-  if (all(fit$theta[diagonal] > 1e-3)) fit$theta
+  is_correlated <- vapply(fit$random, \(term) has_rho(term$structure), NA)
+  if (!any(is_correlated) && all(fit$theta[diagonal] > 1e-3)) fit$theta
 }
 
 #' The argument `start` for many fits to other responses: the estimates, unless they are singular

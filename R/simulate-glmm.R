@@ -3,7 +3,7 @@
 #' @export
 simulated_responses.rlmm_glmm <- function(fit, eta, sigma, plan) {
   weights <- plan$weights %||% rep(1, plan$new$n)
-  mu <- array(fit$family$linkinv(eta), dim(eta))
+  mu <- array(means_at(fit$family, eta), dim(eta))
   y <- array(draw_family(mu, weights, sigma, fit$glmm), dim(eta))
   observed <- fit$frame[[1]]
   columns <- lapply(seq_len(ncol(y)), \(j) {

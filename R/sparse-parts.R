@@ -107,13 +107,32 @@ lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 #' @noRd
 sparse_factor <- function(fit, design = sparse_design(fit)) {
   products <- lambda_products(design, sparse_lambdat(fit))
-  l <- Matrix::Cholesky(
-    products$of_z,
-    perm = TRUE,
-    LDL = FALSE,
-    Imult = 1
-  )
+  l <- factor_with_unit(products$of_z)
   list(l = l, rzx = solve_lower(l, products$of_x))
+}
+
+#' The sparse Cholesky factor of a positive semi-definite matrix plus the identity
+#'
+#' Rounding errors can make the sum indefinite if the matrix is larger than the reciprocal of the
+#' machine precision, which Matrix reports in a warning and an error.
+#' @noRd
+factor_with_unit <- function(products, perm = TRUE) {
+  tryCatch(
+    Matrix::Cholesky(products, perm = perm, LDL = FALSE, Imult = 1),
+    error = \(cnd) abort_rounded_factor(),
+    warning = \(cnd) abort_rounded_factor()
+  )
+}
+
+abort_rounded_factor <- function() {
+  abort_rlmm(
+    c(
+      "This needs a matrix that has too large rounding errors to be factored.",
+      x = "Random effects have variances about 1e15 times the residual variance, or more.",
+      i = "Is a covariate far from zero, or in an unsuitable unit? Centre and rescale it."
+    ),
+    "rlmm_error_rounding"
+  )
 }
 
 # Lambda'Z'WZ Lambda and Lambda'Z'WX.

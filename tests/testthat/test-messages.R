@@ -553,3 +553,18 @@ test_that("what other programs write is answered in the form that it has here", 
   expect_hint(rglmm(grade ~ 1 + (1 | Subject), data, binomial), "clmm()")
   expect_hint(rglmm(f ~ 1 + (1 | Subject), data, poisson), "as.numeric")
 })
+
+test_that("words of MixedModels.jl, brms and lme4's control", {
+  model <- \(...) rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, ...)
+  expect_error(model(wts = Days), "called `weights`")
+  expect_error(model(fast = TRUE), "leave `fast` out")
+  expect_error(
+    rlmm(Reaction ~ Days + (Days | ID1 | Subject), sleepstudy),
+    "label it is `[(]Days | Subject[)]`"
+  )
+  expect_error(
+    rlmm_control(check.conv.grad = "ignore"),
+    "certificate",
+    class = "rlmm_error_control"
+  )
+})

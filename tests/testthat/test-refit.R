@@ -146,3 +146,52 @@ test_that("responses that can't be", {
   weights <- matrix(1, 180, 2)
   expect_snapshot(writeLines(error_lines(refit(fit, newweights = weights))))
 })
+
+# Correlation parameters often have several optima, so that estimates for another response are no
+# start.
+test_that("structures with correlations are searched like a new fit", {
+  withr::local_seed(1)
+  d <- expand.grid(f = factor(letters[1:4]), row = 1:3, g = factor(1:6))
+  one <- rnorm(72) + 0.5 * rnorm(6)[d$g]
+  pairs <- interaction(d$f, d$g)
+  other <- replicate(3, rnorm(72) + 0.5 * rnorm(6)[d$g] + rnorm(24)[pairs])
+  terms <- c(
+    "cs(0 + f | g)",
+    "toep(0 + f | g)",
+    "toep(0 + f | g, hom = TRUE)",
+    "ar1(0 + f | g, hom = FALSE)"
+  )
+  for (term in terms) {
+    formula <- as.formula(paste("y ~ f +", term))
+    fit <- suppressMessages(rlmm(formula, transform(d, y = one)))
+    many <- suppressMessages(refit(fit, as.data.frame(other)))
+    for (i in 1:3) {
+      new <- suppressMessages(rlmm(formula, transform(d, y = other[, i])))
+      again <- suppressMessages(refit(fit, other[, i]))
+      expect_equal(logLik(again), logLik(new), tolerance = 1e-7)
+      expect_equal(many$objective[[i]], again$dev$objective, tolerance = 1e-7)
+    }
+  }
+})
+
+# At the Poisson limit the likelihood is flat in theta, so that the estimate is no start.
+test_that("counts without overdispersion don't decide the fit of others", {
+  withr::local_seed(6)
+  d <- data.frame(g = gl(8, 15), x = rnorm(120))
+  mean <- exp(1 + 0.3 * d$x + 0.3 * rnorm(8)[d$g])
+  d$even <- as.numeric(round(mean))
+  d$y <- rnbinom(120, mu = mean, size = 1)
+  poisson <- rglmm(even ~ x + (1 | g), d, nbinom2) |> suppressMessages()
+  expect_gt(poisson$glmm$shape, 1e4)
+  new <- rglmm(y ~ x + (1 | g), d, nbinom2)
+  expect_equal(
+    as.numeric(logLik(refit(poisson, d$y))),
+    as.numeric(logLik(new)),
+    tolerance = 1e-7
+  )
+  d$both <- rpois(120, exp(1 + 1.5 * d$x))
+  larger <- rglmm(both ~ x + (1 | g), d, nbinom2) |> suppressMessages()
+  smaller <- rglmm(both ~ 1 + (1 | g), d, nbinom2)
+  dropped <- drop1(larger, test = "Chisq")
+  expect_equal(dropped["x", "AIC"], AIC(smaller), tolerance = 1e-6)
+})

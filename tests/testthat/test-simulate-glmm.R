@@ -104,3 +104,27 @@ test_that("means outside of the family's range are told of, once", {
   expect_true(anyNA(y))
   expect_silent(simulate(fit, seed = 1, newparams = list(theta = 0)))
 })
+
+test_that("linear predictors without a mean are told of, once", {
+  withr::local_seed(4)
+  d <- data.frame(g = gl(10, 12), x = runif(120))
+  d$y <- rgamma(120, 8, 8 / sqrt(1 / (1 + d$x + 0.2 * rnorm(10)[d$g])))
+  fit <- rglmm(y ~ x + (1 | g), d, inverse.gaussian) |> suppressMessages()
+  expect_warning(
+    y <- simulate(
+      fit,
+      seed = 1,
+      newparams = list(beta = c(`(Intercept)` = 0.1, x = -1))
+    )[[1]],
+    "outside of the range of the link `1/mu\\^2`",
+    class = "rlmm_warning_mean"
+  )
+  expect_true(anyNA(y))
+  below <- data.frame(x = c(0, -100))
+  expect_warning(
+    mean <- predict(fit, below, re.form = NA, type = "response"),
+    "1 of 2 linear predictors",
+    class = "rlmm_warning_mean"
+  )
+  expect_identical(is.na(unname(mean)), c(FALSE, TRUE))
+})

@@ -30,3 +30,13 @@ test_that("Z has the columns of each term, level by level, and stores no zeros",
     c("Subject.(Intercept)", "Subject.Days")
   )
 })
+
+test_that("a factor that rounding errors make impossible is told of", {
+  fit <- twin("penicillin")$ours
+  fit$theta[] <- 1e10
+  expect_error(
+    getME(fit, "L"),
+    "too large rounding errors",
+    class = "rlmm_error_rounding"
+  )
+})

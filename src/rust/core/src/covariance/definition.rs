@@ -50,6 +50,10 @@ pub(crate) trait Shares {
     /// Replaces correlations by shares; those of inadmissible correlations are the nearest ones.
     fn from_correlations(&self, values: &mut [f64]);
 
+    /// Writes the correlations of an extreme matrix, for an `angle` from 0 to pi. The admissible
+    /// correlations are a convex set, of which these are the extreme points.
+    fn extreme(&self, angle: f64, correlations: &mut [f64]);
+
     /// The first correlation that is inadmissible given the preceding ones, with the range that
     /// these allow.
     fn first_inadmissible(

@@ -163,6 +163,13 @@ impl Shares for Toeplitz {
         values.copy_from_slice(&shares);
     }
 
+    // A Toeplitz correlation matrix is a mean of cosine sequences (Caratheodory).
+    fn extreme(&self, angle: f64, correlations: &mut [f64]) {
+        for (j, value) in correlations.iter_mut().enumerate() {
+            *value = (angle * (j + 1) as f64).cos();
+        }
+    }
+
     fn first_inadmissible(
         &self,
         correlations: &[f64],

@@ -4,15 +4,22 @@
 //!
 //! Structures parameterized by standard deviations allow fewer directions: the variance of an
 //! effect may become positive, and its correlations with the other effects, which are arbitrary at
-//! zero variance, then take their best values.
+//! zero variance, then take their best values. Where the range of a correlation depends on the
+//! others (Toeplitz), a singular correlation matrix leaves some of them no range, and their partial
+//! correlations have no effect on Omega; the direction then leads towards an extreme matrix of the
+//! convex set of correlation matrices.
+
+use std::f64::consts::PI;
 
 use crate::covariance::{part_block, DescentDirection, Part, RelCov, Role};
 use crate::derivatives::OmegaDerivatives;
 use crate::kernels::eigen::Eigen;
-use crate::tolerances::{ROUNDED_CORRELATION, ZERO_SD};
+use crate::tolerances::{ROUNDED_CORRELATION, SINGULAR_VARIANCE, ZERO_SD};
 
 /// Number of grid intervals over the range of a correlation.
 const CORRELATIONS: usize = 40;
+/// Number of grid intervals, for each effect, over the extreme correlation matrices.
+const EXTREMES: usize = 16;
 /// Number of rounds of coordinate-wise minimisation over several correlations.
 const ROUNDS: usize = 3;
 
@@ -177,13 +184,15 @@ impl Edge<'_> {
 
     fn steepest(&self) -> Steepest {
         if self.part.is_triangle() {
-            self.smallest_eigenvalue()
-        } else if let Some(scale) = self.part.common_scale() {
-            self.common_variance(scale)
-        } else if self.part.correlations().is_empty() {
-            self.new_effect(false)
-        } else {
-            self.new_effect(true)
+            return self.smallest_eigenvalue();
+        }
+        let found = match self.part.common_scale() {
+            Some(scale) => self.common_variance(scale),
+            None => self.new_effect(!self.part.correlations().is_empty()),
+        };
+        match self.other_correlations() {
+            Some(other) if other.slope < found.slope => other,
+            _ => found,
         }
     }
 
@@ -256,6 +265,71 @@ impl Edge<'_> {
         let found = free.map(|&(_, effect)| steepest_of(effect));
         let lowest = found.min_by(|a, b| a.slope.total_cmp(&b.slope));
         lowest.unwrap_or_else(|| self.none())
+    }
+
+    // The direction from a singular correlation matrix towards an extreme one, at the standard
+    // deviations of the part; `None` where correlations have a fixed range or are held.
+    fn other_correlations(&self) -> Option<Steepest> {
+        let shares = self.part.shares()?;
+        let own = self.part.correlations();
+        let is_held = own.clone().any(|j| self.held[j]);
+        let sizes = self.standard_deviations();
+        let scaled = sizes.iter().zip(self.rms).map(|(sd, rms)| sd * rms);
+        let square = scaled.map(|size| size.powi(2)).sum::<f64>();
+        if is_held || square == 0.0 || !self.has_singular_correlations() {
+            return None;
+        }
+        let here = self.part.correlation_matrix(self.theta);
+        let change_to = |angle: f64| {
+            let mut theta = self.theta.to_vec();
+            shares.extreme(angle, &mut theta[own.clone()]);
+            let there = self.part.correlation_matrix(&theta);
+            self.between(&here, &there, &sizes, square)
+        };
+        let n = EXTREMES * self.size();
+        let angles = (0..=n).map(|i| PI * i as f64 / n as f64);
+        let found = angles.map(|angle| {
+            let change = change_to(angle);
+            Steepest {
+                slope: along(&self.g, &change),
+                change,
+                effect: None,
+            }
+        });
+        found.min_by(|a, b| a.slope.total_cmp(&b.slope))
+    }
+
+    // The change of Omega from one correlation matrix to another, per unit of the mean variance of
+    // the effects.
+    fn between(
+        &self,
+        here: &[f64],
+        there: &[f64],
+        sizes: &[f64],
+        square: f64,
+    ) -> Vec<f64> {
+        let k = self.size();
+        let unit = |at: usize| sizes[at % k] * sizes[at / k] / square;
+        let changes = here.iter().zip(there).enumerate();
+        changes
+            .map(|(at, (here, there))| unit(at) * (there - here))
+            .collect()
+    }
+
+    // Whether a partial correlation is at a limit.
+    fn has_singular_correlations(&self) -> bool {
+        let mut shares = self.theta.to_vec();
+        let is_held = vec![false; shares.len()];
+        self.part.from_correlations(&mut shares, &is_held);
+        let mut own = self.part.correlations();
+        own.any(|j| 1.0 - shares[j] * shares[j] < SINGULAR_VARIANCE)
+    }
+
+    // The standard deviation of each effect, relative to sigma.
+    fn standard_deviations(&self) -> Vec<f64> {
+        let omega = self.part.omega(self.theta);
+        let variances = omega.iter().step_by(self.size() + 1);
+        variances.map(|variance| variance.sqrt()).collect()
     }
 
     fn single_effect(&self, effect: usize) -> Steepest {

@@ -151,3 +151,55 @@ fn verdicts() {
     );
     assert_eq!(verdict(&early), Verdict::NotConverged);
 }
+
+// A fit whose correlations are held at the singular sequence `rho` is an optimum of the free model
+// only if no step towards another correlation matrix lowers the objective.
+#[test]
+fn singular_toeplitz_correlations() {
+    let cosine = [0.7f64.cos(), 1.4f64.cos(), 2.1f64.cos()];
+    for structure in [Structure::Toeplitz, Structure::HomogeneousToeplitz] {
+        for rho in [[1.0; 3], [-1.0, 1.0, -1.0], cosine] {
+            let term = vec![part(structure, 4, 0)];
+            let data = Data::new(144, 2, vec![(Box::new(|i| i % 12), term)]);
+            let design = data.design();
+            let new = || {
+                LinearMixedModel::new(&design, Criterion::Reml, None).unwrap()
+            };
+            let mut held = new();
+            let mut edge = held.start().to_vec();
+            let first = edge.len() - rho.len();
+            edge[first..].copy_from_slice(&rho);
+            let relative = (first..).zip(rho).collect();
+            let absolute = vec![];
+            held.hold(&Held { relative, absolute }, &mut edge).unwrap();
+            let edge = fit(&mut held, &edge, &Settings::default());
+            let mut free = new();
+            let is_lower =
+                lowest_nearby(&mut free, &edge.best) < edge.best_value - 1e-6;
+            let verdict = free.certificate(&edge.best).unwrap().verdict;
+            assert_eq!(verdict != Verdict::Optimal, is_lower, "{rho:?}");
+            let end = fit(&mut free, &edge.best, &Settings::default());
+            assert!(end.best_value <= edge.best_value);
+            if structure == Structure::HomogeneousToeplitz {
+                let verdict = free.certificate(&end.best).unwrap().verdict;
+                assert_eq!(verdict, Verdict::Optimal, "{rho:?}");
+            }
+        }
+    }
+}
+
+// The lowest objective at small steps from the correlations towards cosine sequences.
+fn lowest_nearby(model: &mut LinearMixedModel, theta: &[f64]) -> f64 {
+    let first = theta.len() - 3;
+    let mut lowest = f64::INFINITY;
+    for angle in (0..=50).map(|i| std::f64::consts::PI * f64::from(i) / 50.0) {
+        for step in [1e-4, 1e-3, 1e-2] {
+            let mut point = theta.to_vec();
+            for (j, value) in point[first..].iter_mut().enumerate() {
+                *value += step * ((angle * (j + 1) as f64).cos() - *value);
+            }
+            lowest = lowest.min(model.objective(&point).unwrap());
+        }
+    }
+    lowest
+}
