@@ -271,65 +271,49 @@ impl Edge<'_> {
     // deviations of the part; `None` where correlations have a fixed range or are held.
     fn other_correlations(&self) -> Option<Steepest> {
         let shares = self.part.shares()?;
-        let own = self.part.correlations();
-        let is_held = own.clone().any(|j| self.held[j]);
-        let sizes = self.standard_deviations();
-        let scaled = sizes.iter().zip(self.rms).map(|(sd, rms)| sd * rms);
-        let square = scaled.map(|size| size.powi(2)).sum::<f64>();
-        if is_held || square == 0.0 || !self.has_singular_correlations() {
+        if !self.has_singular_correlations() {
             return None;
         }
-        let here = self.part.correlation_matrix(self.theta);
-        let change_to = |angle: f64| {
-            let mut theta = self.theta.to_vec();
-            shares.extreme(angle, &mut theta[own.clone()]);
-            let there = self.part.correlation_matrix(&theta);
-            self.between(&here, &there, &sizes, square)
-        };
         let n = EXTREMES * self.size();
-        let angles = (0..=n).map(|i| PI * i as f64 / n as f64);
-        let found = angles.map(|angle| {
-            let change = change_to(angle);
-            Steepest {
-                slope: along(&self.g, &change),
-                change,
-                effect: None,
-            }
+        let own = self.part.correlations();
+        let mut theta = self.theta.to_vec();
+        let found = (0..=n).filter_map(|i| {
+            let angle = PI * i as f64 / n as f64;
+            shares.extreme(angle, &mut theta[own.clone()]);
+            self.towards(&self.part.correlation_matrix(&theta))
         });
         found.min_by(|a, b| a.slope.total_cmp(&b.slope))
     }
 
-    // The change of Omega from one correlation matrix to another, per unit of the mean variance of
-    // the effects.
-    fn between(
-        &self,
-        here: &[f64],
-        there: &[f64],
-        sizes: &[f64],
-        square: f64,
-    ) -> Vec<f64> {
+    // The direction towards another correlation matrix, per unit of the mean variance of the
+    // effects; `None` without variance.
+    fn towards(&self, there: &[f64]) -> Option<Steepest> {
         let k = self.size();
-        let unit = |at: usize| sizes[at % k] * sizes[at / k] / square;
-        let changes = here.iter().zip(there).enumerate();
-        changes
-            .map(|(at, (here, there))| unit(at) * (there - here))
-            .collect()
-    }
-
-    // Whether a partial correlation is at a limit.
-    fn has_singular_correlations(&self) -> bool {
-        let mut shares = self.theta.to_vec();
-        let is_held = vec![false; shares.len()];
-        self.part.from_correlations(&mut shares, &is_held);
-        let mut own = self.part.correlations();
-        own.any(|j| 1.0 - shares[j] * shares[j] < SINGULAR_VARIANCE)
-    }
-
-    // The standard deviation of each effect, relative to sigma.
-    fn standard_deviations(&self) -> Vec<f64> {
         let omega = self.part.omega(self.theta);
-        let variances = omega.iter().step_by(self.size() + 1);
-        variances.map(|variance| variance.sqrt()).collect()
+        let variance = |j: usize| omega[j * (k + 1)];
+        let scaled = self.rms.iter().enumerate();
+        let square =
+            scaled.map(|(j, rms)| variance(j) * rms * rms).sum::<f64>();
+        let change = there.iter().enumerate().map(|(at, there)| {
+            let scale = (variance(at % k) * variance(at / k)).sqrt();
+            (scale * there - omega[at]) / square
+        });
+        let change: Vec<f64> = change.collect();
+        (square > 0.0).then(|| Steepest {
+            slope: along(&self.g, &change),
+            change,
+            effect: None,
+        })
+    }
+
+    // Whether no correlation is held, and a partial correlation is at a limit.
+    fn has_singular_correlations(&self) -> bool {
+        let own = self.part.correlations();
+        let mut shares = self.theta.to_vec();
+        self.part.from_correlations(&mut shares, self.held);
+        let is_singular =
+            |j: usize| 1.0 - shares[j].powi(2) < SINGULAR_VARIANCE;
+        own.clone().all(|j| !self.held[j]) && own.clone().any(is_singular)
     }
 
     fn single_effect(&self, effect: usize) -> Steepest {
