@@ -168,3 +168,23 @@ test_that("a large factor's levels have the standard errors of a Poisson model t
     tolerance = 1e-3
   )
 })
+
+# A step of the search tries a standard deviation of 600, at which PIRLS fails far from the modes.
+test_that("a failed search for the modes doesn't decide the next ones", {
+  skip_if_not_installed("mlmRev")
+  env <- new.env()
+  data(list = "egsingle", package = "mlmRev", envir = env)
+  d <- env$egsingle[1:1000, ]
+  formula <- grade ~ (1 | schoolid) + (1 | childid)
+  expect_message(
+    fit <- rglmm(formula, d, nbinom2),
+    class = "rlmm_message_poisson"
+  )
+  poisson <- suppressMessages(rglmm(formula, d, poisson))
+  expect_equal(
+    as.numeric(logLik(fit)),
+    as.numeric(logLik(poisson)),
+    tolerance = 1e-6
+  )
+  expect_equal(fixef(fit), fixef(poisson), tolerance = 1e-4)
+})

@@ -430,24 +430,27 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
+    // Finds the modes, from those of the last point; where that fails, from zero, then from the
+    // responses. A failed search may end where all weights vanish, at which the next one would
+    // stay, so that each starts from the fixed effects, and the dispersion, before it.
     fn modes_at_shape(&mut self, vary: Vary) -> Result<()> {
-        let shape = self.pirls.response.shape;
+        let start = self.pirls.modes();
         let Err(error) = self.pirls.find_modes(vary) else {
             return Ok(());
         };
-        // A dispersion that depends on the modes may have diverged with them.
-        self.pirls.response.shape = shape;
-        // The modes of the last point can be a worse start than zero.
+        self.pirls.restore_modes(&start);
         if self.pirls.ussq() > 0.0 {
             self.pirls.reset();
             if self.pirls.find_modes(vary).is_ok() {
                 return Ok(());
             }
-            self.pirls.response.shape = shape;
+            self.pirls.restore_modes(&start);
         }
-        self.pirls
-            .find_modes_from_responses(vary)
-            .map_err(|_| self.explain_error(error))
+        self.pirls.find_modes_from_responses(vary).map_err(|_| {
+            let explained = self.explain_error(error);
+            self.pirls.restore_modes(&start);
+            explained
+        })
     }
 
     /// The estimates at `parameters`.
