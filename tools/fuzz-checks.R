@@ -205,6 +205,30 @@ check_units <- function(model, found) {
   compare(model, other, "units of the response", 2 * df * log(1024))
 }
 
+# A refit to a simulated response is the fit to it.
+check_refit <- function(model, found) {
+  model$data$y <- stats::simulate(found$fit, seed = 1)[[1L]]
+  if (anyNA(model$data$y)) {
+    return(NULL)
+  }
+  new <- fit_model(model)
+  again <- tryCatch(
+    suppressWarnings(suppressMessages(refit(found$fit, model$data$y))),
+    error = identity
+  )
+  if (is_ambiguous(new) || has_warned(new)) {
+    return(NULL)
+  }
+  if (inherits(new$fit, "error") || inherits(again, "error")) {
+    is_both <- inherits(new$fit, "error") && inherits(again, "rlmm_error")
+    return(if (!is_both) "a refit or the fit to the same response fails")
+  }
+  gap <- abs(criterion(again) - criterion(new$fit))
+  if (!isTRUE(gap <= 1e-4 + noise_of(new$fit))) {
+    paste("a refit differs from the fit by", format(gap, digits = 3))
+  }
+}
+
 checks <- list(
   outcome = check_outcome,
   finite = check_finite,
@@ -213,5 +237,6 @@ checks <- list(
   rows = check_rows,
   levels = check_levels,
   origin = check_origin,
-  units = check_units
+  units = check_units,
+  refit = check_refit
 )

@@ -172,7 +172,8 @@ meanings <- c(
   rows = "the same with rows in another order",
   levels = "the same with other names of levels",
   origin = "the same with another origin of the covariate",
-  units = "the same with another unit of the response"
+  units = "the same with another unit of the response",
+  refit = "a refit to a simulated response is the fit to it"
 )
 
 main <- function(n, first, file = NULL) {
