@@ -212,19 +212,26 @@ check_refit <- function(model, found) {
     return(NULL)
   }
   new <- fit_model(model)
-  again <- tryCatch(
-    suppressWarnings(suppressMessages(refit(found$fit, model$data$y))),
-    error = identity
-  )
   if (is_ambiguous(new) || has_warned(new)) {
     return(NULL)
   }
-  if (inherits(new$fit, "error") || inherits(again, "error")) {
-    is_both <- inherits(new$fit, "error") && inherits(again, "rlmm_error")
-    return(if (!is_both) "a refit or the fit to the same response fails")
+  compare_fits(refit_quietly(found$fit, model$data$y), new$fit)
+}
+
+refit_quietly <- function(fit, y) {
+  tryCatch(
+    suppressWarnings(suppressMessages(refit(fit, y))),
+    error = identity
+  )
+}
+
+compare_fits <- function(again, fit) {
+  failed <- c(inherits(again, "error"), inherits(fit, "error"))
+  if (any(failed)) {
+    return(if (!all(failed)) "a refit or the fit to the same response fails")
   }
-  gap <- abs(criterion(again) - criterion(new$fit))
-  if (!isTRUE(gap <= 1e-4 + noise_of(new$fit))) {
+  gap <- abs(criterion(again) - criterion(fit))
+  if (!isTRUE(gap <= 1e-4 + noise_of(fit))) {
     paste("a refit differs from the fit by", format(gap, digits = 3))
   }
 }
