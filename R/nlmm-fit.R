@@ -66,10 +66,9 @@ scaled_z <- function(problem, theta) {
     n_columns(problem) * n_levels(problem)
   )
   for (i in seq_along(problem$random)) {
-    lambda <- lambda_block(problem$random[[i]], theta)
     problem$z[, of_term == i] <- times_block(
       problem$z[, of_term == i, drop = FALSE],
-      lambda
+      lambda_block(problem$random[[i]], theta)
     )
   }
   problem$z
