@@ -334,3 +334,28 @@ test_that("levels on which the log-determinant depends much end where dummy colu
   same(spent ~ firm * sex + (1 | g), inverse.gaussian("log"))
   same(died ~ firm + x + (1 | g), binomial("cauchit"))
 })
+
+# Most firms are separated, as the rows of a firm are few for two coefficients; where the first one
+# is, the coefficients that the others are differences from diverge.
+test_that("separated levels are followed far from zero", {
+  for (seed in c(4, 7, 12)) {
+    set.seed(seed)
+    d <- data.frame(
+      firm = gl(25, 6),
+      worker = factor(sample(10, 150, TRUE)),
+      x = rnorm(150)
+    )
+    firms <- rnorm(25)
+    eta <- firms[d$firm] + 0.5 * d$x + rnorm(10, sd = 0.7)[d$worker]
+    d$died <- rbinom(150, 1, plogis(eta))
+    fits <- suppressWarnings(by_both_codings(
+      rglmm(died ~ firm * x + (1 | worker), d, binomial),
+      d
+    ))
+    expect_equal(
+      as.numeric(logLik(fits$levels)),
+      as.numeric(logLik(fits$dummies)),
+      tolerance = 1e-5
+    )
+  }
+})

@@ -72,6 +72,19 @@ test_that("a covariate without a digit beside its mean is an error", {
   )
 })
 
+# Independent slopes of their true size have a local maximum of the likelihood here, below the model
+# without random effects.
+test_that("independent slopes far from zero aren't worse than none", {
+  set.seed(3)
+  data <- data.frame(g = factor(sample(200, 20000, TRUE)))
+  data$x <- 1e4 + rnorm(20000)
+  b <- rnorm(200, sd = 0.5)
+  data$y <- rnorm(20000) + b[data$g] * (data$x - 1e4)
+  fit <- suppressMessages(rlmm(y ~ x + (x || g), data))
+  none <- logLik(lm(y ~ I(x - 1e4), data), REML = TRUE)
+  expect_gt(as.numeric(logLik(fit)), as.numeric(none) - 1e-3)
+})
+
 test_that("an interaction of a covariate that is far from zero", {
   data <- growth_data(5)
   data$f <- factor(rep(letters[1:3], length.out = 120))

@@ -171,6 +171,51 @@ fn the_gradient_is_that_of_the_least_deviance() {
     }
 }
 
+// The deviance at theta and beta.
+fn value(
+    model: &mut GeneralizedLinearMixedModel,
+    kind: (Family, Link, Information),
+    (theta, beta): (f64, [f64; 2]),
+) -> Option<f64> {
+    let mut at = vec![theta];
+    at.extend(beta);
+    if kind.0 == Family::Gamma {
+        at.push(-0.4);
+    }
+    model.objective(Vary::Modes, &at).ok()
+}
+
+// With a coefficient for each level the constant is redundant.
+#[test]
+fn levels_make_up_for_any_change_of_the_constant() {
+    for kind in FAMILIES {
+        let mut data = pair(kind.0, &[(25, 1)]).levels;
+        data.terms.last_mut().unwrap().z = None;
+        let mut model = model(&data, kind);
+        let mut at = |constant| value(&mut model, kind, (0.6, [constant, 0.2]));
+        let near = at(0.1).unwrap();
+        for constant in [60.0, -60.0, 3000.0, 0.1] {
+            let far = at(constant).expect("levels that have moved");
+            assert!((far - near).abs() < 1e-6, "{kind:?}: {far} {near}");
+        }
+    }
+}
+
+#[test]
+fn points_after_one_without_modes_have_the_same_deviance() {
+    for kind in FAMILIES {
+        let data = pair(kind.0, &[(25, 1)]).levels;
+        let mut model = model(&data, kind);
+        let mut at = |beta| value(&mut model, kind, (0.6, beta));
+        let near = at([0.1, 0.2]).unwrap();
+        for far in [[1e3, 0.2], [0.1, -1e5], [-1e9, 1e9]] {
+            at(far);
+            let again = at([0.1, 0.2]).expect("the modes known before");
+            assert!((again - near).abs() < 1e-6, "{kind:?}: {again} {near}");
+        }
+    }
+}
+
 // The inverse of a positive definite matrix, by Gauss and Jordan's elimination.
 fn inverse(n: usize, matrix: &[f64]) -> Vec<f64> {
     let mut a = matrix.to_vec();

@@ -19,7 +19,7 @@
 //! [`RelCov::fixed`]: crate::covariance::RelCov::fixed
 
 use super::level_search::LevelSearch;
-use super::GeneralizedLinearMixedModel;
+use super::{GeneralizedLinearMixedModel, Parts};
 use crate::covariance::RelCov;
 use crate::error::Result;
 use crate::factor::Solution;
@@ -77,6 +77,68 @@ impl GeneralizedLinearMixedModel {
         }
         self.pirls.tilt_to_levels();
         Ok(())
+    }
+
+    /// The terms of the deviance at `parameters`, by a search from the current modes or, if that
+    /// fails, from those of the lowest deviance so far, and then from zero. The coefficients of
+    /// many levels, which zero modes lose, are hard to find again where the means are far off.
+    ///
+    /// # Errors
+    /// `PirlsDiverged`, `NotPositiveDefinite`.
+    pub(super) fn parts_with_levels(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<Parts> {
+        let from = self.pirls.modes();
+        let mut parts = self.parts_from_here(vary, parameters);
+        let lowest = self.lowest.as_ref().map(|(_, modes)| modes.clone());
+        let known = lowest.unwrap_or_else(|| from.clone());
+        if has_failed(&parts) && known != from {
+            self.pirls.restore_modes(&known);
+            parts = self.parts_from_here(vary, parameters);
+        }
+        if has_failed(&parts) {
+            self.pirls.reset();
+            parts = self.parts_from_here(vary, parameters);
+        }
+        match &parts {
+            Ok(found) if !has_failed(&parts) => {
+                self.keep_lowest(found.objective)
+            }
+            _ => self.pirls.restore_modes(&known),
+        }
+        parts
+    }
+
+    fn keep_lowest(&mut self, value: f64) {
+        let lowest = self.lowest.as_ref().map_or(f64::INFINITY, |at| at.0);
+        if value <= lowest {
+            self.lowest = Some((value, self.pirls.modes()));
+        }
+    }
+
+    /// Sets beta, and moves the coefficients of fixed factors and the modes to the minimum that the
+    /// weighted least-squares problem at the last modes predicts, if the penalized deviance is
+    /// lower there. Where the columns of X are linear combinations of those of a level, its linear
+    /// predictors stay as they are.
+    pub(super) fn set_fixed(&mut self, beta: &[f64]) {
+        let mut change = beta.to_vec();
+        small::axpy(-1.0, &self.pirls.beta, &mut change);
+        let is_same = change.iter().all(|change| *change == 0.0);
+        if is_same || !self.has_fixed_levels() {
+            self.pirls.beta.copy_from_slice(beta);
+            return;
+        }
+        let stay = self.pirls.u.clone();
+        self.pirls.follow_fixed(&change);
+        self.pirls.beta.copy_from_slice(beta);
+        let value = self.pirls.penalized_here();
+        let moved = std::mem::replace(&mut self.pirls.u, stay);
+        let limit = self.pirls.penalized_here();
+        if value.is_finite() && (value <= limit || !limit.is_finite()) {
+            self.pirls.u = moved;
+        }
     }
 
     // The derivatives of the function that is minimised in the coefficients of fixed factors, and
@@ -137,7 +199,35 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
+fn has_failed(parts: &Result<Parts>) -> bool {
+    !parts.as_ref().is_ok_and(|at| at.objective.is_finite())
+}
+
 impl super::Pirls {
+    // Moves coefficients and modes with a change of the fixed effects; they stay as they are where
+    // the working weights have no positive definite system.
+    fn follow_fixed(&mut self, change: &[f64]) {
+        self.update_eta();
+        self.raise_weights();
+        if self.refactor(Vary::Modes).is_err() {
+            return;
+        }
+        let mut r = vec![0.0; self.rows.n()];
+        self.rows.add_fixed(change, &mut r);
+        for (r, weight) in r.iter_mut().zip(&self.response.weight) {
+            *r *= -weight;
+        }
+        let mut sums = vec![Vec::new(); self.u.len()];
+        for term in &self.rows.terms {
+            sums[term.term] = term.transposed_product(&r);
+        }
+        if let Ok(step) = self.engine.solve_with_levels(&sums) {
+            if step.u.iter().flatten().all(|u| u.is_finite()) {
+                self.move_modes(&step, 1.0);
+            }
+        }
+    }
+
     /// Marks the rows that hardly affect the deviance, whatever their linear predictor.
     fn silent_rows(&self) -> Vec<bool> {
         let least = SILENT_ROW * self.unit;

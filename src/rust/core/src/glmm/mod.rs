@@ -70,7 +70,7 @@ use crate::factor::memory::{EngineKind, Room};
 use crate::glmm::families::response::Information;
 use crate::glmm::families::{Family, Link};
 use crate::glmm::gauss_hermite::Rule;
-use crate::glmm::pirls::Pirls;
+use crate::glmm::pirls::{Modes, Pirls};
 use crate::iterative::Noise;
 
 /// How the shape (a dispersion, or theta of the negative binomial) is determined.
@@ -154,6 +154,8 @@ pub struct GeneralizedLinearMixedModel {
     // The derivatives of the deviance in the coefficients of fixed factors at which these are to
     // be; zero if empty.
     pull: Vec<Vec<f64>>,
+    // The lowest deviance so far and the modes there, in models with fixed factors.
+    lowest: Option<(f64, Modes)>,
     // Working memory of gradients.
     memory: gradient::Memory,
 }
@@ -276,6 +278,7 @@ impl GeneralizedLinearMixedModel {
             noise: None,
             reached: None,
             pull: Vec::new(),
+            lowest: None,
             memory: gradient::Memory::default(),
             start_theta: vec![1.0; n_theta],
             start_shape: shape,
@@ -304,6 +307,7 @@ impl GeneralizedLinearMixedModel {
         check_finite("y", y)?;
         self.pirls.set_response(y)?;
         self.reached = None;
+        self.lowest = None;
         self.pirls.beta.fill(0.0);
         self.pirls.response.shape = self.options.shape.initial();
         self.pirls.unit = 1.0;
@@ -342,8 +346,10 @@ impl GeneralizedLinearMixedModel {
             return Ok(parts);
         }
         self.reached = None;
-        self.set_parameters(vary, parameters)?;
-        let parts = self.evaluate(vary)?;
+        let parts = match self.has_fixed_levels() {
+            true => self.parts_with_levels(vary, parameters)?,
+            false => self.parts_from_here(vary, parameters)?,
+        };
         if self.is_iterative() {
             self.reached = Some(ReachedPoint {
                 vary,
@@ -352,6 +358,16 @@ impl GeneralizedLinearMixedModel {
             });
         }
         Ok(parts)
+    }
+
+    // The terms of the deviance at `parameters`, by a search from the current modes.
+    fn parts_from_here(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<Parts> {
+        self.set_parameters(vary, parameters)?;
+        self.evaluate(vary)
     }
 
     // The terms of the deviance when fixed effects found by PIRLS become parameters, so that the

@@ -80,11 +80,10 @@ impl GeneralizedLinearMixedModel {
         check_finite("parameters", parameters)?;
         let (theta, rest) = parameters.split_at(self.n_theta());
         self.covs.iter().try_for_each(|cov| cov.validate(theta))?;
-        self.pirls.set_theta(theta);
         if vary == Vary::Modes {
-            let p = self.pirls.beta.len();
-            self.pirls.beta.copy_from_slice(&rest[..p]);
+            self.set_fixed(&rest[..self.pirls.beta.len()]);
         }
+        self.pirls.set_theta(theta);
         if self.shape_is_estimated() {
             self.pirls.response.shape = rest[rest.len() - 1].exp();
         }

@@ -108,7 +108,9 @@ impl Objective for Search<'_> {
         let value = self.model.objective(self.vary, &self.at.parameters);
         if !value.as_ref().is_ok_and(|v| v.is_finite()) {
             // The next point must not start from the modes of a failed search.
-            self.model.reset_modes();
+            if !self.model.has_fixed_levels() {
+                self.model.reset_modes();
+            }
             self.model.pirls.beta.clone_from(&self.beta);
         }
         value

@@ -121,7 +121,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         for _ in 0..SCALINGS {
             found = self.at_best_scale(found);
         }
-        found
+        self.or_without_effects(found)
     }
 
     // Restarts from the rescaled start, with uncorrelated and with highly correlated effects.
@@ -381,8 +381,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         }
     }
 
-    // Restarts from no random effects if the objective is lower there. If the first scoring step
-    // completed the search the design is balanced, and its minimum unique.
+    // Restarts from no random effects, whatever the budget, if the objective is lower there. If the
+    // first scoring step completed the search the design is balanced, and its minimum unique.
     fn or_without_effects(&mut self, found: OptSummary) -> OptSummary {
         if found.log.len() <= PROPOSED {
             return found;
@@ -392,7 +392,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         match value
             .is_ok_and(|value| value < found.best_value - NEGLIGIBLE_GAIN)
         {
-            true => self.from(&nothing, found),
+            true => self.and_from(&nothing, found).1,
             false => found,
         }
     }

@@ -100,6 +100,7 @@ pub struct Pirls {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Modes {
     u: Vec<Vec<f64>>,
+    tilt: Vec<Vec<f64>>,
     beta: Vec<f64>,
     shape: f64,
 }
@@ -203,6 +204,7 @@ impl Pirls {
     pub(crate) fn modes(&self) -> Modes {
         Modes {
             u: self.u.clone(),
+            tilt: self.tilt.clone(),
             beta: self.beta.clone(),
             shape: self.response.shape,
         }
@@ -211,6 +213,7 @@ impl Pirls {
     /// Restores modes, from which the next search starts.
     pub(crate) fn restore_modes(&mut self, modes: &Modes) {
         self.u.clone_from(&modes.u);
+        self.tilt.clone_from(&modes.tilt);
         self.beta.clone_from(&modes.beta);
         self.response.shape = modes.shape;
     }
@@ -301,6 +304,11 @@ impl Pirls {
         sum
     }
 
+    /// The penalized deviance at the current modes and fixed effects, without constants.
+    pub(crate) fn penalized_here(&mut self) -> f64 {
+        self.penalty() - 2.0 * self.update_eta()
+    }
+
     /// Removes the linear term, so that PIRLS minimises the penalized deviance.
     pub(crate) fn remove_tilt(&mut self) {
         let short = self.short_deviance();
@@ -375,7 +383,7 @@ impl Pirls {
         if let Some(follow) = &mut self.follow {
             follow.restart();
         }
-        self.penalized = self.penalty() - 2.0 * self.update_eta();
+        self.penalized = self.penalized_here();
         if !self.penalized.is_finite() {
             self.reset();
             self.penalized = -2.0 * self.update_eta();
@@ -400,7 +408,7 @@ impl Pirls {
         if vary == Vary::Jointly {
             self.beta = point.beta;
         }
-        self.penalized = self.penalty() - 2.0 * self.update_eta();
+        self.penalized = self.penalized_here();
         Ok(())
     }
 
