@@ -157,6 +157,7 @@ test_that("structures with correlations are searched like a new fit", {
   other <- replicate(3, rnorm(72) + 0.5 * rnorm(6)[d$g] + rnorm(24)[pairs])
   terms <- c(
     "cs(0 + f | g)",
+    "diag(0 + f | g)",
     "toep(0 + f | g)",
     "toep(0 + f | g, hom = TRUE)",
     "ar1(0 + f | g, hom = FALSE)"
