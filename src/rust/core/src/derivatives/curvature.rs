@@ -6,6 +6,7 @@
 //! for few random effects only.
 
 use crate::covariance::RelCov;
+use crate::derivatives::many_effects::LevelTraces;
 use crate::derivatives::moments::{weight, Element, Moments};
 use crate::derivatives::scores::{LevelScores, Scores};
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile};
@@ -70,12 +71,21 @@ impl FactorDerivatives {
         let b = &mut self.scratch.b[..k * k];
         let n_e = &mut self.curvature.n_e;
         set_zeros(n_e, pairs.len() * p * p);
+        let mut many = LevelTraces::of(k, pairs, p > 0);
         for (level, t) in self.scores.leading_levels(k).enumerate() {
             let p_level = self.p_leading.square(k, level);
             small::multiply(k, p_level, factor.leading.a00.square(k, level), w);
             let fixed = fill_gram(k, t, b);
-            add_level_forms(k, pairs, w, fixed, &mut omega.expected);
+            match &mut many {
+                Some(many) => many.add(w, fixed, &mut omega.expected),
+                None => {
+                    add_level_forms(k, pairs, w, fixed, &mut omega.expected)
+                }
+            }
             add_level_products(pairs, t, n_e);
+        }
+        if let Some(many) = &mut many {
+            many.flush(&mut omega.expected);
         }
         add_inner_products(pairs.len(), n_e, &mut omega.expected);
     }

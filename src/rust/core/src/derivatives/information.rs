@@ -5,8 +5,13 @@
 //! then `c = Z_R'V_0^-1Z a` for the trailing system (`V_0` is the part of V from the leading term),
 //! then the border; the elimination of the latter two subtracts Gram matrices.
 
+use std::ops::Range;
+
 use faer::{MatMut, MatRef};
 
+use crate::derivatives::many_effects::{
+    add_information, are_many, LevelBlocks,
+};
 use crate::derivatives::scores::LevelScores;
 use crate::derivatives::{
     Directions, FactorDerivatives, OmegaDerivatives, Profile,
@@ -159,6 +164,7 @@ impl FactorDerivatives {
             for (level, t) in range.clone().zip(t.chunks_exact_mut(n * k)) {
                 self.add_level(factor, (k, level), t, &mut w.level, omega);
             }
+            self.add_many(factor, range.clone(), omega);
             factor
                 .trailing
                 .times_leading_transposed(&levels, n, t, &mut w.c);
@@ -188,16 +194,21 @@ impl FactorDerivatives {
         if own.len() < n {
             memory.eliminate(k, n, factor.m.square(k, level), t);
         }
-        let s = &mut memory.block[..k * k];
-        small::multiply(k, p, factor.leading.a00.square(k, level), s);
-        for (e, (&pair, z)) in
-            pairs.iter().zip(memory.z.chunks_exact_mut(k)).enumerate()
-        {
+        for (d, &pair) in own.clone().zip(pairs) {
             let a = DirectionVector::new(pair, scores);
-            let d = own.start + e;
             for l in 0..k {
                 t[l * n + d] =
                     p[l * k + a.r] * a.at_r + p[l * k + a.q] * a.at_q;
+            }
+        }
+        if are_many(k, pairs.len()) {
+            return;
+        }
+        let s = &mut memory.block[..k * k];
+        small::multiply(k, p, factor.leading.a00.square(k, level), s);
+        for (&pair, z) in pairs.iter().zip(memory.z.chunks_exact_mut(k)) {
+            let a = DirectionVector::new(pair, scores);
+            for l in 0..k {
                 z[l] = s[a.r * k + l] * a.at_r + s[a.q * k + l] * a.at_q;
             }
         }
@@ -208,6 +219,34 @@ impl FactorDerivatives {
                 *h += a.at_r * z[a.r] + a.at_q * z[a.q];
             }
         }
+    }
+
+    // Q += a_d' S a_e with S = P A00, summed over some levels of a leading term with many effects.
+    fn add_many(
+        &self,
+        factor: &Factor,
+        range: Range<usize>,
+        omega: &mut OmegaDerivatives,
+    ) {
+        let k = factor.leading.k;
+        let term = factor.layout.leading_term;
+        let directions = &omega.directions;
+        let (own, n) = (directions.of_term(term), directions.len());
+        if !are_many(k, own.len()) {
+            return;
+        }
+        let mut s = vec![0.0; k * k];
+        let mut blocks = LevelBlocks::new(k, range.len());
+        let mut v = Vec::with_capacity(k * range.len());
+        for (at, level) in range.enumerate() {
+            let p = self.p_leading.square(k, level);
+            small::multiply(k, p, factor.leading.a00.square(k, level), &mut s);
+            blocks.set(at, &s);
+            let scores = self.scores.leading_level(k, level);
+            v.extend((0..k).map(|effect| scores.v(effect)));
+        }
+        let out = &mut omega.h[own.start * (n + 1)..];
+        add_information(directions.pairs(term), (&blocks, &v), n, out);
     }
 
     // Writes s_d = sum_l v_l' E_d v_l.

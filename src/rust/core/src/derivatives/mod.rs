@@ -22,6 +22,7 @@
 //! | sums over the inverse of a large dense system, for these traces | [`by_columns`] |
 //! | `a'Z'PZ a'`: average information | [`information`] |
 //! | `tr(E W E' W)`: the exact Hessian | [`curvature`] |
+//! | both of these for a term with many effects per level | [`many_effects`] |
 //! | observed information of the trailing terms of a large dense system | [`observed`] |
 //! | second moments of the blocks of W, for the observed information | [`moments`] |
 //! | gradients of `r^2` and of the variances of contrasts | [`quadratic`] |
@@ -39,6 +40,7 @@ mod chain;
 mod curvature;
 mod directions;
 mod information;
+mod many_effects;
 mod moments;
 mod observed;
 mod omega;

@@ -8,9 +8,14 @@ use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
 use crate::tolerances::LEAST_INFORMATION;
 
+/// Above this number of elements of Omega, the decomposition of their information takes longer than
+/// the evaluations that it may save in a model with fewer parameters.
+const MANY_ELEMENTS: usize = 400;
+
 impl OmegaDerivatives {
     /// `Omega` of each term after one step, `k x k`; the exact Hessian must have been computed.
-    /// `None` if the information is not finite.
+    /// `None` if the information is not finite, or if there are many more elements of Omega than
+    /// the `n_theta` parameters.
     ///
     /// In the covariances `sigma^2 Omega` and in `sigma^2` the information is `[Tr, t; t', df]`
     /// with `t_d = tr(E_d W)`, and the derivative in sigma is zero. The step in `log sigma^2` is
@@ -19,10 +24,13 @@ impl OmegaDerivatives {
     pub fn scored(
         &self,
         lambdas: &[Vec<f64>],
-        profile: Profile,
-        df: f64,
+        (profile, df): (Profile, f64),
+        n_theta: usize,
     ) -> Option<Vec<Vec<f64>>> {
         let n = self.directions.len();
+        if n > MANY_ELEMENTS && n > n_theta {
+            return None;
+        }
         let mut g = Vec::new();
         self.fill_slopes(&mut g);
         let traces = g.iter().zip(&self.squares);

@@ -265,6 +265,20 @@ fn one_factor_of_several_parts() {
     );
 }
 
+// Nine effects in 70 levels, of which 64 share a matrix product.
+#[test]
+fn many_effects() {
+    let levels = || Box::new(|i: usize| i % 70) as Levels;
+    let alone = Data::new(840, 2, vec![(levels(), vec![us(9, 0)])]);
+    check("many", &alone.weighted(), true);
+    let parts = vec![us(8, 0), part(Structure::Diagonal, 1, 36)];
+    let crossed = vec![
+        (levels(), parts),
+        (Box::new(|i: usize| i / 84) as Levels, vec![us(1, 37)]),
+    ];
+    check("many, crossed", &Data::new(840, 1, crossed), true);
+}
+
 #[test]
 fn crossed_nested_and_mixed() {
     check(

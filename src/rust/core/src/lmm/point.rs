@@ -326,9 +326,9 @@ impl Hessian<'_> {
             return None;
         }
         let omega = &self.model.memory.omega;
-        let omegas =
-            omega.scored(engine.lambdas(), self.slopes.profile, self.df())?;
         let mut theta = self.theta().to_vec();
+        let profile = (self.slopes.profile, self.df());
+        let omegas = omega.scored(engine.lambdas(), profile, theta.len())?;
         for (cov, omega) in engine.covs().iter().zip(&omegas) {
             cov.approach(omega, &mut theta, |part| {
                 !held[part.range()].contains(&true)
