@@ -290,21 +290,8 @@ origin_beside_fixed <- function(err) {
       i = "Centre the covariate: take its mean, or a round number near it, off."
     ))
   }
-  if (err$beside == "effects") {
-    return(c(
-      paste(
-        "A covariate of a random slope is too far from zero:",
-        "its slopes hardly differ from other random effects, of which they are independent."
-      ),
-      x = sprintf(
-        "The mean of %s is more than 1e6 times its standard deviation.",
-        name
-      ),
-      i = paste(
-        "Centre it: take its mean, or a round number near it, off.",
-        "Independent effects have another meaning then: those where the covariate is zero."
-      )
-    ))
+  if (err$beside %in% c("effects", "likelihood")) {
+    return(origin_beside_effects(err$beside, name))
   }
   if (err$beside == "products") {
     return(c(
@@ -316,6 +303,11 @@ origin_beside_fixed <- function(err) {
       i = "Centre the covariate: take its mean, or a round number near it, off."
     ))
   }
+  origin_beside_levels(name)
+}
+
+# The text about random slopes beside levels that are fixed effects.
+origin_beside_levels <- function(name) {
   c(
     paste(
       "A covariate of a random slope is too far from zero:",
@@ -328,6 +320,29 @@ origin_beside_fixed <- function(err) {
     i = paste(
       "Centre it: take its mean, or a round number near it, off.",
       "The slopes, and the restricted likelihood, are those of any origin."
+    )
+  )
+}
+
+# The text about slopes that hardly differ from random effects of which they are independent.
+origin_beside_effects <- function(beside, name) {
+  is_size <- beside == "likelihood"
+  c(
+    paste(
+      "A covariate of a random slope is too far from zero:",
+      "its slopes hardly differ from other random effects, of which they are independent."
+    ),
+    x = sprintf(
+      if (is_size) {
+        "With slopes of %s as large as they may be, the likelihood has no digits."
+      } else {
+        "The mean of %s is more than 1e6 times its standard deviation."
+      },
+      name
+    ),
+    i = paste(
+      "Centre it: take its mean, or a round number near it, off.",
+      "Independent effects have another meaning then: those where the covariate is zero."
     )
   )
 }

@@ -47,7 +47,8 @@ fixed_of_sums <- function(sums, terms, policy) {
   plan <- sums$plan
   names <- plan$fixed$names
   keep <- independent_sums(sums$sums, names, policy)
-  check_digits_of_sums(setdiff(plan$fixed$independent, names[keep]))
+  known <- c(plan$fixed$independent, plan$fixed$far)
+  check_digits_of_sums(unique(setdiff(known, names[keep])))
   numbers <- sums_of_fixed(sums$sums, keep, names)
   found <- list(
     fixed = without_dropped_columns(plan$fixed, keep),

@@ -141,8 +141,25 @@ planned_fixed <- function(parsed, frame, env, rows, contrasts) {
     rlmm_error_one_value = \(cnd) abort_one_level(cnd$variable, frame)
   )
   fixed$assign <- column_terms(fixed, frame)
-  fixed$independent <- independent_in_rows(parsed, frame, env, rows, contrasts)
-  fixed
+  c(fixed, known_in_rows(parsed, frame, env, rows, contrasts))
+}
+
+# What the first rows tell of the columns of X, and sums may not if a covariate is far from zero:
+# the names of those that are `independent`, no combinations of the columns before them, and of
+# those that are `far`. Both are `NULL` where the first rows have no variation.
+known_in_rows <- function(parsed, frame, env, rows, contrasts) {
+  n <- min(nrow(frame), 1000L)
+  first <- frame[seq_len(n), , drop = FALSE]
+  attr(first, "terms") <- attr(frame, "terms")
+  design <- function(policy) {
+    control <- rlmm_control(check_rankx = policy)
+    of <- \() fixed_design(parsed, first, env, rows, contrasts, control)
+    tryCatch(of(), rlmm_error = \(cnd) NULL)
+  }
+  list(
+    independent = design("silent.drop.cols")$fixed$names,
+    far = far_columns(design("ignore"), n)
+  )
 }
 
 abort_one_level <- function(name, frame) {
@@ -153,17 +170,26 @@ abort_one_level <- function(name, frame) {
   abort_one_value(name, as.character(frame[[name]]), hint)
 }
 
-# The names of the columns that are no combinations of those before them in the first rows, so that
-# they are none in all; `NULL` where these have no variation. Rows tell that of a covariate far from
-# zero, too; sums may not.
-independent_in_rows <- function(parsed, frame, env, rows, contrasts) {
-  first <- frame[seq_len(min(nrow(frame), 1000L)), , drop = FALSE]
-  attr(first, "terms") <- attr(frame, "terms")
-  control <- rlmm_control(check_rankx = "silent.drop.cols")
-  tryCatch(
-    fixed_design(parsed, first, env, rows, contrasts, control)$fixed$names,
-    rlmm_error = \(cnd) NULL
-  )
+# The values of a column of X that aren't zero vary little if their standard deviation is a smaller
+# share of their mean: sums can't tell them from a constant.
+min_spread_of_columns <- 1e-6
+
+# The names of the columns of X that are zero in some rows, and whose other values vary, but little:
+# such as the columns of a covariate by level.
+far_columns <- function(design, n) {
+  is_far <- function(x) {
+    if (all(x != 0)) {
+      return(FALSE)
+    }
+    x <- x[x != 0]
+    spread <- x - x[1L]
+    spread <- mean((spread - mean(spread))^2)
+    isTRUE(spread > 0 && spread < min_spread_of_columns^2 * mean(x)^2)
+  }
+  if (!is.null(design$x)) {
+    x <- column_matrix(design$x, n)
+    design$fixed$names[apply(x, 2L, is_far)]
+  }
 }
 
 planned_terms <- function(parsed, frame, env, rows) {

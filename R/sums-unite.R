@@ -92,10 +92,7 @@ with_levels_of_factors <- function(sums, levels) {
 }
 
 plan_with_levels <- function(plan, levels) {
-  known <- intersect(
-    plan$fixed$independent,
-    columns_beside(plan$fixed, names(levels))
-  )
+  known <- known_beside(plan$fixed, names(levels))
   plan$template <- with_known_levels(plan$template, levels)
   plan$xlevels[names(levels)] <- levels
   plan$alone[names(levels)] <- NULL
@@ -106,8 +103,17 @@ plan_with_levels <- function(plan, levels) {
     plan$template,
     plan$fixed$contrasts
   )
-  plan$fixed$independent <- known
+  plan$fixed[names(known)] <- known
   plan
+}
+
+# What [known_in_rows()] found of the columns of X without any of some variables.
+known_beside <- function(fixed, variables) {
+  beside <- columns_beside(fixed, variables)
+  list(
+    independent = intersect(fixed$independent, beside),
+    far = intersect(fixed$far, beside)
+  )
 }
 
 # The names of the columns of X without any of some variables.

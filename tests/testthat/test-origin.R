@@ -493,3 +493,160 @@ test_that("slopes in each category beside levels are an error so far from zero",
     expect_match(conditionMessage(cnd), "which are fixed effects")
   }
 })
+
+# Six groups with slopes of their own of a covariate `x` that is `origin` away from zero, beside two
+# categories `f`; `x1` is the covariate in the first category.
+strong_slopes <- function(seed, origin) {
+  set.seed(seed)
+  k <- gl(6, 8)
+  x <- rnorm(48)
+  slopes <- rnorm(6, sd = 3)
+  y <- 1 + x + slopes[k] * x + rnorm(48) * 0.5
+  f <- factor(rep(1:2, 24))
+  x <- origin + x
+  data.frame(y, x, f, k, x1 = x * (f == "1"))
+}
+
+criterion_of <- function(...) {
+  -2 * as.numeric(logLik(suppressMessages(rlmm(...))))
+}
+
+# The values are those of dense algebra with 33 digits, minimized from several starts.
+test_that("rows and their sums find slopes in categories that are far from zero", {
+  formula <- y ~ x + (0 + x:f | k) + (1 | k)
+  right <- c(`2` = 242.2230, `3` = 204.8912, `5` = 202.4127)
+  for (seed in names(right)) {
+    data <- strong_slopes(as.integer(seed), 1e4)
+    for (of in list(data, rlmm_sums(formula, data))) {
+      found <- if (is.data.frame(of)) {
+        criterion_of(formula, of)
+      } else {
+        criterion_of(of)
+      }
+      expect_equal(found, right[[seed]], tolerance = 1e-5)
+    }
+  }
+})
+
+test_that("slopes near an indicator of the fixed effects are found far from zero", {
+  right <- list(
+    list(y ~ 0 + f + (0 + x | k), strong_slopes(5, 1e3), 257.3961064),
+    list(y ~ 0 + f + (0 + x | k), strong_slopes(12, 10), 237.6780849),
+    list(y ~ f + (0 + x1 | k), strong_slopes(20, 10), 247.0015925),
+    list(y ~ f + (0 + x1 | k), strong_slopes(20, 30), 247.0015925),
+    list(y ~ f + (0 + x1 | k), strong_slopes(20, 1e4), 247.0015925)
+  )
+  for (one in right) {
+    of_rows <- criterion_of(one[[1L]], one[[2L]])
+    of_sums <- criterion_of(rlmm_sums(one[[1L]], one[[2L]]))
+    expect_equal(of_rows, one[[3L]], tolerance = 1e-8)
+    expect_equal(of_sums, one[[3L]], tolerance = 1e-8)
+  }
+})
+
+test_that("sums refuse what rows refuse, because a covariate is too far from zero", {
+  refused <- c(
+    y ~ x + (0 + x:f | k) + (1 | k),
+    y ~ x + (x || k),
+    y ~ 1 + (0 + x | k),
+    y ~ f + x + (0 + x:f | k),
+    y ~ k + (0 + x:f | k),
+    y ~ k:x + (x | k)
+  )
+  fit_rows <- \(formula, data) suppressMessages(rlmm(formula, data))
+  fit_sums <- \(formula, data) suppressMessages(rlmm(rlmm_sums(formula, data)))
+  for (origin in c(1e8, 1e9)) {
+    data <- strong_slopes(3, origin)
+    # All levels have the same values.
+    same <- transform(data, x = x[rep(1:8, 6)])
+    for (formula in refused) {
+      for (fit in c(fit_rows, fit_sums)) {
+        expect_error(fit(formula, data), class = "rlmm_error_origin")
+      }
+    }
+    for (formula in refused[-6L]) {
+      expect_error(fit_sums(formula, same), class = "rlmm_error_origin")
+    }
+    for (formula in c(y ~ x + (0 + x | k), y ~ x + (0 + x:f || k))) {
+      expect_equal(
+        logLik(fit_sums(formula, data)),
+        logLik(fit_rows(formula, data)),
+        tolerance = 1e-6,
+        ignore_attr = TRUE
+      )
+    }
+  }
+  data <- strong_slopes(3, 1e5)
+  for (fit in c(fit_rows, fit_sums)) {
+    expect_error(fit(refused[[5L]], data), class = "rlmm_error_origin")
+  }
+})
+
+# Fixed slopes by level contain random ones, however many digits the origin takes.
+test_that("random slopes beside fixed ones are redundant at any origin", {
+  for (seed in 1:8) {
+    set.seed(seed)
+    k <- gl(8, 12)
+    h <- factor(sample(1:5, 96, TRUE))
+    x <- rnorm(96)
+    y <- 1 + x + rnorm(8)[k] * x + rnorm(5)[h] + rnorm(96)
+    centred <- criterion_of(y ~ k * x + (1 | h), data.frame(y, x, k, h))
+    for (origin in c(1e3, 1e4, 1e6, 1e8, 1e9)) {
+      data <- data.frame(y, x = origin + x, k, h)
+      found <- criterion_of(y ~ k * x + (x | k) + (1 | h), data)
+      expect_equal(found, centred, tolerance = 1e-6)
+    }
+  }
+})
+
+# The values are those of dense algebra with 33 digits.
+test_that("strong independent slopes far from zero are right or refused", {
+  data_of <- function(seed, origin) {
+    set.seed(seed)
+    k <- gl(6, 8)
+    x <- rnorm(48)
+    slopes <- rnorm(6, sd = 10^runif(1, 0, 2))
+    y <- 1 + x + slopes[k] * x + rnorm(48)
+    data.frame(y, x = origin + x, k)
+  }
+  formula <- y ~ x + (x || k)
+  right <- list(
+    list(1, 1e4, 272.77266),
+    list(6, 1e4, 313.45615),
+    list(2, 2e6, 278.27726),
+    list(5, 1e6, 208.11211)
+  )
+  for (one in right) {
+    data <- data_of(one[[1L]], one[[2L]])
+    expect_equal(criterion_of(formula, data), one[[3L]], tolerance = 3e-6)
+    expect_equal(
+      criterion_of(rlmm_sums(formula, data)),
+      one[[3L]],
+      tolerance = 3e-6
+    )
+  }
+  data <- data_of(4, 2e6)
+  cnd <- expect_error(criterion_of(formula, data), class = "rlmm_error_origin")
+  expect_match(conditionMessage(cnd), "Centre it")
+  expect_error(
+    criterion_of(rlmm_sums(formula, data)),
+    class = "rlmm_error_origin"
+  )
+})
+
+# Two standard deviations and a correlation are any covariance of two effects.
+test_that("cs() of two effects doesn't depend on the origin", {
+  for (seed in 1:8) {
+    set.seed(seed)
+    k <- gl(8, 12)
+    x <- rnorm(96)
+    rnorm(96)
+    y <- 1 + x + rnorm(8)[k] * x + rnorm(8)[k] + rnorm(96)
+    centred <- criterion_of(y ~ x + (x | k), data.frame(y, x, k))
+    for (origin in c(30, 1e3, 1e4)) {
+      data <- data.frame(y, x = origin + x, k)
+      fit <- suppressMessages(rlmm(y ~ x + cs(x | k), data))
+      expect_equal(-2 * as.numeric(logLik(fit)), centred, tolerance = 1e-8)
+    }
+  }
+})

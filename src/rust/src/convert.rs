@@ -9,6 +9,7 @@ use rlmm_core::design::ReTerm;
 use rlmm_core::factor::memory::Room;
 use rlmm_core::factor::sums::Sums;
 use rlmm_core::glmm::possible_engine;
+use rlmm_core::lmm::pairs::start_of_pairs;
 use rlmm_core::lmm::{EngineKind, EnginePlan, Held};
 use rlmm_core::optimize::Settings;
 use rlmm_core::parallel::team;
@@ -24,17 +25,17 @@ use crate::threads::n_threads;
 use crate::values::{columns, columns_of, Shapes};
 
 /// Confirms that random effects (term and column of each) are in the column space of X, and that
-/// the others can be told from each other; the design is in the basis.
+/// the others can be told from each other; the design is in a basis, of the columns of `given`.
 ///
 /// # Errors
 /// `Origin` if the covariate of one is too far from zero.
 pub fn confirm_rows(
     design: &Design,
-    basis: &Basis,
+    given: &Design,
     redundant: &[(usize, usize)],
 ) -> Result<()> {
-    confirm_contained(design, !basis.has_given_fixed(), redundant)?;
-    confirm_distinct(design, redundant)
+    confirm_contained(design, &given.x, redundant)?;
+    confirm_distinct(design, &given.x, redundant)
 }
 
 /// The spec described in SPEC.md. It protects R's objects while a [`Design`] borrows from them.
@@ -89,17 +90,20 @@ impl Data<'_> {
     }
 
     /// Confirms that these random effects (term and column of each) are in the column space of X,
-    /// and that the others can be told from each other.
+    /// and that the others can be told from each other. These data are those `given` in the basis.
     ///
     /// # Errors
     /// `Origin` if the covariate of one is too far from zero.
     pub fn confirm(
         &self,
+        given: &Self,
         basis: &Basis,
         redundant: &[(usize, usize)],
     ) -> Result<()> {
         match self {
-            Self::Rows(design) => confirm_rows(design, basis, redundant),
+            Self::Rows(design) => {
+                confirm_rows(design, given.rows()?, redundant)
+            }
             Self::Sums(sums, _) => {
                 confirm_contained_in_sums(sums, redundant)?;
                 confirm_distinct_in_sums(sums, basis, redundant)
@@ -277,6 +281,16 @@ impl Spec {
     /// The basis in which data are computed, with these elements of theta held.
     pub fn basis_of(&self, data: &Data, held: &[usize]) -> Result<Basis> {
         self.recipe().basis_of(data, held)
+    }
+
+    /// A better start than the default one, for rows with pairs of nearly collinear effects.
+    pub fn start_of_pairs(
+        &self,
+        given: &Data,
+        settings: &Settings,
+    ) -> Option<Vec<f64>> {
+        let design = given.rows().ok()?;
+        start_of_pairs(design, self.criterion, self.sigma, settings)
     }
 
     /// The model of rows, or of sums.

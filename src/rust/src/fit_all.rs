@@ -10,7 +10,7 @@ use extendr_api::prelude::*;
 use rlmm_core::optimize::{until, Observer, Settings};
 use rlmm_core::Result;
 
-use crate::convert::{held, settings, Spec};
+use crate::convert::{confirm_rows, held, settings, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
 use crate::glmm_job::GlmmJob;
@@ -57,7 +57,9 @@ fn rust_lmm_fit_all(
                 if !held.absolute.is_empty() {
                     model.set_sigma(sigma);
                 }
-                Fitted { summary, settings }.pairs(&mut model, &data, &basis)
+                let fitted = Fitted { summary, settings };
+                data.confirm(&given, &basis, model.redundant())?;
+                fitted.pairs(&mut model, &data, &basis)
             }));
         }
         Ok(List::from_values(fits).into_robj())
@@ -92,6 +94,7 @@ fn rust_glmm_fit_all(
         let mut fits = Vec::with_capacity(jobs.len());
         for (outcome, job) in outcomes.into_iter().zip(&jobs) {
             fits.push(fit_list(outcome, |(fit, model)| {
+                confirm_rows(&design, &given, model.redundant())?;
                 job.list(fit, model, &design, &basis)
             }));
         }

@@ -6,7 +6,7 @@ use rlmm_core::glmm::families::{Family, Link};
 use rlmm_core::glmm::Vary;
 use rlmm_core::{Basis, Design, Result};
 
-use crate::convert::{settings, shapes, Spec};
+use crate::convert::{confirm_rows, settings, shapes, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
 use crate::glmm_job::{estimates, indices, to_given, with_model, GlmmJob};
@@ -48,6 +48,7 @@ fn rust_glmm_fit(spec: Fields, start: Fields, control: Fields) -> Robj {
         watch.finish();
         let (mut fit, model) = result?;
         watch.mark(&mut fit.summary);
+        confirm_rows(&design, &given, model.redundant())?;
         Ok(list(job.list(fit, model, &design, &basis)?))
     })
 }

@@ -17,7 +17,7 @@ use rlmm_core::optimize::{bfgs, Observer};
 use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
-    confirm_rows, engine_and_room, held, settings, shapes, take_threads, Spec,
+    engine_and_room, held, settings, shapes, take_threads, Spec,
 };
 use crate::fields::{missing, Fields};
 use crate::lmm::{noise_list, redundant};
@@ -259,7 +259,6 @@ impl GlmmJob {
         design: &Design,
         basis: &Basis,
     ) -> Result<Pairs> {
-        confirm_rows(design, basis, model.redundant())?;
         let parameters = basis.to_given(&fit.parameters);
         let mut prepared = Prepared {
             model,

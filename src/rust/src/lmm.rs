@@ -50,6 +50,13 @@ fn rust_lmm_fit(spec: Fields, start: &[f64], control: Fields) -> Robj {
         let mut from = start_of(&model, &basis, start);
         model.hold(&held, &mut from)?;
         let settings = settings(&control);
+        let is_free = start.is_empty() && held.indices().is_empty();
+        if let Some(found) = is_free
+            .then(|| spec.start_of_pairs(&given, &settings))
+            .flatten()
+        {
+            from = basis.from_given(&found);
+        }
         let mut watch = Watch::new(
             control.is_set("verbose"),
             control.is_set("progress"),
@@ -65,6 +72,7 @@ fn rust_lmm_fit(spec: Fields, start: &[f64], control: Fields) -> Robj {
             settings: &settings,
         };
         watch.mark(&mut fit.summary);
+        data.confirm(&given, &basis, model.redundant())?;
         Ok(list(fit.pairs(&mut model, &data, &basis)?))
     })
 }
@@ -114,7 +122,6 @@ impl Fitted<'_> {
         data: &Data,
         basis: &Basis,
     ) -> Result<Pairs> {
-        data.confirm(basis, model.redundant())?;
         let best = self.summary.best.clone();
         let certificate = judged(model, basis, &best)?;
         let reported = without_redundant(model, basis, &best)?;

@@ -13,6 +13,8 @@ pub enum Beside {
     Products,
     /// Other random effects of the same levels, or of levels within them.
     Effects,
+    /// The same, as the likelihood shows, because the slopes are large.
+    Likelihood,
 }
 
 impl Beside {
@@ -24,6 +26,7 @@ impl Beside {
             Self::Slopes => "slopes",
             Self::Products => "products",
             Self::Effects => "effects",
+            Self::Likelihood => "likelihood",
         }
     }
 }

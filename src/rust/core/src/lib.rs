@@ -62,10 +62,11 @@ pub mod simulate;
 mod tolerances;
 
 pub use coordinates::basis::{Basis, Root};
-pub use coordinates::far_effects::{
-    confirm_contained, confirm_contained_in_sums,
+pub use coordinates::far_effects::confirm_contained;
+pub use coordinates::far_in_sums::{
+    confirm_contained_in_sums, confirm_distinct_in_sums,
 };
-pub use coordinates::far_slopes::{confirm_distinct, confirm_distinct_in_sums};
+pub use coordinates::far_slopes::confirm_distinct;
 pub use design::{Column, Columns, Design};
 pub use error::{Beside, Error, Result};
 pub use lmm::{Criterion, LinearMixedModel};

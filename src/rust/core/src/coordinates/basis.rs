@@ -416,7 +416,7 @@ fn columns_of<'a>(
     columns.skip(effects.start).take(effects.len()).collect()
 }
 
-fn are_nearly_collinear(
+pub(crate) fn are_nearly_collinear(
     design: &Design,
     term: usize,
     effects: &Range<usize>,

@@ -9,13 +9,12 @@
 
 use std::ops::Range;
 
-use super::orthogonal::{has_far_slopes, left_of, orthogonal};
+use super::orthogonal::{exactly_left, has_far_slopes, orthogonal, Orthogonal};
 use crate::design::{Column, Columns, Design};
 use crate::error::{Beside, Error, Result};
 use crate::factor::contained::{irregular, GOLDEN_RATIO};
-use crate::factor::sums::Sums;
 use crate::kernels::chunks::chunks;
-use crate::tolerances::{CONTAINED, REMAINDER, SMALL_WITHIN};
+use crate::tolerances::{REMAINDER, SMALL_WITHIN};
 
 /// Number of rows of a column that are copied at a time.
 const CHUNK: usize = 256;
@@ -23,23 +22,23 @@ const CHUNK: usize = 256;
 /// The number of rows in a sample, for each column of X.
 const ROWS_PER_COLUMN: usize = 8;
 
-/// Confirms from the rows that effects (term and column of each) are in the column space of X.
-/// `has_other_fixed`: the columns of X are those of a basis, because of a covariate far from zero.
+/// Confirms from the rows that effects (term and column of each) are in the column space of X,
+/// which has the columns `fixed`; the design has those of a basis if a covariate is far from zero.
 ///
 /// # Errors
 /// `Origin` if one is not, because a covariate of the effect or of X is far from zero relative to
 /// its standard deviation within levels.
 pub fn confirm_contained(
     design: &Design,
-    has_other_fixed: bool,
+    fixed: &Columns,
     effects: &[(usize, usize)],
 ) -> Result<()> {
     if effects.is_empty() {
         return Ok(());
     }
     let has_far_fixed =
-        has_other_fixed || has_far_slopes(&design.x, design.n());
-    let mut columns = FixedColumns::of(design);
+        !design.x.is_same(fixed) || has_far_slopes(fixed, design.n());
+    let mut columns = FixedColumns::of(design, fixed);
     for &effect in effects {
         let squares = squares_of_levels(design, effect);
         let share = share_within(&squares);
@@ -71,7 +70,7 @@ pub(super) fn contains_later_effect(
     if design.terms[term].n_levels > design.p() {
         return false;
     }
-    let mut columns = FixedColumns::of(design);
+    let mut columns = FixedColumns::of(design, &design.x);
     let is_contained = |column: usize| {
         let squares = squares_of_levels(design, (term, column));
         columns.contain((term, column), &squares)
@@ -84,14 +83,16 @@ pub(super) fn contains_later_effect(
 // The columns of X, orthogonalized when they are asked for: in a sample of the rows, and in all.
 pub(super) struct FixedColumns<'a> {
     design: &'a Design<'a>,
+    fixed: Vec<Column<'a>>,
     sample: Option<SampledRows>,
-    q: Option<Vec<f64>>,
+    q: Option<Orthogonal>,
 }
 
 impl<'a> FixedColumns<'a> {
-    pub fn of(design: &'a Design<'a>) -> Self {
+    pub fn of(design: &'a Design<'a>, fixed: &Columns<'a>) -> Self {
         Self {
             design,
+            fixed: fixed.iter().copied().collect(),
             sample: None,
             q: None,
         }
@@ -106,7 +107,7 @@ impl<'a> FixedColumns<'a> {
     ) -> bool {
         let sample = self
             .sample
-            .get_or_insert_with(|| SampledRows::of(self.design));
+            .get_or_insert_with(|| SampledRows::of(self.design, &self.fixed));
         let column = combination(self.design, &sample.rows, effect, squares);
         sample.contains(column)
     }
@@ -134,9 +135,9 @@ impl<'a> FixedColumns<'a> {
 
     /// The share of a column's sum of squares that is not in their span, on which it is projected.
     pub fn left_of(&mut self, column: &mut [f64]) -> f64 {
-        let design = self.design;
-        let q = self.q.get_or_insert_with(|| orthogonal_fixed(design));
-        left_of(design, q, column)
+        let (design, fixed) = (self.design, &self.fixed);
+        let q = self.q.get_or_insert_with(|| orthogonal(design, fixed));
+        exactly_left(design, fixed, q, column)
     }
 }
 
@@ -144,15 +145,16 @@ impl<'a> FixedColumns<'a> {
 struct SampledRows {
     rows: Vec<usize>,
     weights: Vec<f64>,
-    q: Vec<f64>,
+    x: Vec<Vec<f64>>,
+    q: Orthogonal,
 }
 
 impl SampledRows {
     // Multiples of the golden ratio, modulo one, spread the rows so that levels that recur with any
     // period have their share of them.
-    fn of(design: &Design) -> Self {
+    fn of(design: &Design, fixed: &[Column]) -> Self {
         let n = design.n();
-        let count = ROWS_PER_COLUMN * design.p();
+        let count = ROWS_PER_COLUMN * fixed.len();
         let spread = |i: usize| {
             let share = ((i + 1) as f64 * GOLDEN_RATIO).fract();
             ((share * n as f64) as usize).min(n - 1)
@@ -164,16 +166,15 @@ impl SampledRows {
         let value = |column: &Column| -> Vec<f64> {
             rows.iter().map(|&row| column.value(row)).collect()
         };
-        let x: Vec<Vec<f64>> = design.x.iter().map(value).collect();
-        let columns: Vec<Column> =
-            x.iter().map(|values| Column::Doubles(values)).collect();
+        let x: Vec<Vec<f64>> = fixed.iter().map(value).collect();
         let weights = rows.iter().map(|&row| design.weight(row)).collect();
         let mut sample = Self {
             rows,
             weights,
-            q: Vec::new(),
+            x,
+            q: Orthogonal::default(),
         };
-        sample.q = orthogonal(&sample.design(), &columns).0;
+        sample.q = orthogonal(&sample.design(), &sample.columns());
         sample
     }
 
@@ -189,36 +190,19 @@ impl SampledRows {
         }
     }
 
-    fn contains(&self, mut column: Vec<f64>) -> bool {
-        let design = self.design();
-        let is_zero = column.iter().all(|value| *value == 0.0);
-        is_zero || left_of(&design, &self.q, &mut column) <= REMAINDER
+    fn columns(&self) -> Vec<Column<'_>> {
+        self.x
+            .iter()
+            .map(|values| Column::Doubles(values))
+            .collect()
     }
-}
 
-// Orthogonal columns that span those of X.
-fn orthogonal_fixed(design: &Design) -> Vec<f64> {
-    let columns: Vec<Column> = design.x.iter().copied().collect();
-    orthogonal(design, &columns).0
-}
-
-/// Confirms from sums that effects (term and column of each) are in the column space of X: sums
-/// cannot decide about a covariate far from zero unless it is constant.
-///
-/// # Errors
-/// `Origin` where a covariate is that far from zero.
-pub fn confirm_contained_in_sums(
-    sums: &Sums,
-    effects: &[(usize, usize)],
-) -> Result<()> {
-    let is_far = |&&effect: &&(usize, usize)| {
-        let share = share_beyond_constant(sums, effect);
-        share.is_some_and(|share| share < CONTAINED)
-    };
-    effects
-        .iter()
-        .find(is_far)
-        .map_or(Ok(()), |&effect| Err(lost(effect, Beside::Levels)))
+    fn contains(&self, mut column: Vec<f64>) -> bool {
+        let (design, columns) = (self.design(), self.columns());
+        let is_zero = column.iter().all(|value| *value == 0.0);
+        let mut left = || exactly_left(&design, &columns, &self.q, &mut column);
+        is_zero || left() <= REMAINDER
+    }
 }
 
 fn lost((term, column): (usize, usize), beside: Beside) -> Error {
@@ -325,29 +309,6 @@ fn combination(
     rows.iter().map(value).collect()
 }
 
-/// The share of an effect's sum of squares that is orthogonal to a constant, the first column of X;
-/// `None` if X has no columns, or the effect's is constant.
-pub(super) fn share_beyond_constant(
-    sums: &Sums,
-    (term, column): (usize, usize),
-) -> Option<f64> {
-    let own = &sums.terms[term];
-    let (k, p) = (own.k, sums.p());
-    let whole = sums.xx.first()?;
-    let levels = own.zz.iter().zip(own.xz.iter());
-    let of_levels: Vec<(f64, f64)> = levels
-        .map(|(zz, xz)| (zz[column * (k + 1)], xz[column * p]))
-        .filter(|(square, _)| *square > 0.0)
-        .collect();
-    let square: f64 = of_levels.iter().map(|(square, _)| square).sum();
-    let sum: f64 = of_levels.iter().map(|(_, sum)| sum).sum();
-    let is_constant = of_levels.iter().all(|(square, sum)| {
-        let (first_square, first_sum) = of_levels[0];
-        square * first_sum == first_square * sum
-    });
-    (!is_constant).then_some(1.0 - sum * sum / (whole * square))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,7 +323,7 @@ mod tests {
         let columns = x.iter().map(|values| Column::Doubles(values));
         design.x = Columns::new(columns.collect());
         design.terms[0].z = Columns::new(vec![Column::Doubles(z)]);
-        confirm_contained(&design, false, &[(0, 0)])
+        confirm_contained(&design, &design.x, &[(0, 0)])
     }
 
     // Tests random slopes of a covariate with this origin, with indicator columns of the levels in

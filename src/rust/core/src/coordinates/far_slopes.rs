@@ -7,15 +7,16 @@
 //! as the squared ratio of mean and standard deviation, and tells nothing if that is the reciprocal
 //! of a rounding error.
 
-use super::basis::Basis;
-use super::far_effects::{share_beyond_constant, within_levels, FixedColumns};
+use super::far_effects::{within_levels, FixedColumns};
 use super::orthogonal::variation;
 use crate::design::{Column, Columns, Design, ReTerm};
 use crate::error::{Beside, Error, Result};
-use crate::factor::sums::Sums;
 use crate::tolerances::{
     CONTAINED, LOST_SPREAD, REMAINDER, SMALL_SPREAD, SMALL_SPREAD_IN_PART,
 };
+
+/// Up to this number of products of the columns of X a column is projected on them.
+const FEW_PRODUCTS: usize = 1_000_000;
 
 /// The column of a random slope whose covariate is far from zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,9 +63,27 @@ fn small_variation(
         false => SMALL_SPREAD,
     };
     let is_small = |share: &f64| (LOST_SPREAD..limit).contains(share);
+    let is_far = |share: &f64| {
+        is_small(share)
+            || (LOST_SPREAD..SMALL_SPREAD).contains(share)
+                && is_near_fixed(design, values)
+    };
     share_of(design.n(), |row| values.value(row))
-        .filter(is_small)
+        .filter(is_far)
         .or_else(|| within_levels(design, effect).filter(is_small))
+}
+
+// Whether X has nearly the same column, such as the indicator of a category for a covariate in that
+// category, so that the zeros are those of other rows.
+fn is_near_fixed(design: &Design, values: &Column) -> bool {
+    let (n, p) = (design.n(), design.p());
+    if n * p * p > FEW_PRODUCTS {
+        return false;
+    }
+    let mut own = vec![0.0; n];
+    values.copy(0, &mut own);
+    let left = FixedColumns::of(design, &design.x).left_of(&mut own);
+    left < SMALL_SPREAD
 }
 
 // The variance of the nonzero values over their squared mean.
@@ -73,16 +92,17 @@ fn share_of(n: usize, value: impl Fn(usize) -> f64) -> Option<f64> {
 }
 
 /// Confirms that the slopes of a design can be told from other effects. The effects `redundant`
-/// (term and column of each) have no variance.
+/// (term and column of each) have no variance, and X has the columns `fixed`.
 ///
 /// # Errors
 /// `Origin` if the covariate of one is too far from zero.
 pub fn confirm_distinct(
     design: &Design,
+    fixed: &Columns,
     redundant: &[(usize, usize)],
 ) -> Result<()> {
     for term in 0..design.terms.len() {
-        let slopes = Slopes::of(design, term, redundant);
+        let slopes = Slopes::of(design, fixed, term, redundant);
         for &column in &slopes.columns {
             let value = |row| design.terms[term].value(row, column);
             slopes.confirm(&[column], &value)?;
@@ -100,6 +120,7 @@ pub fn confirm_distinct(
 // standard deviation has no digits beside one.
 struct Slopes<'a> {
     design: &'a Design<'a>,
+    fixed: &'a Columns<'a>,
     redundant: &'a [(usize, usize)],
     term: usize,
     columns: Vec<usize>,
@@ -108,6 +129,7 @@ struct Slopes<'a> {
 impl<'a> Slopes<'a> {
     fn of(
         design: &'a Design<'a>,
+        fixed: &'a Columns<'a>,
         term: usize,
         redundant: &'a [(usize, usize)],
     ) -> Self {
@@ -123,6 +145,7 @@ impl<'a> Slopes<'a> {
         let far = own.z.iter().enumerate().filter(is_far);
         Self {
             design,
+            fixed,
             redundant,
             term,
             columns: far.map(|(column, _)| column).collect(),
@@ -146,7 +169,8 @@ impl<'a> Slopes<'a> {
         value: &dyn Fn(usize) -> f64,
     ) -> Result<()> {
         let mut whole: Vec<f64> = (0..self.design.n()).map(value).collect();
-        let left = FixedColumns::of(self.design).left_of(&mut whole);
+        let left =
+            FixedColumns::of(self.design, self.fixed).left_of(&mut whole);
         if (REMAINDER..LOST_SPREAD).contains(&left) {
             return Err(self.lost(Beside::Products));
         }
@@ -192,7 +216,8 @@ impl<'a> Slopes<'a> {
             (0..self.design.n()).map(|row| self.sum(row)).collect();
         let mut summed = self.design.clone();
         summed.terms[self.term].z = Columns::new(vec![Column::Doubles(&sum)]);
-        let left = FixedColumns::of(&summed).share_left((self.term, 0));
+        let left =
+            FixedColumns::of(&summed, self.fixed).share_left((self.term, 0));
         match (REMAINDER..CONTAINED).contains(&left) {
             true => Err(self.lost(Beside::Levels)),
             false => Ok(()),
@@ -206,34 +231,6 @@ impl<'a> Slopes<'a> {
             beside,
         }
     }
-}
-
-/// Confirms from sums in a basis that the slopes can be told from other effects of the same levels;
-/// see [`confirm_distinct`]. The basis has made the columns of its own parts orthogonal.
-///
-/// # Errors
-/// `Origin` if the covariate of one is too far from zero.
-pub fn confirm_distinct_in_sums(
-    sums: &Sums,
-    basis: &Basis,
-    redundant: &[(usize, usize)],
-) -> Result<()> {
-    for (term, own) in sums.terms.iter().enumerate() {
-        for column in 0..own.k {
-            let is_told = basis.is_orthogonal(term, column)
-                || redundant.contains(&(term, column));
-            let is_far = share_beyond_constant(sums, (term, column))
-                .is_some_and(|share| share < LOST_SPREAD);
-            if own.k > 1 && is_far && !is_told {
-                return Err(Error::Origin {
-                    term,
-                    column,
-                    beside: Beside::Effects,
-                });
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -266,7 +263,7 @@ mod tests {
         design.x = Columns::new(of_x.collect());
         let of_z = z.iter().map(|values| Column::Doubles(values));
         design.terms[0].z = Columns::new(of_z.collect());
-        confirm_distinct(&design, &[])
+        confirm_distinct(&design, &design.x, &[])
     }
 
     fn lost(beside: Beside) -> Result<()> {

@@ -17,6 +17,7 @@
 //! | the basis of orthogonalised columns, for near collinearity | [`basis`] |
 //! | effects of covariates far from zero in the column space of X | [`far_effects`] |
 //! | slopes of covariates far from zero that are independent of intercepts | [`far_slopes`] |
+//! | the same two from sums | [`far_in_sums`] |
 //! | orthogonal columns of a part and of X | `orthogonal`, `part_basis`, `fixed_basis` |
 //! | the basis of a model given by its sums | [`sums`] |
 
@@ -26,6 +27,7 @@ mod canonical;
 pub mod centring;
 mod escapes;
 pub mod far_effects;
+pub mod far_in_sums;
 pub mod far_slopes;
 mod fixed_basis;
 mod orthogonal;
@@ -54,6 +56,9 @@ pub(crate) struct Coordinates {
     // last parameter.
     absolute: Vec<(usize, f64)>,
     is_bounded: Vec<bool>,
+    // Parameters whose coordinate is their difference from another one, for searches without
+    // derivatives.
+    differences: Vec<(usize, usize)>,
     // The parameters at the start.
     start: Vec<f64>,
     // The coordinate of each parameter at the last point, or the value of a held parameter.
@@ -105,6 +110,7 @@ impl Coordinates {
             absolute: absolute.to_vec(),
             is_bounded,
             is_angle,
+            differences: Vec::new(),
             start: parameters.to_vec(),
             x: parameters.to_vec(),
             parameters: parameters.to_vec(),
@@ -154,7 +160,17 @@ impl Coordinates {
                 &self.is_held[range],
             );
         }
+        for &(j, other) in &self.differences {
+            x[j] -= parameters[other];
+        }
         x
+    }
+
+    /// Makes the coordinates of parameters their differences from others, for a search without
+    /// derivatives.
+    pub(crate) fn set_differences(&mut self, differences: &[(usize, usize)]) {
+        self.differences = differences.to_vec();
+        self.x = self.all_from_theta(&self.parameters);
     }
 
     /// Moves to the point `x`.
@@ -174,6 +190,9 @@ impl Coordinates {
             let range = part.range();
             let theta = &mut x[range.clone()];
             angles::to_theta(part, theta, &self.is_held[range]);
+        }
+        for &(j, other) in &self.differences {
+            x[j] += x[other];
         }
         for &(j, value) in &self.absolute {
             x[j] = value / x[self.start.len() - 1].exp();
@@ -374,7 +393,10 @@ impl Coordinates {
 
     /// The coordinates with another start.
     pub(crate) fn starting_at(&self, parameters: &[f64]) -> Self {
-        Self::new(&self.covs, &self.is_held, &self.absolute, parameters)
+        let mut at =
+            Self::new(&self.covs, &self.is_held, &self.absolute, parameters);
+        at.set_differences(&self.differences);
+        at
     }
 
     /// Whether coordinate `b` is that of a covariance parameter.

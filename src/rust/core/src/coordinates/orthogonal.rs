@@ -4,10 +4,16 @@
 use crate::design::{Column, Columns, Design};
 use crate::kernels::chunks::chunks;
 use crate::kernels::small;
-use crate::tolerances::{FAR, LOST_ORIGIN, REMAINDER};
+use crate::tolerances::{CONTAINED, FAR, LOST_ORIGIN, REMAINDER};
 
 /// Number of rows that are processed at a time, a multiple of four.
 const CHUNK: usize = 256;
+
+/// Number of projections of a column that is nearly in the column space of X.
+const REFINEMENTS: usize = 4;
+
+/// Orthogonal columns Q, and C.
+pub(super) type Orthogonal = (Vec<f64>, Vec<f64>);
 
 /// Number of rows of a first comparison of two columns.
 const FEW_ROWS: usize = 16;
@@ -88,10 +94,7 @@ pub(super) fn depend(k: usize, mut products: Vec<f64>, limit: f64) -> bool {
 
 /// Q and C with ones on the diagonal of C and `Z = Q C'`, by Gram-Schmidt orthogonalisation applied
 /// twice, which is accurate to rounding.
-pub(super) fn orthogonal(
-    design: &Design,
-    columns: &[Column],
-) -> (Vec<f64>, Vec<f64>) {
+pub(super) fn orthogonal(design: &Design, columns: &[Column]) -> Orthogonal {
     let n = design.n();
     let k = columns.len();
     let mut q = vec![0.0; n * k];
@@ -144,16 +147,51 @@ fn square(design: &Design, column: &[f64]) -> f64 {
     weighted_product(design, column, column)
 }
 
-/// Projects a column on the orthogonal complement of orthogonal columns, and returns the remaining
-/// share of its sum of squares.
-pub(super) fn left_of(design: &Design, q: &[f64], own: &mut [f64]) -> f64 {
+/// Projects a column on the orthogonal complement of X, and returns the remaining share of its sum
+/// of squares. X is given by its columns and their orthogonalisation. That of a covariate far from
+/// zero is not exact, so that the residual is computed from the columns, in twice the precision,
+/// and projected again.
+pub(super) fn exactly_left(
+    design: &Design,
+    columns: &[Column],
+    (q, c): &Orthogonal,
+    own: &mut [f64],
+) -> f64 {
     let whole = square(design, own);
-    for _ in 0..2 {
-        for other in q.chunks_exact(design.n()) {
-            take_off(design, other, own);
+    let mut low = vec![0.0; own.len()];
+    let mut share = 1.0;
+    for _ in 0..REFINEMENTS {
+        let mut left = own.to_vec();
+        let others = q.chunks_exact(design.n());
+        let multiples = others.map(|other| take_off(design, other, &mut left));
+        let mut beta: Vec<f64> = multiples.collect();
+        share = square(design, &left) / whole;
+        if !(REMAINDER..CONTAINED).contains(&share) {
+            own.copy_from_slice(&left);
+            return share;
+        }
+        small::backward_solve(columns.len(), c, &mut beta);
+        for (column, multiple) in columns.iter().zip(beta) {
+            subtract(own, &mut low, column, multiple);
         }
     }
-    square(design, own) / whole
+    share
+}
+
+// Subtracts a multiple of a column from a sum of two columns, of which the second has the digits
+// beyond those of the first.
+fn subtract(high: &mut [f64], low: &mut [f64], column: &Column, by: f64) {
+    for (row, (high, low)) in high.iter_mut().zip(low).enumerate() {
+        let value = column.value(row);
+        let product = -by * value;
+        let of_product = (-by).mul_add(value, -product);
+        let sum = *high + product;
+        let part = sum - *high;
+        let of_sum = (*high - (sum - part)) + (product - part);
+        let rest = *low + of_product + of_sum;
+        *high = sum + rest;
+        *low = rest - (*high - sum);
+    }
 }
 
 // Subtracts the projection of a column on another one; returns the coefficient.

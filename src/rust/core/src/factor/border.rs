@@ -47,11 +47,6 @@ impl Border {
         self.p
     }
 
-    /// The weighted sum of squares of the first column of X; zero without one.
-    pub(crate) fn first_square(&self) -> f64 {
-        self.a.first().copied().unwrap_or(0.0)
-    }
-
     /// The smallest share of a column of X's sum of squares that is orthogonal to the preceding
     /// columns, from the factor of `X'WX`; one without columns.
     pub(crate) fn least_share(&self) -> f64 {

@@ -55,6 +55,7 @@ impl LinearMixedModel {
             likelihood: self.likelihood,
             scales: self.scales.clone(),
             far_slopes: self.far_slopes.clone(),
+            unresolved: None,
             domain: self.domain.clone(),
             redundant: self.redundant.clone(),
             without_effects: None,

@@ -1,7 +1,7 @@
 //! Minimisation of the profiled deviance or REML criterion over theta, and the optimality
 //! certificate.
 
-use crate::error::Result;
+use crate::error::{Beside, Error, Result};
 use crate::judge::{judge, Certificate};
 use crate::lmm::matrix_free::FEWEST;
 use crate::lmm::restarts::Restarts;
@@ -16,7 +16,8 @@ impl LinearMixedModel {
     /// restarts where other minima are likely.
     ///
     /// # Errors
-    /// Fails as [`Self::at`] does at `start`; `UnknownOptimizer`, `Optimizer`.
+    /// Fails as [`Self::at`] does at `start`; `UnknownOptimizer`, `Optimizer`; `Origin` if a
+    /// covariate is so far from zero that rounding errors hide the minimum.
     pub fn fit(
         &mut self,
         start: &[f64],
@@ -81,7 +82,22 @@ impl LinearMixedModel {
             summary =
                 Restarts::new(&mut search, &settings, observe).run(summary);
         }
+        self.confirm_resolved()?;
         Ok(summary)
+    }
+
+    // Confirms that rounding errors hide no lower minimum of slopes of a covariate far from zero.
+    fn confirm_resolved(&mut self) -> Result<()> {
+        let Some((term, column)) =
+            self.unresolved.take().and_then(|j| self.effect_of(j))
+        else {
+            return Ok(());
+        };
+        Err(Error::Origin {
+            term,
+            column,
+            beside: Beside::Likelihood,
+        })
     }
 
     // Whether the free elements of `start` equal those of the default start.

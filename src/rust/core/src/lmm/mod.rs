@@ -34,6 +34,7 @@ pub mod combinations;
 mod copies;
 mod domain;
 mod engine;
+mod far_restarts;
 mod fit;
 mod fitted;
 mod fixed_levels;
@@ -42,6 +43,7 @@ pub mod many;
 mod matrix_free;
 mod noise;
 mod other_thetas;
+pub mod pairs;
 mod plan;
 pub mod point;
 mod random_starts;
@@ -52,6 +54,7 @@ pub(crate) mod search;
 mod start;
 pub mod with_sigma;
 
+use crate::coordinates::far_in_sums;
 use crate::coordinates::far_slopes::FarSlope;
 use crate::covariance::RelCov;
 use crate::derivatives::{HessianKind, OmegaDerivatives, Profile};
@@ -94,8 +97,11 @@ pub struct LinearMixedModel {
     likelihood: Likelihood,
     /// Weighted root mean square of each column of Z, per term.
     scales: Vec<Vec<f64>>,
-    /// Random slopes of covariates far from zero, if the model was built from rows.
-    far_slopes: Option<Vec<FarSlope>>,
+    /// Random slopes of covariates far from zero.
+    far_slopes: Vec<FarSlope>,
+    /// The standard deviation of such slopes, an element of theta, at whose likely values the
+    /// criterion has no digits.
+    unresolved: Option<usize>,
     domain: Domain,
     /// Random effects (term, column) in the column space of X, once they have been determined.
     redundant: Option<Redundant>,
@@ -172,7 +178,7 @@ impl LinearMixedModel {
             }
         };
         let mut model = Self::of_engine(engine, likelihood)?;
-        model.far_slopes = Some(FarSlope::all_of(design));
+        model.far_slopes = FarSlope::all_of(design);
         let others = match criterion {
             Criterion::Ml => design.without_fixed(),
             Criterion::Reml => None,
@@ -214,6 +220,7 @@ impl LinearMixedModel {
             None => Engine::iterative(sums, covs)?,
         };
         let mut model = Self::of_engine(engine, likelihood)?;
+        model.far_slopes = far_in_sums::far_slopes(sums, model.engine.covs());
         if criterion == Criterion::Ml && random.len() < sums.terms.len() {
             let sums = sums.of_terms(&random);
             let by = (kind, room);
@@ -246,7 +253,8 @@ impl LinearMixedModel {
             likelihood,
             random_part: None,
             scales,
-            far_slopes: None,
+            far_slopes: Vec::new(),
+            unresolved: None,
             redundant: None,
             without_effects: None,
             noise: None,

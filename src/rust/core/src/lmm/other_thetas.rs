@@ -3,9 +3,6 @@
 
 use super::LinearMixedModel;
 use crate::coordinates::far_slopes::FarSlope;
-use crate::factor::contained::Levels;
-use crate::factor::Factor;
-use crate::tolerances::{LOST_SPREAD, SMALL_SPREAD};
 
 /// An element of theta that is an element of Lambda.
 #[derive(Debug, Clone, Copy)]
@@ -19,9 +16,7 @@ struct Element {
 
 impl LinearMixedModel {
     /// The standard deviations of random slopes whose covariate is far from zero, as indices into
-    /// theta, each with the standard deviation of the covariate over its root mean square. Without
-    /// rows, the mean is found by projection on X, whose first column must be a constant, or which
-    /// must have an indicator column for each level of the slopes.
+    /// theta, each with the standard deviation of the covariate over its root mean square.
     pub(super) fn far_slopes(&self) -> Vec<(usize, f64)> {
         let mut found = Vec::new();
         self.for_each_element(|element| {
@@ -39,21 +34,11 @@ impl LinearMixedModel {
         !self.far_slopes().is_empty()
     }
 
-    // The standard deviation of a column of Z, over its root mean square, if it is small: about the
-    // overall mean, or about the means of the levels.
+    // The standard deviation of a column of Z, over its root mean square, if it is small.
     fn spread(&self, term: usize, column: usize) -> Option<f64> {
-        if let Some(known) = &self.far_slopes {
-            let own = |slope: &&FarSlope| {
-                (slope.term, slope.column) == (term, column)
-            };
-            return known.iter().find(own).map(|slope| slope.spread);
-        }
-        let factor = &self.engine.as_exact().ok()?.factor;
-        let is_small = |left: &f64| (LOST_SPREAD..SMALL_SPREAD).contains(left);
-        let left = share_beyond_mean(factor, term, column).filter(is_small);
-        let left =
-            left.or_else(|| share_beyond_level_means(factor, term, column));
-        left.filter(is_small).map(f64::sqrt)
+        let own =
+            |slope: &&FarSlope| (slope.term, slope.column) == (term, column);
+        self.far_slopes.iter().find(own).map(|slope| slope.spread)
     }
 
     /// Indices of the free elements of theta that are standard deviations or diagonal elements of
@@ -166,21 +151,41 @@ impl LinearMixedModel {
         theta: &[f64],
         j: usize,
     ) -> Option<Vec<f64>> {
-        let own = self.effect_of(j)?;
-        let far = self.far_slopes().into_iter();
-        let others: Vec<(usize, usize)> = far
-            .filter_map(|(i, _)| self.effect_of(i))
-            .filter(|effect| effect.0 == own.0 && effect.1 > own.1)
-            .collect();
-        let mut has_any = false;
+        let others = self.effects_beside(j);
+        let equal = self.equal_elements(j);
         let changed = self.changed(theta, |element| {
             let is_other = others.contains(&(element.term, element.row));
-            let is_multiple = is_other && element.column == own.1;
-            has_any |= is_multiple;
-            let value = if is_multiple { theta[j] } else { 0.0 };
-            is_other.then_some(value)
+            let is_equal = equal.contains(&element.index);
+            is_other.then_some(if is_equal { theta[j] } else { 0.0 })
         });
-        has_any.then_some(changed)
+        (!equal.is_empty()).then_some(changed)
+    }
+
+    /// The elements of Lambda that equal element `j` of theta in [`Self::with_equal_slopes`], as
+    /// indices into theta.
+    pub(super) fn equal_elements(&self, j: usize) -> Vec<usize> {
+        let others = self.effects_beside(j);
+        let own = self.effect_of(j);
+        let mut found = Vec::new();
+        self.for_each_element(|element| {
+            let is_other = others.contains(&(element.term, element.row));
+            let is_own = own == Some((element.term, element.column));
+            if is_other && is_own && !self.domain.held[element.index] {
+                found.push(element.index);
+            }
+        });
+        found
+    }
+
+    // The effects after that of element `j` in its term that are slopes far from zero.
+    fn effects_beside(&self, j: usize) -> Vec<(usize, usize)> {
+        let own = self.effect_of(j);
+        let far = self.far_slopes().into_iter();
+        let effects = far.filter_map(|(i, _)| self.effect_of(i));
+        let is_beside = |effect: &(usize, usize)| {
+            own.is_some_and(|own| effect.0 == own.0 && effect.1 > own.1)
+        };
+        effects.filter(is_beside).collect()
     }
 
     // Theta with the free elements of Lambda for which `change` returns a value replaced by that
@@ -202,7 +207,7 @@ impl LinearMixedModel {
 
     // The term and the effect whose standard deviation, or diagonal element of Lambda, is element
     // `j` of theta; the last one if several effects share the element.
-    fn effect_of(&self, j: usize) -> Option<(usize, usize)> {
+    pub(super) fn effect_of(&self, j: usize) -> Option<(usize, usize)> {
         let mut own = None;
         self.for_each_element(|element| {
             if element.index == j && element.row == element.column {
@@ -225,46 +230,4 @@ impl LinearMixedModel {
             });
         }
     }
-}
-
-// The share of a column of Z's sum of squares that is orthogonal to a constant, over all levels.
-fn share_beyond_mean(
-    factor: &Factor,
-    term: usize,
-    column: usize,
-) -> Option<f64> {
-    let whole = factor.border.first_square();
-    let (mut sum, mut square_sum) = (0.0, 0.0);
-    if whole <= 0.0 {
-        return None;
-    }
-    factor.for_each_level(term, column, &mut |_, square, products| {
-        sum += products[0];
-        square_sum += square;
-    });
-    Some(1.0 - sum * sum / (whole * square_sum))
-}
-
-// The share of a column of Z's sum of squares that is orthogonal to the indicators of the levels,
-// averaged over the levels, if X has such indicator columns.
-fn share_beyond_level_means(
-    factor: &Factor,
-    term: usize,
-    column: usize,
-) -> Option<f64> {
-    let p = factor.p();
-    if factor.level_count(term) > p {
-        return None;
-    }
-    let xx = factor.border.cross_products();
-    let (mut n_levels, mut left) = (0.0, 0.0);
-    factor.for_each_level(term, column, &mut |_, square, products| {
-        if square > 0.0 {
-            let pairs = products.iter().zip(xx.iter().step_by(p + 1));
-            let explained = pairs.map(|(xz, xx)| xz * xz / (xx * square));
-            left += 1.0 - explained.fold(0.0, f64::max);
-            n_levels += 1.0;
-        }
-    });
-    Some(left / n_levels)
 }

@@ -11,9 +11,7 @@
 
 use super::search::Search;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
-use crate::tolerances::{
-    NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM, SIGMA_STEP,
-};
+use crate::tolerances::{NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM};
 
 /// Factors of Lambda as a whole, besides zero and one.
 const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
@@ -21,9 +19,6 @@ const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
 /// Z.
 const ALONE: [f64; 9] =
     [0.001, 1.0 / 32.0, 0.1, 0.3, 1.0, 3.0, 32.0, 1e3, 3.2e4];
-/// Values of the standard deviation of random slopes, in units of the reciprocal standard deviation
-/// of their covariate.
-const SPREADS: [f64; 7] = [0.03, 0.3, 1.0, 4.0, 30.0, 300.0, 1e3];
 /// Positions of a correlation within its range, near the limits.
 const LIMITS: [f64; 2] = [0.02, 0.98];
 /// Factors of the start for correlations near their limits.
@@ -48,12 +43,6 @@ const AFFORDABLE_OF_COMBINATIONS: f64 = 2e7;
 const CORRELATED: f64 = 4.0;
 /// Cost of one search in evaluations, derivatives included.
 pub(super) const PER_SEARCH: f64 = 30.0;
-/// The optimizer where derivatives have few digits.
-const BY_VALUES: &str = "LN_NELDERMEAD";
-/// Cost of one search without derivatives in evaluations.
-const PER_VALUE_SEARCH: f64 = 300.0;
-/// The first step of a search without derivatives, as a share of each parameter.
-const FIRST_SHARE: f64 = 0.3;
 /// Number of evaluations without derivatives that cost as much as one with derivatives.
 pub(super) const PER_STEP: f64 = 3.0;
 /// Relative step of the differences in the scale of Lambda.
@@ -71,7 +60,7 @@ pub(super) struct Restarts<'a, 'b, 'c> {
     /// The remaining budget, in evaluations.
     pub(super) budget: f64,
     // The number of rounding errors by which a new minimum must be lower to be accepted.
-    margin: f64,
+    pub(super) margin: f64,
 }
 
 impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
@@ -220,108 +209,6 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // Restarts from random slopes as large as the reciprocal standard deviation of their covariate.
-    // If the covariate is far from zero, slopes in units of the covariate itself are hardly more
-    // than random intercepts.
-    fn at_spreads(&mut self, found: OptSummary) -> OptSummary {
-        let mut found = found;
-        for (j, spread) in self.search.model().far_slopes() {
-            let sized = |scale: f64| {
-                self.search.model().with_standard_deviation(
-                    &found.best,
-                    j,
-                    scale / spread,
-                )
-            };
-            let alone: Vec<_> = SPREADS.iter().map(|s| sized(*s)).collect();
-            let with_all = |(point, scale): (&Vec<f64>, &f64)| {
-                self.search.model().with_term(point, j, scale / spread)
-            };
-            let together: Vec<_> =
-                alone.iter().zip(&SPREADS).map(with_all).collect();
-            let with_equal = |point: &Vec<f64>| {
-                self.search.model().with_equal_slopes(point, j)
-            };
-            let equal = together.iter().filter_map(with_equal).collect();
-            for points in [alone, together, equal] {
-                found = self.from_lowest(points, found);
-            }
-        }
-        found
-    }
-
-    // Restarts from the lowest of several points.
-    fn from_lowest(
-        &mut self,
-        points: Vec<Vec<f64>>,
-        found: OptSummary,
-    ) -> OptSummary {
-        let mut lowest = (f64::INFINITY, Vec::new());
-        for point in points {
-            let x = self.search.at.from_theta(&point);
-            let value = self.search.value(&x).unwrap_or(f64::INFINITY);
-            if value < lowest.0 {
-                lowest = (value, point);
-            }
-        }
-        match lowest.0.is_finite() {
-            true => {
-                let found = self.from(&lowest.1, found);
-                let found = self.by_values(&lowest, found);
-                self.or_point(lowest, found)
-            }
-            false => found,
-        }
-    }
-
-    // Restarts from a point without derivatives, if these have few digits there: their rounding
-    // errors grow with a higher power of the covariances than those of the objective.
-    fn by_values(
-        &mut self,
-        (value, point): &(f64, Vec<f64>),
-        found: OptSummary,
-    ) -> OptSummary {
-        let x = self.search.at.from_theta(point);
-        let is_rough = self.search.rounding(&x, *value) > NEGLIGIBLE_GAIN;
-        if !is_rough || self.budget < PER_VALUE_SEARCH {
-            return found;
-        }
-        self.budget -= PER_VALUE_SEARCH;
-        let settings = Settings {
-            optimizer: BY_VALUES.into(),
-            initial_step: self.first_steps(point),
-            ..self.settings.clone()
-        };
-        self.with_settings(&settings, point, found).1
-    }
-
-    // The first steps of a search without derivatives: a share of each parameter, and the unit of a
-    // parameter that is zero.
-    fn first_steps(&self, point: &[f64]) -> Vec<f64> {
-        let mut units = self.search.model().step_sizes();
-        units.resize(point.len(), SIGMA_STEP);
-        let size = |(value, unit): (&f64, f64)| match *value == 0.0 {
-            true => unit,
-            false => FIRST_SHARE * value.abs(),
-        };
-        point.iter().zip(units).map(size).collect()
-    }
-
-    // The incumbent, or `point` if it is lower by more than rounding errors, which may have led the
-    // search from it upwards.
-    fn or_point(
-        &self,
-        (value, point): (f64, Vec<f64>),
-        mut found: OptSummary,
-    ) -> OptSummary {
-        let x = self.search.at.from_theta(&point);
-        let rounding = self.margin * self.search.rounding(&x, value);
-        if found.best_value - value > OTHER_MINIMUM.max(rounding) {
-            (found.best, found.best_value) = (point, value);
-        }
-        found
-    }
-
     // Restarts from correlations near their limits: from the start at several scales, and from the
     // estimated standard deviations.
     fn at_limits(&mut self, found: OptSummary) -> OptSummary {
@@ -438,7 +325,11 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
 
     // Restarts from a point; the result replaces the incumbent if it is lower by more than rounding
     // errors.
-    fn from(&mut self, point: &[f64], found: OptSummary) -> OptSummary {
+    pub(super) fn from(
+        &mut self,
+        point: &[f64],
+        found: OptSummary,
+    ) -> OptSummary {
         if self.budget < PER_SEARCH {
             return found;
         }
@@ -456,7 +347,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         self.with_settings(self.settings, point, found)
     }
 
-    fn with_settings(
+    pub(super) fn with_settings(
         &mut self,
         settings: &Settings,
         point: &[f64],

@@ -21,6 +21,8 @@
 //! | [`LOST_ORIGIN`] | 5e-19 | a covariate has lost its digits | mean of 1.4e9 deviations |
 //! | [`CONTAINED`] | 1e-9 | col(X) contains columns of Z | rounding of a well-scaled X'X |
 //! | [`ROUNDED_SHARE`] | 2e-12 | the same for orthogonal X | ten thousand roundings |
+//! | [`HIDING_SPREAD`] | 7e-7 | rounding may hide strong slopes | a share of 5e-13 |
+//! | [`SAME_COLUMN`] | 1e-7 | X has a column of Z | digits of products of centred columns |
 //! | [`SMALL_WITHIN`] | 1e-8 | a covariate looks constant in sums | ten times `CONTAINED` |
 
 /// A pivot that is a smaller share of its diagonal element is mostly rounding error.
@@ -89,6 +91,13 @@ pub(crate) const CONTAINED: f64 = 1e-9;
 /// The same threshold where the columns of X are orthogonal. It is divided by the share of a column
 /// that is orthogonal to those before it.
 pub(crate) const ROUNDED_SHARE: f64 = 2e-12;
+
+/// If a covariate's standard deviation is a smaller share of its root mean square, minima with
+/// strong slopes may be hidden, and are no longer found by their values.
+pub(crate) const HIDING_SPREAD: f64 = 7e-7;
+
+/// A column of Z is one of X if its coefficient on that column differs from one by less.
+pub(crate) const SAME_COLUMN: f64 = 1e-7;
 
 /// Cross-products cannot distinguish the columns of Z of a covariate from those of a constant if
 /// the covariate's variance within levels is a smaller share of its mean square.

@@ -6,6 +6,8 @@
 //! | [`VALUE_NOISE`] | 1e-13 | a step or gain is real | sums over observations |
 //! | [`PIRLS_NOISE`] | 1e-12 | a PIRLS step lowers the deviance | sums that cancel |
 //! | [`NOISE_MARGIN`] | 10.0 | a difference is all noise | rounding errors of both values |
+//! | [`FEW_DIGITS`] | 1.0 | rounding may hide a minimum (absolute) | a difference that matters |
+//! | [`NO_DIGITS`] | 10.0 | a value says nothing (absolute) | the range of likely differences |
 //! | [`FTOL_REL`] | 1e-12 | NLopt has converged | above all of these |
 //! | [`START_NOISE`] | 1e-10 | a step to the start is accepted | the start needs no digits |
 //! | [`START_GAIN`] | 1e-8 | the start has been found | the same |
@@ -23,6 +25,12 @@ pub(crate) const PIRLS_NOISE: f64 = 1e-12;
 
 /// A difference of the objective of at most this many rounding errors may be rounding error only.
 pub(crate) const NOISE_MARGIN: f64 = 10.0;
+
+/// Values of the objective with a larger rounding error may hide a minimum that matters.
+pub(crate) const FEW_DIGITS: f64 = 1.0;
+
+/// Values of the objective with a larger rounding error say nothing about minima.
+pub(crate) const NO_DIGITS: f64 = 10.0;
 
 /// The default of NLopt's `ftol_rel`.
 pub(crate) const FTOL_REL: f64 = 1e-12;

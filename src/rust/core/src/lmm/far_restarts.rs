@@ -1,0 +1,191 @@
+//! Restarts from random slopes of covariates far from zero, as large as the reciprocal standard
+//! deviation of their covariate; see [`crate::coordinates::far_slopes`].
+
+use super::restarts::Restarts;
+use crate::optimize::{Geometry, Objective, OptSummary, Settings};
+use crate::tolerances::{
+    FEW_DIGITS, HIDING_SPREAD, NEGLIGIBLE_GAIN, NO_DIGITS, OTHER_MINIMUM,
+    SIGMA_STEP,
+};
+
+/// Values of the standard deviation of random slopes, in units of the reciprocal standard deviation
+/// of their covariate.
+const SPREADS: [f64; 8] = [0.03, 0.3, 1.0, 3.0, 10.0, 30.0, 300.0, 1e3];
+/// The optimizer where derivatives have few digits.
+const BY_VALUES: &str = "LN_NELDERMEAD";
+/// Cost of one search without derivatives in evaluations.
+const PER_VALUE_SEARCH: f64 = 300.0;
+/// Number of searches without derivatives, one after the other.
+const VALUE_SEARCHES: usize = 2;
+/// The first step of a search without derivatives, as a share of each parameter.
+const FIRST_SHARE: f64 = 0.3;
+
+impl Restarts<'_, '_, '_> {
+    // Restarts from random slopes as large as the reciprocal standard deviation of their covariate.
+    // If the covariate is far from zero, slopes in units of the covariate itself are hardly more
+    // than random intercepts.
+    pub(super) fn at_spreads(&mut self, found: OptSummary) -> OptSummary {
+        let mut found = found;
+        for slope in self.search.model().far_slopes() {
+            let elements = self.search.model().equal_elements(slope.0);
+            let with_own = elements.into_iter().map(|other| (other, slope.0));
+            let differences: Vec<(usize, usize)> = with_own.collect();
+            let [alone, together, equal] = self.rays(slope, &found.best);
+            let rays =
+                [(alone, &[][..]), (together, &[]), (equal, &differences)];
+            let mut is_hidden = false;
+            for (points, differences) in rays {
+                let points = self.evaluated(points);
+                found = self.from_lowest(&points, differences, found);
+                is_hidden |= self.may_hide_minimum(&points, found.best_value);
+            }
+            let size = found.best[slope.0].abs() * slope.1;
+            let is_lost = is_hidden && slope.1 < HIDING_SPREAD;
+            if is_lost && size < SPREADS[0] {
+                self.search.model_mut().unresolved = Some(slope.0);
+            }
+        }
+        found
+    }
+
+    // Theta with slopes of increasing size: alone, with the other effects of their term, and with
+    // equal slopes in that.
+    fn rays(
+        &self,
+        (j, spread): (usize, f64),
+        theta: &[f64],
+    ) -> [Vec<Vec<f64>>; 3] {
+        let model = self.search.model();
+        let scales = SPREADS.map(|scale| scale / spread);
+        let sized =
+            scales.map(|scale| model.with_standard_deviation(theta, j, scale));
+        let pairs = sized.iter().zip(scales);
+        let together: Vec<Vec<f64>> = pairs
+            .map(|(point, scale)| model.with_term(point, j, scale))
+            .collect();
+        let equal = together
+            .iter()
+            .filter_map(|point| model.with_equal_slopes(point, j))
+            .collect();
+        [sized.to_vec(), together, equal]
+    }
+
+    // The objective at some points.
+    fn evaluated(&mut self, points: Vec<Vec<f64>>) -> Vec<(f64, Vec<f64>)> {
+        let value = |point: Vec<f64>| {
+            let x = self.search.at.from_theta(&point);
+            let value = self.search.value(&x).unwrap_or(f64::INFINITY);
+            (value, point)
+        };
+        points.into_iter().map(value).collect()
+    }
+
+    // The rounding error of the objective at an evaluated point.
+    fn rounding_at(&self, (value, point): &(f64, Vec<f64>)) -> f64 {
+        let x = self.search.at.from_theta(point);
+        self.search.rounding(&x, *value)
+    }
+
+    // Whether a minimum below `best`, which has no slopes of such a size, may be among points, or
+    // beyond those with some digits, that rounding errors hide. The slopes of the points increase.
+    fn may_hide_minimum(&self, points: &[(f64, Vec<f64>)], best: f64) -> bool {
+        let rounded = |at: &(f64, Vec<f64>)| (at.0, self.rounding_at(at));
+        let all = points.iter().map(rounded);
+        let known: Vec<(f64, f64)> =
+            all.take_while(|(_, error)| *error < NO_DIGITS).collect();
+        let may_be_lower = |(value, error): &(f64, f64)| {
+            *error > FEW_DIGITS && value - error < best
+        };
+        let still_falls = match known.as_slice() {
+            [.., (before, _), (last, _)] => {
+                known.len() < points.len() && 2.0 * last - before < best
+            }
+            _ => false,
+        };
+        still_falls || known.iter().any(may_be_lower)
+    }
+
+    // Restarts from the lowest of several points with digits. `differences`: elements of theta that
+    // nearly equal another one.
+    fn from_lowest(
+        &mut self,
+        points: &[(f64, Vec<f64>)],
+        differences: &[(usize, usize)],
+        found: OptSummary,
+    ) -> OptSummary {
+        let has_digits =
+            |at: &&(f64, Vec<f64>)| self.rounding_at(at) < FEW_DIGITS;
+        let known = points.iter().filter(has_digits);
+        let Some(lowest) = known.min_by(|a, b| a.0.total_cmp(&b.0)) else {
+            return found;
+        };
+        let found = self.from(&lowest.1, found);
+        self.search.at.set_differences(differences);
+        let found = self.by_values(lowest, differences, found);
+        self.search.at.set_differences(&[]);
+        self.or_point(lowest.clone(), found)
+    }
+
+    // Restarts from a point without derivatives, if these have few digits there: their rounding
+    // errors grow with a higher power of the covariances than those of the objective. The search is
+    // repeated from its end, where its simplex has collapsed.
+    fn by_values(
+        &mut self,
+        lowest: &(f64, Vec<f64>),
+        differences: &[(usize, usize)],
+        mut found: OptSummary,
+    ) -> OptSummary {
+        let is_rough = self.rounding_at(lowest) > NEGLIGIBLE_GAIN;
+        let mut point = lowest.1.clone();
+        for _ in 0..VALUE_SEARCHES {
+            if !is_rough || self.budget < PER_VALUE_SEARCH {
+                return found;
+            }
+            self.budget -= PER_VALUE_SEARCH;
+            let settings = Settings {
+                optimizer: BY_VALUES.into(),
+                initial_step: self.first_steps(&point, differences),
+                ..self.settings.clone()
+            };
+            found = self.with_settings(&settings, &point, found).1;
+            point.clone_from(&found.best);
+        }
+        found
+    }
+
+    // The first steps of a search without derivatives: a share of each parameter, and the unit of a
+    // parameter that is zero or whose coordinate is a difference.
+    fn first_steps(
+        &self,
+        point: &[f64],
+        differences: &[(usize, usize)],
+    ) -> Vec<f64> {
+        let mut units = self.search.model().step_sizes();
+        units.resize(point.len(), SIGMA_STEP);
+        let elements: Vec<usize> =
+            differences.iter().map(|pair| pair.0).collect();
+        let size = |(j, (value, unit)): (usize, (&f64, f64))| match (
+            *value == 0.0,
+            elements.contains(&j),
+        ) {
+            (false, false) => FIRST_SHARE * value.abs(),
+            _ => unit,
+        };
+        point.iter().zip(units).enumerate().map(size).collect()
+    }
+
+    // The incumbent, or `point` if it is lower by more than rounding errors, which may have led the
+    // search from it upwards.
+    fn or_point(
+        &self,
+        (value, point): (f64, Vec<f64>),
+        mut found: OptSummary,
+    ) -> OptSummary {
+        let x = self.search.at.from_theta(&point);
+        let rounding = self.margin * self.search.rounding(&x, value);
+        if found.best_value - value > OTHER_MINIMUM.max(rounding) {
+            (found.best, found.best_value) = (point, value);
+        }
+        found
+    }
+}
