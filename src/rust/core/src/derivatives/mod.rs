@@ -62,7 +62,7 @@ pub(crate) use omega::OmegaDerivatives;
 use crate::factor::blocks::Blocks;
 use crate::factor::trailing::{Inverse, Reduced};
 use crate::factor::{Factor, Response};
-use crate::kernels::small;
+use crate::kernels::small::{self, for_size};
 use crate::tolerances::DIVISIBLE;
 use by_columns::ByColumns;
 use scores::Scores;
@@ -309,8 +309,12 @@ impl FactorDerivatives {
 
     // P_i = I - A00_i V_i of the levels of the leading term.
     fn update_leading(&mut self, factor: &Factor) {
-        let k = factor.leading.k;
         self.p_leading.resize_like(&factor.m);
+        for_size!(factor.leading.k, k => self.fill_leading(factor, k));
+    }
+
+    #[inline(always)]
+    fn fill_leading(&mut self, factor: &Factor, k: usize) {
         let v = &mut self.scratch.a[..k * k];
         for (level, p) in self.p_leading.iter_mut().enumerate() {
             let m = factor.m.block(level);
