@@ -138,9 +138,11 @@ impl<'a> Slopes<'a> {
             let is_idle = own.cov.is_fixed()
                 || values.is_constant()
                 || redundant.contains(&(term, *column));
-            let share = || share_of(design.n(), |row| values.value(row));
-            !is_idle
-                && share().is_some_and(|s| (REMAINDER..CONTAINED).contains(&s))
+            if is_idle {
+                return false;
+            }
+            share_of(design.n(), |row| values.value(row))
+                .is_some_and(|share| (REMAINDER..CONTAINED).contains(&share))
         };
         let far = own.z.iter().enumerate().filter(is_far);
         Self {
