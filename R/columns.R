@@ -8,8 +8,8 @@
 #'   factors.
 #' @noRd
 design_columns <- function(terms, frame, contrasts = NULL) {
-  plain_columns(terms, frame) %||%
-    coded_columns(terms, without_integer64(frame), contrasts)
+  frame <- without_integer64(frame)
+  plain_columns(terms, frame) %||% coded_columns(terms, frame, contrasts)
 }
 
 coded_columns <- function(terms, frame, contrasts) {

@@ -54,7 +54,7 @@ impl Fields {
     /// An element; `NULL` if it is missing.
     pub fn element(&self, name: &'static str) -> &Robj {
         let at = self.names.iter().position(|&key| key == name);
-        let found = at.and_then(|at| self.values.as_slice().get(at));
+        let found = at.and_then(|at| elements(&self.values).get(at));
         found.unwrap_or(&self.absent)
     }
 
@@ -71,7 +71,7 @@ impl Fields {
     /// # Errors
     /// `Dimension`, with the name of what should be a list.
     pub fn each(values: &List, what: &'static str) -> Result<Vec<Self>> {
-        let values = values.as_slice().iter();
+        let values = elements(values).iter();
         values.map(|value| Self::of(value, what)).collect()
     }
 
@@ -113,6 +113,14 @@ impl Fields {
         let value = self.element(name);
         value.as_bool().unwrap_or(false)
             || value.as_integer().is_some_and(|i| i > 0)
+    }
+}
+
+/// The elements of an R list. `NULL` is a list without elements, of which R has no address.
+pub fn elements(list: &List) -> &[Robj] {
+    match list.is_empty() {
+        true => &[],
+        false => list.as_slice(),
     }
 }
 

@@ -8,7 +8,7 @@ use rlmm_core::kernels::small;
 use rlmm_core::Result;
 
 use crate::error::guard;
-use crate::fields::{missing, Fields};
+use crate::fields::{elements, missing, Fields};
 use crate::values::{array, list};
 
 fn part(term: &Fields) -> Result<Part> {
@@ -28,7 +28,7 @@ fn by_term(
 ) -> Robj {
     guard(|| {
         let mut found = Vec::with_capacity(random.len());
-        for term in random.as_slice() {
+        for term in elements(random) {
             let term = Fields::of(term, "random")?;
             found.push(of(&term, &part(&term)?)?);
         }

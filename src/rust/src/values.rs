@@ -4,7 +4,7 @@ use extendr_api::prelude::*;
 use extendr_api::wrapper::symbol::dim_symbol;
 use rlmm_core::{Column, Columns, Result};
 
-use crate::fields::missing;
+use crate::fields::{elements, missing};
 
 /// The shape (effects per level, number of levels) of each term.
 pub type Shapes = Vec<(usize, usize)>;
@@ -17,7 +17,7 @@ pub fn count(n: usize) -> Robj {
 /// The elements of a list of columns.
 pub fn columns_of(list: &Robj) -> Vec<Robj> {
     list.as_list()
-        .map_or_else(Vec::new, |list| list.as_slice().to_vec())
+        .map_or_else(Vec::new, |list| elements(&list).to_vec())
 }
 
 /// The columns of vectors and matrices; a single number stands for a constant column.
