@@ -1,7 +1,7 @@
 # Errors about random-effects terms with so many effects that their columns, or the derivatives in
 # their covariances, don't fit in the memory.
 
-# Terms with at most this number of effects are not checked: their second derivatives take 80 MB.
+# Terms with at most this number of effects are not checked: their second derivatives take 104 MB.
 unchecked_effects <- 50L
 
 #' Raises an error about effects of a bar that don't fit in the memory, before their columns exist

@@ -13,7 +13,7 @@ pub enum Beside {
     Products,
     /// Other random effects of the same levels, or of levels within them.
     Effects,
-    /// The same, as the likelihood shows, because the slopes are large.
+    /// Other random effects of which the likelihood can't tell slopes that are large.
     Likelihood,
 }
 

@@ -385,4 +385,4 @@ fn average(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 #[path = "far_in_sums_tests.rs"]
-mod tests;
+pub(super) mod tests;

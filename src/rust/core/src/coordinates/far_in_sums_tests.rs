@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::derivatives::tests::{us, Data};
-use crate::design::{Column, Columns};
+use crate::design::{Column, Columns, Design};
 use crate::factor::sums_of_rows::Centre;
 
-const ROWS: usize = 48;
+pub(in crate::coordinates) const ROWS: usize = 48;
 
-fn level(row: usize) -> usize {
+pub(in crate::coordinates) fn level(row: usize) -> usize {
     row % 4
 }
 
@@ -18,7 +18,10 @@ fn covariate(origin: f64, place: impl Fn(usize) -> usize) -> Vec<f64> {
 }
 
 // The values where `is_in` holds, and zeros elsewhere.
-fn part(values: &[f64], is_in: impl Fn(usize) -> bool) -> Vec<f64> {
+pub(in crate::coordinates) fn part(
+    values: &[f64],
+    is_in: impl Fn(usize) -> bool,
+) -> Vec<f64> {
     let rows = values.iter().enumerate();
     rows.map(|(i, v)| if is_in(i) { *v } else { 0.0 }).collect()
 }
@@ -27,8 +30,12 @@ fn is_first(row: usize) -> bool {
     row / 4 % 2 == 0
 }
 
-// The sums of these columns of X and Z, by four levels.
-fn sums_of(x: &[Vec<f64>], z: &[Vec<f64>]) -> (Sums, Vec<RelCov>) {
+// Calls `body` with the design of these columns of X, and of Z by four levels.
+pub(in crate::coordinates) fn with_design<T>(
+    x: &[Vec<f64>],
+    z: &[Vec<f64>],
+    body: impl FnOnce(&Design) -> T,
+) -> T {
     let effects: Vec<_> = (0..z.len()).map(|j| us(1, j)).collect();
     let data = Data::new(ROWS, 1, vec![(Box::new(level) as _, effects)]);
     let mut design = data.design();
@@ -36,8 +43,15 @@ fn sums_of(x: &[Vec<f64>], z: &[Vec<f64>]) -> (Sums, Vec<RelCov>) {
     design.x = Columns::new(of_x.collect());
     let of_z = z.iter().map(|values| Column::Doubles(values));
     design.terms[0].z = Columns::new(of_z.collect());
-    let sums = Sums::from_rows(&design, &Centre::of(&design)).unwrap();
-    (sums, design.covs())
+    body(&design)
+}
+
+// The sums of these columns of X and Z, by four levels.
+fn sums_of(x: &[Vec<f64>], z: &[Vec<f64>]) -> (Sums, Vec<RelCov>) {
+    with_design(x, z, |design| {
+        let sums = Sums::from_rows(design, &Centre::of(design)).unwrap();
+        (sums, design.covs())
+    })
 }
 
 fn spreads(x: &[Vec<f64>], z: &[Vec<f64>]) -> Vec<f64> {

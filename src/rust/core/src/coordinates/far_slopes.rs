@@ -238,34 +238,18 @@ impl<'a> Slopes<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coordinates::far_in_sums::tests::{
+        level, part, with_design, ROWS,
+    };
     use crate::derivatives::tests::{us, Data};
-
-    const ROWS: usize = 48;
-
-    fn level(row: usize) -> usize {
-        row % 4
-    }
 
     fn covariate(origin: f64) -> Vec<f64> {
         (0..ROWS).map(|i| origin + (i as f64 * 1.7).sin()).collect()
     }
 
-    // The values where `is_in` holds, and zeros elsewhere.
-    fn part(values: &[f64], is_in: impl Fn(usize) -> bool) -> Vec<f64> {
-        let rows = values.iter().enumerate();
-        rows.map(|(i, v)| if is_in(i) { *v } else { 0.0 }).collect()
-    }
-
     // Confirms the effects of columns of four levels, beside the columns of X.
     fn confirmed(x: &[Vec<f64>], z: &[Vec<f64>]) -> Result<()> {
-        let effects: Vec<_> = (0..z.len()).map(|j| us(1, j)).collect();
-        let data = Data::new(ROWS, 1, vec![(Box::new(level) as _, effects)]);
-        let mut design = data.design();
-        let of_x = x.iter().map(|values| Column::Doubles(values));
-        design.x = Columns::new(of_x.collect());
-        let of_z = z.iter().map(|values| Column::Doubles(values));
-        design.terms[0].z = Columns::new(of_z.collect());
-        confirm_distinct(&design, &design.x, &[])
+        with_design(x, z, |design| confirm_distinct(design, &design.x, &[]))
     }
 
     fn lost(beside: Beside) -> Result<()> {

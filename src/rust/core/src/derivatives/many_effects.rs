@@ -8,7 +8,7 @@ use crate::kernels::gemm::{add_product, set_product};
 use crate::kernels::small;
 
 /// Number of levels that share a matrix product.
-pub(super) const LEVELS: usize = 64;
+const LEVELS: usize = 64;
 /// Up to this number of effects loops over the levels are faster.
 const FEW: usize = 8;
 
