@@ -211,6 +211,7 @@ refitted_mean <- function(fit, row, counts, trials, by) {
 #' D_l.
 #' @noRd
 theta_freedom <- function(fit) {
+  fit <- in_orthogonal_columns(fit)
   known <- c(held_index(fit), fit_held(fit)$absolute, boundary_theta(fit))
   free <- setdiff(seq_along(fit$theta), known)
   if (length(free) == 0L) {

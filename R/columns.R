@@ -147,3 +147,16 @@ spec_rows <- function(spec, rows) {
   })
   spec
 }
+
+#' The columns of a design times R^-1, as one matrix
+#' @param root R, or `NULL` for the columns themselves, see [in_orthogonal_columns()].
+#' @param own The columns that R refers to; the others are unchanged.
+#' @noRd
+columns_in_basis <- function(columns, root, n, own = TRUE) {
+  if (is.null(root)) {
+    return(columns)
+  }
+  x <- column_matrix(columns, n)
+  x[, own] <- x[, own] %*% backsolve(root, diag(nrow(root)))
+  list(x)
+}

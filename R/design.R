@@ -24,10 +24,13 @@ free_matrix <- function(fit, new = new_data(fit, NULL)) {
 fixed_columns <- function(fit, new = new_data(fit, NULL)) {
   columns <- full_fixed_columns(fit, new)
   # The levels of large factors are neither columns of X nor dropped from it.
-  if (length(fit$fixed$dropped) == 0) {
-    return(columns)
+  if (length(fit$fixed$dropped) > 0) {
+    columns <- select_columns(
+      columns,
+      match(fit$fixed$names, column_names(columns))
+    )
   }
-  select_columns(columns, match(fit$fixed$names, column_names(columns)))
+  columns_in_basis(columns, fit$basis$fixed, new$n, free_beta(fit))
 }
 
 #' X with all columns of the formula, including aliased ones

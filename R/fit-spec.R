@@ -121,11 +121,12 @@ fit_terms <- function(fit) {
     group_codes(term$group_vars, frame, term$group)
   })
   names(groups) <- vapply(random, `[[`, "", "group")
-  core_terms(
-    random,
-    lapply(random, effects_columns, new = new_data(fit, NULL)),
-    groups
-  )
+  new <- new_data(fit, NULL)
+  columns <- lapply(random, effects_columns, new = new)
+  if (!is.null(fit$basis)) {
+    columns <- Map(columns_in_basis, columns, fit$basis$random, new$n)
+  }
+  core_terms(random, columns, groups)
 }
 
 #' The spec of a linear model

@@ -36,19 +36,36 @@ unscaled_variances <- function(fit, contrasts) {
   colSums(backsolve(fit$rx, own, transpose = TRUE)^2)
 }
 
-#' R_X over sigma, if a covariate is so far from zero that variances of contrasts must be computed
-#' from it instead of the covariance matrix; otherwise, and for other covariances, `NULL`
+#' A root R of the inverse covariance matrix, R'R, if a covariate is so far from zero that variances
+#' of contrasts must be computed from it; otherwise, and for other covariances, `NULL`
 #' @param covariance The covariance matrix of the coefficients.
 #' @noRd
 root_of_precision <- function(fit, covariance) {
-  is_own <- isLMM.rlmm(fit) &&
-    length(fit$beta) > 0L &&
-    all(free_beta(fit)) &&
-    identical(covariance, fit$sigma^2 * unscaled_covariance(fit))
-  if (!is_own) {
+  if (length(fit$held) > 0L || !has_far_columns(fit)) {
     return(NULL)
   }
-  root <- fit$rx / fit$sigma
-  independent <- 1 / sqrt(diag(covariance) * colSums(root^2))
-  if (min(independent) <= 1e-4) root
+  is_own <- identical(unname(covariance), unname(core_covariance(fit)))
+  if (is_own) root_of_own_precision(fit)
+}
+
+# Whether a free column has only a small part that is independent of the others.
+has_far_columns <- function(fit) {
+  rx <- fit$rx
+  if (length(rx) == 0L) {
+    return(FALSE)
+  }
+  independent <- 1 / sqrt(diag(chol2inv(rx)) * colSums(rx^2))
+  min(independent) <= 1e-4
+}
+
+# The root for the covariance matrix of the free coefficients that the core estimates.
+root_of_own_precision <- function(fit) {
+  if (isLMM.rlmm(fit)) {
+    return(fit$rx / fit$sigma)
+  }
+  near <- in_orthogonal_columns(fit)
+  root <- near$basis$fixed
+  if (!is.null(root)) {
+    chol(chol2inv(chol(covariance_of_free(near)))) %*% root
+  }
 }

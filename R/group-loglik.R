@@ -61,7 +61,7 @@ leave_group_out <- function(object, groups = NULL, refit = FALSE, ...) {
   refuse_dots(...)
   check_flag(refit, "refit")
   check_separable(object)
-  object <- with_all_rows(object)
+  object <- in_orthogonal_columns(with_all_rows(object))
   sets <- left_out_sets(object, groups)
   rows <- sets$rows
   of_others <- if (refit) refitted_parameters else stepped_parameters

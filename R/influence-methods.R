@@ -36,17 +36,22 @@ cooks.distance.influence.rlmm <- function(model, ...) {
   } else {
     0
   }
-  size <- squared_sizes(change, model$vcov[free, free, drop = FALSE])
+  root <- attr(model, "root") %||%
+    root_of_inverse(model$vcov[free, free, drop = FALSE])
+  size <- colSums((root %*% t(change))^2)
   stats::setNames(share * size, rownames(change))
 }
 
-# x'V^-1 x of each row x.
-squared_sizes <- function(rows, v) {
-  if (ncol(rows) == 0L) {
-    return(numeric(nrow(rows)))
+# A matrix R with R'R = V^-1.
+root_of_inverse <- function(v) {
+  if (length(v) == 0L) {
+    return(v)
   }
-  root <- chol(v)
-  colSums(backsolve(root, t(rows), transpose = TRUE)^2)
+  backsolve(
+    safe_chol(v) %||% abort_rounded_factor(),
+    diag(nrow(v)),
+    transpose = TRUE
+  )
 }
 
 #' @rdname influence.rlmm

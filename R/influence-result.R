@@ -23,13 +23,17 @@ new_influence <- function(fit, sets, found, way) {
     list(theta = fit$theta),
     without[5L],
     list(
-      covratio = by_case(covariance_ratios(vcovs, vcov)),
+      covratio = exp(take("log_det") - log_det_of_fixed(fit)),
       hat = take("leverage"),
       size = by_case(lengths(sets$rows)),
       method = way
     )
   )
-  structure(out, class = c("influence.rlmm", "influence.merMod"))
+  structure(
+    out,
+    class = c("influence.rlmm", "influence.merMod"),
+    root = if (has_far_columns(fit)) root_of_own_precision(fit)
+  )
 }
 
 estimates_with <- function(fit, vcov) {
@@ -80,18 +84,6 @@ padded_vcov <- function(vcov, free, full) {
   out <- 0 * full
   out[free, free] <- vcov
   out
-}
-
-covariance_ratios <- function(vcovs, full) {
-  free <- diag(full) > 0
-  log_det <- \(v) {
-    if (anyNA(v)) {
-      return(NA_real_)
-    }
-    as.double(determinant(v[free, free, drop = FALSE])$modulus)
-  }
-  whole <- log_det(full)
-  exp(vapply(vcovs, log_det, 0) - whole)
 }
 
 #' The residual variance, then the variances and covariances by term, named as in lme4

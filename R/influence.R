@@ -81,23 +81,29 @@ influence.rlmm <- function(
   model <- with_all_rows(model)
   sets <- deletion_sets(model, groups)
   way <- deletion_way(model, length(sets$rows), refit, one_step)
-  found <- with_leverages(
-    estimates_of_cases(model, sets$rows, way),
-    model,
-    sets$rows
-  )
+  found <- estimates_of_cases(model, sets$rows, way)
   warn_of_undetermined(found, sets)
   new_influence(model, sets, found, way)
 }
 
 # The estimates without each set of rows.
 estimates_of_cases <- function(fit, rows, way) {
-  switch(
-    way,
-    refit = lapply(rows, refitted_case, fit = fit),
-    one_step = lapply(rows, stepped_case, fit = fit),
-    fixed = fixed_cases(fit, rows)
-  )
+  found <- if (way == "refit") {
+    lapply(rows, refitted_case, fit = fit)
+  } else {
+    cases_by_formula(fit, rows, way)
+  }
+  with_leverages(found, fit, rows)
+}
+
+cases_by_formula <- function(fit, rows, way) {
+  fit <- in_orthogonal_columns(fit)
+  found <- if (way == "one_step") {
+    lapply(rows, stepped_case, fit = fit)
+  } else {
+    fixed_cases(fit, rows)
+  }
+  lapply(found, in_original_columns, fit)
 }
 
 # The arguments of lme4's method for its refits and parallel processes.
@@ -173,7 +179,7 @@ inverse_or_na <- function(x) {
 #' @noRd
 stepped_case <- function(fit, rows) {
   est <- newton_estimates(fit, rows)
-  if (is.null(est)) {
+  if (is.null(est) || !is_determined(est$rx)) {
     return(undetermined_case(fit))
   }
   list(
@@ -185,6 +191,9 @@ stepped_case <- function(fit, rows) {
     converged = TRUE
   )
 }
+
+# Whether R_X has full rank: after scaling its columns a pivot of 1e-5 is a rounding error.
+is_determined <- function(rx) all(abs(diag(rx)) > 1e-5 * sqrt(colSums(rx^2)))
 
 #' The estimates of a refit
 #' @noRd
@@ -200,6 +209,7 @@ refitted_case <- function(fit, rows) {
   list(
     beta = again$beta[free],
     vcov = fixed_covariance(again)[free, free, drop = FALSE],
+    log_det = log_det_of_fixed(again),
     theta = again$theta,
     sigma = again$sigma,
     evaluations = again$optsum$feval,
@@ -216,6 +226,7 @@ undetermined_case <- function(fit) {
   list(
     beta = beta,
     vcov = outer(beta, beta),
+    log_det = NA_real_,
     theta = NA * fit$theta,
     sigma = NA_real_,
     evaluations = 0L,

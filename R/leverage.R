@@ -82,6 +82,7 @@ rstudent.rlmm_glmm <- function(model, ...) {
 #' [W^1/2 Z Lambda, W^1/2 X; I, 0]
 #' @noRd
 hat_matrix <- function(fit) {
+  fit <- in_orthogonal_columns(fit)
   x <- free_matrix(fit)
   z_lambda <- as.matrix(random_matrix(fit) %*% lambda_matrix(fit))
   top <- root_weights(fit) * cbind(z_lambda, x)
