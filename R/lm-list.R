@@ -98,7 +98,7 @@ group_frame <- function(parts, data, call, env) {
     list(drop.unused.levels = TRUE)
   ))
   check_list_variables(parts, data)
-  eval(frame_call, rlang::new_environment(list(data = data), env))
+  evaluate_frame(frame_call, rlang::new_environment(list(data = data), env))
 }
 
 # The grouping factor of a frame; `a:b` is the interaction.

@@ -271,6 +271,29 @@ inform_nan <- function(frame) {
   )
 }
 
+#' The result of a call to [stats::model.frame()], with the message about rows that it leaves out
+#' because of `NaN`
+#' @noRd
+evaluate_frame <- function(call, env) {
+  frame <- eval(call, env)
+  if (!is.null(attr(frame, "na.action"))) {
+    call$na.action <- quote(stats::na.pass)
+    inform_nan(suppressWarnings(eval(call, env)))
+  }
+  frame
+}
+
+#' Evaluates an expression that makes the frame of the same rows several times: only the first
+#' message about `NaN` is given
+#' @noRd
+with_one_nan_message <- function(expr) {
+  said <- rlang::new_environment(list(count = 0L))
+  withCallingHandlers(expr, rlmm_message_nan = \(cnd) {
+    said$count <- said$count + 1L
+    if (said$count > 1L) rlang::cnd_muffle(cnd)
+  })
+}
+
 # A line of the message for each of the first variables.
 nan_lines <- function(nan, row_names) {
   nan <- utils::head(nan, 5L)

@@ -156,7 +156,7 @@ nonlinear_frame <- function(parts, parameters, data, extras) {
     list(drop.unused.levels = TRUE)
   ))
   env <- rlang::new_environment(list(data = data), parts$env)
-  frame <- eval(call, env)
+  frame <- evaluate_frame(call, env)
   if (!is.numeric(frame[[1L]])) {
     abort_rlmm(
       c("The response must be numeric.", x = it_is(frame[[1L]])),

@@ -103,7 +103,8 @@ sum_up <- function(formula, data, extras = NULL, options = list()) {
     check_table_packages(data)
     sums_of_table(formula, ungrouped(data), extras, options)
   } else {
-    sums_of_chunks(formula, as_reader(data), extras, options)
+    reader <- as_reader(data)
+    with_one_nan_message(sums_of_chunks(formula, reader, extras, options))
   }
 }
 

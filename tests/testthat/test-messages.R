@@ -255,6 +255,22 @@ test_that("NaN is missing, and said where it is", {
   expect_silent(rlmm(Reaction ~ x + (1 | Subject), missing))
 })
 
+test_that("NaN is said once, whoever reads the data", {
+  d <- sleepstudy
+  d$Reaction[5] <- NaN
+  messages <- function(expr) {
+    found <- testthat::capture_messages(expr)
+    sum(grepl("`Reaction` is NaN at row 5", found))
+  }
+  expect_equal(messages(rlmm_sums(Reaction ~ Days + (1 | Subject), d)), 1)
+  expect_equal(messages(lmList(Reaction ~ Days | Subject, d)), 1)
+  line <- function() {
+    rnlmm(Reaction ~ a + b * Days ~ a | Subject, d, start = c(a = 250, b = 10))
+  }
+  expect_equal(messages(fit <- line()), 1)
+  expect_equal(nobs(fit), 179)
+})
+
 test_that("subset = TRUE takes all rows", {
   fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, subset = TRUE)
   expect_equal(nobs(fit), 180)
