@@ -104,6 +104,7 @@ add1.rlmm <- function(
 
 # Compares the fit with the models in which each term is dropped or added, by maximum likelihood.
 compare_by_ml <- function(fit, labels, sign, k, trace, is_tested) {
+  check_penalty(k)
   by_ml <- ml_fit(fit)
   fits <- compared_fits(by_ml, labels, sign, trace)
   comparison_table(by_ml, fits, k, is_tested)

@@ -27,6 +27,13 @@ check_flag <- function(x, arg, hint = NULL) {
   abort_argument(problem, x = it_is(x), i = hint, arg = arg)
 }
 
+# The penalty of each parameter in an information criterion.
+check_penalty <- function(k) {
+  if (!is_number(k)) {
+    abort_argument("`k` must be one number.", x = it_is(k), arg = "k")
+  }
+}
+
 #' Matches a value, possibly abbreviated, to the allowed ones
 #' @param most The largest number of allowed values in a message.
 #' @param value The user's value. The default of an argument is all of `allowed`, which selects the

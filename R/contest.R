@@ -102,6 +102,8 @@ contest.rlmm <- function(
 ) {
   refuse_dots(...)
   check_flag(joint, "joint")
+  check_flag(confint, "confint")
+  check_confidence(level)
   check_flag(collect, "collect")
   check_flag(check_estimability, "check_estimability")
   tests <- fixed_tests(model, contest_ddf(model, ddf, vcov), vcov, cluster)
@@ -332,7 +334,6 @@ abort_contrast <- function(problem, found, hint = NULL) {
 #' @param tests The result of `fixed_tests()`.
 #' @noRd
 t_table <- function(fit, L, rhs, tests, confint, level) {
-  check_confidence(level)
   known <- replace(L, is.na(L), 0)
   table <- row_t_tests(fit, known, rhs, tests)
   if (confint) {

@@ -255,7 +255,10 @@ control_hint <- function(name) {
     ),
     maxit = ,
     maxIter = ,
+    max_iter = ,
+    max_evaluations = ,
     msMaxIter = c(i = "Here it is called `max_eval`."),
+    calc.derivs = ,
     check.conv.grad = ,
     check.conv.hess = c(
       i = "Leave it out: `certificate()` judges the derivatives."

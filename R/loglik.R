@@ -77,6 +77,7 @@ log_likelihoods <- function(fits) {
 #' @export
 AIC.rlmm <- function(object, ..., k = 2) {
   refuse_no_fits(..., known = "k")
+  check_penalty(k)
   NextMethod()
 }
 
@@ -141,6 +142,7 @@ df.residual.rlmm <- function(object, ...) {
 #' @export
 extractAIC.rlmm <- function(fit, scale = 0, k = 2, ...) {
   refuse_dots(...)
+  check_penalty(k)
   log_lik <- logLik.rlmm(if (isREML.rlmm(fit)) refitML(fit) else fit)
   edf <- attr(log_lik, "df")
   c(edf, -2 * as.numeric(log_lik) + k * edf)

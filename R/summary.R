@@ -86,6 +86,10 @@ summary.rlmm <- function(
   refuse_dots(...)
   ddf <- choose_ddf(object, ddf, vcov)
   check_confidence(level)
+  check_flag(conf.int, "conf.int")
+  if (!is.null(correlation)) {
+    check_flag(correlation, "correlation")
+  }
   object <- with_covariance(object)
   structure(
     c(
@@ -220,6 +224,7 @@ format.summary.rlmm <- function(
 ) {
   warn_of_dots(...)
   check_digits(digits)
+  check_flag(show.resids, "show.resids")
   c(
     format_header(x),
     "",

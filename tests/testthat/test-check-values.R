@@ -47,7 +47,15 @@ test_that("arguments of accessors of the wrong type are refused by name", {
     random.only = terms(fit, random.only = NA),
     fixed.only = model.frame(fit, fixed.only = 3),
     fullHatMatrix = hatvalues(fit, fullHatMatrix = "a"),
-    tol = isSingular(fit, tol = "a")
+    tol = isSingular(fit, tol = "a"),
+    k = AIC(fit, k = "a"),
+    k = drop1(fit, k = NA),
+    k = extractAIC(fit, k = NULL),
+    level = contest(fit, c(0, 1), level = 95),
+    confint = contest(fit, c(0, 1), confint = "a"),
+    correlation = summary(fit, correlation = "a"),
+    conf.int = summary(fit, conf.int = NA),
+    show.resids = print(summary(fit), show.resids = NA)
   )
   for (i in seq_along(wrong)) {
     error <- expect_error(eval(wrong[[i]]), class = "rlmm_error_argument")

@@ -549,6 +549,10 @@ test_that("what other programs write is answered in the form that it has here", 
   expect_hint(fit(random, zi = ~1), "glmmTMB")
   expect_hint(fit(random, map = list()), "rlmm_control(fixed = )")
   expect_hint(fit(random, cov_type = "robust"), "vcov(fit, type = \"CR2\")")
+  expect_hint(fit(random, cluster = Subject), "vcov(fit, type = \"CR2\")")
+  expect_hint(fit(random, trials = n), "cbind(successes, failures)")
+  expect_hint(rlmm_control(max_iter = 10), "`max_eval`")
+  expect_hint(rlmm_control(calc.derivs = FALSE), "certificate()")
   expect_hint(fit(random, doFit = FALSE), "preview()")
   expect_hint(fit(random, seed = 1), "Leave it out")
   expect_hint(
