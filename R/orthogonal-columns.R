@@ -102,19 +102,24 @@ in_original_columns <- function(case, fit) {
   root <- fit$basis$fixed
   case$log_det <- log_det(case$vcov) - log_size(root)
   if (!is.null(root)) {
-    inverse <- backsolve(root, diag(nrow(root)))
-    case$beta <- drop(inverse %*% case$beta)
-    case$vcov <- inverse %*% tcrossprod(case$vcov, inverse)
+    case$beta <- backsolve(root, case$beta)
+    case$vcov <- original_covariance(case$vcov, root)
   }
   if (!anyNA(case$theta)) {
     fit$theta <- case$theta
-    case$theta <- theta_in_columns(fit, fit$basis$random, solve_root)
+    case$theta <- theta_in_columns(fit, fit$basis$random, backsolve)
   }
   case
 }
 
-# R^-1 Lambda, by columns of R, as they may have very different norms.
-solve_root <- function(root, lambda) backsolve(root, lambda)
+# The covariance matrix of the free coefficients of the original columns.
+original_covariance <- function(covariance, root) {
+  if (is.null(root)) {
+    return(covariance)
+  }
+  inverse <- backsolve(root, diag(nrow(root)))
+  inverse %*% tcrossprod(covariance, inverse)
+}
 
 #' The logarithm of the determinant of the covariance matrix of the free coefficients
 #'

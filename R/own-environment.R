@@ -37,9 +37,13 @@ own_environment <- function(formula, call, columns) {
   in_formula <- all.names(formula)
   named <- setdiff(c(in_formula, all.names(call)), columns)
   own <- reduced_environment(env_with_dummy(env, in_formula), named)
-  attr(own, "made_in") <- rlang::obj_address(env)
+  # An attribute would be printed with each formula.
+  own[[name_of_origin]] <- rlang::obj_address(env)
   own
 }
+
+# The object of an environment of a fit with the address of the one that it was copied from.
+name_of_origin <- ".rlmm_made_in"
 
 #' A call that holds formulas themselves, as one made by `do.call()` or `update()` does, in the
 #' environment of the fit
@@ -76,7 +80,7 @@ with_environment <- function(design, env) {
 #' @noRd
 living_environment <- function(fit, caller) {
   kept <- environment(fit$formula)
-  made_in <- attr(kept, "made_in", exact = TRUE)
+  made_in <- get0(name_of_origin, kept, inherits = FALSE)
   if (identical(made_in, rlang::obj_address(caller))) caller else kept
 }
 

@@ -20,6 +20,7 @@ robust_covariance.rlmm_glmm <- function(fit, type, clusters) {
 # The sandwich estimator for the fixed effects, with the scores of independent groups summed by
 # cluster.
 clustered_covariance <- function(fit, type, clusters, groups) {
+  fit <- in_orthogonal_columns(fit)
   kept <- estimated_parameters(fit)
   bread <- solve(-hessian.rlmm_glmm(fit)[kept, kept, drop = FALSE])
   scores <- group_scores(fit, groups)[, kept, drop = FALSE] %*% bread
@@ -33,7 +34,8 @@ clustered_covariance <- function(fit, type, clusters, groups) {
   }
   covariance <- sum_over_clusterings(lapply(of_groups, one), of_groups, one)
   at <- match(length(fit$theta) + seq_along(fit$beta), kept)
-  covariance <- covariance[at, at, drop = FALSE]
+  root <- fit$basis$fixed
+  covariance <- original_covariance(covariance[at, at, drop = FALSE], root)
   dimnames(covariance) <- list(names(fit$beta), names(fit$beta))
   covariance
 }

@@ -115,3 +115,16 @@ test_that("nor do the means of emmeans for generalized models", {
   }
   expect_equal(means(1e8), means(0), tolerance = 1e-4)
 })
+
+test_that("nor do robust standard errors of generalized models", {
+  errors <- function(origin) {
+    data <- transform(moved(origin), half = Diet == "1")
+    fit <- rglmm(count ~ half * Time + (1 | Rat), data, family = poisson)
+    sqrt(diag(vcov(fit, type = "CR0")))[c("Time", "halfTRUE:Time")]
+  }
+  near <- suppressMessages(errors(0))
+  for (origin in c(1e4, 1e8)) {
+    far <- suppressMessages(errors(origin))
+    expect_equal(far, near, tolerance = 1e-3)
+  }
+})

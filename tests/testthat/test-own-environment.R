@@ -190,3 +190,12 @@ test_that("a function with a class keeps it", {
   expect_s3_class(kept, "curve")
   expect_equal(kept(5), 0.5)
 })
+
+test_that("the formula of a fit made in a function prints as R's do", {
+  fit <- (function(data) rlmm(Reaction ~ Days + (1 | Subject), data))(
+    sleepstudy
+  )
+  shown <- utils::capture.output(print(formula(fit)))
+  expect_no_match(shown, "attr")
+  expect_length(shown, 2)
+})
