@@ -7,8 +7,8 @@
 refit.rlmm_nlmm <- function(
   object,
   newresp = NULL,
-  newweights = NULL,
-  ...
+  ...,
+  newweights = NULL
 ) {
   refuse_dots(...)
   if (!is.null(newresp)) {

@@ -28,8 +28,8 @@
 refit.rlmm <- function(
   object,
   newresp = NULL,
-  newweights = NULL,
   ...,
+  newweights = NULL,
   rename.response = FALSE,
   control = NULL
 ) {

@@ -56,8 +56,6 @@ test_that("new weights", {
   again <- refit(fit, newweights = 1 + sleepstudy$Days)
   expect_equal(again$dev$objective, direct$dev$objective, tolerance = 1e-8)
   expect_equal(weights(again), 1 + sleepstudy$Days)
-  by_place <- refit(fit, sleepstudy$Reaction, 1 + sleepstudy$Days)
-  expect_equal(by_place$dev$objective, again$dev$objective)
   expect_error(
     refit(fit, newweights = rep(-1, 180)),
     class = "rlmm_error_weights"

@@ -416,3 +416,61 @@ test_that("the iterative engine is refused", {
     class = "rlmm_error_argument"
   )
 })
+
+test_that("far covariates in interactions have the estimates of single fits", {
+  data <- transform(
+    sleepstudy,
+    g = factor(as.integer(Subject) %% 3),
+    count = round(Reaction / 20),
+    time = Days - 4.5
+  )
+  data$other <- rev(data$Reaction)
+  data$others <- rev(data$count)
+  fits <- function(origin) {
+    data$time <- data$time + origin
+    list(
+      rlmm_many(
+        cbind(Reaction, other) ~ g * time + (time | Subject),
+        data
+      ),
+      suppressMessages(rglmm_many(
+        cbind(count, others) ~ g * time + (1 | Subject),
+        data,
+        family = poisson
+      ))
+    )
+  }
+  slopes <- c("time", "g1:time", "g2:time")
+  table_of <- function(many) {
+    table <- as.data.frame(many)
+    table <- table[table$term %in% slopes, ]
+    numbers <- intersect(c("estimate", "std.error", "df"), names(table))
+    as.matrix(table[numbers])
+  }
+  near <- lapply(fits(0), table_of)
+  for (origin in c(3e4, 1e6, 1e8)) {
+    far <- lapply(fits(origin), table_of)
+    expect_equal(far, near, tolerance = 1e-3, ignore_attr = TRUE)
+  }
+})
+
+test_that("so have the replicates of the bootstrap", {
+  data <- transform(
+    sleepstudy,
+    g = factor(as.integer(Subject) %% 3),
+    time = Days + 1e9
+  )
+  fit <- rlmm(Reaction ~ g * time + (time | Subject), data)
+  found <- bootstrap(fit, 3, seed = 1)
+  expect_true(all(is.na(found$error)))
+  responses <- simulate(found)
+  for (i in 1:3) {
+    again <- refit(fit, responses[[i]])
+    expect_equal(
+      found$beta[i, c("time", "g1:time")],
+      fixef(again)[c("time", "g1:time")],
+      tolerance = 1e-4
+    )
+    expect_equal(found$objective[[i]], again$dev$objective, tolerance = 1e-7)
+  }
+})

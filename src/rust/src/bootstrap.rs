@@ -102,12 +102,12 @@ fn rust_lmm_bootstrap(
     threads: i32,
 ) -> Robj {
     with_plan(&spec, &plan, |spec, design, plan| {
-        let basis = spec.random_basis(design, &held(&control).indices())?;
+        let basis = spec.basis(design, &held(&control).indices())?;
         let draws = Draws::new(design, &plan.truth()?)?;
         let design = &basis.design(design);
         let model = spec.factored(design)?;
         let start = start_of(&model, &basis, start);
-        let many = many_settings(start, &control, threads, false);
+        let many = many_settings(start, &control, threads, Vec::new());
         let mut count =
             Count::new(plan.replicates.len(), control.is_set("progress"));
         let fits = model.bootstrap(
@@ -120,7 +120,7 @@ fn rust_lmm_bootstrap(
         count.finish();
         let p = design.p();
         let mut pairs = lmm_columns(&basis, &model, p, &fits);
-        pairs.push(("std_error", lmm_errors(p, &fits)));
+        pairs.push(("std_error", lmm_errors(&basis, p, &fits)));
         Ok(list(pairs))
     })
 }
@@ -141,7 +141,7 @@ fn rust_glmm_bootstrap(
         let (family, link) = job.family();
         let draws =
             GlmmDraws::new(design, family, link, plan.shape, &plan.truth()?)?;
-        let basis = spec.random_basis(design, &job.held.indices())?;
+        let basis = spec.basis(design, &job.held.indices())?;
         let design = &basis.design(design);
         let model = job.model(design)?;
         let mut count =
@@ -149,7 +149,7 @@ fn rust_glmm_bootstrap(
         let fits = model.bootstrap(
             &draws,
             &plan.replicates,
-            &job.many(&basis, threads, false),
+            &job.many(&basis, design.p(), threads, false),
             &mut |ended| count.see(ended),
         );
         count.finish();

@@ -255,16 +255,6 @@ impl Spec {
         self.recipe().basis_of_rows(design, held)
     }
 
-    /// The basis of the random effects for many responses, with the original fixed effects, for
-    /// which standard errors and degrees of freedom are computed.
-    pub fn random_basis(
-        &self,
-        design: &Design,
-        held: &[usize],
-    ) -> Result<Basis> {
-        Ok(self.basis(design, held)?.with_fixed_as_given())
-    }
-
     /// The rows of the spec, or its sums.
     pub fn data(&self) -> Result<Data<'_>> {
         let given = self.sums.as_list().filter(|list| !list.is_empty());

@@ -33,15 +33,15 @@ fn rust_lmm_fit_many(
     guard(|| {
         let spec = Spec::new(&spec)?;
         let given = spec.design()?;
-        let basis = spec.random_basis(&given, &held(&control).indices())?;
+        let basis = spec.basis(&given, &held(&control).indices())?;
         let design = basis.design(&given);
         let model = spec.factored(&design)?;
-        let many = many_settings(
-            start_of(&model, &basis, start),
-            &control,
-            threads,
-            control.is_set("df"),
-        );
+        let contrasts = match control.is_set("df") {
+            true => basis.given_coefficients(design.p()),
+            false => Vec::new(),
+        };
+        let start = start_of(&model, &basis, start);
+        let many = many_settings(start, &control, threads, contrasts);
         let mut count =
             Count::new(y.len() / design.n(), control.is_set("progress"));
         let fits =
@@ -49,11 +49,11 @@ fn rust_lmm_fit_many(
         count.finish();
         let fits: Vec<_> = fits?.into_iter().map(Some).collect();
         let mut pairs = lmm_columns(&basis, &model, design.p(), &fits);
-        let rx = |fit: &OneOfMany| fit.estimates.rx.clone();
-        pairs.push(("rx", slices(design.p(), &fits, &rx)));
-        pairs.push(("std_error", lmm_errors(design.p(), &fits)));
-        if many.df {
-            let p = design.p();
+        let p = design.p();
+        let rx = |fit: &OneOfMany| given_rx(&basis, &fit.estimates.rx);
+        pairs.push(("rx", slices(p, &fits, &rx)));
+        pairs.push(("std_error", lmm_errors(&basis, p, &fits)));
+        if !many.df.is_empty() {
             let unknown = vec![f64::NAN; p];
             let df =
                 |fit: &OneOfMany| fit.df.clone().unwrap_or(unknown.clone());
@@ -77,20 +77,18 @@ fn rust_glmm_fit_many(
         let job = GlmmJob::new(&spec, &start, &control)?;
         let spec = Spec::new(&spec)?;
         let given = spec.design()?;
-        let basis = spec.random_basis(&given, &job.held.indices())?;
+        let basis = spec.basis(&given, &job.held.indices())?;
         let design = basis.design(&given);
         let model = job.model(&design)?;
         let mut count =
             Count::new(y.len() / design.n(), control.is_set("progress"));
-        let fits =
-            model.fit_many(y, &job.many(&basis, threads, true), &mut |ended| {
-                count.see(ended)
-            });
+        let many = job.many(&basis, design.p(), threads, true);
+        let fits = model.fit_many(y, &many, &mut |ended| count.see(ended));
         count.finish();
         let fits: Vec<_> = fits?.into_iter().map(Some).collect();
         let mut pairs = glmm_columns(&basis, &model, design.p(), &fits);
         let p = design.p();
-        let rx = |fit: &GlmmOneOfMany| fit.estimates.rx.clone();
+        let rx = |fit: &GlmmOneOfMany| given_rx(&basis, &fit.estimates.rx);
         pairs.push(("rx", slices(p, &fits, &rx)));
         let errors = |fit: &GlmmOneOfMany| fit.std_error.clone();
         pairs.push(("std_error", matrix(p, &fits, &errors)));
@@ -103,7 +101,7 @@ pub fn many_settings(
     start: Vec<f64>,
     control: &Fields,
     threads: i32,
-    df: bool,
+    df: Vec<f64>,
 ) -> ManySettings {
     ManySettings {
         start,
@@ -131,7 +129,9 @@ pub fn lmm_columns(
         ),
         (
             "beta",
-            matrix(p, fits, &|fit| fit.estimates.solution.beta.clone()),
+            matrix(p, fits, &|fit| {
+                given_beta(basis, &fit.estimates.solution.beta)
+            }),
         ),
         ("sigma", numbers(fits, |fit| fit.estimates.sigma)),
         ("objective", numbers(fits, |fit| fit.estimates.objective)),
@@ -146,10 +146,25 @@ pub fn lmm_columns(
     pairs
 }
 
+// The fixed effects of the original columns of X.
+fn given_beta(basis: &Basis, beta: &[f64]) -> Vec<f64> {
+    let mut beta = beta.to_vec();
+    basis.fixed_to_given(&mut beta);
+    beta
+}
+
+// R_X of the original columns of X.
+fn given_rx(basis: &Basis, rx: &[f64]) -> Vec<f64> {
+    let mut rx = rx.to_vec();
+    basis.rx_to_given(&mut rx);
+    rx
+}
+
 /// Standard errors of the fixed effects.
-pub fn lmm_errors(p: usize, fits: &Fits<OneOfMany>) -> Robj {
+pub fn lmm_errors(basis: &Basis, p: usize, fits: &Fits<OneOfMany>) -> Robj {
     matrix(p, fits, &|fit| {
-        let mut errors = inverse_row_lengths(p, &fit.estimates.rx);
+        let mut errors =
+            inverse_row_lengths(p, &given_rx(basis, &fit.estimates.rx));
         for error in errors.iter_mut() {
             *error *= fit.estimates.sigma;
         }
@@ -171,7 +186,10 @@ pub fn glmm_columns(
                 basis.to_given(&fit.estimates.theta)
             }),
         ),
-        ("beta", matrix(p, fits, &|fit| fit.estimates.beta.clone())),
+        (
+            "beta",
+            matrix(p, fits, &|fit| given_beta(basis, &fit.estimates.beta)),
+        ),
         ("sigma", numbers(fits, |fit| fit.estimates.sigma.value)),
         ("shape", numbers(fits, |fit| fit.estimates.parts.shape)),
         (

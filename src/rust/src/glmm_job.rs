@@ -220,10 +220,11 @@ impl GlmmJob {
         settings
     }
 
-    /// The settings of the fits of many responses.
+    /// The settings of the fits of many responses of a design with `p` fixed effects.
     pub fn many(
         &self,
         basis: &Basis,
+        p: usize,
         threads: i32,
         exact_errors: bool,
     ) -> ManySettings {
@@ -231,6 +232,7 @@ impl GlmmJob {
             fit: self.settings(basis),
             held: self.held.relative.clone(),
             threads: n_threads(threads),
+            contrasts: basis.given_coefficients(p),
             exact_errors,
         }
     }

@@ -19,7 +19,7 @@ use rlmm_core::lmm::many::ManySettings;
 use rlmm_core::lmm::Held;
 use rlmm_core::optimize::{bfgs, Flow, Settings};
 use rlmm_core::simulate::Truth;
-use rlmm_core::{Criterion, Design, LinearMixedModel};
+use rlmm_core::{Basis, Criterion, Design, LinearMixedModel};
 
 const THETA: [f64; 4] = [0.9, 0.4, 0.6, 1.2];
 
@@ -98,7 +98,7 @@ fn linear_fits_are_those_of_the_drawn_responses() {
         held: Held::default(),
         optimizer: Settings::default(),
         threads,
-        df: false,
+        df: Vec::new(),
     };
     let replicates: Vec<u64> = (1..=70).collect();
     let fits = |threads, replicates: &[u64]| {
@@ -162,6 +162,7 @@ fn fits_are_those_of_drawn_responses(
         fit: fit.clone(),
         held: Vec::new(),
         threads,
+        contrasts: Vec::new(),
         exact_errors: false,
     };
     let drawn_shape = match shape {
@@ -272,6 +273,7 @@ fn generalized_fits_of_given_responses() {
         },
         held: Vec::new(),
         threads: 2,
+        contrasts: Basis::default().given_coefficients(design.p()),
         exact_errors: true,
     };
     let mut y = design.y.repeat(2);

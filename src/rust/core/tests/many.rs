@@ -16,7 +16,7 @@ fn settings(threads: usize) -> ManySettings {
         held: Held::default(),
         optimizer: Settings::default(),
         threads,
-        df: false,
+        df: Vec::new(),
     }
 }
 

@@ -83,14 +83,6 @@ impl Basis {
         })
     }
 
-    /// This basis of the random effects with the original fixed effects.
-    pub fn with_fixed_as_given(self) -> Self {
-        Self {
-            fixed: None,
-            ..self
-        }
-    }
-
     /// Whether all random effects are the original ones.
     pub fn is_given(&self) -> bool {
         self.parts.is_empty()
@@ -188,6 +180,14 @@ impl Basis {
             let each = contrasts.chunks_exact_mut(*p);
             each.for_each(|contrast| small::forward_solve(*p, c, contrast));
         }
+    }
+
+    /// Each of the `p` original fixed effects as a combination of those in this basis, one after
+    /// the other.
+    pub fn given_coefficients(&self, p: usize) -> Vec<f64> {
+        let mut contrasts = small::identity(p);
+        self.contrasts_from_given(&mut contrasts);
+        contrasts
     }
 
     /// The inverse transformations, from the effects of this basis to the original ones.

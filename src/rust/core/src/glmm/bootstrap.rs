@@ -9,7 +9,7 @@ use crate::glmm::families::{Family, Link};
 use crate::glmm::vary::Vary;
 use crate::glmm::{FitSettings, GeneralizedLinearMixedModel, GlmmEstimates};
 use crate::judge::Verdict;
-use crate::kernels::small::inverse_row_lengths;
+use crate::kernels::small::{dot, inverse_square};
 use crate::optimize::{until, Status};
 use crate::parallel::{in_threads, Watch};
 use crate::simulate::{Simulation, Truth};
@@ -33,7 +33,9 @@ pub struct ManySettings {
     pub held: Vec<(usize, f64)>,
     /// Number of threads, at least one.
     pub threads: usize,
-    /// Whether standard errors of the fixed effects include the uncertainty of theta, at the cost
+    /// Combinations of the fixed effects, one after the other, whose standard errors are computed.
+    pub contrasts: Vec<f64>,
+    /// Whether standard errors include the uncertainty of theta, at the cost
     /// of a Hessian.
     pub exact_errors: bool,
 }
@@ -47,24 +49,22 @@ pub struct OneOfMany {
     pub status: Status,
     /// The verdict of the certificate; `None` if the fit was stopped.
     pub verdict: Option<Verdict>,
-    /// Standard errors of the fixed effects, at the estimated theta unless exact ones were
-    /// requested and the Hessian has no negative eigenvalue.
+    /// Standard errors of the contrasts, at the estimated theta unless exact ones were requested
+    /// and the Hessian has no negative eigenvalue.
     pub std_error: Vec<f64>,
     /// Number of evaluations of the objective, including those of a fast stage.
     pub evaluations: usize,
 }
 
-// Standard errors of the fixed effects at the estimated theta.
-fn errors_at_theta(estimates: &GlmmEstimates) -> Vec<f64> {
+// Standard errors of combinations of the fixed effects at the estimated theta.
+fn errors_at_theta(estimates: &GlmmEstimates, contrasts: &[f64]) -> Vec<f64> {
     let scale = match estimates.sigma.is_relative {
         true => estimates.sigma.value,
         false => 1.0,
     };
-    let mut errors = inverse_row_lengths(estimates.beta.len(), &estimates.rx);
-    for error in errors.iter_mut() {
-        *error *= scale;
-    }
-    errors
+    let error = |c: &[f64]| scale * inverse_square(&estimates.rx, c).sqrt();
+    let each = contrasts.chunks_exact(estimates.beta.len().max(1));
+    each.map(error).collect()
 }
 
 impl<'a> Draws<'a> {
@@ -173,12 +173,14 @@ impl GeneralizedLinearMixedModel {
         let parameters = self.centred(vary, &fit.parameters)?;
         let estimates = self.estimates(vary, &parameters)?;
         let std_error = match settings.exact_errors && vary == Vary::Modes {
-            true => self.exact_errors(&parameters)?,
+            true => self.exact_errors(&parameters, &settings.contrasts)?,
             false => None,
         };
+        let contrasts = &settings.contrasts;
+        let at_theta = || errors_at_theta(&estimates, contrasts);
         let fast = fit.fast.map_or(0, |stage| stage.log.len());
         Ok(OneOfMany {
-            std_error: std_error.unwrap_or_else(|| errors_at_theta(&estimates)),
+            std_error: std_error.unwrap_or_else(at_theta),
             estimates,
             status: fit.summary.status,
             verdict: fit.certificate.map(|certificate| certificate.verdict),
@@ -186,16 +188,25 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // Standard errors of the fixed effects from the Hessian in all parameters.
-    fn exact_errors(&mut self, parameters: &[f64]) -> Result<Option<Vec<f64>>> {
+    // Standard errors of combinations of the fixed effects from the Hessian in all parameters.
+    fn exact_errors(
+        &mut self,
+        parameters: &[f64],
+        contrasts: &[f64],
+    ) -> Result<Option<Vec<f64>>> {
         let Some(covariance) = self.covariance(parameters)? else {
             return Ok(None);
         };
         let n = covariance.len().isqrt();
         let first = self.held.iter().filter(|held| !**held).count();
-        let at_beta = first..first + self.pirls.beta.len();
-        Ok(Some(
-            at_beta.map(|j| covariance[j * n + j].sqrt()).collect(),
-        ))
+        let p = self.pirls.beta.len();
+        let column = |j: usize| &covariance[(first + j) * n + first..][..p];
+        let error = |c: &[f64]| {
+            let products =
+                c.iter().enumerate().map(|(j, c_j)| c_j * dot(column(j), c));
+            products.sum::<f64>().sqrt()
+        };
+        let each = contrasts.chunks_exact(p.max(1));
+        Ok(Some(each.map(error).collect()))
     }
 }

@@ -316,6 +316,15 @@ pub fn inverse_row_lengths(k: usize, r: &[f64]) -> Vec<f64> {
     squares.iter().map(|square| square.sqrt()).collect()
 }
 
+/// The square of `|R^-T c|` for an upper triangular `r` (`k x k`): `c'(R'R)^-1 c`.
+pub fn inverse_square(r: &[f64], c: &[f64]) -> f64 {
+    let mut z = c.to_vec();
+    for (j, column) in r.chunks_exact(c.len().max(1)).enumerate() {
+        z[j] = (z[j] - dot(&column[..j], &z[..j])) / column[j];
+    }
+    dot(&z, &z)
+}
+
 /// The inner product.
 #[inline(always)]
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {

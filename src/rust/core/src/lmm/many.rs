@@ -33,8 +33,9 @@ pub struct ManySettings {
     pub optimizer: Settings,
     /// Number of threads, at least one.
     pub threads: usize,
-    /// Whether Satterthwaite's degrees of freedom are to be computed.
-    pub df: bool,
+    /// Combinations of the fixed effects, one after the other, whose degrees of freedom are to be
+    /// computed by Satterthwaite's method.
+    pub df: Vec<f64>,
 }
 
 /// The fit of one of many responses.
@@ -50,7 +51,7 @@ pub struct OneOfMany {
     pub verdict: Verdict,
     /// Evaluations of the objective.
     pub evaluations: usize,
-    /// Satterthwaite's degrees of freedom of the fixed effects, if requested; `None` where
+    /// Satterthwaite's degrees of freedom, if requested; `None` where
     /// [`LinearMixedModel::satterthwaite`] returns none.
     pub df: Option<Vec<f64>>,
 }
@@ -197,9 +198,9 @@ impl LinearMixedModel {
             self.fit(&start, &settings.optimizer, &mut until(stop))?;
         let verdict = self.certificate(&summary.best)?.verdict;
         let estimates = self.estimates(&summary.best)?;
-        let df = match settings.df {
-            true => self.satterthwaite(&summary.best)?,
-            false => None,
+        let df = match settings.df.is_empty() {
+            true => None,
+            false => self.satterthwaite(&summary.best, &settings.df)?,
         };
         Ok(OneOfMany {
             estimates,

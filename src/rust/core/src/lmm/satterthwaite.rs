@@ -4,20 +4,25 @@
 use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::kernels::eigen::Eigen;
-use crate::kernels::small::{identity, inverse_row_lengths};
+use crate::kernels::small::inverse_square;
 use crate::lmm::LinearMixedModel;
 use crate::tolerances::{FLAT_CURVATURE, KNOWN_SD, NO_CURVATURE};
 
 impl LinearMixedModel {
-    /// The degrees of freedom at `theta`: `2 v^2 / (g'Ag)`, with v the estimated variance of a
-    /// fixed effect, g its gradient in (theta, sigma), and A the estimated covariance matrix of
-    /// (theta, sigma). A zero diagonal element of Lambda, and all elements of a zero column of
-    /// Lambda, count as known. The result is `NaN` where the Hessian has a negative eigenvalue, and
-    /// `None` for a model with other bounds on theta or with held elements.
+    /// The degrees of freedom at `theta` of the combinations of fixed effects in `contrasts`, one
+    /// after the other: `2 v^2 / (g'Ag)`, with v the estimated variance of a combination, g its
+    /// gradient in (theta, sigma), and A the estimated covariance matrix of (theta, sigma). A zero
+    /// diagonal element of Lambda, and all elements of a zero column of Lambda, count as known. The
+    /// result is `NaN` where the Hessian has a negative eigenvalue, and `None` for a model with
+    /// other bounds on theta or with held elements.
     ///
     /// # Errors
     /// Fails as [`Self::at`] does.
-    pub fn satterthwaite(&mut self, theta: &[f64]) -> Result<Option<Vec<f64>>> {
+    pub fn satterthwaite(
+        &mut self,
+        theta: &[f64],
+        contrasts: &[f64],
+    ) -> Result<Option<Vec<f64>>> {
         let is_usual = self.engine.covs().iter().all(|cov| cov.is_filled());
         let is_held = self.domain.held.contains(&true)
             || !self.domain.absolute.is_empty();
@@ -28,13 +33,15 @@ impl LinearMixedModel {
         let sigma = self.at(theta)?.sigma();
         let kind = self.inferential_hessian();
         let hessian = self.hessian_with_sigma(theta, sigma, kind)?;
-        let unscaled = inverse_row_lengths(p, &self.at(theta)?.rx());
-        let slopes = self.at(theta)?.contrast_slopes(&identity(p));
+        let rx = self.at(theta)?.rx();
+        let each = contrasts.chunks_exact(p.max(1));
+        let unscaled: Vec<f64> = each.map(|c| inverse_square(&rx, c)).collect();
+        let slopes = self.at(theta)?.contrast_slopes(contrasts);
         let free = self.free_parameters(theta);
         let curvature = Curvature::new(&hessian, &free);
         let n = theta.len();
         let df = |j: usize| {
-            let variance = unscaled[j].powi(2);
+            let variance = unscaled[j];
             let gradient: Vec<f64> = free
                 .iter()
                 .map(|&at| match at < n {
@@ -45,7 +52,7 @@ impl LinearMixedModel {
             2.0 * (sigma.powi(2) * variance).powi(2)
                 / curvature.spread(&gradient)
         };
-        Ok(Some((0..p).map(df).collect()))
+        Ok(Some((0..unscaled.len()).map(df).collect()))
     }
 
     // The Hessian in (theta, sigma).

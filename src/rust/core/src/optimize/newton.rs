@@ -217,16 +217,20 @@ impl<'a> Search<'a> {
 
     // Whether nothing is left to gain after a step: predicted decreases shrink fast enough, the
     // values confirm the last one, and neither a bound nor a saddle point is near. The derivatives
-    // at the new point, which may cost more than all the rest, are then not needed.
+    // at the new point, which may cost more than all the rest, are then not needed. A step that the
+    // radius has shortened predicts less than Newton's, which the values don't confirm.
     fn leaves_nothing(&self, step: &Step, fall: f64) -> bool {
-        let left = step.predicted * (step.predicted / self.least_predicted);
-        let is_converging = self.least_predicted.is_finite()
+        let is_small = self.least_predicted.is_finite()
             && step.predicted < NEGLIGIBLE_GAIN
-            && left < self.tolerance();
-        let error = (fall - step.predicted).abs();
-        is_converging
-            && error < CONFIRMED * step.predicted
-            && self.model.is_convex()
+            && self.model.is_convex();
+        if !is_small {
+            return false;
+        }
+        let predicted = self.model.step(f64::INFINITY).predicted;
+        let left = predicted * (predicted / self.least_predicted);
+        let error = (fall - predicted).abs();
+        left < self.tolerance()
+            && error < CONFIRMED * predicted
             && self.recorder.objective.is_inside(&self.x)
     }
 
@@ -446,6 +450,41 @@ mod tests {
         }
     }
 
+    // (x - 10)^2 / 2, undefined beyond 9.3 until a step has ended right behind this gate.
+    #[derive(Debug, Default)]
+    struct Gate {
+        x: f64,
+        is_open: bool,
+    }
+
+    impl Objective for Gate {
+        fn value(&mut self, x: &[f64]) -> Result<f64> {
+            self.x = x[0];
+            let behind = self.x - 9.3;
+            self.is_open |= behind > 1e-12 && behind < 1e-9;
+            Ok(match self.is_open || behind < 1e-12 {
+                true => 0.5 * (self.x - 10.0).powi(2),
+                false => f64::NAN,
+            })
+        }
+
+        fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
+            gradient[0] = self.x - 10.0;
+            Ok(())
+        }
+
+        fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
+            hessian[0] = 1.0;
+            Ok(())
+        }
+    }
+
+    impl Geometry for Gate {
+        fn is_inside(&self, _x: &[f64]) -> bool {
+            true
+        }
+    }
+
     fn search(objective: &mut dyn Geometry, start: f64) -> OptSummary {
         let settings = Settings::default();
         let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
@@ -481,6 +520,12 @@ mod tests {
         assert_eq!(needed, inside.log.len() - 1);
         // The last Hessian, and that with which negligible parameters are set to zero.
         assert_eq!(all, whole.log.len() + 1);
+    }
+
+    #[test]
+    fn search_goes_on_after_a_step_that_the_radius_shortened() {
+        let found = search(&mut Gate::default(), 9.0);
+        assert!((found.best[0] - 10.0).abs() < 1e-6, "{:?}", found.best);
     }
 
     #[test]
