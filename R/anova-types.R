@@ -25,15 +25,24 @@ term_contrasts <- function(fit, type) {
   }
   made <- switch(
     type,
-    I = sequential_contrasts(triangular_columns(fit, x), term, tested),
-    II = partial_contrasts(fit, triangular_columns(fit, x), term, tested),
+    I = sequential_contrasts(triangular_columns(fit, x, tested), term, tested),
+    II = partial_contrasts(
+      fit,
+      triangular_columns(fit, x, tested),
+      term,
+      tested
+    ),
     III = marginal_contrasts(fit, x, term, tested)
   )
   stats::setNames(made, fixed_labels(fit)[tested])
 }
 
-# R with R'R = X'X, from X or from sums. X'X has too few digits if columns are far from zero.
-triangular_columns <- function(fit, x) {
+# R with R'R = X'X, from X or from sums, which have X'WX instead. X'X has too few digits if columns
+# are far from zero.
+triangular_columns <- function(fit, x, tested) {
+  if (is.null(x) && length(tested) > 1L) {
+    inform_weighted_hypotheses(fit$sums)
+  }
   products <- if (is.null(x)) uncentred_products(fit$sums) else crossprod(x)
   unit <- sqrt(diag(products))
   scaled <- products / outer(unit, unit)
@@ -43,6 +52,21 @@ triangular_columns <- function(fit, x) {
   } else {
     t(t(root) * unit)
   }
+}
+
+# Tells that the hypotheses of weighted sums aren't those of the rows; a frequency counts rows.
+inform_weighted_hypotheses <- function(sums) {
+  if (is.null(sums$arguments$weights) || sums$sum_log_weights == 0) {
+    return(invisible())
+  }
+  inform_rlmm(
+    c(
+      "The hypotheses depend on the weights, as the sums have no products without them.",
+      i = "A fit of the rows takes them from X without weights, as lmerTest does.",
+      i = "Hypotheses of type III don't depend on weights."
+    ),
+    "rlmm_message_weighted"
+  )
 }
 
 # The Cholesky factor of a matrix with a unit diagonal; `NULL` if it is too inaccurate.

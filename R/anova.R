@@ -24,9 +24,11 @@
 #' message lists them, and type III is that of Goodnight (1978), as in SAS and lmerTest. A factor in
 #' which others are nested (`f` in `f / g`) is tested averaged over these, as in SAS and emmeans;
 #' lmerTest compares their first levels. `poly(x, 2)` counts as a covariate, like `x` (lmerTest
-#' treats it as a factor for type II). Linear models have F tests with Satterthwaite's degrees of
-#' freedom (see [contest()]), generalized ones Wald chi-squared tests. `ddf = "none"` (or `"lme4"`,
-#' as in lmerTest) gives lme4's table of sequential sums of squares, without p-values.
+#' treats it as a factor for type II). Types I and II don't depend on weights, as in lmerTest, but
+#' of a fit of weighted sums they do, as in [lm()], which a message says. Linear models have F tests
+#' with Satterthwaite's degrees of freedom (see [contest()]), generalized ones Wald chi-squared
+#' tests. `ddf = "none"` (or `"lme4"`, as in lmerTest) gives lme4's table of sequential sums of
+#' squares, without p-values.
 #'
 #' @param object A fitted model.
 #' @param type For one fit: the type of hypothesis, `"I"`, `"II"` or `"III"`, or 1, 2, 3.

@@ -60,6 +60,7 @@
 #' * `rlmm_message_not_nested`, `rlmm_warning_noise`: Models that a test can't compare: not nested,
 #'   or with log-likelihoods whose standard errors are too large.
 #' * `rlmm_message_empty_cells`: Type III tests depend on which cells are empty.
+#' * `rlmm_message_weighted`: Tests of type I or II depend on the weights of sums.
 #' * `rlmm_message_ddf`: emmeans was asked for Kenward-Roger degrees of freedom with a user-supplied
 #'   covariance matrix; they are Satterthwaite's.
 #' * `rlmm_message_wald`, `rlmm_warning_profile`: [confint()][confint.rlmm] has no profile and

@@ -11,9 +11,7 @@ recover_data.rlmm <- function(object, ...) {
   }
   terms <- stats::delete.response(grid_terms(object))
   if (!is.null(object$sums)) {
-    call <- object$call
-    call$offset <- object$sums$arguments$offset
-    return(emmeans::recover_data(call, terms, object$na_action, ...))
+    return(recover_data_of_sums(object, terms, ...))
   }
   emmeans::recover_data(
     object$call,
@@ -23,6 +21,22 @@ recover_data.rlmm <- function(object, ...) {
     pwts = cell_weights(object),
     ...
   )
+}
+
+# The data of a grid for a fit of sums. Before its version 2 emmeans took the argument `offset` from
+# a model frame alone, of which only the mean matters.
+recover_data_of_sums <- function(fit, terms, ..., data) {
+  call <- fit$call
+  offset <- fit$sums$arguments$offset
+  call$offset <- offset
+  recover <- \(...) {
+    emmeans::recover_data(call, terms, fit$na_action, ..., data = data)
+  }
+  if (is.null(offset) || utils::packageVersion("emmeans") >= "2.0.0") {
+    return(recover(...))
+  }
+  values <- eval(offset, data, formula_env(fit$formula))
+  recover(..., frame = list(`(offset)` = mean(values, na.rm = TRUE)))
 }
 
 # The terms of a grid's variables, without large factors unless these are requested.

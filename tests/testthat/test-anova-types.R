@@ -176,3 +176,31 @@ test_that("hypotheses are shown by lmerTest", {
     expect_equal(ours, reference, tolerance = 1e-6, info = type)
   }
 })
+
+test_that("hypotheses of weighted sums are those of weighted columns, as a message says", {
+  data <- transform(
+    sleepstudy,
+    f = factor(rep(1:3, 60)),
+    w = Days + 1,
+    root = sqrt(Days + 1)
+  )
+  formula <- Reaction ~ Days * f + (1 | Subject)
+  fit <- rlmm(rlmm_sums(formula, data, weights = w))
+  for (type in c("I", "II")) {
+    expect_message(
+      table <- anova(fit, type = type),
+      class = "rlmm_message_weighted"
+    )
+  }
+  expect_no_message(anova(fit))
+  # The F statistic of the first term under the hypothesis of the weighted columns.
+  x <- data$root * model.matrix(~ Days * f, data)
+  first <- qr.R(qr(x))[2L, , drop = FALSE]
+  b <- first %*% fixef(fit)
+  expect_equal(
+    suppressMessages(anova(fit, type = "I"))["Days", "F value"],
+    as.double(b^2 / (first %*% vcov(fit) %*% t(first))),
+    tolerance = 1e-8
+  )
+  expect_no_message(anova(rlmm(rlmm_sums(formula, data)), type = "I"))
+})

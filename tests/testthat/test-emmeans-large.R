@@ -113,8 +113,6 @@ test_that("an offset of the formula has its mean in the means", {
   sums <- rlmm_sums(y ~ firm + x + sex + offset(exposure) + (1 | worker), d)
   found <- means(rlmm(sums), ~sex, data = d)
   expect_equal(found, means(fits$dummies, ~sex), tolerance = 1e-6)
-  # Earlier versions take an offset from a model frame alone.
-  skip_if_not_installed("emmeans", "2.0.0")
   sums <- rlmm_sums(y ~ firm + x + sex + (1 | worker), d, offset = exposure)
   found <- means(rlmm(sums), ~sex, data = d)
   expect_equal(found, means(fits$dummies, ~sex), tolerance = 1e-6)
