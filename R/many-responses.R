@@ -84,16 +84,20 @@ check_own_weights <- function(weights, responses, n) {
 
 placeholder <- ".responses"
 
-# The formula with a response on its left that is valid for any family and has a value for each row.
-with_placeholder <- function(formula, data, responses) {
+#' The formula with a response on its left that is valid for the family and has a value for each row
+#' @param family `NULL` for linear models.
+#' @noRd
+with_placeholder <- function(formula, data, responses, family = NULL) {
   # Errors about the formula should quote it as it is.
   parsed <- parse_formula(formula, data)
   check_sides(frame_terms(parsed, environment(formula), data))
   n <- if (is.data.frame(data)) nrow(data) else n_response_rows(responses)
+  row <- if (!is.null(family)) family_row(core_family(family))
+  least <- if (identical(row$range, "positive")) 1 else 0
   env <- new.env(parent = environment(formula))
   assign(
     placeholder,
-    as.double(seq_len(n) %% 2),
+    least + seq_len(n) %% 2,
     envir = env
   )
   formula[[2L]] <- as.name(placeholder)

@@ -133,7 +133,7 @@ rglmm_many <- function(
   )
   responses <- left_side(formula, data)
   design <- model_design(
-    with_placeholder(formula, data, responses),
+    with_placeholder(formula, data, responses, family),
     data,
     REML = FALSE,
     control = control_of_many(control, "rglmm"),

@@ -474,3 +474,29 @@ test_that("so have the replicates of the bootstrap", {
     expect_equal(found$objective[[i]], again$dev$objective, tolerance = 1e-7)
   }
 })
+
+test_that("responses of every family are fitted, as by single fits", {
+  data <- transform(grouseticks, other = TICKS %% 7)
+  known <- list(binomial(), poisson(), gaussian("log"), Gamma("log"))
+  known <- c(known, list(inverse.gaussian("log"), nbinom1(), nbinom2()))
+  for (family in known) {
+    least <- if (family$family == "binomial") 0 else 1
+    data$a <- data$TICKS + least
+    data$b <- data$other + least
+    if (family$family == "binomial") {
+      data[c("a", "b")] <- lapply(data[c("a", "b")], \(y) as.double(y > 2))
+    }
+    many <- suppressMessages(rglmm_many(
+      cbind(a, b) ~ YEAR + (1 | BROOD),
+      data,
+      family = family
+    ))
+    one <- suppressMessages(rglmm(b ~ YEAR + (1 | BROOD), data, family))
+    expect_equal(fixef(many)["b", ], fixef(one), tolerance = 1e-4)
+    expect_equal(
+      as.numeric(logLik(many))[2],
+      as.numeric(logLik(one)),
+      tolerance = 1e-7
+    )
+  }
+})
