@@ -92,17 +92,16 @@ with_placeholder <- function(formula, data, responses, family = NULL) {
   parsed <- parse_formula(formula, data)
   check_sides(frame_terms(parsed, environment(formula), data))
   n <- if (is.data.frame(data)) nrow(data) else n_response_rows(responses)
-  row <- if (!is.null(family)) family_row(core_family(family))
-  least <- if (identical(row$range, "positive")) 1 else 0
   env <- new.env(parent = environment(formula))
-  assign(
-    placeholder,
-    least + seq_len(n) %% 2,
-    envir = env
-  )
+  env[[placeholder]] <- least_response(family) + seq_len(n) %% 2
   formula[[2L]] <- as.name(placeholder)
   environment(formula) <- env
   formula
+}
+
+least_response <- function(family) {
+  row <- if (!is.null(family)) family_row(core_family(family))
+  as.double(identical(row$range, "positive"))
 }
 
 n_response_rows <- function(responses) {
