@@ -13,11 +13,10 @@ new_glmm_fit <- function(design, est, call, control) {
   fit$glmm <- fitted_glmm(design$spec$glmm, est)
   fit$family <- fitted_family(fit$glmm, design$family)
   fit[c("parameters", "relative")] <- est[c("parameters", "relative")]
-  effects <- separated_effects(fit, design$spec)
-  weights <- est$working_weights
-  fit$separated <- c(
-    effects,
-    separated_levels(fit, design$spec, weights, effects)
+  fit$separated <- separated_coefficients(
+    fit,
+    design$spec,
+    est$working_weights
   )
   fit$saturated <- saturating_terms(fit, design$spec, est$eta)
   fit$dev <- c(fit$dev, est[c("conditional", "deviance")])

@@ -4,8 +4,9 @@
 # With fewer rows, comparing them takes longer than computing with all of them.
 min_merged_rows <- 5000L
 
-# The size of the sample from which the number of distinct rows is estimated.
-merge_sample_size <- 20000L
+# The number of equal rows expected in a sample if half of the rows are distinct: enough to tell
+# the two apart, few enough for a sample of 1 % of a million rows.
+expected_equal_rows <- 100L
 
 #' A spec with the distinct rows of a generalized model
 #' @return A list: `spec`, and, if rows were merged, `at`, the number of the distinct row of each
@@ -57,12 +58,9 @@ vectors_of_rows <- function(column, n) {
 #' Of m rows drawn from D equally frequent kinds, about m^2 / 2D equal an earlier one.
 #' @noRd
 has_many_equal <- function(values, n) {
-  m <- min(n, merge_sample_size)
-  rows <- if (m < n) pseudorandom_rows(m, n) else seq_len(n)
+  rows <- pseudorandom_rows(sqrt(expected_equal_rows * n), n)
   code <- code_of_rows(lapply(values, `[`, rows), length(rows))
-  equals <- length(rows) - max(code)
-  expected <- length(rows)^2 / n
-  equals > if (m < n) expected else n / 2
+  length(rows) - max(code) > length(rows)^2 / n
 }
 
 # Pseudorandom rows, always the same ones, without changing the state of R's generator.

@@ -1,5 +1,27 @@
 # Separation: fixed effects without a finite estimate.
 
+#' The names of coefficients whose estimates tend to infinity
+#'
+#' Only rows whose working weights vanish let an estimate tend to infinity.
+#' @param weights The working weights of the rows.
+#' @noRd
+separated_coefficients <- function(fit, spec, weights) {
+  if (!can_separate(fit) || !has_vanishing_weight(weights, spec)) {
+    return(character())
+  }
+  effects <- separated_effects(fit, spec)
+  c(effects, separated_levels(fit, spec, weights, effects))
+}
+
+# Whether a row tells next to nothing of its linear predictor: its working weight per unit of prior
+# weight is small.
+has_vanishing_weight <- function(weights, spec) {
+  for (prior in spec[c("weights", "counts")]) {
+    weights <- if (length(prior) > 0L) weights / prior else weights
+  }
+  !isTRUE(min(weights, na.rm = TRUE) > 1e-3)
+}
+
 #' The names of fixed effects whose estimates tend to infinity
 #'
 #' The likelihood increases along such an effect ever more slowly: at the end the effect is large
@@ -7,7 +29,7 @@
 #' holds for identified effects.
 #' @noRd
 separated_effects <- function(fit, spec) {
-  if (length(fit$beta) == 0L || !can_separate(fit)) {
+  if (length(fit$beta) == 0L) {
     return(character())
   }
   x <- column_matrix(spec$x, length(spec$y))
@@ -52,7 +74,7 @@ is_far_ratio <- function(a, b) {
 #' @param effects The result of [separated_effects()].
 #' @noRd
 separated_levels <- function(fit, spec, weights, effects) {
-  if (!has_large(fit) || !can_separate(fit)) {
+  if (!has_large(fit)) {
     return(character())
   }
   large <- fit$fixed$large

@@ -3,9 +3,18 @@
 //! Omega from the covariance structure. The last term is exact even if `H` is an approximation; it
 //! dominates at singular Lambda.
 
+use faer::{MatMut, MatRef};
+
 use crate::covariance::RelCov;
 use crate::derivatives::OmegaDerivatives;
+use crate::kernels::gemm::{add_product, set_product};
 use crate::kernels::small::{self, set_zeros};
+
+/// Up to this number of directions of Omega loops over the elements of J are faster than matrix
+/// products.
+const FEW_DIRECTIONS: usize = 16;
+/// Up to this share of elements that aren't zero they are, too.
+const SPARSE: f64 = 0.15;
 
 /// An element of the Jacobian: parameter, direction, and value.
 pub(crate) type Element = (usize, usize, f64);
@@ -16,6 +25,8 @@ pub(super) struct Jacobian {
     elements: Vec<Element>,
     /// `H J`.
     product: Vec<f64>,
+    /// J, if it is dense.
+    dense: Vec<f64>,
 }
 
 impl Jacobian {
@@ -23,6 +34,52 @@ impl Jacobian {
     pub fn start(&mut self) -> Vec<Element> {
         self.elements.clear();
         std::mem::take(&mut self.elements)
+    }
+
+    // Adds `J'H J`, element by element of J, for `n` directions and `n_theta` parameters.
+    fn add_sparse(
+        &mut self,
+        elements: &[Element],
+        (n, n_theta): (usize, usize),
+        h: &[f64],
+        hessian: &mut [f64],
+    ) {
+        let product = &mut self.product;
+        set_zeros(product, n * n_theta);
+        for &(j, direction, value) in elements {
+            let h = &h[direction * n..(direction + 1) * n];
+            small::axpy(value, h, &mut product[j * n..(j + 1) * n]);
+        }
+        let columns = hessian.chunks_exact_mut(n_theta.max(1));
+        for (out, product) in columns.zip(product.chunks_exact(n.max(1))) {
+            for &(i, direction, value) in elements {
+                out[i] += value * product[direction];
+            }
+        }
+    }
+
+    // Adds `J'H J` by matrix products.
+    fn add_dense(
+        &mut self,
+        elements: &[Element],
+        (n, n_theta): (usize, usize),
+        h: &[f64],
+        hessian: &mut [f64],
+    ) {
+        set_zeros(&mut self.dense, n * n_theta);
+        set_zeros(&mut self.product, n * n_theta);
+        for &(j, direction, value) in elements {
+            self.dense[j * n + direction] += value;
+        }
+        let j = MatRef::from_column_major_slice(&self.dense, n, n_theta);
+        let h = MatRef::from_column_major_slice(h, n, n);
+        let product = &mut self.product;
+        let hj = MatMut::from_column_major_slice_mut(product, n, n_theta);
+        set_product(hj, h, j);
+        let hj = MatRef::from_column_major_slice(product, n, n_theta);
+        let out =
+            MatMut::from_column_major_slice_mut(hessian, n_theta, n_theta);
+        add_product(out, j.transpose(), hj, 1.0);
     }
 }
 
@@ -91,18 +148,13 @@ impl OmegaDerivatives {
         n_theta: usize,
         hessian: &mut [f64],
     ) {
-        let n = self.directions.len();
-        let product = &mut self.jacobian.product;
-        set_zeros(product, n * n_theta);
-        for &(j, direction, value) in &elements {
-            let h = &self.h[direction * n..(direction + 1) * n];
-            small::axpy(value, h, &mut product[j * n..(j + 1) * n]);
-        }
-        let columns = hessian.chunks_exact_mut(n_theta.max(1));
-        for (out, product) in columns.zip(product.chunks_exact(n.max(1))) {
-            for &(i, direction, value) in &elements {
-                out[i] += value * product[direction];
-            }
+        let (n, h) = (self.directions.len(), &self.h);
+        let jacobian = &mut self.jacobian;
+        let most = SPARSE * (n * n_theta) as f64;
+        if n > FEW_DIRECTIONS && elements.len() as f64 > most {
+            jacobian.add_dense(&elements, (n, n_theta), h, hessian);
+        } else {
+            jacobian.add_sparse(&elements, (n, n_theta), h, hessian);
         }
         self.jacobian.elements = elements;
     }

@@ -81,6 +81,14 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    // The likelihood with a known residual variance of one.
+    const KNOWN: Self = Self {
+        reml: false,
+        precision: 1.0,
+        r2: 1.0,
+        sigma_profiled: false,
+    };
+
     // The coefficient of `s s'` in the Hessian, which profiling out sigma subtracts.
     fn rank_one(&self) -> f64 {
         match self.sigma_profiled {
@@ -240,6 +248,21 @@ impl FactorDerivatives {
         self.invert_lambdas(factor);
         self.update_leading(factor);
         self.fill_traces(factor, false, omega);
+    }
+
+    /// Writes the gradient and the average information of a linear mixed model with a known residual
+    /// variance of one, from its scores `Z'V^-1 (y - X beta)`, `vsize x n_levels` values per term:
+    /// those of the working model of a generalized one.
+    pub(crate) fn update_from_scores(
+        &mut self,
+        factor: &Factor,
+        scores: &[Vec<f64>],
+        omega: &mut OmegaDerivatives,
+    ) {
+        self.update_traces(factor, omega);
+        self.scores.copy_from(factor, scores);
+        self.subtract_outer_products(factor, Profile::KNOWN, omega);
+        self.update_information(factor, Profile::KNOWN, omega);
     }
 
     // Writes the traces. With `pairs` the moments of pairs of levels, for the observed information,

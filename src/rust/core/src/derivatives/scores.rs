@@ -4,6 +4,7 @@
 use crate::derivatives::{FactorDerivatives, LambdaInverse};
 use crate::factor::blocks::Blocks;
 use crate::factor::layout::TrailingTerm;
+use crate::factor::solve::Vectors;
 use crate::factor::{Factor, Response};
 use crate::kernels::chunks::chunks;
 use crate::kernels::small::{self, for_size};
@@ -178,6 +179,14 @@ impl Scores {
             columns: self.columns,
             values,
         }
+    }
+
+    /// Takes one row of scores, `vsize x n_levels` values per term of the design.
+    pub(crate) fn copy_from(&mut self, factor: &Factor, terms: &[Vec<f64>]) {
+        let scores = Vectors::gather(factor, terms, &[]);
+        self.columns = 1;
+        self.leading = scores.leading;
+        self.trailing = scores.trailing;
     }
 
     // Resizes the memory for this number of rows of scores.

@@ -174,7 +174,7 @@ pub(super) const CRITERIA: [(Criterion, Option<f64>); 3] = [
     (Criterion::Reml, Some(0.9)),
 ];
 
-pub(super) fn largest_error(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn largest_error(a: &[f64], b: &[f64]) -> f64 {
     let scale = b.iter().fold(1.0f64, |s, v| s.max(v.abs()));
     a.iter()
         .zip(b)

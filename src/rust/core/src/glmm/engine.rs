@@ -352,6 +352,29 @@ impl Engine {
         Ok(())
     }
 
+    /// Writes the derivatives in Omega of the linear mixed model with the current weights and the
+    /// scores `Z'V^-1 r`: the average information and the gradient.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn fill_information(
+        &mut self,
+        scores: &[Vec<f64>],
+        omega: &mut OmegaDerivatives,
+    ) -> Result<()> {
+        match self {
+            Self::Exact(exact) => {
+                let factor = &exact.jointly.factor;
+                FactorDerivatives::new(factor)
+                    .update_from_scores(factor, scores, omega);
+                Ok(())
+            }
+            Self::Iterative(iterative) => {
+                iterative.fill_information(scores, omega)
+            }
+        }
+    }
+
     /// Lambda of each term.
     pub fn lambdas(&self) -> &[Vec<f64>] {
         match self {

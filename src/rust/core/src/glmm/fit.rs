@@ -17,6 +17,9 @@ use crate::tolerances::{ENOUGH_PROBES, NO_GAIN, ZERO_COST, ZERO_SD};
 const MAX_SHRINKINGS: usize = 3;
 /// Largest number of evaluations of each stage before other starts are tried.
 const MOST_AT_FIRST: usize = 1000;
+/// Largest number of evaluations of a search with few rows that neither the first search nor other
+/// starts completed: the likelihood then hardly changes along a path to infinity.
+const MOST_AT_LAST: usize = 5000;
 /// Largest number of evaluations of Newton's method after a search that ended too early: near an
 /// optimum few are needed, but where parameters tend to infinity any number would be used.
 const MOST_TO_GO_ON: usize = 300;
@@ -105,7 +108,11 @@ impl GeneralizedLinearMixedModel {
             self.or_from_other_starts(fit, &start, &beta, first, observe)?;
         if found.summary.status == Status::MaxEval {
             self.restart_from(&beta);
-            return self.fit_from(fit, start, observe);
+            let at_last = FitSettings {
+                settings: fit.settings.limited(MOST_AT_LAST),
+                ..fit.clone()
+            };
+            return self.fit_from(&at_last, start, observe);
         }
         Ok(found)
     }

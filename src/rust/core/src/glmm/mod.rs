@@ -22,6 +22,7 @@
 //! | parameters of the objective: order, centring | `parameters` |
 //! | gradient of `d`; leverages `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
 //! | start values; the objective in unconstrained coordinates | `start`, `search` |
+//! | its Hessian without the change of the weights | `working_model` |
 //! | the fit; its stages | `fit`, `stages` |
 //! | alternative and random starts | `other_starts`, `random_starts` |
 //! | a start with random effects of the opposite sign | `mirrored` |
@@ -59,6 +60,7 @@ mod search;
 mod stages;
 mod start;
 mod vary;
+mod working_model;
 
 pub use engine::possible_engine;
 pub use fit::{FitSettings, GlmmFit};

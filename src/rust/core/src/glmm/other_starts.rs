@@ -63,6 +63,7 @@ impl GeneralizedLinearMixedModel {
         if !fit.beta.is_empty() || is_known {
             return Ok(best);
         }
+        best = self.restored_to(fit, best)?;
         best = self.or_without_effects(fit, &known, best, observe);
         let n = self.n_eff;
         if !self.has_few_rows() {
@@ -114,16 +115,21 @@ impl GeneralizedLinearMixedModel {
         at.well_determined(found, |j| (2.0 * best.inverse[j * n + j]).sqrt())
     }
 
-    // Restores the model to the state at the end of a fit.
+    // Restores the model to the state at the end of a fit. Where random effects are huge, weights
+    // underflow and the objective depends on the modes that were found before; the fit then has the
+    // value that it will be reported with.
     fn restored_to(
         &mut self,
         fit: &FitSettings,
-        best: GlmmFit,
+        mut found: GlmmFit,
     ) -> Result<GlmmFit> {
-        self.pirls.restore_modes(&best.modes);
-        let parameters = self.centred(fit.vary, &best.parameters)?;
-        self.objective(fit.vary, &parameters)?;
-        Ok(best)
+        self.pirls.restore_modes(&found.modes);
+        let parameters = self.centred(fit.vary, &found.parameters)?;
+        let value = self.objective(fit.vary, &parameters)?;
+        if value > found.summary.best_value + OTHER_MINIMUM {
+            found.summary.best_value = value;
+        }
+        Ok(found)
     }
 
     // The fit, or a better one without the random effects of one or several terms, if the objective
@@ -189,8 +195,17 @@ impl GeneralizedLinearMixedModel {
             settings: fit.settings.limited(MOST_OF_A_FIT),
             ..fit.clone()
         };
-        let found = self.with_few_steps(|model| search(model, &limited));
-        better_of(best, found)
+        let is_lower = |found: &GlmmFit| {
+            found.summary.status.has_converged()
+                && found.summary.best_value < best.summary.best_value
+        };
+        let found = self
+            .with_few_steps(|model| search(model, &limited))
+            .ok()
+            .filter(is_lower)
+            .and_then(|found| self.restored_to(fit, found).ok())
+            .filter(is_lower);
+        found.unwrap_or(best)
     }
 
     /// Runs a search in which each evaluation is limited to few PIRLS steps.
@@ -346,18 +361,5 @@ impl GeneralizedLinearMixedModel {
                 }
             }
         }
-    }
-}
-
-/// The better of a fit and another one, which may have failed or been stopped.
-fn better_of(best: GlmmFit, found: Result<GlmmFit>) -> GlmmFit {
-    match found {
-        Ok(found)
-            if found.summary.status.has_converged()
-                && found.summary.best_value < best.summary.best_value =>
-        {
-            found
-        }
-        _ => best,
     }
 }

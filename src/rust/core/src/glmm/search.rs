@@ -4,7 +4,7 @@
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
 use crate::covariance::DescentDirection;
-use crate::derivatives::{HessianKind, OmegaDerivatives};
+use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::factor::column_scales::step_sizes_of;
 use crate::glmm::families::response::Information;
@@ -122,13 +122,12 @@ impl Objective for Search<'_> {
         Ok(())
     }
 
-    // The inverse Hessian of the working linear mixed model at the modes, if the engine has it
-    // available.
+    // The inverse Hessian of the working model at the modes, if that is positive definite.
     fn metric(&mut self) -> Option<Vec<f64>> {
-        let of_theta = self.model.working_hessian(self.vary)?;
+        let working = self.model.working_hessian(self.vary)?;
         let n = self.at.free().len();
         let mut hessian = vec![0.0; n * n];
-        self.at.hessian(&self.gradient, &of_theta, &mut hessian);
+        self.at.hessian(&self.gradient, &working, &mut hessian);
         small::cholesky(n, &mut hessian)?;
         Some(small::symmetric_inverse(n, &hessian))
     }
@@ -222,23 +221,6 @@ impl GeneralizedLinearMixedModel {
             }
         }
         step_sizes
-    }
-
-    // The Hessian in theta of the working linear mixed model at the modes, after PIRLS has found
-    // the fixed effects; `None` if it would need a factor, or if the shape is a parameter.
-    fn working_hessian(&mut self, vary: Vary) -> Option<Vec<f64>> {
-        if !vary.fixed() || self.shape_is_estimated() {
-            return None;
-        }
-        let pirls = &mut self.pirls;
-        let iterative = pirls.engine.as_iterative_mut()?;
-        let scores = pirls.rows.transposed(&pirls.response.score, false).0;
-        let mut omega = OmegaDerivatives::new(&self.covs);
-        iterative.fill_information(&scores, &mut omega).ok()?;
-        let theta = pirls.theta();
-        let mut hessian = vec![0.0; theta.len() * theta.len()];
-        omega.hessian(&self.covs, theta, &mut hessian);
-        Some(hessian)
     }
 
     // The weighted sums of squares of the columns of X.

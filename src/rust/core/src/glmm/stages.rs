@@ -58,7 +58,7 @@ impl GeneralizedLinearMixedModel {
             settings.optimizer = NEWTON.into();
         }
         if settings.optimizer == bfgs::NAME {
-            let gain = 0.1 * settings.ftol_abs;
+            let gain = 0.01 * settings.ftol_abs;
             let found = self.bfgs(
                 &settings,
                 gain,
@@ -182,8 +182,8 @@ fn block_of(n: usize, matrix: &[f64], elements: &[usize]) -> Vec<f64> {
     block
 }
 
-// Overwrites rows and columns of an `n x n` matrix.
-fn set_block_of(
+/// Overwrites rows and columns of an `n x n` matrix.
+pub(super) fn set_block_of(
     n: usize,
     matrix: &mut [f64],
     elements: &[usize],

@@ -15,6 +15,7 @@
 //! | [`FIRST_STEP_HIGH`] | 0.75 | largest first step of NLopt | rough guesses are too large |
 //! | [`LEVEL_STEP`] | 1e-2 | step of differences of levels | its square, and 1e-13 over that |
 //! | [`DIFFERENCE_STEP`] | 1e-3 | step of gradient differences | its square, and 1e-10 over it |
+//! | [`LOG_SHAPE_STEP`] | 1e-2 | step of differences in log shape | the square of it |
 //! | [`THETA_STEP`] | 1e-5 | step of differences of theta | the cube root of a rounding error |
 //! | [`SMALL_MEAN`] | 1e-3 | start where g(mean) is infinite | near zero, but inside |
 //! | [`SMALL_TERM`] | 0.01 | start with a term nearly zero | no gradient at zero |
@@ -64,6 +65,9 @@ pub(crate) const LEVEL_STEP: f64 = 1e-2;
 
 /// The step of central differences of an exact gradient, in approximate standard errors.
 pub(crate) const DIFFERENCE_STEP: f64 = 1e-3;
+
+/// The step in the logarithm of the shape of differences of slopes, for a search's Hessian.
+pub(crate) const LOG_SHAPE_STEP: f64 = 1e-2;
 
 /// The relative step of the numerical Jacobian between the thetas of two parameterizations.
 pub(crate) const THETA_STEP: f64 = 1e-5;
