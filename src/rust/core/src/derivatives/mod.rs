@@ -250,16 +250,17 @@ impl FactorDerivatives {
         self.fill_traces(factor, false, omega);
     }
 
-    /// Writes the gradient and the average information of a linear mixed model with a known residual
-    /// variance of one, from its scores `Z'V^-1 (y - X beta)`, `vsize x n_levels` values per term:
-    /// those of the working model of a generalized one.
-    pub(crate) fn update_from_scores(
+    /// Turns the traces in the place of `G_t` into the gradient of a linear mixed model with a
+    /// known residual variance of one, and writes its average information, for generalized models.
+    /// `scores` are `Z'V^-1 (y - X beta)`, `vsize x n_levels` values per term.
+    pub(crate) fn add_scores(
         &mut self,
         factor: &Factor,
         scores: &[Vec<f64>],
         omega: &mut OmegaDerivatives,
     ) {
-        self.update_traces(factor, omega);
+        self.invert_lambdas(factor);
+        self.update_leading(factor);
         self.scores.copy_from(factor, scores);
         self.subtract_outer_products(factor, Profile::KNOWN, omega);
         self.update_information(factor, Profile::KNOWN, omega);

@@ -362,17 +362,13 @@ impl Engine {
         scores: &[Vec<f64>],
         omega: &mut OmegaDerivatives,
     ) -> Result<()> {
-        match self {
-            Self::Exact(exact) => {
-                let factor = &exact.jointly.factor;
-                FactorDerivatives::new(factor)
-                    .update_from_scores(factor, scores, omega);
-                Ok(())
-            }
-            Self::Iterative(iterative) => {
-                iterative.fill_information(scores, omega)
-            }
+        if let Self::Iterative(iterative) = self {
+            return iterative.fill_information(scores, omega);
         }
+        self.traces(Vary::Jointly, omega)?;
+        let factor = self.factor(Vary::Jointly)?;
+        FactorDerivatives::new(factor).add_scores(factor, scores, omega);
+        Ok(())
     }
 
     /// Lambda of each term.

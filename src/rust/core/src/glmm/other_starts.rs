@@ -65,13 +65,12 @@ impl GeneralizedLinearMixedModel {
         }
         best = self.restored_to(fit, best)?;
         best = self.or_without_effects(fit, &known, best, observe);
-        let n = self.n_eff;
         if !self.has_few_rows() {
             return self.restored_to(fit, best);
         }
         let first = best.fast.as_ref().unwrap_or(&best.summary).best_value;
         let mut reached = vec![first];
-        let promising = match n > FEW_ROWS {
+        let promising = match self.n_eff > FEW_ROWS {
             true => PROMISING_LOSS,
             false => FEW_PROMISING * PROMISING_LOSS,
         };
@@ -94,7 +93,7 @@ impl GeneralizedLinearMixedModel {
             reached.push(value);
             best = self.or_from_start(fit, place.0, best, observe);
         }
-        if n <= FEW_ROWS || self.has_few_data() {
+        if self.n_eff <= FEW_ROWS || self.has_few_data() {
             best = self.or_from_random_starts(fit, start, beta, best, observe);
         }
         best = self.or_mirrored(fit, best, observe);

@@ -16,7 +16,7 @@ impl GeneralizedLinearMixedModel {
     /// likelihood of the rows in its logarithm, after PIRLS has found the fixed effects; `None`
     /// where it is not available.
     pub(super) fn working_hessian(&mut self, vary: Vary) -> Option<Vec<f64>> {
-        if !vary.fixed() || self.has_fixed_levels() {
+        if !vary.fixed() {
             return None;
         }
         let of_theta = self.hessian_in_theta().ok()?;
