@@ -48,9 +48,17 @@ many_counts <- function(x, failed) {
   rows <- paste(vapply(nobs, format_count, ""), collapse = " to ")
   counts <- c(
     paste(rows, "observations each"),
-    unsuccessful_counts(failed, !failed & !x$verdict %in% final_verdicts)
+    unsuccessful_counts(failed, !failed & !x$verdict %in% final_verdicts),
+    rounded_count(sum(x$verdict %in% "rounded"))
   )
   paste0(paste(counts, collapse = "; "), ".")
+}
+
+# The number of fits that reproduce their response, or whose estimates rounding errors determine.
+rounded_count <- function(n) {
+  if (n > 0L) {
+    paste(format_count(n), "up to rounding errors only, see `?certificate`")
+  }
 }
 
 unsuccessful_counts <- function(failed, doubtful) {

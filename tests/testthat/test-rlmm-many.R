@@ -500,3 +500,10 @@ test_that("responses of every family are fitted, as by single fits", {
     )
   }
 })
+
+test_that("responses that the model reproduces are counted", {
+  data <- transform(grouseticks, a = TICKS + 1, b = HEIGHT / 100)
+  many <- rlmm_many(cbind(a, b) ~ YEAR + (1 | BROOD), data)
+  expect_equal(many$verdict[["b"]], "rounded")
+  expect_match(format(many), "; 1 up to rounding errors only", all = FALSE)
+})
