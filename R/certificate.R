@@ -33,6 +33,9 @@
 #'   estimated: it is zero within its standard error, but the objective may exceed its minimum by
 #'   1e-4 or more.
 #'
+#' * **edge**: for a generalized model, no optimum but a point next to which the objective jumps or
+#'   isn't defined. See the section Edges of the likelihood of [rglmm()].
+#'
 #' A certificate is local and doesn't exclude a lower optimum elsewhere. Several optima are common
 #' if the data have little information about the covariances (a term has few levels for its
 #' parameters, or there are few rows for each random effect), and for structures with a correlation
@@ -309,9 +312,18 @@ verdict_lines <- function(x) {
       suspects_phrase(x),
       if (is_one_variance(x)) "" else "each other or from "
     ),
-    rounded = rounded_lines(x)
+    rounded = rounded_lines(x),
+    edge = edge_lines
   )
 }
+
+edge_lines <- c(
+  "At an edge: next to these estimates the approximate likelihood jumps or isn't defined.",
+  paste(
+    "Linear predictors of modes or quadrature nodes reach the end of the link's range,",
+    "or the observed information at a mode is nearly singular."
+  )
+)
 
 unconverged_line <- function(x) {
   if (is.na(certificate_gain(x))) {
@@ -470,6 +482,7 @@ verdict_phrase <- function(certificate) {
       "optimal up to rounding errors"
     } else {
       "not reproducible: the objective has large rounding errors"
-    }
+    },
+    edge = "no optimum: the objective jumps or ends there"
   )
 }

@@ -133,7 +133,8 @@ core_error_texts <- list(
       i = paste(
         "Is a covariate on a very large scale, or nearly a combination of others,",
         "or `start` very large?"
-      )
+      ),
+      i = "Or is a generalized model's observed `information` not positive at the modes?"
     )
   },
   parameter = \(err) {

@@ -87,10 +87,42 @@ report_certificate <- function(fit, spec) {
   if (is_early(fit$optsum$status) || length(fit$separated) > 0L) {
     return(invisible())
   }
+  if (verdict == "edge") {
+    return(warn_edge(fit))
+  }
   if (is.na(fit$optsum$certificate$predicted_decrease)) {
     return(warn_unknown(fit))
   }
   warn_not_optimal(fit, spec)
+}
+
+warn_edge <- function(fit) {
+  warn_rlmm(
+    c(
+      "The estimates may not be an optimum.",
+      x = edge_lines[[1L]],
+      i = edge_lines[[2L]],
+      i = edge_hint(fit)
+    ),
+    "rlmm_warning_convergence",
+    status = fit$optsum$status,
+    verdict = "edge"
+  )
+}
+
+# What may be done about a fit at an edge.
+edge_hint <- function(fit) {
+  if (isTRUE(fit$glmm$nodes > 1)) {
+    return(
+      "Use `nAGQ = 1`, or a link whose range has no end, such as the logarithm?"
+    )
+  }
+  if (fit$glmm$information == "observed") {
+    return(
+      "Use `information = \"expected\"`, or another link, such as the logarithm?"
+    )
+  }
+  "Use a link whose range has no end, such as the logarithm?"
 }
 
 warn_imprecise <- function(fit) {

@@ -100,6 +100,21 @@
 #' compared. lme4 1.1 omits some of them if `nAGQ` is greater than 1, and its value is lower by 1
 #' for families with a dispersion.
 #'
+#' @section Edges of the likelihood:
+#' The linear predictor has a range with an end for the links identity, inverse and 1/mu^2, and for
+#' `binomial("log")`, whose probabilities are at most 1. At that end the density of some responses
+#' doesn't vanish: of a count of zero at a mean of zero, of a success at a probability of 1, or of
+#' any response of `inverse.gaussian` at an infinite mean. If the conditional modes would lie beyond
+#' the end, the Laplace approximation isn't defined, and its maximum may be where they just reach
+#' it. If quadrature nodes lie beyond, where the density is zero, the approximate likelihood jumps
+#' as a node crosses the end, and it has many maxima. And with `information = "observed"` and a link
+#' that isn't canonical, the approximate likelihood tends to infinity where the determinant
+#' vanishes, next to parameters at which a mode ceases to be one. Such a point is no maximum,
+#' whatever its likelihood: `rglmm()` prefers any maximum to it, and if it finds none, it warns, and
+#' the verdict of [certificate()] is `"edge"`. Where no modes can be found, the fit is an error.
+#' (lme4 1.1 ends in an error at such points; the log-likelihood of glmmTMB 1.1 with the identity
+#' link may be infinite there.)
+#'
 #' @section Tables and equal rows:
 #' The data may be a table in a database, an Arrow table or data set, or a function that reads
 #' chunks, all as in [rlmm_sums()]. The distinct rows of the model's variables are read with their

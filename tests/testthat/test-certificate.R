@@ -352,3 +352,49 @@ test_that("a certificate says where a search tried one start only", {
   other <- fit(control = rlmm_control(optimizer = "bobyqa"))
   expect_identical(certificate(other)$starts, "one")
 })
+
+inverse_gaussian_data <- function() {
+  set.seed(2)
+  data <- data.frame(x = rnorm(60), g = gl(6, 10))
+  mean <- exp(rnorm(6, sd = 0.8))[data$g]
+  data$y <- 1 / rgamma(60, 4, 3 * mean)
+  data
+}
+
+test_that("quadrature nodes beyond the end of a link's range are no proof of an optimum", {
+  # The conditional density doesn't vanish at an infinite mean, beyond which it is zero.
+  arguments <- list(
+    y ~ 1 + (1 | g),
+    inverse_gaussian_data(),
+    inverse.gaussian(),
+    dispersion = "estimated"
+  )
+  warned <- expect_warning(
+    fit <- do.call(rglmm, c(arguments, nAGQ = 3)),
+    "jumps",
+    class = "rlmm_warning_convergence"
+  )
+  expect_identical(warned$verdict, "edge")
+  found <- certificate(fit)
+  expect_identical(found$verdict, "edge")
+  expect_match(format(found)[1], "^At an edge")
+  expect_true(any(grepl("jumps", format(fit))))
+  expect_snapshot(cat(conditionMessage(warned)))
+  # The modes themselves are in the range.
+  expect_silent(laplace <- do.call(rglmm, arguments))
+  expect_identical(certificate(laplace)$verdict, "optimal")
+})
+
+test_that("nodes inside the range leave an optimum an optimum", {
+  data <- inverse_gaussian_data()
+  expect_silent(
+    fit <- rglmm(
+      y ~ 1 + (1 | g),
+      data,
+      inverse.gaussian("log"),
+      dispersion = "estimated",
+      nAGQ = 5
+    )
+  )
+  expect_identical(certificate(fit)$verdict, "optimal")
+})

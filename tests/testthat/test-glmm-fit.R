@@ -287,3 +287,79 @@ test_that("the limits of PIRLS are those of the control", {
     rlmm_control(pirls_tol = 1e-10)
   )
 })
+
+test_that("modes are found where zero random effects have means out of their range", {
+  set.seed(6)
+  data <- data.frame(x = as.vector(scale(rexp(80))), g = gl(8, 10))
+  slope <- 0.3 + rnorm(8, sd = 0.15)
+  data$y <- rgamma(80, 3, 3 / pmax(0.03, 1 - slope[data$g] * data$x))
+  fit <- rglmm(
+    y ~ x + (0 + x | g),
+    data,
+    Gamma("identity"),
+    dispersion = "estimated",
+    nAGQ = 51
+  )
+  beta <- fixef(fit)
+  expect_lt(min(beta[1] + beta[2] * data$x), 0)
+  # The log-likelihood by integration over the slope of each level, where all means are positive.
+  density <- function(slope, rows) {
+    mean <- beta[1] + (beta[2] + getME(fit, "theta") * slope) * rows$x
+    if (any(mean <= 0)) {
+      return(0)
+    }
+    rate <- 1 / (mean * sigma(fit)^2)
+    prod(dgamma(rows$y, 1 / sigma(fit)^2, rate)) * dnorm(slope)
+  }
+  integral <- function(rows) {
+    along <- \(slopes) vapply(slopes, density, 0, rows)
+    integrate(along, -8, 8, subdivisions = 2000L, rel.tol = 1e-8)$value
+  }
+  by_level <- vapply(split(data, data$g), integral, 0)
+  expect_equal(
+    as.numeric(logLik(fit)),
+    sum(log(by_level)),
+    # Near the end of the range the quadrature converges slowly.
+    tolerance = 1e-4
+  )
+  # Without random slopes the likelihood is lower.
+  none <- suppressMessages(update(
+    fit,
+    nAGQ = 1,
+    control = rlmm_control(fixed = list(theta = c(g.x = 0)))
+  ))
+  expect_gt(as.numeric(logLik(fit)), as.numeric(logLik(none)) + 0.3)
+})
+
+test_that("points where the observed information is singular are not taken for optima", {
+  set.seed(6)
+  data <- data.frame(x = rnorm(30), g = factor(sample(rep_len(1:3, 30))))
+  data$y <- rbinom(30, 1, pcauchy(1 + 2 * data$x))
+  family <- binomial("cauchit")
+  expect_silent(
+    fit <- rglmm(y ~ x + (1 | g), data, family, information = "observed")
+  )
+  expect_identical(certificate(fit)$verdict, "optimal")
+  fixed <- glm(y ~ x, family, data)
+  expect_gt(as.numeric(logLik(fit)), as.numeric(logLik(fixed)))
+})
+
+test_that("a fit with a profiled dispersion is compared with the one without effects", {
+  data <- data.frame(
+    f = factor(c(2, 3, 1, 3, 1, 2, 2, 1, 2, 1, 1, 3, 1, 1, 2, 2, 1, 3, 1, 1)),
+    g = factor(c(5, 7, 4, 7, 8, 2, 3, 10, 9, 5, 6, 8, 2, 4, 9, 6, 10, 3, 1, 1)),
+    y = c(
+      c(0.2846, 0.4726, 1.705, 0.1362, 0.8264, 0.9274, 0.1885, 1.512, 0.6637),
+      c(0.1525, 0.4721, 0.6023, 1.344, 0.2612, 0.8263, 3.206, 0.6054, 0.3471),
+      c(0.1781, 0.51)
+    )
+  )
+  family <- inverse.gaussian("log")
+  fit <- suppressMessages(rglmm(y ~ f + (1 | g), data, family, nAGQ = 0))
+  none <- glm(y ~ f, family, data)
+  # The log-likelihood of the fixed effects at the deviance divided by n.
+  mean <- fitted(none)
+  unit <- (data$y - mean)^2 / (data$y * mean^2)
+  density <- -(log(2 * pi * mean(unit) * data$y^3) + unit / mean(unit)) / 2
+  expect_gt(as.numeric(logLik(fit)), sum(density) - 1e-6)
+})

@@ -69,7 +69,7 @@ impl GeneralizedLinearMixedModel {
             kind: HessianKind::QuasiNewton,
             descent_directions,
             rounding: f64::NAN,
-            verdict: Verdict::Optimal,
+            verdict: self.verdict_at_edge(vary, parameters, Verdict::Optimal),
             suspects: Vec::new(),
         })
     }
@@ -102,7 +102,10 @@ impl GeneralizedLinearMixedModel {
         vary: Vary,
         parameters: &[f64],
     ) -> Result<(Certificate, Vec<f64>)> {
-        judge(&mut Search::new(self, vary, parameters))
+        let (mut found, hessian) =
+            judge(&mut Search::new(self, vary, parameters))?;
+        found.verdict = self.verdict_at_edge(vary, parameters, found.verdict);
+        Ok((found, hessian))
     }
 
     /// The Hessian of the objective in all parameters (theta, with correlations replaced by angles,

@@ -6,7 +6,7 @@ use super::GeneralizedLinearMixedModel;
 use crate::error::{Error, Result};
 use crate::glmm::pirls::Modes;
 use crate::glmm::vary::Vary;
-use crate::judge::Certificate;
+use crate::judge::{Certificate, Verdict};
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{
     start_or_default, Observer, OptSummary, Settings, Status, NEWTON,
@@ -198,7 +198,9 @@ impl GeneralizedLinearMixedModel {
         self.prepare_report();
         let inverse = found.inverse;
         let mut found = self.judged(fit.vary, found.summary, &inverse)?;
-        if fit.settings.optimizer == bfgs::NAME && found.ended_too_early() {
+        let jumps = self.rule.is_some() && found.is_at_edge();
+        let is_early = found.ended_too_early() && !jumps;
+        if fit.settings.optimizer == bfgs::NAME && is_early {
             found = self.continue_search(fit, found, &inverse, observe)?;
         }
         self.pirls.restore_modes(&found.modes);
@@ -397,6 +399,18 @@ impl GeneralizedLinearMixedModel {
 }
 
 impl GlmmFit {
+    /// Whether the search ended at an optimum, according to the verdict.
+    pub(super) fn is_optimum(&self) -> bool {
+        let found = self.certificate.as_ref();
+        found.is_some_and(|found| found.verdict.is_final())
+    }
+
+    /// Whether the search ended at an edge of the objective, which is no optimum.
+    pub(super) fn is_at_edge(&self) -> bool {
+        let found = self.certificate.as_ref();
+        found.is_some_and(|found| found.verdict == Verdict::Edge)
+    }
+
     // Whether the search converged to a point that is not an optimum according to the verdict.
     fn ended_too_early(&self) -> bool {
         let has_converged = matches!(

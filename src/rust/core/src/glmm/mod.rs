@@ -31,12 +31,14 @@
 //! | the model without fixed factors | `random_part` |
 //! | random effects in the column space of X | `redundant` |
 //! | the parametric bootstrap | [`bootstrap`] |
-//! | certificate; covariance matrix of the estimates | `certificate`, `covariance` |
+//! | certificate; points where the deviance jumps or is not defined | `certificate`, `edge` |
+//! | covariance matrix of the estimates | `covariance` |
 
 pub mod bootstrap;
 mod certificate;
 mod covariance;
 mod dispersion;
+mod edge;
 mod engine;
 pub mod families;
 mod fit;

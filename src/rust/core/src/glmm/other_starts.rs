@@ -32,6 +32,9 @@ const MOST_OF_A_FIT: usize = 300;
 const MOST_STEPS: usize = 25;
 /// Factor of the tolerance of the modes in searches that only find starting points.
 const ROUGHNESS: f64 = 1e5;
+/// The same factor where the dispersion is a function of the modes, whose errors then change the
+/// deviance in proportion, and not as their squares.
+const ROUGHNESS_OF_DISPERSION: f64 = 1e2;
 /// With at most this number of observations the fast criterion is a poor approximation of the
 /// likelihood.
 const FEW_ROWS: usize = 60;
@@ -57,17 +60,42 @@ impl GeneralizedLinearMixedModel {
         mut best: GlmmFit,
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
-        let known = self.well_determined(fit, &best);
+        let mut known = self.well_determined(fit, &best);
+        if self.is_stuck(&best) || self.nodes_are_beyond_end(fit.vary) {
+            known.fill(false);
+        }
         let is_known = best.summary.status.has_converged()
             && known.iter().all(|&is_known| is_known);
-        if !fit.beta.is_empty() || is_known {
+        // A criterion with a profiled dispersion may have another minimum all the same.
+        let is_profiled = self.dispersion_follows() && self.has_few_rows();
+        if !fit.beta.is_empty() || is_known && !is_profiled {
             return Ok(best);
+        }
+        if is_profiled {
+            known.fill(false);
         }
         best = self.restored_to(fit, best)?;
         best = self.or_without_effects(fit, &known, best, observe);
-        if !self.has_few_rows() {
+        if is_known || !self.has_few_rows() {
             return self.restored_to(fit, best);
         }
+        best = self.or_from_corners(fit, start, beta, best, observe);
+        if self.n_eff <= FEW_ROWS || self.has_few_data() {
+            best = self.or_from_random_starts(fit, start, beta, best, observe);
+        }
+        best = self.or_mirrored(fit, best, observe);
+        self.restored_to(fit, best)
+    }
+
+    // The fit, or a better one from the corners of the parameter space.
+    fn or_from_corners(
+        &mut self,
+        fit: &FitSettings,
+        start: &[f64],
+        beta: &[f64],
+        mut best: GlmmFit,
+        observe: &mut Observer,
+    ) -> GlmmFit {
         let first = best.fast.as_ref().unwrap_or(&best.summary).best_value;
         let mut reached = vec![first];
         let promising = match self.n_eff > FEW_ROWS {
@@ -87,17 +115,14 @@ impl GeneralizedLinearMixedModel {
             let lowest = reached.iter().copied().fold(first, f64::min);
             let is_known =
                 reached.iter().any(|at| (value - at).abs() < BETTER_START);
-            if is_known || value > lowest + promising {
+            let is_worse = value > lowest + promising && !self.is_stuck(&best);
+            if is_known || is_worse {
                 continue;
             }
             reached.push(value);
             best = self.or_from_start(fit, place.0, best, observe);
         }
-        if self.n_eff <= FEW_ROWS || self.has_few_data() {
-            best = self.or_from_random_starts(fit, start, beta, best, observe);
-        }
-        best = self.or_mirrored(fit, best, observe);
-        self.restored_to(fit, best)
+        best
     }
 
     /// Whether other starts are cheap to try.
@@ -148,7 +173,7 @@ impl GeneralizedLinearMixedModel {
             }
             self.pirls.reset();
             let value = self.objective(Vary::Jointly, &point);
-            let limit = best.summary.best_value - OTHER_MINIMUM;
+            let limit = self.value_to_beat(&best) - OTHER_MINIMUM;
             if value.is_ok_and(|value| value < limit) {
                 best = self.or_from_start(fit, point, best, observe);
             }
@@ -194,16 +219,17 @@ impl GeneralizedLinearMixedModel {
             settings: fit.settings.limited(MOST_OF_A_FIT),
             ..fit.clone()
         };
-        let is_lower = |found: &GlmmFit| {
+        let may_have_edges = self.may_have_edges();
+        let is_better = |found: &GlmmFit| {
             found.summary.status.has_converged()
-                && found.summary.best_value < best.summary.best_value
+                && is_better(found, &best, may_have_edges)
         };
         let found = self
             .with_few_steps(|model| search(model, &limited))
             .ok()
-            .filter(is_lower)
+            .filter(is_better)
             .and_then(|found| self.restored_to(fit, found).ok())
-            .filter(is_lower);
+            .filter(is_better);
         found.unwrap_or(best)
     }
 
@@ -226,7 +252,10 @@ impl GeneralizedLinearMixedModel {
         search: impl FnOnce(&mut Self) -> T,
     ) -> T {
         self.with_few_steps(|model| {
-            model.pirls.tolerance.roughness = ROUGHNESS;
+            model.pirls.tolerance.roughness = match model.dispersion_follows() {
+                true => ROUGHNESS_OF_DISPERSION,
+                false => ROUGHNESS,
+            };
             search(model)
         })
     }
@@ -360,5 +389,16 @@ impl GeneralizedLinearMixedModel {
                 }
             }
         }
+    }
+}
+
+// Whether a fit is better than another one. At an edge of the objective searches get stuck at points
+// without meaning, to which any optimum is preferred.
+fn is_better(found: &GlmmFit, best: &GlmmFit, may_have_edges: bool) -> bool {
+    let is_stuck = |fit: &GlmmFit| may_have_edges && !fit.is_optimum();
+    match (is_stuck(found), is_stuck(best)) {
+        (true, false) => false,
+        (false, true) => true,
+        _ => found.summary.best_value < best.summary.best_value,
     }
 }

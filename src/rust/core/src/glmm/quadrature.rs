@@ -56,6 +56,22 @@ pub(super) fn correction(
     Ok(levels.map(|level| nodes.visit(level)).sum())
 }
 
+/// The sum over levels of the share of a level's integral that concerns nodes beyond the end of the
+/// range of the link. Where the density is zero there, this is the share they would have if it were
+/// that at the end; with a square-root link it is their share.
+///
+/// # Errors
+/// `NeedsFactor` with the iterative engine.
+pub(super) fn share_beyond_end(
+    pirls: &Pirls,
+    rule: &Rule,
+    vary: Vary,
+) -> Result<f64> {
+    let mut nodes = Nodes::new(pirls, rule, vary)?;
+    let levels = 0..nodes.factor.leading.n_levels;
+    Ok(levels.map(|level| nodes.beyond_end(level)).sum())
+}
+
 /// Expectations over the nodes, weighted by their contributions, for the gradient.
 pub(super) struct Expectations {
     /// `-2 E g_i`, per row.
@@ -191,18 +207,41 @@ impl<'a> Nodes<'a> {
             response.log_lik_at(rows.clone(), &response.eta[rows.clone()]);
         for node in 0..self.log_weights.len() {
             self.place(level, node);
-            let log_lik =
-                response.log_lik_at(rows.clone(), &self.eta) - at_mode;
-            let exponent = log_lik - 0.5 * self.penalty(level, node)
-                + self.log_weights[node];
-            // Outside the domain of the link the density is zero.
-            self.share[node] = if exponent.is_nan() {
-                f64::NEG_INFINITY
-            } else {
-                exponent
-            };
+            self.share[node] = self.exponent(level, node, at_mode);
         }
         -2.0 * to_shares(&mut self.share)
+    }
+
+    // The logarithm of the contribution of a node at the linear predictors `eta`, relative to the
+    // density at the mode; outside the domain of the link the density is zero.
+    fn exponent(&self, level: usize, node: usize, at_mode: f64) -> f64 {
+        let response = &self.pirls.response;
+        let log_lik = response.log_lik_at(self.rows(level), &self.eta);
+        let exponent = log_lik - at_mode - 0.5 * self.penalty(level, node)
+            + self.log_weights[node];
+        match exponent.is_nan() {
+            true => f64::NEG_INFINITY,
+            false => exponent,
+        }
+    }
+
+    // The share of a level's integral that concerns nodes beyond the end of the range.
+    fn beyond_end(&mut self, level: usize) -> f64 {
+        let rows = self.rows(level);
+        let response = &self.pirls.response;
+        let at_mode =
+            response.log_lik_at(rows.clone(), &response.eta[rows.clone()]);
+        let log_sum = -0.5 * self.visit(level);
+        let mut beyond = 0.0;
+        for node in 0..self.log_weights.len() {
+            self.place(level, node);
+            if response.return_into_range(rows.clone(), &mut self.eta) {
+                let exponent = self.exponent(level, node, at_mode);
+                let at_end = (exponent - log_sum).exp();
+                beyond += at_end.max(self.share[node]);
+            }
+        }
+        beyond
     }
 
     // `|v|^2 - |u~|^2 - |x|^2` at the node.

@@ -28,6 +28,8 @@ const MOST_SEARCHES: usize = 100;
 const UNDISCOVERED: f64 = 0.01;
 /// Multiples of the default start's random effects at the first starts.
 const FIRST_SIZES: [f64; 3] = [3.0, 10.0, 30.0];
+/// Number of higher points from which a fit that is stuck at an edge is continued.
+const MOST_CHANCES: usize = 4;
 /// Probability that a standard deviation is drawn independently of the best point.
 const ANEW: f64 = 0.2;
 
@@ -56,6 +58,7 @@ impl GeneralizedLinearMixedModel {
     ) -> GlmmFit {
         let mut stream = Stream::new(0, 0);
         let mut optima = Optima::default();
+        let mut chances = MOST_CHANCES;
         let most = self.pirls.iterations + self.affordable_steps(AFFORDABLE);
         for search in 0..MOST_SEARCHES {
             let is_done = optima.undiscovered() < UNDISCOVERED;
@@ -74,24 +77,37 @@ impl GeneralizedLinearMixedModel {
             if found.summary.status.has_converged() {
                 optima.add(value, BETTER_START);
             }
-            if value < best.summary.best_value - OTHER_MINIMUM {
-                let point = self.start_of(&found.summary.best);
-                best = self.continued_from(fit, &point, best, observe);
+            let is_lower = value < best.summary.best_value - OTHER_MINIMUM;
+            let is_chance = self.is_stuck(&best)
+                && chances > 0
+                && found.summary.status.has_converged();
+            if is_lower || is_chance {
+                chances -= usize::from(!is_lower);
+                let point = &found.summary.best;
+                best = self.continued_from(fit, point, best, observe);
             }
         }
         best
     }
 
-    // The fit, or the one from `point` without a fast stage if it ends lower.
+    // The fit, or the one from these parameters without a fast stage if it ends lower. The fixed
+    // effects that PIRLS finds there may be far from theirs, at another optimum.
     fn continued_from(
         &mut self,
         fit: &FitSettings,
-        point: &[f64],
+        parameters: &[f64],
         best: GlmmFit,
         observe: &mut Observer,
     ) -> GlmmFit {
-        self.or_lower(fit, best, |model, limited| {
-            model.fit_directly(limited, point, None, observe)
+        let start = self.start_of(parameters);
+        let mut from = fit.clone();
+        if fit.vary == Vary::Modes {
+            let natural = self.to_natural(fit.vary)(parameters);
+            let (n, p) = (self.n_theta(), self.pirls.beta.len());
+            from.beta = natural[n..n + p].to_vec();
+        }
+        self.or_lower(&from, best, |model, limited| {
+            model.fit_directly(limited, &start, None, observe)
         })
     }
 

@@ -67,6 +67,9 @@ pub enum Verdict {
     Unidentified,
     /// The predicted decrease is within the rounding errors of the objective, which are large.
     Rounded,
+    /// The objective jumps, or is not defined, near the point: derivatives do not tell whether it
+    /// is a minimum.
+    Edge,
 }
 
 impl Verdict {
@@ -81,6 +84,7 @@ impl Verdict {
             Self::Imprecise => "imprecise",
             Self::Unidentified => "unidentified",
             Self::Rounded => "rounded",
+            Self::Edge => "edge",
         }
     }
 

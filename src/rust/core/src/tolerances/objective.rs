@@ -17,6 +17,7 @@
 //! | [`UNDISCOVERED`] | 5e-3 | random starts can stop | 21 searches that end in one minimum |
 //! | [`BETTER_START`] | 3e-3 | another start is better | three times the error of the fast stage |
 //! | [`NEAR_OPTIMUM`] | 1e-2 | observed information is better | a tenth of a standard error |
+//! | [`NOTICEABLE_JUMP`] | 1e-4 | a node beyond its range matters | the size of `OTHER_MINIMUM` |
 //! | [`IMPRECISE`] | 1e-4 | rounding can hide an optimum | the size of `OTHER_MINIMUM` |
 //! | [`STALLED`] | 1e-6 | a search has stalled | a negligible gain |
 //! | [`NEAR`] | 1.0 | PIRLS takes the exact Hessian | within one standard error |
@@ -83,6 +84,10 @@ pub(crate) const BETTER_START: f64 = 3e-3;
 /// observed information converge faster than steps by the average information; farther from the
 /// optimum the average information is the better choice.
 pub(crate) const NEAR_OPTIMUM: f64 = 1e-2;
+
+/// If the objective jumps by more than this as a quadrature node leaves the range of the link, it
+/// may have several minima that differ noticeably.
+pub(crate) const NOTICEABLE_JUMP: f64 = 1e-4;
 
 /// If the rounding error of the objective exceeds this, its minimum cannot be distinguished from
 /// neighbouring points.

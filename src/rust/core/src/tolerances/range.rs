@@ -10,6 +10,8 @@
 //! | [`LARGEST_WEIGHT`] | 1e8 | whether a weight spoils the factor | half of the digits remain |
 //! | [`NO_WEIGHT`] | 1e-300 | whether a quadrature node is dropped | its products underflow |
 //! | [`NO_CURVATURE`] | 1e-150 | the scale of a flat parameter | its inverse squared is finite |
+//! | [`EDGE_DISTANCE`] | 1e-3 | whether a mode is at the end of its range | searches stop nearer |
+//! | [`EDGE_VARIANCE`] | 20.0 | whether H is nearly singular | random effects are known less |
 //! | [`STOP_VALUE`] | -1e300 | the objective value that stops NLopt | below any objective |
 
 /// A running product below this value is replaced by one, and its logarithm is added to the sum.
@@ -41,3 +43,12 @@ pub(crate) const NO_CURVATURE: f64 = 1e-150;
 /// NLopt's algorithms stop at an objective below this value; returning one is the only way to end
 /// all of them early.
 pub(crate) const STOP_VALUE: f64 = -1e300;
+
+/// A linear predictor is at the end of its range if its distance from there is at most this
+/// multiple of the root mean square of all: a search whose deviance falls up to the end stops
+/// nearer.
+pub(crate) const EDGE_DISTANCE: f64 = 1e-3;
+
+/// The matrix H is nearly singular if a conditional variance of a random effect exceeds this
+/// multiple of its variance: with positive weights it is at most the variance.
+pub(crate) const EDGE_VARIANCE: f64 = 20.0;

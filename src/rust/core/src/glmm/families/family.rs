@@ -90,6 +90,14 @@ impl Family {
         self.definition().canonical_link() == Some(link)
     }
 
+    /// The end of the range of the linear predictor, if it has one: where the mean is zero or
+    /// infinite, or where a probability is one.
+    pub(crate) fn end_of_range(self, link: Link) -> Option<f64> {
+        let is_probability = self == Self::Binomial;
+        let has_end = link.is_power() || link == Link::Log && is_probability;
+        has_end.then_some(0.0)
+    }
+
     /// Whether the response is in the support of the distribution.
     pub fn accepts(self, y: f64) -> bool {
         self.definition().accepts(y)

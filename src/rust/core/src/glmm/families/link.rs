@@ -113,6 +113,14 @@ impl Link {
         )
     }
 
+    /// The sign of the distance of linear predictors from the end of their range.
+    pub(crate) fn side_of_end(self) -> f64 {
+        match self {
+            Self::Log => -1.0,
+            _ => 1.0,
+        }
+    }
+
     // The exponent of eta in mu = eta^exponent.
     fn exponent(self) -> f64 {
         match self {

@@ -12,6 +12,9 @@ use crate::parallel::team::share;
 
 /// Number of rows in a piece of work for a thread.
 const PIECE: usize = 32 * BLOCK;
+/// The distance from the end of the range of linear predictors that stand for the end itself: the
+/// mean is finite there, and a positive power of it is negligible.
+const LEAST_DISTANCE: f64 = 1e-100;
 
 /// Responses, weights and offsets of `n` observations, and quantities that depend on their linear
 /// predictors.
@@ -287,6 +290,50 @@ impl Response {
                 .definition()
                 .log_lik(self.link, data, self.shape),
         }
+    }
+
+    /// Multiplies the weights of the rows whose likelihood is not positive by a factor.
+    pub(crate) fn raise_outside(&self, weights: &mut [f64], factor: f64) {
+        for (i, weight) in weights.iter_mut().enumerate() {
+            if !self.contribution(i).log_lik.is_finite() {
+                *weight *= factor;
+            }
+        }
+    }
+
+    /// Sets linear predictors with these weights and zero scores.
+    pub(crate) fn aim_at(&mut self, eta: &[f64], weights: &[f64]) {
+        self.eta.copy_from_slice(eta);
+        self.weight.copy_from_slice(weights);
+        self.score.fill(0.0);
+    }
+
+    /// Moves linear predictors of some rows that are beyond the end of their range to that end;
+    /// returns whether one was. Rows of weight zero have no end.
+    pub(crate) fn return_into_range(
+        &self,
+        rows: std::ops::Range<usize>,
+        eta: &mut [f64],
+    ) -> bool {
+        let Some(end) = self.family.end_of_range(self.link) else {
+            return false;
+        };
+        let side = self.link.side_of_end();
+        let mut is_beyond = false;
+        for (i, eta) in rows.zip(eta) {
+            if side * (*eta - end) <= 0.0 && self.must_be_in_range(i) {
+                *eta = end + side * LEAST_DISTANCE;
+                is_beyond = true;
+            }
+        }
+        is_beyond
+    }
+
+    /// Whether the density of row `i` differs between both sides of the end of the range: that of a
+    /// count of zero with a square-root link does not.
+    pub(crate) fn must_be_in_range(&self, i: usize) -> bool {
+        let is_mirrored = self.link == Link::Sqrt && self.y[i] == 0.0;
+        self.w[i] > 0.0 && !is_mirrored
     }
 
     /// Sets the linear predictors to those of means near the responses, with their expected weights

@@ -33,6 +33,11 @@ pub(crate) use crate::glmm::pirls::follow::Follow;
 use crate::glmm::vary::Vary;
 use crate::tolerances::{DECREMENT, NEAR, RATE_SHARE};
 
+/// Largest number of attempts to find linear predictors in their range.
+const MOST_STARTS: usize = 12;
+/// The factor of the weights of rows out of their range in the next attempt.
+const START_FACTOR: f64 = 4.0;
+
 /// Tolerances and limits of PIRLS.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
@@ -398,17 +403,26 @@ impl Pirls {
     }
 
     // Sets the modes (and fixed effects) for which the linear predictors are nearest to those of
-    // the responses.
+    // the responses; rows whose linear predictors are out of range then get larger weights.
     fn start_from_responses(&mut self, vary: Vary) -> Result<()> {
         let trace = self.trace.take();
         self.response.predict_responses();
-        let point = self.newton_point(vary)?;
-        self.trace = trace;
-        self.u = point.u;
-        if vary == Vary::Jointly {
-            self.beta = point.beta;
+        let target = self.response.eta.clone();
+        let mut weights = self.response.weight.clone();
+        for _ in 0..MOST_STARTS {
+            let point = self.newton_point(vary)?;
+            self.u = point.u;
+            if vary == Vary::Jointly {
+                self.beta = point.beta;
+            }
+            self.penalized = self.penalized_here();
+            if self.penalized.is_finite() {
+                break;
+            }
+            self.response.raise_outside(&mut weights, START_FACTOR);
+            self.response.aim_at(&target, &weights);
         }
-        self.penalized = self.penalized_here();
+        self.trace = trace;
         Ok(())
     }
 
