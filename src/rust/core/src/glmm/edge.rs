@@ -78,7 +78,9 @@ impl GeneralizedLinearMixedModel {
 
     /// Whether nodes of the quadrature lie beyond the end of the range.
     pub(super) fn nodes_are_beyond_end(&self, vary: Vary) -> bool {
-        let Some(rule) = &self.rule else {
+        let response = &self.pirls.response;
+        let end = response.family.end_of_range(response.link);
+        let (Some(rule), Some(_)) = (&self.rule, end) else {
             return false;
         };
         let share = quadrature::share_beyond_end(&self.pirls, rule, vary);
