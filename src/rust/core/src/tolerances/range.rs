@@ -10,6 +10,7 @@
 //! | [`LARGEST_WEIGHT`] | 1e8 | whether a weight spoils the factor | half of the digits remain |
 //! | [`NO_WEIGHT`] | 1e-300 | whether a quadrature node is dropped | its products underflow |
 //! | [`NO_CURVATURE`] | 1e-150 | the scale of a flat parameter | its inverse squared is finite |
+//! | [`LEAST_DISTANCE`] | 1e-100 | where the end of a range is | the mean is finite there |
 //! | [`EDGE_DISTANCE`] | 1e-3 | whether a mode is at the end of its range | searches stop nearer |
 //! | [`EDGE_VARIANCE`] | 20.0 | whether H is nearly singular | random effects are known less |
 //! | [`STOP_VALUE`] | -1e300 | the objective value that stops NLopt | below any objective |
@@ -52,3 +53,7 @@ pub(crate) const EDGE_DISTANCE: f64 = 1e-3;
 /// The matrix H is nearly singular if a conditional variance of a random effect exceeds this
 /// multiple of its variance: with positive weights it is at most the variance.
 pub(crate) const EDGE_VARIANCE: f64 = 20.0;
+
+/// The distance from the end of the range of linear predictors that stand for the end itself: the
+/// mean is finite there, and a positive power of the distance is negligible.
+pub(crate) const LEAST_DISTANCE: f64 = 1e-100;

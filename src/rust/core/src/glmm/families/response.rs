@@ -9,12 +9,10 @@ use crate::glmm::families::family::Family;
 use crate::glmm::families::lanes::{Data, Kernel, BLOCK};
 use crate::glmm::families::link::Link;
 use crate::parallel::team::share;
+use crate::tolerances::LEAST_DISTANCE;
 
 /// Number of rows in a piece of work for a thread.
 const PIECE: usize = 32 * BLOCK;
-/// The distance from the end of the range of linear predictors that stand for the end itself: the
-/// mean is finite there, and a positive power of it is negligible.
-const LEAST_DISTANCE: f64 = 1e-100;
 
 /// Responses, weights and offsets of `n` observations, and quantities that depend on their linear
 /// predictors.
