@@ -392,8 +392,8 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-// Whether a fit is better than another one. At an edge of the objective searches get stuck at points
-// without meaning, to which any optimum is preferred.
+// Whether a fit is better than another one. At an edge of the objective searches get stuck at
+// points without meaning, to which any optimum is preferred.
 fn is_better(found: &GlmmFit, best: &GlmmFit, may_have_edges: bool) -> bool {
     let is_stuck = |fit: &GlmmFit| may_have_edges && !fit.is_optimum();
     match (is_stuck(found), is_stuck(best)) {
