@@ -281,30 +281,64 @@ core_error_texts <- list(
 # slopes of the same levels.
 origin_beside_fixed <- function(err) {
   name <- if (is.null(err$name)) "the covariate" else tick(err$name)
-  if (err$beside == "slopes") {
-    return(c(
-      "A covariate of the fixed effects is too far from zero.",
-      x = sprintf(
-        "Its slopes by level hardly differ from the random effects of %s.",
-        name
-      ),
-      i = "Centre the covariate: take its mean, or a round number near it, off."
-    ))
-  }
-  if (err$beside %in% c("effects", "likelihood")) {
-    return(origin_beside_effects(err$beside, name))
-  }
-  if (err$beside == "products") {
-    return(c(
-      "A covariate is too far from zero.",
-      x = sprintf(
-        "The random effects of %s hardly differ from the fixed effects.",
-        name
-      ),
-      i = "Centre the covariate: take its mean, or a round number near it, off."
-    ))
-  }
-  origin_beside_levels(name)
+  switch(
+    err$beside,
+    slopes = origin_beside_slopes(name),
+    products = origin_beside_products(name),
+    effects = ,
+    likelihood = origin_beside_effects(err$beside, name),
+    correlation = ,
+    sums = origin_beside_digits(err$beside, name),
+    origin_beside_levels(name)
+  )
+}
+
+origin_beside_slopes <- function(name) {
+  c(
+    "A covariate of the fixed effects is too far from zero.",
+    x = sprintf(
+      "Its slopes by level hardly differ from the random effects of %s.",
+      name
+    ),
+    i = centre_the_covariate
+  )
+}
+
+origin_beside_products <- function(name) {
+  c(
+    "A covariate is too far from zero.",
+    x = sprintf(
+      "The random effects of %s hardly differ from the fixed effects.",
+      name
+    ),
+    i = centre_the_covariate
+  )
+}
+
+centre_the_covariate <- "Centre the covariate: take its mean, or a round number near it, off."
+
+# The text about slopes whose digits a correlation parameter, or sums, can't have.
+origin_beside_digits <- function(beside, name) {
+  in_sums <- beside == "sums"
+  c(
+    paste(
+      "A covariate of a random slope is too far from zero:",
+      if (in_sums) {
+        "sums lose its digits."
+      } else {
+        "a correlation can't have its digits."
+      }
+    ),
+    x = sprintf(
+      if (in_sums) {
+        "In a category the standard deviation of %s is less than 3e-5 of its size."
+      } else {
+        "The mean of %s is more than 3e6 times its standard deviation."
+      },
+      name
+    ),
+    i = "Centre it: take its mean, or a round number near it, off."
+  )
 }
 
 # The text about random slopes beside levels that are fixed effects.

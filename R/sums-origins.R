@@ -2,36 +2,54 @@
 #
 # Sums of squares of a covariate far from zero, such as a day number, would lose the digits of its
 # variation. Sums are therefore taken of shifted columns Q, with Z = Q M'. M is the identity except
-# for the origin of each covariate in the first column, that of the intercept.
+# for the origin of each covariate in the column of an intercept.
 
 # A covariate is far from zero if its standard deviation is below this fraction of its mean.
 min_relative_spread <- 0.1
 
-#' Origins that can be subtracted from the columns of each term as multiples of its intercept; zero
+#' Origins that can be subtracted from the columns of each term as multiples of an intercept; zero
 #' for columns near zero
 #' @param z The columns of Z of each term.
 #' @param n The number of rows.
 #' @return A list with a vector for each term, with one origin for each column.
 #' @noRd
 effect_origins <- function(random, z, n) {
-  Map(term_origins, random, z, n)
+  Map(term_origins, random, intercept_places(random), z, n)
 }
 
-term_origins <- function(term, z, n) {
-  if (!has_free_origins(term)) {
+term_origins <- function(term, intercept, z, n) {
+  if (is.na(intercept)) {
     return(numeric(length(term$columns)))
   }
   columns <- column_matrix(z, n)
   apply(columns, 2L, origin_of)
 }
 
-# Whether columns may be shifted: the term needs an intercept and an unstructured covariance, which
-# is closed under such linear maps.
-has_free_origins <- function(term) {
-  columns <- term$columns
-  is_unstructured(term$structure) &&
-    length(columns) > 1L &&
-    columns[1L] == "(Intercept)"
+# The column of its grouping factor, an intercept, whose multiples may be subtracted from the
+# columns of each term; `NA` without one.
+intercept_places <- function(random) {
+  vapply(random, intercept_place, 1L, random)
+}
+
+# The term's own intercept, or that of another term. The columns of unstructured terms are only
+# combined with each other.
+intercept_place <- function(term, random) {
+  if (has_intercept(term)) {
+    return(term$core_cols[1L])
+  }
+  is_same <- vapply(random, `[[`, 1L, "core_term") == term$core_term
+  same <- random[is_same]
+  others <- Filter(has_intercept, same)
+  if (length(others) == 0L || any(vapply(same, is_closed, NA))) {
+    return(NA_integer_)
+  }
+  others[[1L]]$core_cols[1L]
+}
+
+has_intercept <- function(term) term$columns[1L] == "(Intercept)"
+
+is_closed <- function(term) {
+  is_unstructured(term$structure) && length(term$columns) > 1L
 }
 
 origin_of <- function(x) {
@@ -58,18 +76,19 @@ columns_summed <- function(random, origins) {
     return(NULL)
   }
   owner <- vapply(random, `[[`, 1L, "core_term")
+  intercepts <- intercept_places(random)
   lapply(seq_len(max(owner)), \(core) {
     own <- owner == core
-    moving_matrix(random[own], origins[own])
+    moving_matrix(random[own], intercepts[own], origins[own])
   })
 }
 
-# The matrix M of one grouping factor, whose terms each have an intercept as their first column.
-moving_matrix <- function(terms, origins) {
+# The matrix M of one grouping factor.
+moving_matrix <- function(terms, intercepts, origins) {
   m <- diag(sum(lengths(origins)))
-  for (i in seq_along(terms)) {
+  for (i in which(!is.na(intercepts))) {
     at <- terms[[i]]$core_cols
-    m[at, at[1L]] <- m[at, at[1L]] + origins[[i]]
+    m[at, intercepts[i]] <- m[at, intercepts[i]] + origins[[i]]
   }
   m
 }
@@ -77,13 +96,19 @@ moving_matrix <- function(terms, origins) {
 #' The origins of the columns of each term, from the matrices M
 #' @noRd
 origins_of <- function(summed, random) {
-  lapply(random, \(term) {
-    at <- term$core_cols
-    if (is.null(summed)) {
-      return(numeric(length(at)))
-    }
-    replace(summed[[term$core_term]][at, at[1L]], 1L, 0)
-  })
+  Map(
+    \(term, from) term_origins_in(summed, term, from),
+    random,
+    intercept_places(random)
+  )
+}
+
+term_origins_in <- function(summed, term, intercept) {
+  at <- term$core_cols
+  if (is.null(summed) || is.na(intercept)) {
+    return(numeric(length(at)))
+  }
+  replace(summed[[term$core_term]][at, intercept], at == intercept, 0)
 }
 
 #' Transforms sums to other origins: Q becomes Q A' with A = M_new^-1 M_old

@@ -9,9 +9,9 @@ use rlmm_core::design::ReTerm;
 use rlmm_core::factor::memory::Room;
 use rlmm_core::factor::sums::Sums;
 use rlmm_core::glmm::possible_engine;
-use rlmm_core::lmm::pairs::start_of_pairs;
+use rlmm_core::lmm::pairs::{to_correlation, with_unstructured_pairs};
 use rlmm_core::lmm::{EngineKind, EnginePlan, Held};
-use rlmm_core::optimize::Settings;
+use rlmm_core::optimize::{Flow, Settings, NEWTON};
 use rlmm_core::parallel::team;
 use rlmm_core::{
     confirm_contained, confirm_contained_in_sums, confirm_distinct,
@@ -55,10 +55,10 @@ pub struct Spec {
     room: Room,
 }
 
-/// The data of a model: rows, or their sums.
+/// The data of a model: rows, or their sums with the covariance of each term.
 pub enum Data<'a> {
     Rows(Design<'a>),
-    Sums(Arc<Sums>, Summed),
+    Sums(Arc<Sums>, Summed, Arc<Vec<RelCov>>),
 }
 
 /// The matrix M of each term, with which the given columns of Z are `Q M'` for the columns Q of the
@@ -77,14 +77,39 @@ impl Data<'_> {
         }
     }
 
+    /// The covariance of each term.
+    pub fn covs(&self) -> Vec<RelCov> {
+        match self {
+            Self::Rows(design) => design.covs(),
+            Self::Sums(_, _, covs) => covs.to_vec(),
+        }
+    }
+
+    /// The same data with other covariances of the terms.
+    pub fn with_covs(&self, covs: Vec<RelCov>) -> Self {
+        match self {
+            Self::Rows(design) => {
+                let mut design = design.clone();
+                for (term, cov) in design.terms.iter_mut().zip(covs) {
+                    term.cov = cov;
+                }
+                Self::Rows(design)
+            }
+            Self::Sums(sums, summed, _) => {
+                Self::Sums(sums.clone(), summed.clone(), Arc::new(covs))
+            }
+        }
+    }
+
     /// The data with the columns of Z in a basis.
     pub fn in_basis<'a>(&'a self, basis: &'a Basis) -> Data<'a> {
         match self {
             Self::Rows(design) => Data::Rows(basis.design(design)),
-            Self::Sums(sums, summed) => {
+            Self::Sums(sums, summed, covs) => {
                 let changed = basis.sums(sums, summed).map(Arc::new);
                 let sums = changed.unwrap_or_else(|| sums.clone());
-                Data::Sums(sums, Summed::default())
+                let covs = Arc::new(basis.covs(covs));
+                Data::Sums(sums, Summed::default(), covs)
             }
         }
     }
@@ -104,7 +129,7 @@ impl Data<'_> {
             Self::Rows(design) => {
                 confirm_rows(design, given.rows()?, redundant)
             }
-            Self::Sums(sums, _) => {
+            Self::Sums(sums, ..) => {
                 confirm_contained_in_sums(sums, redundant)?;
                 confirm_distinct_in_sums(sums, basis, redundant)
             }
@@ -115,14 +140,14 @@ impl Data<'_> {
     pub fn p(&self) -> usize {
         match self {
             Self::Rows(design) => design.p(),
-            Self::Sums(sums, _) => sums.p(),
+            Self::Sums(sums, ..) => sums.p(),
         }
     }
 
     pub fn shapes(&self) -> Shapes {
         match self {
             Self::Rows(design) => shapes(design),
-            Self::Sums(sums, _) => sums
+            Self::Sums(sums, ..) => sums
                 .terms
                 .iter()
                 .map(|term| (term.k, term.n_levels))
@@ -246,7 +271,7 @@ impl Spec {
             room: self.room,
             criterion: self.criterion,
             sigma: self.sigma,
-            covs: self.terms.iter().map(|term| term.cov.clone()).collect(),
+            is_generalized: self.is_generalized,
         }
     }
 
@@ -262,7 +287,9 @@ impl Spec {
             Some(fields) => {
                 let sums = sums(&fields)?;
                 let summed = Arc::new(summed_columns(&fields, &sums)?);
-                Ok(Data::Sums(Arc::new(sums), summed))
+                let covs = self.terms.iter().map(|term| term.cov.clone());
+                let covs = Arc::new(covs.collect());
+                Ok(Data::Sums(Arc::new(sums), summed, covs))
             }
             None => Ok(Data::Rows(self.design()?)),
         }
@@ -273,14 +300,30 @@ impl Spec {
         self.recipe().basis_of(data, held)
     }
 
-    /// A better start than the default one, for rows with pairs of nearly collinear effects.
+    /// A better start than the default one, for data with pairs of effects that `basis` makes
+    /// orthogonal: theta of the given effects. `None` for others.
     pub fn start_of_pairs(
         &self,
         given: &Data,
+        basis: &Basis,
         settings: &Settings,
     ) -> Option<Vec<f64>> {
-        let design = given.rows().ok()?;
-        start_of_pairs(design, self.criterion, self.sigma, settings)
+        if settings.optimizer != NEWTON {
+            return None;
+        }
+        let (covs, pairs) = with_unstructured_pairs(&given.covs(), basis)?;
+        let other = given.with_covs(covs);
+        let basis = self.basis_of(&other, &[]).ok()?;
+        let data = other.in_basis(&basis);
+        let mut model = self.model_of(&data).ok()?;
+        let start = model.start().to_vec();
+        let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
+        let found = model.fit(&start, settings, &mut see).ok()?;
+        let mut theta = basis.to_given(&found.best);
+        for first in pairs {
+            to_correlation(&mut theta, first);
+        }
+        Some(theta)
     }
 
     /// The model of rows, or of sums.
@@ -332,7 +375,7 @@ pub struct Recipe {
     room: Room,
     criterion: Criterion,
     sigma: Option<f64>,
-    covs: Vec<RelCov>,
+    is_generalized: bool,
 }
 
 impl Recipe {
@@ -358,10 +401,10 @@ impl Recipe {
     pub fn basis_of(&self, data: &Data, held: &[usize]) -> Result<Basis> {
         match data {
             Data::Rows(design) => self.basis_of_rows(design, held),
-            Data::Sums(sums, summed) => {
-                sums.validate(&self.covs)?;
+            Data::Sums(sums, summed, covs) => {
+                sums.validate(covs)?;
                 let is_held = |j| held.contains(&j);
-                Basis::of_sums(sums, summed, &self.covs, is_held)
+                Basis::of_sums(sums, summed, covs, is_held)
             }
         }
     }
@@ -370,7 +413,11 @@ impl Recipe {
     fn basis_of_rows(&self, design: &Design, held: &[usize]) -> Result<Basis> {
         design.validate()?;
         let is_restricted = self.criterion == Criterion::Reml;
-        Basis::of(design, is_restricted, |j| held.contains(&j))
+        let is_held = |j| held.contains(&j);
+        match self.is_generalized {
+            true => Basis::of(design, is_restricted, is_held),
+            false => Basis::of_linear(design, is_restricted, is_held),
+        }
     }
 
     /// The model of rows, or of sums.
@@ -381,10 +428,10 @@ impl Recipe {
             Data::Rows(design) => LinearMixedModel::with_engine(
                 how.0, how.1, design, criterion, sigma,
             ),
-            Data::Sums(sums, _) => LinearMixedModel::from_sums(
+            Data::Sums(sums, _, covs) => LinearMixedModel::from_sums(
                 how,
                 sums,
-                self.covs.clone(),
+                covs.to_vec(),
                 criterion,
                 sigma,
             ),

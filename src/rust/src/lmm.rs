@@ -52,7 +52,7 @@ fn rust_lmm_fit(spec: Fields, start: &[f64], control: Fields) -> Robj {
         let settings = settings(&control);
         let is_free = start.is_empty() && held.indices().is_empty();
         if let Some(found) = is_free
-            .then(|| spec.start_of_pairs(&given, &settings))
+            .then(|| spec.start_of_pairs(&given, &basis, &settings))
             .flatten()
         {
             from = basis.from_given(&found);

@@ -5,6 +5,10 @@
 pub enum Beside {
     /// The intercept of the same term.
     Intercept,
+    /// Effects that are told from it by a correlation parameter only.
+    Correlation,
+    /// The category in which it is summed up.
+    Sums,
     /// Fixed effects that have a coefficient for every level.
     Levels,
     /// Fixed effects that have a slope for every level.
@@ -22,6 +26,8 @@ impl Beside {
     pub fn name(self) -> &'static str {
         match self {
             Self::Intercept => "intercept",
+            Self::Correlation => "correlation",
+            Self::Sums => "sums",
             Self::Levels => "levels",
             Self::Slopes => "slopes",
             Self::Products => "products",

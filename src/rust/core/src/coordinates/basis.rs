@@ -9,6 +9,10 @@
 //! an unstructured covariance Omega, theirs is unstructured too, `C'Omega C`. Models are summed up,
 //! evaluated, fitted and judged in this basis.
 //!
+//! The effects of Q of other structures are not of these structures, but have a covariance with the
+//! parameters of Omega. Linear models have such a basis too, see [`crate::covariance::image`];
+//! theta is then that of b.
+//!
 //! | original | in the basis |
 //! |---|---|
 //! | effects `b` | `C'b` |
@@ -18,26 +22,31 @@
 
 use std::ops::Range;
 
-use super::far_effects::contains_later_effect;
+use super::far_effects::{are_contained, contains_later_effect};
 use super::fixed_basis::FixedBasis;
 use super::orthogonal::{
-    depend, lost_digits, orthogonal, products, standardize,
+    depend, is_far, lost_digits, orthogonal, products, standardize,
 };
-use super::part_basis::PartBasis;
+use super::part_basis::{PartBasis, TermImage};
 use crate::covariance::unstructured::place;
-use crate::covariance::DescentDirection;
+use crate::covariance::{DescentDirection, Part, RelCov};
 use crate::design::{Column, Columns, Design};
 use crate::error::{Beside, Error, Result};
 use crate::kernels::rotations::lower_factor;
 use crate::kernels::small;
-use crate::tolerances::{DEPENDENT, THETA_STEP};
+use crate::tolerances::{DEPENDENT, FAR, THETA_STEP};
 
 pub use super::part_basis::Root;
+
+/// The most effects of a term of another structure whose columns are made orthogonal.
+const MOST_EFFECTS: usize = 20;
 
 /// The basis of all terms and of the fixed effects.
 #[derive(Debug, Clone, Default)]
 pub struct Basis {
     pub(super) parts: Vec<PartBasis>,
+    /// The terms of which all columns are made orthogonal.
+    pub(super) images: Vec<TermImage>,
     pub(super) fixed: Option<FixedBasis>,
     pub(super) n_theta: usize,
 }
@@ -78,12 +87,47 @@ impl Basis {
         }
         Ok(Self {
             parts,
+            images: Vec::new(),
             fixed: FixedBasis::of(design),
             n_theta: design.n_theta(),
         })
     }
 
-    /// Whether all random effects are the original ones.
+    /// The basis of a linear model: that of [`Self::of`], which also orthogonalises all columns of
+    /// a term without such a part if they are nearly collinear and a covariate is far from zero.
+    /// Their effects keep the parameters of the given ones. A term with effects in the column space
+    /// of X keeps its columns: their variances, which make no difference, would be large and cost
+    /// digits.
+    ///
+    /// # Errors
+    /// Fails as [`Self::of`] does.
+    pub fn of_linear(
+        design: &Design,
+        is_restricted: bool,
+        is_held: impl Fn(usize) -> bool,
+    ) -> Result<Self> {
+        let mut basis = Self::of(design, is_restricted, &is_held)?;
+        for (at, term) in design.terms.iter().enumerate() {
+            let effects = 0..term.vsize();
+            if may_have_image(&term.cov, &is_held)
+                && term.z.iter().any(|z| is_far(z, design.n(), FAR))
+                && are_nearly_collinear(design, at, &effects)
+                && !are_contained(design, at, effects.clone()).contains(&true)
+            {
+                let part = orthogonal_part(design, at, effects, 0..0)?;
+                let cov = term.cov.clone();
+                basis.images.push(TermImage::new(part, cov)?);
+            }
+        }
+        Ok(basis)
+    }
+
+    /// Whether all columns of a term are orthogonal, with the parameters of the given effects.
+    pub fn has_image(&self, term: usize) -> bool {
+        self.images.iter().any(|image| image.part.term == term)
+    }
+
+    /// Whether theta is that of the original effects.
     pub fn is_given(&self) -> bool {
         self.parts.is_empty()
     }
@@ -96,18 +140,31 @@ impl Basis {
     /// The design with columns in this basis.
     pub fn design<'a>(&'a self, given: &Design<'a>) -> Design<'a> {
         let mut design = given.clone();
-        for part in &self.parts {
+        let images = self.images.iter();
+        for part in self.parts.iter().chain(images.map(|own| &own.part)) {
             let z = &mut design.terms[part.term].z;
             let mut columns: Vec<Column> = z.iter().copied().collect();
             let own = part.q.chunks_exact(given.n()).map(Column::Doubles);
             columns.splice(part.first..part.first + part.k, own);
             *z = Columns::new(columns);
         }
+        for image in &self.images {
+            design.terms[image.part.term].cov = image.cov();
+        }
         if let Some(fixed) = &self.fixed {
             let own = fixed.q.chunks_exact(given.n()).map(Column::Doubles);
             design.x = Columns::new(own.collect());
         }
         design
+    }
+
+    /// The covariances of the terms in this basis.
+    pub fn covs(&self, given: &[RelCov]) -> Vec<RelCov> {
+        let mut covs = given.to_vec();
+        for image in &self.images {
+            covs[image.part.term] = image.cov();
+        }
+        covs
     }
 
     /// Transforms parameters (theta, followed by beta if present) to this basis.
@@ -224,16 +281,14 @@ impl Basis {
         vsize: usize,
         u: &mut [f64],
     ) {
-        for part in self.of_term(term) {
-            let k = part.k;
-            let own = part.first..part.first + k;
+        let parts = self.parts.iter().filter(|part| part.term == term);
+        for part in parts {
             let rotation = part.rotation(&given[part.theta.clone()]);
-            for u in u.chunks_exact_mut(vsize) {
-                let rows = rotation.chunks_exact(k);
-                let turned: Vec<f64> =
-                    rows.map(|row| small::dot(row, &u[own.clone()])).collect();
-                u[own.clone()].copy_from_slice(&turned);
-            }
+            part.rotate(&rotation, vsize, u);
+        }
+        let images = self.images.iter().filter(|own| own.part.term == term);
+        for image in images {
+            image.part.rotate(&image.rotation(given), vsize, u);
         }
     }
 
@@ -281,6 +336,9 @@ impl Basis {
 
     /// Transforms the direction of a term's Omega, `k x k`, back.
     pub fn direction_to_given(&self, way: &mut DescentDirection) {
+        if self.has_image(way.term) {
+            return;
+        }
         let k = way.change.len().isqrt();
         self.covariances_to_given(way.term, k, &mut way.change);
     }
@@ -382,7 +440,9 @@ impl Basis {
         &self,
         term: usize,
     ) -> impl Iterator<Item = &PartBasis> {
-        self.parts.iter().filter(move |part| part.term == term)
+        let images = self.images.iter().map(|image| &image.part);
+        let all = self.parts.iter().chain(images);
+        all.filter(move |part| part.term == term)
     }
 
     // Applies `map` to each column of Lambda.
@@ -405,6 +465,19 @@ impl Basis {
         }
         mapped
     }
+}
+
+// Whether all columns of a term may be made orthogonal: its effects have parameters, and no part
+// has a basis of its own.
+pub(super) fn may_have_image(
+    cov: &RelCov,
+    is_held: impl Fn(usize) -> bool,
+) -> bool {
+    let has_basis = |part: &Part| {
+        part.is_triangle() && part.size > 1 && !part.range().any(&is_held)
+    };
+    let is_several = (2..=MOST_EFFECTS).contains(&cov.vsize());
+    is_several && !cov.is_fixed() && !cov.parts().iter().any(has_basis)
 }
 
 fn columns_of<'a>(

@@ -66,18 +66,27 @@ pub(super) fn contains_later_effect(
     term: usize,
     effects: Range<usize>,
 ) -> bool {
+    let contained = are_contained(design, term, effects).into_iter();
+    let mut later = contained.skip_while(|is_contained| *is_contained);
+    later.any(|is_contained| is_contained)
+}
+
+/// Whether effects of a term are in the column space of X.
+pub(super) fn are_contained(
+    design: &Design,
+    term: usize,
+    effects: Range<usize>,
+) -> Vec<bool> {
     // X has no room for the levels.
     if design.terms[term].n_levels > design.p() {
-        return false;
+        return vec![false; effects.len()];
     }
     let mut columns = FixedColumns::of(design, &design.x);
     let is_contained = |column: usize| {
         let squares = squares_of_levels(design, (term, column));
         columns.contain((term, column), &squares)
     };
-    let contained: Vec<bool> = effects.map(is_contained).collect();
-    let mut later = contained.iter().skip_while(|is_contained| **is_contained);
-    later.any(|is_contained| *is_contained)
+    effects.map(is_contained).collect()
 }
 
 // The columns of X, orthogonalized when they are asked for: in a sample of the rows, and in all.

@@ -79,6 +79,16 @@ pub fn confirm_distinct_in_sums(
     Ok(())
 }
 
+/// Whether sums show an effect of a term to be in the column space of X.
+pub(super) fn contains_effect(sums: &Sums, term: usize) -> bool {
+    let fixed = FixedFactor::of(sums);
+    (0..sums.terms[term].k).any(|column| {
+        let alone = Covariate::new(sums, term, vec![column]);
+        let left = alone.beyond_levels(&fixed);
+        left.is_some_and(|left| left < CONTAINED)
+    })
+}
+
 /// Confirms from sums that effects (term and column of each) are in the column space of X: sums
 /// cannot decide about a covariate far from zero unless it is constant.
 ///

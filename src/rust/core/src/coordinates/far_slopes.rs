@@ -9,10 +9,12 @@
 
 use super::far_effects::{within_levels, FixedColumns};
 use super::orthogonal::variation;
+use crate::covariance::RelCov;
 use crate::design::{Column, Columns, Design, ReTerm};
 use crate::error::{Beside, Error, Result};
 use crate::tolerances::{
-    CONTAINED, LOST_SPREAD, REMAINDER, SMALL_SPREAD, SMALL_SPREAD_IN_PART,
+    CONTAINED, LOST_ORIGIN, LOST_SPREAD, REMAINDER, SMALL_SPREAD,
+    SMALL_SPREAD_IN_PART,
 };
 
 /// Up to this number of products of the columns of X a column is projected on them.
@@ -43,6 +45,26 @@ impl FarSlope {
                     spread: share.sqrt(),
                 }));
             }
+        }
+        found
+    }
+
+    /// The slopes of terms whose columns a basis has made orthogonal; `scales` are the root mean
+    /// squares of the columns of each term.
+    pub fn in_images(covs: &[RelCov], scales: &[Vec<f64>]) -> Vec<Self> {
+        let mut found = Vec::new();
+        let terms = covs.iter().zip(scales).enumerate();
+        for (term, (cov, rms)) in terms {
+            let spreads = cov.image().map(|image| image.spreads(rms));
+            let columns = spreads.into_iter().flatten().enumerate();
+            let far = columns.filter(|(_, spread)| {
+                (LOST_ORIGIN..SMALL_SPREAD).contains(&spread.powi(2))
+            });
+            found.extend(far.map(|(column, spread)| Self {
+                term,
+                column,
+                spread,
+            }));
         }
         found
     }

@@ -2,9 +2,13 @@
 
 use std::ops::Range;
 
+use crate::covariance::image::Image;
 use crate::covariance::unstructured::place;
+use crate::covariance::{Part, RelCov, Role};
+use crate::error::{Beside, Error, Result};
 use crate::kernels::rotations::lower_factor;
 use crate::kernels::small;
+use crate::tolerances::LOST_SPREAD;
 
 /// An unstructured part of a term, with `Z = Q C'`.
 #[derive(Debug, Clone)]
@@ -21,6 +25,51 @@ pub(super) struct PartBasis {
     pub c: Vec<f64>,
     /// Q, column by column; empty for sums.
     pub q: Vec<f64>,
+}
+
+/// The orthogonalised columns of all effects of a term, with its given covariance.
+#[derive(Debug, Clone)]
+pub(super) struct TermImage {
+    /// The columns; no parameters are transformed.
+    pub part: PartBasis,
+    /// The covariance of the original effects.
+    pub cov: RelCov,
+}
+
+impl TermImage {
+    /// The orthogonal columns of a term with this covariance.
+    ///
+    /// # Errors
+    /// `Origin` if a covariate is so far from zero that no correlation parameter can have the
+    /// digits that tell its slopes from the effects before it.
+    pub fn new(part: PartBasis, cov: RelCov) -> Result<Self> {
+        let roles = cov.parts().iter().flat_map(Part::roles);
+        let is_correlated = roles.copied().any(Role::is_correlation);
+        let spreads = Image::new(part.k, &part.c).spreads(&vec![1.0; part.k]);
+        let is_lost =
+            |spread: &f64| *spread > 0.0 && spread.powi(2) < LOST_SPREAD;
+        match spreads.iter().position(is_lost).filter(|_| is_correlated) {
+            Some(column) => Err(Error::Origin {
+                term: part.term,
+                column,
+                beside: Beside::Correlation,
+            }),
+            None => Ok(Self { part, cov }),
+        }
+    }
+
+    /// The covariance of the effects of the orthogonal columns.
+    pub fn cov(&self) -> RelCov {
+        self.cov.of_combinations(&self.part.c)
+    }
+
+    /// The rotation that makes `C'Lambda` triangular, by rows.
+    pub fn rotation(&self, theta: &[f64]) -> Vec<f64> {
+        let k = self.part.k;
+        let mut lambda = vec![0.0; k * k];
+        self.cov.fill_lambda(theta, &mut lambda);
+        Image::new(k, &self.part.c).rotation(&lambda)
+    }
 }
 
 /// The matrix `C^-T` by which Lambda in the basis is multiplied to give a root of the original
@@ -97,6 +146,17 @@ impl PartBasis {
         }
         lower_factor(k, &mut rows);
         rows.split_off(k * k)
+    }
+
+    /// Turns the part's spherical effects u of all levels by a rotation, given by rows.
+    pub(super) fn rotate(&self, rotation: &[f64], vsize: usize, u: &mut [f64]) {
+        let own = self.first..self.first + self.k;
+        for u in u.chunks_exact_mut(vsize) {
+            let rows = rotation.chunks_exact(self.k);
+            let turned: Vec<f64> =
+                rows.map(|row| small::dot(row, &u[own.clone()])).collect();
+            u[own.clone()].copy_from_slice(&turned);
+        }
     }
 
     /// Lambda by rows, with `map` applied to each of its columns.

@@ -7,16 +7,19 @@
 
 use std::ops::Range;
 
-use super::basis::Basis;
+use super::basis::{may_have_image, Basis};
+use super::far_in_sums::contains_effect;
 use super::orthogonal::depend;
-use super::part_basis::PartBasis;
+use super::part_basis::{PartBasis, TermImage};
 use crate::covariance::{Part, RelCov};
 use crate::error::{Beside, Error, Result};
 use crate::factor::blocks::Blocks;
 use crate::factor::sums::{PairSums, Sums, TermSums};
 use crate::kernels::rotations::lower_factor;
 use crate::kernels::small;
-use crate::tolerances::{DEPENDENT, LOST_ORIGIN};
+use crate::tolerances::{
+    CONTAINED, DEPENDENT, DEPENDENT_SUM, FAR, LOST_ORIGIN,
+};
 
 /// The cross-products of the columns of one part.
 struct Products {
@@ -28,8 +31,9 @@ struct Products {
 }
 
 impl Basis {
-    /// The basis of sums. It orthogonalises the columns of an unstructured part if they are nearly
-    /// collinear and none of its parameters is held; `summed` has M of each term, `k x k`.
+    /// The basis of sums. It orthogonalises the columns of an unstructured part, or of a term
+    /// without such a part, if they are nearly collinear and, for a part, none of its parameters is
+    /// held; `summed` has M of each term, `k x k`.
     ///
     /// # Errors
     /// `Origin` if a covariate's mean is so large relative to its standard deviation that all
@@ -41,6 +45,7 @@ impl Basis {
         is_held: impl Fn(usize) -> bool,
     ) -> Result<Self> {
         let mut parts = Vec::new();
+        let mut images = Vec::new();
         for (at, (cov, m)) in covs.iter().zip(summed).enumerate() {
             for (first, part) in cov.placed() {
                 if is_free(part) && !part.range().any(&is_held) {
@@ -50,10 +55,20 @@ impl Basis {
                     parts.extend(own.part((at, first), part.range())?);
                 }
             }
+            if may_have_image(cov, &is_held) && !contains_effect(sums, at) {
+                let columns = 0..cov.vsize();
+                let own =
+                    Products::new(&sums.terms[at], m, columns, sums.n_eff);
+                let part = own.image(at)?;
+                let cov = cov.clone();
+                let image = part.map(|part| TermImage::new(part, cov));
+                images.extend(image.transpose()?);
+            }
         }
         let n_theta = covs.iter().map(RelCov::theta_end).max().unwrap_or(0);
         Ok(Self {
             parts,
+            images,
             fixed: None,
             n_theta,
         })
@@ -91,6 +106,14 @@ impl Basis {
             }
         }
         (a != small::identity(vsize)).then_some(a)
+    }
+}
+
+fn lost(term: usize, column: usize, beside: Beside) -> Error {
+    Error::Origin {
+        term,
+        column,
+        beside,
     }
 }
 
@@ -189,21 +212,41 @@ impl Products {
             return Ok(None);
         }
         if let Some(column) = self.lost_digits() {
-            let column = first + column;
-            return Err(Error::Origin {
-                term,
-                column,
-                beside: Beside::Intercept,
-            });
+            return Err(lost(term, first + column, Beside::Intercept));
         }
-        Ok(Some(PartBasis {
+        if let Some(column) = self.lost_in_sums() {
+            return Err(lost(term, first + column, Beside::Sums));
+        }
+        Ok(Some(self.basis((term, first), theta)))
+    }
+
+    // The basis of a whole term, whose columns have no part with a basis of its own. It keeps
+    // columns whose sums have lost digits.
+    fn image(self, term: usize) -> Result<Option<PartBasis>> {
+        let is_near = depend(self.k, self.given(), FAR);
+        let share = self.least_share().unwrap_or(0.0);
+        if !is_near || share < CONTAINED {
+            return Ok(None);
+        }
+        match self.lost_digits() {
+            Some(column) => Err(lost(term, column, Beside::Intercept)),
+            None => Ok(Some(self.basis((term, 0), 0..0))),
+        }
+    }
+
+    fn basis(
+        self,
+        (term, first): (usize, usize),
+        theta: Range<usize>,
+    ) -> PartBasis {
+        PartBasis {
             term,
             first,
             k: self.k,
             theta,
             c: self.factor(),
             q: Vec::new(),
-        }))
+        }
     }
 
     // The cross-products M S M' of the original columns.
@@ -224,6 +267,28 @@ impl Products {
             let spread = s[j * (k + 1)] - s[j * k].powi(2) / s[0];
             spread > 0.0 && spread < LOST_ORIGIN * given[j * (k + 1)]
         })
+    }
+
+    // The first summed column whose variation beside the preceding ones has few digits, because it
+    // is far from zero in a category, of which sums have no origin.
+    fn lost_in_sums(&self) -> Option<usize> {
+        let is_lost = |share: &f64| (DEPENDENT_SUM..CONTAINED).contains(share);
+        self.shares()?.iter().position(is_lost)
+    }
+
+    fn least_share(&self) -> Option<f64> {
+        self.shares()?.into_iter().reduce(f64::min)
+    }
+
+    // The share of each summed column's sum of squares that is orthogonal to the preceding ones;
+    // `None` if they are dependent.
+    fn shares(&self) -> Option<Vec<f64>> {
+        let k = self.k;
+        let mut l = self.summed.clone();
+        small::cholesky(k, &mut l)?;
+        let diagonal = (0..k).map(|j| j * (k + 1));
+        let shares = diagonal.map(|at| l[at].powi(2) / self.summed[at]);
+        Some(shares.collect())
     }
 
     // C, the triangular factor of M S M', by plane rotations of M times the factor of S; forming

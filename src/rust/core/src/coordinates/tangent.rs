@@ -48,6 +48,9 @@ impl Tangent {
     ) -> Vec<Self> {
         let mut tangents = Vec::new();
         for (term, cov) in covs.iter().enumerate() {
+            if cov.image().is_some() {
+                continue;
+            }
             for (first, part) in cov.placed() {
                 if part.is_triangle() && part.size > 1 && wanted(part.range()) {
                     let rms = &rms[term][first..first + part.size];

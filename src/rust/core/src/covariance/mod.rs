@@ -15,6 +15,7 @@
 //! | a structure on some columns: roles, Omega, ranges of correlations | `part` |
 //! | Lambda and the derivatives of Omega of a whole term | `rel_cov` |
 //! | the inverse map, from a covariance to theta | `nearest` |
+//! | combinations of effects, where a covariate is far from zero | [`image`] |
 //! | `us()`; `diag()` and `homdiag()` | [`unstructured`]; `diagonal` |
 //! | structures of standard deviations and correlations | `correlated` |
 //! | `cs()`; `ar1()` | `compound_symmetry`; `autoregressive` |
@@ -27,6 +28,7 @@ mod correlated;
 pub(crate) mod definition;
 mod descent_direction;
 mod diagonal;
+pub(crate) mod image;
 mod nearest;
 mod part;
 mod rel_cov;

@@ -1,5 +1,8 @@
 //! The relative covariance factor of one term as a function of theta.
 
+use std::borrow::Cow;
+
+use super::image::Image;
 use super::part::Part;
 use super::role::Role;
 use super::structure::Structure;
@@ -11,6 +14,8 @@ pub struct RelCov {
     parts: Vec<Part>,
     vsize: usize,
     is_fixed: bool,
+    /// The combinations of the effects that have columns of Z; `None` for the effects themselves.
+    image: Option<Image>,
 }
 
 /// The diagonal of Lambda for the levels of a fixed factor. It is so large that the penalty, one,
@@ -25,6 +30,7 @@ impl RelCov {
             parts,
             vsize,
             is_fixed: false,
+            image: None,
         }
     }
 
@@ -35,7 +41,22 @@ impl RelCov {
             parts: Vec::new(),
             vsize: columns,
             is_fixed: true,
+            image: None,
         }
+    }
+
+    /// The covariance of `C'b`, with the parameters of that of b, which is `self`; `c` is the lower
+    /// triangle of C, column by column.
+    pub(crate) fn of_combinations(&self, c: &[f64]) -> Self {
+        Self {
+            image: Some(Image::new(self.vsize, c)),
+            ..self.clone()
+        }
+    }
+
+    /// The combinations of effects that have columns of Z, if these aren't the effects themselves.
+    pub(crate) fn image(&self) -> Option<&Image> {
+        self.image.as_ref()
     }
 
     /// Whether the term is a fixed factor.
@@ -117,6 +138,13 @@ impl RelCov {
     /// Calls `visit(r, s)`, `r >= s`, for each element of `Omega = Lambda Lambda'` that is not zero
     /// for every theta.
     pub(crate) fn for_each_element(&self, mut visit: impl FnMut(usize, usize)) {
+        if self.image.is_some() {
+            let columns = (0..self.vsize).flat_map(|s| {
+                let rows = s..self.vsize;
+                rows.map(move |r| (r, s))
+            });
+            return columns.for_each(|(r, s)| visit(r, s));
+        }
         for (first, part) in self.placed() {
             let is_diagonal = part.is_diagonal();
             for s in 0..part.size {
@@ -137,7 +165,9 @@ impl RelCov {
     ) {
         for (first, part) in self.placed() {
             let mut shifted = |j, r, s, value| {
-                visit(part.theta_start + j, first + r, first + s, value)
+                self.visit_mapped((first + r, first + s), value, |a, b, v| {
+                    visit(part.theta_start + j, a, b, v)
+                });
             };
             part.covariance().first_derivative(
                 part.size,
@@ -158,7 +188,9 @@ impl RelCov {
         for (first, part) in self.placed() {
             let start = part.theta_start;
             let mut shifted = |i, j, r, s, value| {
-                visit(start + i, start + j, first + r, first + s, value)
+                self.visit_mapped((first + r, first + s), value, |a, b, v| {
+                    visit(start + i, start + j, a, b, v)
+                });
             };
             part.covariance().second_derivative(
                 part.size,
@@ -168,8 +200,35 @@ impl RelCov {
         }
     }
 
+    // Calls `visit` for the elements of the covariance of the combinations, of which element
+    // `(r, s)` of that of the effects makes `value` up.
+    #[inline]
+    fn visit_mapped(
+        &self,
+        (r, s): (usize, usize),
+        value: f64,
+        mut visit: impl FnMut(usize, usize, f64),
+    ) {
+        match &self.image {
+            None => visit(r, s, value),
+            Some(image) => image.for_each_element((r, s), value, visit),
+        }
+    }
+
     /// Fills `lambda` (`vsize x vsize`, column by column) from `theta`.
     pub fn fill_lambda(&self, theta: &[f64], lambda: &mut [f64]) {
+        self.fill_lambda_of_effects(theta, lambda);
+        if let Some(image) = &self.image {
+            image.map_lambda(lambda);
+        }
+    }
+
+    /// Fills Lambda of the effects, where that of combinations is [`Self::fill_lambda`].
+    pub(crate) fn fill_lambda_of_effects(
+        &self,
+        theta: &[f64],
+        lambda: &mut [f64],
+    ) {
         lambda.fill(0.0);
         let k = self.vsize;
         if self.is_fixed {
@@ -219,12 +278,24 @@ impl RelCov {
 
     /// Writes the unit of each coordinate, given the root mean square of each column of Z.
     pub(crate) fn fill_step_sizes(&self, rms: &[f64], step_sizes: &mut [f64]) {
+        let rms = self.scales_of_effects(rms);
         for (first, part) in self.placed() {
             let rms = &rms[first..first + part.size];
             let roles = part.range().zip(part.roles());
             for (index, role) in roles {
                 step_sizes[index] = role.step_size(rms);
             }
+        }
+    }
+
+    /// The root mean squares of the columns of the effects, given those of the columns of Z.
+    pub(crate) fn scales_of_effects<'a>(
+        &self,
+        rms: &'a [f64],
+    ) -> Cow<'a, [f64]> {
+        match &self.image {
+            None => Cow::Borrowed(rms),
+            Some(image) => Cow::Owned(image.scales_of_given(rms)),
         }
     }
 

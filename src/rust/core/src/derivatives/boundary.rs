@@ -9,6 +9,7 @@
 //! correlations have no effect on Omega; the direction then leads towards an extreme matrix of the
 //! convex set of correlation matrices.
 
+use std::borrow::Cow;
 use std::f64::consts::PI;
 
 use crate::covariance::{part_block, DescentDirection, Part, RelCov, Role};
@@ -61,66 +62,30 @@ impl OmegaDerivatives {
     ) -> Vec<DescentDirection> {
         let mut ways = Vec::new();
         for (term, cov) in covs.iter().enumerate() {
+            let g = match cov.image() {
+                None => Cow::Borrowed(&self.g[term]),
+                Some(image) => Cow::Owned(image.slope_of_given(&self.g[term])),
+            };
+            let rms = cov.scales_of_effects(&rms[term]);
+            let curvature = |change: &[f64]| match cov.image() {
+                None => curvature(term, change),
+                Some(image) => curvature(term, &image.change(change)),
+            };
             for (index, (first, part)) in cov.placed().enumerate() {
                 let edge = Edge {
                     part,
                     term,
                     index,
                     first,
-                    g: part_block(first, part.size, &self.g[term]),
-                    rms: &rms[term][first..first + part.size],
+                    g: part_block(first, part.size, &g),
+                    rms: &rms[first..first + part.size],
                     theta: &theta[part.range()],
                     held: &held[part.range()],
                 };
-                ways.push(self.descent_direction(&edge, &curvature));
+                ways.push(descent_direction(&edge, &g, &curvature));
             }
         }
         ways
-    }
-
-    // The descent direction of one part, with the minimising step if no parameter is held.
-    fn descent_direction(
-        &self,
-        edge: &Edge,
-        curvature: &impl Fn(usize, &[f64]) -> f64,
-    ) -> DescentDirection {
-        let k = self.g[edge.term].len().isqrt();
-        let found = edge.steepest();
-        let mut way = DescentDirection {
-            term: edge.term,
-            part: edge.index,
-            lambda_min: found.slope,
-            change: embed(k, edge.first, &found.change),
-            step: 0.0,
-            gain: 0.0,
-        };
-        if edge.is_free() {
-            let effect =
-                found.effect.map(|effect| (edge.first + effect) * (k + 1));
-            self.measure(&mut way, effect, curvature);
-        }
-        way
-    }
-
-    // Writes the minimising step of the quadratic model and its predicted decrease. If the step is
-    // a standard deviation, whose variance is element `effect` of Omega, the second-order change is
-    // added.
-    fn measure(
-        &self,
-        way: &mut DescentDirection,
-        effect: Option<usize>,
-        curvature: &impl Fn(usize, &[f64]) -> f64,
-    ) {
-        let slope = along(&self.g[way.term], &way.change);
-        let own = effect.map_or(0.0, |at| 2.0 * self.g[way.term][at]);
-        let curvature = curvature(way.term, &way.change) + own;
-        if slope < 0.0 && curvature != 0.0 {
-            way.step = -slope / curvature.abs();
-            way.gain = -0.5 * slope * way.step;
-        }
-        if let Some(at) = effect {
-            way.change[at] += way.step;
-        }
     }
 
     /// The second derivative of the objective along `change` of a term's Omega; the Hessian must
@@ -136,6 +101,51 @@ impl OmegaDerivatives {
             }
         }
         curvature
+    }
+}
+
+// The descent direction of one part, with the minimising step if no parameter is held; `g` is that
+// of the effects of its term.
+fn descent_direction(
+    edge: &Edge,
+    g: &[f64],
+    curvature: &impl Fn(&[f64]) -> f64,
+) -> DescentDirection {
+    let k = g.len().isqrt();
+    let found = edge.steepest();
+    let mut way = DescentDirection {
+        term: edge.term,
+        part: edge.index,
+        lambda_min: found.slope,
+        change: embed(k, edge.first, &found.change),
+        step: 0.0,
+        gain: 0.0,
+    };
+    if edge.is_free() {
+        let effect = found.effect.map(|effect| (edge.first + effect) * (k + 1));
+        measure(&mut way, g, effect, curvature);
+    }
+    way
+}
+
+// Writes the minimising step of the quadratic model and its predicted decrease. If the step is a
+// standard deviation, whose variance is element `effect` of Omega, the second-order change is
+// added.
+fn measure(
+    way: &mut DescentDirection,
+    g: &[f64],
+    effect: Option<usize>,
+    curvature: &impl Fn(&[f64]) -> f64,
+) {
+    let slope = along(g, &way.change);
+    let own = effect.map_or(0.0, |at| 2.0 * g[at]);
+    let curvature = curvature(&way.change) + own;
+    if slope < 0.0 && curvature != 0.0 {
+        way.step = -slope / curvature.abs();
+        way.gain = -0.5 * slope * way.step;
+    }
+    if let Some(at) = effect {
+        way.change[at] += way.step;
     }
 }
 

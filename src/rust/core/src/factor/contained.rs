@@ -114,13 +114,22 @@ impl Redundant {
     ) -> Self {
         let mut found = Self::default();
         for (term, cov) in factor.covs().iter().enumerate() {
+            // An effect has the columns of those combinations up to its own.
+            let limit = match cov.image() {
+                None => cov.vsize(),
+                Some(_) => (0..cov.vsize())
+                    .take_while(|&j| is_contained(factor, term, j))
+                    .count(),
+            };
             for (first, part) in cov.placed() {
                 if part.range().any(|j| is_held[j]) {
                     continue;
                 }
                 let mut within = Vec::new();
                 for effect in 0..part.size {
-                    if is_contained(factor, term, first + effect) {
+                    if first + effect < limit
+                        && is_contained(factor, term, first + effect)
+                    {
                         within.push(effect);
                     }
                 }

@@ -1,13 +1,15 @@
 //! Restarts from random slopes of covariates far from zero, as large as the reciprocal standard
 //! deviation of their covariate; see [`crate::coordinates::far_slopes`].
 
-use super::restarts::Restarts;
+use super::restarts::{Restarts, LIMITS};
 use crate::optimize::{Geometry, Objective, OptSummary, Settings};
 use crate::tolerances::{
     FEW_DIGITS, HIDING_SPREAD, NEGLIGIBLE_GAIN, NO_DIGITS, OTHER_MINIMUM,
     SIGMA_STEP,
 };
 
+/// Slopes with a smaller standard deviation are none.
+pub(super) const LEAST_SPREAD: f64 = SPREADS[0];
 /// Values of the standard deviation of random slopes, in units of the reciprocal standard deviation
 /// of their covariate.
 const SPREADS: [f64; 8] = [0.03, 0.3, 1.0, 3.0, 10.0, 30.0, 300.0, 1e3];
@@ -20,6 +22,11 @@ const VALUE_SEARCHES: usize = 2;
 /// The first step of a search without derivatives, as a share of each parameter.
 const FIRST_SHARE: f64 = 0.3;
 
+/// A point with the objective there.
+type Valued = (f64, Vec<f64>);
+/// Elements of theta that nearly equal another one.
+type Differences<'d> = &'d [(usize, usize)];
+
 impl Restarts<'_, '_, '_> {
     // Restarts from random slopes as large as the reciprocal standard deviation of their covariate.
     // If the covariate is far from zero, slopes in units of the covariate itself are hardly more
@@ -31,20 +38,37 @@ impl Restarts<'_, '_, '_> {
             let with_own = elements.into_iter().map(|other| (other, slope.0));
             let differences: Vec<(usize, usize)> = with_own.collect();
             let [alone, together, equal] = self.rays(slope, &found.best);
-            let rays =
-                [(alone, &[][..]), (together, &[]), (equal, &differences)];
+            let limits = self.at_limits_of_correlations(slope, &found.best);
+            let is_beyond = slope.1 < HIDING_SPREAD || !limits.is_empty();
+            let mut rays = vec![(alone, &[][..]), (together, &[])];
+            rays.push((equal, &differences));
+            rays.extend(limits.into_iter().map(|ray| (ray, &[][..])));
             let mut is_hidden = false;
-            for (points, differences) in rays {
-                let points = self.evaluated(points);
+            for (points, differences) in self.lowest_first(rays) {
                 found = self.from_lowest(&points, differences, found);
                 is_hidden |= self.may_hide_minimum(&points, found.best_value);
             }
-            let size = found.best[slope.0].abs() * slope.1;
-            let is_lost = is_hidden && slope.1 < HIDING_SPREAD;
-            if is_lost && size < SPREADS[0] {
-                self.search.model_mut().unresolved = Some(slope.0);
+            if is_hidden && is_beyond {
+                self.search.model_mut().unresolved = Some(slope);
             }
         }
+        found
+    }
+
+    // The rays with the objective at their points, from that with the lowest one on.
+    fn lowest_first<'d>(
+        &mut self,
+        rays: Vec<(Vec<Vec<f64>>, Differences<'d>)>,
+    ) -> Vec<(Vec<Valued>, Differences<'d>)> {
+        let rays = rays.into_iter();
+        let mut found: Vec<_> = rays
+            .map(|(points, differences)| (self.evaluated(points), differences))
+            .collect();
+        let lowest = |points: &[Valued]| {
+            let values = points.iter().map(|point| point.0);
+            values.fold(f64::INFINITY, f64::min)
+        };
+        found.sort_by(|a, b| lowest(&a.0).total_cmp(&lowest(&b.0)));
         found
     }
 
@@ -68,6 +92,28 @@ impl Restarts<'_, '_, '_> {
             .filter_map(|point| model.with_equal_slopes(point, j))
             .collect();
         [sized.to_vec(), together, equal]
+    }
+
+    // Theta with slopes of increasing size and the first effect of their term, which may make up
+    // for them, at limits of the correlations.
+    fn at_limits_of_correlations(
+        &self,
+        (j, spread): (usize, f64),
+        theta: &[f64],
+    ) -> Vec<Vec<Vec<f64>>> {
+        let model = self.search.model();
+        let sized = |scale: f64| {
+            let scale = scale / spread;
+            let point = model.with_standard_deviation(theta, j, scale);
+            model.with_first(&point, j, scale)
+        };
+        let at_limit = |share: f64| {
+            let points = SPREADS.map(sized).into_iter();
+            points
+                .map(|point| self.search.at.with_correlation(&point, share))
+                .collect::<Option<Vec<Vec<f64>>>>()
+        };
+        LIMITS.into_iter().filter_map(at_limit).collect()
     }
 
     // The objective at some points.

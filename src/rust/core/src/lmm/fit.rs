@@ -3,6 +3,7 @@
 
 use crate::error::{Beside, Error, Result};
 use crate::judge::{judge, Certificate};
+use crate::lmm::far_restarts::LEAST_SPREAD;
 use crate::lmm::matrix_free::FEWEST;
 use crate::lmm::restarts::Restarts;
 use crate::lmm::search::Search;
@@ -82,14 +83,16 @@ impl LinearMixedModel {
             summary =
                 Restarts::new(&mut search, &settings, observe).run(summary);
         }
-        self.confirm_resolved()?;
+        self.confirm_resolved(&summary.best)?;
         Ok(summary)
     }
 
     // Confirms that rounding errors hide no lower minimum of slopes of a covariate far from zero.
-    fn confirm_resolved(&mut self) -> Result<()> {
-        let Some((term, column)) =
-            self.unresolved.take().and_then(|j| self.effect_of(j))
+    fn confirm_resolved(&mut self, best: &[f64]) -> Result<()> {
+        let is_without =
+            |&(j, spread): &(usize, f64)| best[j].abs() * spread < LEAST_SPREAD;
+        let lost = self.unresolved.take().filter(is_without);
+        let Some((term, column)) = lost.and_then(|(j, _)| self.effect_of(j))
         else {
             return Ok(());
         };

@@ -100,8 +100,8 @@ pub struct LinearMixedModel {
     /// Random slopes of covariates far from zero.
     far_slopes: Vec<FarSlope>,
     /// The standard deviation of such slopes, an element of theta, at whose likely values the
-    /// criterion has no digits.
-    unresolved: Option<usize>,
+    /// criterion has no digits, with that of the covariate over its root mean square.
+    unresolved: Option<(usize, f64)>,
     domain: Domain,
     /// Random effects (term, column) in the column space of X, once they have been determined.
     redundant: Option<Redundant>,
@@ -178,7 +178,7 @@ impl LinearMixedModel {
             }
         };
         let mut model = Self::of_engine(engine, likelihood)?;
-        model.far_slopes = FarSlope::all_of(design);
+        model.far_slopes.extend(FarSlope::all_of(design));
         let others = match criterion {
             Criterion::Ml => design.without_fixed(),
             Criterion::Reml => None,
@@ -220,7 +220,8 @@ impl LinearMixedModel {
             None => Engine::iterative(sums, covs)?,
         };
         let mut model = Self::of_engine(engine, likelihood)?;
-        model.far_slopes = far_in_sums::far_slopes(sums, model.engine.covs());
+        let far = far_in_sums::far_slopes(sums, model.engine.covs());
+        model.far_slopes.extend(far);
         if criterion == Criterion::Ml && random.len() < sums.terms.len() {
             let sums = sums.of_terms(&random);
             let by = (kind, room);
@@ -243,6 +244,7 @@ impl LinearMixedModel {
         let n_theta = covs.iter().map(RelCov::theta_end).max().unwrap_or(0);
         let scales = scales_of(covs, engine.level_products(), likelihood.n_eff);
         let step_sizes = step_sizes_of(covs, &scales, n_theta);
+        let far_slopes = FarSlope::in_images(covs, &scales);
         Ok(Self {
             domain: Domain::new(covs, &step_sizes),
             memory: Memory {
@@ -253,7 +255,7 @@ impl LinearMixedModel {
             likelihood,
             random_part: None,
             scales,
-            far_slopes: Vec::new(),
+            far_slopes,
             unresolved: None,
             redundant: None,
             without_effects: None,
@@ -340,6 +342,24 @@ impl LinearMixedModel {
         let of_terms = terms
             .map(|(cov, scales)| cov.smallest_singular_value(theta, scales));
         of_terms.fold(f64::INFINITY, f64::min)
+    }
+
+    // The largest standard deviation of a combination of effects that has a column of Z, times the
+    // root mean square of the column; zero without such terms.
+    fn extent_of_images(&self, theta: &[f64]) -> f64 {
+        let terms = self.engine.covs().iter().zip(&self.scales);
+        let of_images = terms.filter(|(cov, _)| cov.image().is_some());
+        let sizes = of_images.flat_map(|(cov, rms)| {
+            let k = cov.vsize();
+            let mut lambda = vec![0.0; k * k];
+            cov.fill_lambda(theta, &mut lambda);
+            let row = |i: usize| {
+                let squares = (0..k).map(|j| lambda[j * k + i].powi(2));
+                rms[i] * squares.sum::<f64>().sqrt()
+            };
+            (0..k).map(row).collect::<Vec<f64>>()
+        });
+        sizes.fold(0.0, f64::max)
     }
 
     /// Number of observations of positive weight.

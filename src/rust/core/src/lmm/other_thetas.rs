@@ -143,6 +143,30 @@ impl LinearMixedModel {
         })
     }
 
+    /// Theta with the standard deviation of the first effect of the term of element `j` at `scale`
+    /// units too.
+    pub(super) fn with_first(
+        &self,
+        theta: &[f64],
+        j: usize,
+        scale: f64,
+    ) -> Vec<f64> {
+        let units = self.step_sizes();
+        let first = self.effect_of(j).map(|(term, _)| (term, 0, 0));
+        self.changed(
+            theta,
+            |Element {
+                 term,
+                 row,
+                 column,
+                 index,
+             }| {
+                let is_first = first == Some((term, row, column)) && index != j;
+                is_first.then(|| scale * units[index])
+            },
+        )
+    }
+
     /// Theta with the slopes of one unstructured part that are far from zero equal to that of
     /// element `j`, which is the first of them, such as the slopes of a covariate in each category.
     /// Slopes that differ would be as different intercepts. `None` without such slopes.

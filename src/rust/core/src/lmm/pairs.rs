@@ -3,77 +3,44 @@
 //!
 //! Every covariance of two effects has such parameters, but the correlation is then so near one
 //! that a search in it loses its way. The covariance is therefore found first in the parameters of
-//! an unstructured one, and in a basis of orthogonal columns.
+//! an unstructured one.
 
-use super::{Criterion, LinearMixedModel};
-use crate::coordinates::basis::{are_nearly_collinear, Basis};
+use crate::coordinates::basis::Basis;
 use crate::covariance::{Part, RelCov, Role, Structure};
-use crate::design::Design;
-use crate::optimize::{Flow, Settings, NEWTON};
 
-/// The start of the parameters of such structures, if there are nearly collinear columns; `None`
-/// otherwise, or if the model of unstructured covariances cannot be fitted.
-pub fn start_of_pairs(
-    design: &Design,
-    criterion: Criterion,
-    sigma: Option<f64>,
-    settings: &Settings,
-) -> Option<Vec<f64>> {
-    let mut other = design.clone();
-    let pairs = replace_pairs(&mut other);
-    if pairs.is_empty() || settings.optimizer != NEWTON {
-        return None;
-    }
-    let basis =
-        Basis::of(&other, criterion == Criterion::Reml, |_| false).ok()?;
-    let in_basis = basis.design(&other);
-    let mut model = LinearMixedModel::new(&in_basis, criterion, sigma).ok()?;
-    let start = model.start().to_vec();
-    let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
-    let found = model.fit(&start, settings, &mut see).ok()?;
-    let mut theta = basis.to_given(&found.best);
-    for first in pairs {
-        to_correlation(&mut theta[first..first + 3]);
-    }
-    Some(theta)
-}
-
-// Replaces the lower triangle of Lambda by standard deviations and a correlation.
-fn to_correlation(theta: &mut [f64]) {
-    let size = theta[1].hypot(theta[2]);
-    let correlation = theta[1] * theta[0].signum() / size;
-    theta[0] = theta[0].abs();
-    theta[1] = size;
-    theta[2] = if size > 0.0 { correlation } else { 0.0 };
-}
-
-// Makes such structures of nearly collinear columns unstructured, and returns the index of the
-// first parameter of each.
-fn replace_pairs(design: &mut Design) -> Vec<usize> {
-    let mut replaced = Vec::new();
-    for term in 0..design.terms.len() {
-        let cov = &design.terms[term].cov;
-        if cov.is_fixed() {
+/// The covariances of a model's terms with such structures of the terms that `basis` makes
+/// orthogonal unstructured, and the index into theta of the first parameter of each; `None` without
+/// such structures.
+pub fn with_unstructured_pairs(
+    covs: &[RelCov],
+    basis: &Basis,
+) -> Option<(Vec<RelCov>, Vec<usize>)> {
+    let mut changed = covs.to_vec();
+    let mut pairs = Vec::new();
+    for (term, cov) in changed.iter_mut().enumerate() {
+        if !basis.has_image(term) {
             continue;
         }
-        let is_replaced = |(first, part): (usize, &Part)| {
-            is_pair(part)
-                && are_nearly_collinear(design, term, &(first..first + 2))
-        };
-        let are_replaced: Vec<bool> = cov.placed().map(is_replaced).collect();
         let mut parts = cov.parts().to_vec();
-        let pairs = parts.iter_mut().zip(are_replaced);
-        for (part, _) in pairs.filter(|(_, is_replaced)| *is_replaced) {
-            replaced.push(part.theta_start);
-            *part = unstructured(part);
+        for part in parts.iter_mut().filter(|part| is_pair(part)) {
+            pairs.push(part.theta_start);
+            *part =
+                Part::new(Structure::Unstructured, part.size, part.theta_start);
         }
-        design.terms[term].cov = RelCov::new(parts);
+        *cov = RelCov::new(parts);
     }
-    replaced
+    (!pairs.is_empty()).then_some((changed, pairs))
 }
 
-fn unstructured(part: &Part) -> Part {
-    Part::new(Structure::Unstructured, part.size, part.theta_start)
+/// Replaces the lower triangle of Lambda, whose first element is `first`, by standard deviations
+/// and a correlation.
+pub fn to_correlation(theta: &mut [f64], first: usize) {
+    let own = &mut theta[first..first + 3];
+    let size = own[1].hypot(own[2]);
+    let correlation = own[1] * own[0].signum() / size;
+    own[0] = own[0].abs();
+    own[1] = size;
+    own[2] = if size > 0.0 { correlation } else { 0.0 };
 }
 
 // Whether the parameters of a part are two standard deviations and any correlation.

@@ -322,7 +322,8 @@ impl Hessian<'_> {
     pub fn scored(&self) -> Option<Vec<f64>> {
         let engine = &self.model.engine;
         let held = &self.model.domain.held;
-        if self.kind != HessianKind::Exact {
+        let has_image = engine.covs().iter().any(|cov| cov.image().is_some());
+        if self.kind != HessianKind::Exact || has_image {
             return None;
         }
         let omega = &self.model.memory.omega;

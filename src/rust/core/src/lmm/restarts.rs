@@ -20,7 +20,7 @@ const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
 const ALONE: [f64; 9] =
     [0.001, 1.0 / 32.0, 0.1, 0.3, 1.0, 3.0, 32.0, 1e3, 3.2e4];
 /// Positions of a correlation within its range, near the limits.
-const LIMITS: [f64; 2] = [0.02, 0.98];
+pub(super) const LIMITS: [f64; 2] = [0.02, 0.98];
 /// Factors of the start for correlations near their limits.
 const AT_LIMITS: [f64; 3] = [0.1, 1.0, 10.0];
 /// Factors of the start.

@@ -3,7 +3,7 @@
 
 use crate::coordinates::tangent::Tangent;
 use crate::coordinates::Coordinates;
-use crate::covariance::DescentDirection;
+use crate::covariance::{DescentDirection, RelCov};
 use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::judge::Judged;
@@ -28,6 +28,8 @@ pub(crate) struct Search<'a> {
     pub at: Coordinates,
     // The unit of each coordinate.
     units: Vec<f64>,
+    // The unit of each coordinate; infinite for those of terms with combinations of effects.
+    units_of_effects: Vec<f64>,
     // The gradient in all parameters.
     gradient: Vec<f64>,
     // The Hessian in theta.
@@ -57,7 +59,14 @@ impl<'a> Search<'a> {
             Coordinates::new(model.engine.covs(), held, absolute, &parameters);
         let mut units = model.step_sizes();
         units.resize(parameters.len(), 1.0);
+        let mut of_effects = units.clone();
+        let covs = model.engine.covs().iter();
+        let orthogonal = covs.filter(|cov| cov.image().is_some());
+        for part in orthogonal.flat_map(RelCov::parts) {
+            of_effects[part.range()].fill(f64::INFINITY);
+        }
         Ok(Self {
+            units_of_effects: at.free_of(&of_effects),
             units: at.free_of(&units),
             model,
             at,
@@ -342,6 +351,13 @@ impl Geometry for Search<'_> {
 
     fn extent(&self, x: &[f64]) -> f64 {
         self.at.extent(x, &self.units).max(1.0)
+    }
+
+    fn rounding(&self, x: &[f64], value: f64) -> f64 {
+        let of_effects = self.at.extent(x, &self.units_of_effects);
+        let theta = self.at.to_theta(x);
+        let extent = of_effects.max(self.model.extent_of_images(&theta));
+        optimize::rounding_of(extent.max(1.0), value)
     }
 
     fn step_sizes(&self, _n: usize) -> Vec<f64> {

@@ -37,7 +37,7 @@ pub(crate) mod trust_region;
 
 use crate::error::{Error, Result};
 
-pub(crate) use objective::scale;
+pub(crate) use objective::{rounding_of, scale};
 pub use objective::{Geometry, Objective};
 pub(crate) use recorder::Recorder;
 pub use recorder::{until, Flow, Observer};

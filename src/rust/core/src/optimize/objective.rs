@@ -47,6 +47,12 @@ pub trait Objective {
     }
 }
 
+/// The rounding error of a value of the objective where covariances have this extent.
+pub(crate) fn rounding_of(extent: f64, value: f64) -> f64 {
+    let of_differences = f64::EPSILON * extent.powi(2);
+    of_differences.max(STEP_NOISE) * (1.0 + value.abs())
+}
+
 /// The geometry of an objective's coordinates: units, equivalent points, bounds, and trial points
 /// away from a stationary point. The defaults describe `n` unconstrained coordinates with unit one.
 pub trait Geometry: Objective {
@@ -64,8 +70,7 @@ pub trait Geometry: Objective {
     /// The rounding error of `value`, the objective at `x`. It comes from differences of large
     /// numbers where covariances are large relative to the residual variance.
     fn rounding(&self, x: &[f64], value: f64) -> f64 {
-        let of_differences = f64::EPSILON * self.extent(x).powi(2);
-        of_differences.max(STEP_NOISE) * (1.0 + value.abs())
+        rounding_of(self.extent(x), value)
     }
 
     /// Writes gradient and Hessian in the coordinates of a step from the last point, as used by

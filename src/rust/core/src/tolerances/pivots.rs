@@ -21,6 +21,8 @@
 //! | [`LOST_ORIGIN`] | 5e-19 | a covariate has lost its digits | mean of 1.4e9 deviations |
 //! | [`CONTAINED`] | 1e-9 | col(X) contains columns of Z | rounding of a well-scaled X'X |
 //! | [`ROUNDED_SHARE`] | 2e-12 | the same for orthogonal X | ten thousand roundings |
+//! | [`DEPENDENT_SUM`] | 1e-15 | a summed column is redundant | a few roundings |
+//! | [`UNIT_SCALE`] | 1e-9 | a column's mean square is one | rounding of a sum of squares |
 //! | [`HIDING_SPREAD`] | 7e-7 | rounding may hide strong slopes | a share of 5e-13 |
 //! | [`SAME_COLUMN`] | 1e-7 | X has a column of Z | digits of products of centred columns |
 //! | [`SMALL_WITHIN`] | 1e-8 | a covariate looks constant in sums | ten times `CONTAINED` |
@@ -91,6 +93,14 @@ pub(crate) const CONTAINED: f64 = 1e-9;
 /// The same threshold where the columns of X are orthogonal. It is divided by the share of a column
 /// that is orthogonal to those before it.
 pub(crate) const ROUNDED_SHARE: f64 = 2e-12;
+
+/// A column is a combination of others if these leave no larger share of its sum of squares, as
+/// computed from cross-products.
+pub(crate) const DEPENDENT_SUM: f64 = 1e-15;
+
+/// The root mean square of an intercept's column, as computed from orthogonal columns, differs from
+/// one by no more.
+pub(crate) const UNIT_SCALE: f64 = 1e-9;
 
 /// If a covariate's standard deviation is a smaller share of its root mean square, minima with
 /// strong slopes may be hidden, and are no longer found by their values.
