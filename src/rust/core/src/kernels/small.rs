@@ -38,22 +38,17 @@ pub fn scale_inflate(
     t: &mut [f64],
 ) {
     // work = A Lambda
-    for j in 0..k {
-        for i in 0..k {
-            let mut sum = 0.0;
-            for l in j..k {
-                sum += a[l * k + i] * lambda[j * k + l];
-            }
-            work[j * k + i] = sum;
+    for (j, column) in work.chunks_exact_mut(k).enumerate().take(k) {
+        column.fill(0.0);
+        for l in j..k {
+            axpy(lambda[j * k + l], &a[l * k..(l + 1) * k], column);
         }
     }
-    for j in 0..k {
+    for (j, column) in work.chunks_exact(k).enumerate().take(k) {
         for i in j..k {
-            let mut sum = if i == j { 1.0 } else { 0.0 };
-            for l in i..k {
-                sum += lambda[i * k + l] * work[j * k + l];
-            }
-            t[j * k + i] = sum;
+            let pairs = lambda[i * k + i..(i + 1) * k].iter().zip(&column[i..]);
+            let unit = if i == j { 1.0 } else { 0.0 };
+            t[j * k + i] = pairs.fold(unit, |sum, (l, w)| sum + l * w);
         }
     }
 }
@@ -64,21 +59,20 @@ pub fn scale_inflate(
 pub fn cholesky(k: usize, t: &mut [f64]) -> Option<f64> {
     let mut product = 1.0;
     for j in 0..k {
-        for l in 0..j {
-            let factor = t[l * k + j];
-            for i in j..k {
-                t[j * k + i] -= factor * t[l * k + i];
-            }
+        let (done, rest) = t.split_at_mut(j * k);
+        let column = &mut rest[j..k];
+        for done in done.chunks_exact(k) {
+            axpy(-done[j], &done[j..], column);
         }
-        let pivot = t[j * k + j];
+        let pivot = column[0];
         if !(pivot > 0.0 && pivot.is_finite()) {
             return None;
         }
         let root = pivot.sqrt();
         product *= root;
-        t[j * k + j] = root;
-        for i in j + 1..k {
-            t[j * k + i] /= root;
+        column[0] = root;
+        for below in &mut column[1..] {
+            *below /= root;
         }
     }
     Some(product)
@@ -93,12 +87,15 @@ pub fn right_solve_transposed(
     m: &mut [f64],
 ) {
     for j in 0..k {
-        for i in 0..k {
-            let mut sum = if i >= j { lambda[j * k + i] } else { 0.0 };
-            for c in 0..j {
-                sum -= m[c * k + i] * l[c * k + j];
-            }
-            m[j * k + i] = sum / l[j * k + j];
+        let (done, rest) = m.split_at_mut(j * k);
+        let column = &mut rest[..k];
+        column[..j].fill(0.0);
+        column[j..].copy_from_slice(&lambda[j * k + j..(j + 1) * k]);
+        for (c, done) in done.chunks_exact(k).enumerate() {
+            axpy(-l[c * k + j], done, column);
+        }
+        for value in column {
+            *value /= l[j * k + j];
         }
     }
 }
