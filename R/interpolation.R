@@ -46,10 +46,16 @@ interpolation.rlmm_lmm <- function(fit, spec) {
 # be as many as the observations, such as those of a process in time.
 reproduce_all <- function(random, x, terms) {
   is_free <- !vapply(random, \(term) has_rho(term$structure), NA)
-  whole <- lapply(terms[is_free], \(own) {
-    spread_over_levels(own, diag(ncol(own$z)))
-  })
-  rank_of_blocks(c(list(x), whole)) == nrow(x)
+  terms <- terms[is_free]
+  blocks <- lapply(terms, \(own) diag(ncol(own$z)))
+  any(mapply(reproduces_levels, terms, blocks)) ||
+    rank_of_blocks(c(list(x), z_times_blocks(terms, blocks))) == nrow(x)
+}
+
+# Whether the effects of one term reproduce any response, level by level.
+reproduces_levels <- function(own, block) {
+  max(tabulate(own$level)) <= ncol(block) &&
+    rank_within_levels(own, block) == length(own$level)
 }
 
 # Whether there are enough effects for so many rows, and few enough to compute ranks; not for models
@@ -72,7 +78,12 @@ effects_of_rows <- function(term, core_terms, rows) {
   list(z = z[rows, term$core_cols, drop = FALSE], level = core$refs[rows])
 }
 
-# The columns of Z times a block of Lambda, for all levels.
+# The columns of Z times a block of Lambda for each term, for all levels.
+z_times_blocks <- function(terms, blocks) {
+  Map(spread_over_levels, terms, blocks)
+}
+
+# The columns of one term.
 spread_over_levels <- function(own, block) {
   levels <- sort(unique(own$level))
   is_of_level <- outer(own$level, levels, `==`)
@@ -81,12 +92,33 @@ spread_over_levels <- function(own, block) {
   do.call(cbind, c(list(matrix(0, nrow(own$z), 0L)), columns))
 }
 
+rank_of_blocks <- function(columns) rank_of_columns(do.call(cbind, columns))
+
 # The rank of columns, each in units of its size.
-rank_of_blocks <- function(columns) {
-  columns <- do.call(cbind, columns)
+rank_of_columns <- function(columns) {
   size <- sqrt(colSums(columns^2))
   columns <- columns[, size > 0, drop = FALSE]
-  qr(sweep(columns, 2L, size[size > 0], `/`), tol = 1e-9)$rank
+  qr(columns / rep(size[size > 0], each = nrow(columns)), tol = 1e-9)$rank
+}
+
+# The rank of Z times blocks of Lambda. The levels of one term have no rows in common.
+rank_of_terms <- function(terms, blocks) {
+  has_columns <- vapply(blocks, ncol, 1L) > 0L
+  if (sum(has_columns) == 1L) {
+    rank_within_levels(
+      terms[[which(has_columns)]],
+      blocks[[which(has_columns)]]
+    )
+  } else {
+    rank_of_blocks(z_times_blocks(terms, blocks))
+  }
+}
+
+rank_within_levels <- function(own, block) {
+  combined <- own$z %*% block
+  rank_of_level <- \(rows) rank_of_columns(combined[rows, , drop = FALSE])
+  rows <- split(seq_along(own$level), own$level)
+  sum(vapply(rows, rank_of_level, 1L))
 }
 
 # The numbers of the terms whose random effects reproduce any response beside X in the first limit
@@ -94,12 +126,14 @@ rank_of_blocks <- function(columns) {
 sufficient_terms <- function(random, x, terms) {
   n <- nrow(x)
   for (blocks in combined_limits(random)) {
-    z <- Map(spread_over_levels, terms, blocks)
-    is_enough <- ncol(x) + sum(vapply(z, ncol, 1L)) >= n
+    n_effects <- vapply(blocks, ncol, 1L)
+    n_columns <- ncol(x) + sum(n_effects * n_levels_of(random))
     if (
-      is_enough && rank_of_blocks(z) < n && rank_of_blocks(c(list(x), z)) == n
+      n_columns >= n &&
+        rank_of_terms(terms, blocks) < n &&
+        rank_of_blocks(c(list(x), z_times_blocks(terms, blocks))) == n
     ) {
-      return(which(vapply(blocks, ncol, 1L) > 0L))
+      return(which(n_effects > 0L))
     }
   }
   integer()
