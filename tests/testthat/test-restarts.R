@@ -196,3 +196,21 @@ test_that("slopes are looked for at several sizes without a constant column in X
     }
   }
 })
+
+# Nearly all rows are in one of three groups: intercept and slope explain the same variation, and
+# either of them may be zero.
+test_that("each of two independent effects is left out in turn", {
+  g <- factor(rep(1:3, c(11, 236, 3)))
+  for (seed in c(861, 1139, 1150)) {
+    set.seed(seed)
+    data <- data.frame(g, x = rnorm(250))
+    data$y <- rnorm(250) + rnorm(3, sd = 0.4)[g]
+    data$y <- data$y + rnorm(3, sd = 0.4)[g] * data$x
+    criterion <- \(formula) {
+      fit <- suppressMessages(rlmm(formula, data, REML = FALSE))
+      -2 * as.numeric(logLik(fit))
+    }
+    limit <- min(criterion(y ~ x + (1 | g)), criterion(y ~ x + (0 + x | g)))
+    expect_lt(criterion(y ~ x + (x || g)), limit + 1e-6)
+  }
+})

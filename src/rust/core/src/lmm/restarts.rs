@@ -230,19 +230,30 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // Restarts with each standard deviation in turn set to zero, if a Newton step from there
-    // predicts a lower objective: the other variances may explain the same variation.
+    // Restarts with each standard deviation set to zero, first at the incumbent and then at the
+    // better point found so, if there is one: the other variances may explain the same variation.
     fn without_each(&mut self, found: OptSummary) -> OptSummary {
-        let mut found = found;
+        let here = found.best.clone();
+        let found = self.without_each_of(&here, found);
+        match found.best == here {
+            true => found,
+            false => self.without_each_of(&found.best.clone(), found),
+        }
+    }
+
+    // Restarts from a point with each standard deviation set to zero, if a Newton step from there
+    // predicts a lower objective.
+    fn without_each_of(
+        &mut self,
+        theta: &[f64],
+        mut found: OptSummary,
+    ) -> OptSummary {
         for j in self.search.model().standard_deviations() {
-            if found.best[j] == 0.0 || self.budget < PER_SEARCH {
+            if theta[j] == 0.0 || self.budget < PER_SEARCH {
                 continue;
             }
-            let point = self.search.model().with_standard_deviation(
-                &found.best,
-                j,
-                0.0,
-            );
+            let model = self.search.model();
+            let point = model.with_standard_deviation(theta, j, 0.0);
             found = self.from_promising(&point, found);
         }
         found
