@@ -214,3 +214,16 @@ test_that("each of two independent effects is left out in turn", {
     expect_lt(criterion(y ~ x + (x || g)), limit + 1e-6)
   }
 })
+
+test_that("an effect that is zero at the optimum is tried as the only one", {
+  set.seed(130)
+  data <- data.frame(
+    g = factor(rep(1:7, c(139, 3, 1, 2, 1, 1, 3))),
+    f = factor(sample(letters[1:3], 150, TRUE)),
+    x = rnorm(150)
+  )
+  data$y <- rnorm(7, sd = 2)[data$g] + rnorm(150)
+  alone <- rlmm(y ~ f + x + (1 | g), data, REML = FALSE)
+  both <- suppressMessages(rlmm(y ~ f + x + (1 | g / f), data, REML = FALSE))
+  expect_gt(as.numeric(logLik(both)), as.numeric(logLik(alone)) - 1e-6)
+})
