@@ -507,3 +507,29 @@ test_that("responses that the model reproduces are counted", {
   expect_equal(many$verdict[["b"]], "rounded")
   expect_match(format(many), "; 1 up to rounding errors only", all = FALSE)
 })
+
+test_that("responses with correlated slopes of a covariate far from zero", {
+  set.seed(4)
+  data <- data.frame(g = factor(rep(1:30, each = 12)), c = rnorm(360))
+  slope <- rnorm(30, sd = 0.6)[data$g]
+  level <- rnorm(30, sd = 0.8)[data$g]
+  data$y <- 3 + level + (0.5 + slope) * data$c + rnorm(360)
+  data$z <- data$y + rnorm(360)
+  centred <- rlmm_many(cbind(y, z) ~ c + (c | g), data)
+  for (origin in c(1e3, 1e5)) {
+    data$x <- origin + data$c
+    many <- rlmm_many(cbind(y, z) ~ x + cs(x | g), data)
+    expect_equal(logLik(many), logLik(centred), tolerance = 1e-7)
+    expect_equal(many$beta[, 2L], centred$beta[, 2L], tolerance = 1e-5)
+    fit <- rlmm(y ~ x + cs(x | g), data)
+    boot <- bootstrap(fit, 2, seed = 1)
+    plan <- bootstrap_plan(fit, 1:2, 1, FALSE)
+    drawn <- core_draws(fit_spec(fit), plan)
+    for (i in 1:2) {
+      data$d <- drawn[, i]
+      by_nlme <- nlme::lme(d ~ c, data, ~ c | g)
+      slope <- nlme::fixef(by_nlme)[["c"]]
+      expect_equal(unname(boot$beta[i, "x"]), slope, tolerance = 1e-4)
+    }
+  }
+})

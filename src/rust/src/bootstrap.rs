@@ -104,10 +104,23 @@ fn rust_lmm_bootstrap(
     with_plan(&spec, &plan, |spec, design, plan| {
         let basis = spec.basis(design, &held(&control).indices())?;
         let draws = Draws::new(design, &plan.truth()?)?;
-        let design = &basis.design(design);
+        let given = design;
+        let design = &basis.design(given);
         let model = spec.factored(design)?;
         let start = start_of(&model, &basis, start);
-        let many = many_settings(start, &control, threads, Vec::new());
+        let mut many = many_settings(start, &control, threads, Vec::new());
+        let of = &plan.replicates;
+        let starts = spec.starts_of_pairs(
+            given,
+            &basis,
+            &many,
+            |model, design, many| {
+                let mut count = Count::new(of.len(), false);
+                let mut see = |ended| count.see(ended);
+                model.bootstrap(design, &draws, of, many, &mut see)
+            },
+        );
+        many.starts = starts.unwrap_or_default();
         let mut count =
             Count::new(plan.replicates.len(), control.is_set("progress"));
         let fits = model.bootstrap(

@@ -9,6 +9,7 @@ use rlmm_core::design::ReTerm;
 use rlmm_core::factor::memory::Room;
 use rlmm_core::factor::sums::Sums;
 use rlmm_core::glmm::possible_engine;
+use rlmm_core::lmm::many::{ManySettings, OneOfMany};
 use rlmm_core::lmm::pairs::{to_correlation, with_unstructured_pairs};
 use rlmm_core::lmm::{EngineKind, EnginePlan, Held};
 use rlmm_core::optimize::{Flow, Settings, NEWTON};
@@ -23,6 +24,9 @@ use crate::fields::{missing, Fields};
 use crate::sums::{summed_columns, sums};
 use crate::threads::n_threads;
 use crate::values::{columns, columns_of, Shapes};
+
+/// Many fits; `None` for those that were not begun.
+pub type ManyFits = Vec<Option<Result<OneOfMany>>>;
 
 /// Confirms that random effects (term and column of each) are in the column space of X, and that
 /// the others can be told from each other; the design is in a basis, of the columns of `given`.
@@ -324,6 +328,45 @@ impl Spec {
             to_correlation(&mut theta, first);
         }
         Some(theta)
+    }
+
+    /// The starts in `basis` of each of many fits, as [`Self::start_of_pairs`] finds them; none
+    /// without such structures. `fit` fits a model of a design to each response.
+    pub fn starts_of_pairs(
+        &self,
+        given: &Design,
+        basis: &Basis,
+        settings: &ManySettings,
+        fit: impl FnOnce(&LinearMixedModel, &Design, &ManySettings) -> ManyFits,
+    ) -> Option<Vec<Vec<f64>>> {
+        let is_free = settings.held.indices().is_empty();
+        if settings.optimizer.optimizer != NEWTON || !is_free {
+            return None;
+        }
+        let given = Data::Rows(given.clone());
+        let (covs, pairs) = with_unstructured_pairs(&given.covs(), basis)?;
+        let Data::Rows(other) = given.with_covs(covs) else {
+            return None;
+        };
+        let own = self.basis(&other, &[]).ok()?;
+        let design = own.design(&other);
+        let settings = ManySettings {
+            start: Vec::new(),
+            df: Vec::new(),
+            ..settings.clone()
+        };
+        let fits = fit(&self.factored(&design).ok()?, &design, &settings);
+        let start = |fit: Option<Result<OneOfMany>>| {
+            let Some(Ok(found)) = fit else {
+                return Vec::new();
+            };
+            let mut theta = own.to_given(&found.theta);
+            for &first in &pairs {
+                to_correlation(&mut theta, first);
+            }
+            basis.from_given(&theta)
+        };
+        Some(fits.into_iter().map(start).collect())
     }
 
     /// The model of rows, or of sums.

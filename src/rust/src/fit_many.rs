@@ -7,7 +7,7 @@ use rlmm_core::glmm::GeneralizedLinearMixedModel;
 use rlmm_core::judge::Verdict;
 use rlmm_core::kernels::small::inverse_row_lengths;
 use rlmm_core::lmm::many::{ManySettings, OneOfMany};
-use rlmm_core::{Basis, Error, LinearMixedModel, Result};
+use rlmm_core::{Basis, Design, Error, LinearMixedModel, Result};
 
 use crate::convert::{held, settings, Spec};
 use crate::error::guard;
@@ -41,7 +41,8 @@ fn rust_lmm_fit_many(
             false => Vec::new(),
         };
         let start = start_of(&model, &basis, start);
-        let many = many_settings(start, &control, threads, contrasts);
+        let mut many = many_settings(start, &control, threads, contrasts);
+        many.starts = starts_of_pairs(&spec, &given, &basis, &many, y);
         let mut count =
             Count::new(y.len() / design.n(), control.is_set("progress"));
         let fits =
@@ -61,6 +62,24 @@ fn rust_lmm_fit_many(
         }
         Ok(list(pairs))
     })
+}
+
+// The start of each response; see `Spec::starts_of_pairs`.
+fn starts_of_pairs(
+    spec: &Spec,
+    given: &Design,
+    basis: &Basis,
+    settings: &ManySettings,
+    y: &[f64],
+) -> Vec<Vec<f64>> {
+    let mut count = Count::new(y.len() / given.n(), false);
+    let starts =
+        spec.starts_of_pairs(given, basis, settings, |model, design, many| {
+            let see = &mut |ended| count.see(ended);
+            let fits = model.fit_many(design, y, many, see);
+            fits.unwrap_or_default().into_iter().map(Some).collect()
+        });
+    starts.unwrap_or_default()
 }
 
 /// Fits a generalized model to each response; `start` may have `theta` and `beta`.
@@ -105,6 +124,7 @@ pub fn many_settings(
 ) -> ManySettings {
     ManySettings {
         start,
+        starts: Vec::new(),
         held: held(control),
         optimizer: settings(control),
         threads: n_threads(threads),

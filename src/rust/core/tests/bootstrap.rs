@@ -95,6 +95,7 @@ fn linear_fits_are_those_of_the_drawn_responses() {
     let model = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
     let settings = |threads| ManySettings {
         start: THETA.to_vec(),
+        starts: Vec::new(),
         held: Held::default(),
         optimizer: Settings::default(),
         threads,

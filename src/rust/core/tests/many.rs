@@ -13,6 +13,7 @@ use rlmm_core::{Basis, Criterion, Design, Error, LinearMixedModel};
 fn settings(threads: usize) -> ManySettings {
     ManySettings {
         start: Vec::new(),
+        starts: Vec::new(),
         held: Held::default(),
         optimizer: Settings::default(),
         threads,

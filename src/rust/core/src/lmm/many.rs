@@ -27,6 +27,8 @@ const GROUPS_PER_THREAD: usize = 4;
 pub struct ManySettings {
     /// Start of each search; if empty, the start of the model.
     pub start: Vec<f64>,
+    /// The start of each response, in the place of `start`; empty for responses without one.
+    pub starts: Vec<Vec<f64>>,
     /// Elements of theta that are held fixed.
     pub held: Held,
     /// The optimizer's settings.
@@ -132,7 +134,7 @@ impl LinearMixedModel {
             for (c, out) in columns {
                 fill(first + c, out);
             }
-            model.fit_group(design, y, settings, stop)
+            model.fit_group(design, (first, y), settings, stop)
         };
         let found = in_threads(
             count.div_ceil(group),
@@ -152,17 +154,19 @@ impl LinearMixedModel {
     fn fit_group(
         &mut self,
         design: &Design,
-        y: &[f64],
+        (first, y): (usize, &[f64]),
         settings: &ManySettings,
         stop: &AtomicBool,
     ) -> Vec<Result<OneOfMany>> {
         let responses = match self.responses(design, y) {
             Ok(responses) => responses,
-            Err(_) => return self.fit_singly(design, y, settings, stop),
+            Err(_) => {
+                return self.fit_singly(design, (first, y), settings, stop)
+            }
         };
         let one = |c: usize| {
             self.set_response(&responses, c);
-            self.fit_one(settings, stop)
+            self.fit_one(first + c, settings, stop)
         };
         (0..responses.sums.columns()).map(one).collect()
     }
@@ -172,24 +176,27 @@ impl LinearMixedModel {
     fn fit_singly(
         &mut self,
         design: &Design,
-        y: &[f64],
+        (first, y): (usize, &[f64]),
         settings: &ManySettings,
         stop: &AtomicBool,
     ) -> Vec<Result<OneOfMany>> {
-        let one = |y: &[f64]| {
+        let one = |(c, y): (usize, &[f64])| {
             let responses = self.responses(design, y)?;
             self.set_response(&responses, 0);
-            self.fit_one(settings, stop)
+            self.fit_one(first + c, settings, stop)
         };
-        y.chunks_exact(design.n()).map(one).collect()
+        y.chunks_exact(design.n()).enumerate().map(one).collect()
     }
 
+    // Fits the response that was set, number `c` of all.
     fn fit_one(
         &mut self,
+        c: usize,
         settings: &ManySettings,
         stop: &AtomicBool,
     ) -> Result<OneOfMany> {
-        let mut start = settings.start.clone();
+        let own = settings.starts.get(c).filter(|own| !own.is_empty());
+        let mut start = own.unwrap_or(&settings.start).clone();
         if start.is_empty() {
             start.extend_from_slice(self.start());
         }
