@@ -64,7 +64,8 @@
 #' * `rlmm_message_ddf`: emmeans was asked for Kenward-Roger degrees of freedom with a user-supplied
 #'   covariance matrix; they are Satterthwaite's.
 #' * `rlmm_message_wald`, `rlmm_warning_profile`: [confint()][confint.rlmm] has no profile and
-#'   computes Wald limits; or the profile found a better fit.
+#'   computes Wald limits; or the profile found a better fit, or may be wrong as a covariate is far
+#'   from zero.
 #' * `rlmm_message_bootstrap`: Some coefficients have no replicates.
 #' * `rlmm_warning_bootstrap`, `rlmm_warning_power`: Some replicates failed.
 #' * `rlmm_warning_influence`, `rlmm_warning_lmlist`: The model can't be fitted without some groups,

@@ -489,3 +489,17 @@ test_that("points of a coefficient are fits of the rows without its column", {
     expect_equal(points$.zeta[[i]]^2, excess, tolerance = 1e-6)
   }
 })
+
+test_that("limits of covariances of a covariate far from zero say that they may be wrong", {
+  data <- transform(sleepstudy, far = Days + 1e4)
+  fit <- rlmm(Reaction ~ far + cs(far | Subject), data)
+  expect_warning(
+    confint(fit, ".sig01", method = "profile"),
+    "mean of `far` is 3,500 of its standard deviations from zero",
+    class = "rlmm_warning_profile"
+  )
+  expect_warning(profile(fit, ".sig02"), class = "rlmm_warning_profile")
+  expect_silent(confint(fit, "far", method = "profile"))
+  near <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_silent(profile(near, ".sig01"))
+})
