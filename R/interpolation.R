@@ -83,7 +83,7 @@ z_times_blocks <- function(terms, blocks) {
   Map(spread_over_levels, terms, blocks)
 }
 
-# The columns of one term.
+# The columns of one term's Z times a block of Lambda, for all levels.
 spread_over_levels <- function(own, block) {
   levels <- sort(unique(own$level))
   is_of_level <- outer(own$level, levels, `==`)

@@ -9,7 +9,7 @@ clear_independence <- 0.1
 # before it: they are dependent, up to rounding errors.
 least_independence <- 1e-12
 
-#' The same fit in orthogonal columns
+#' A fit with orthogonal columns in the place of its own
 #'
 #' The free columns of X = Q R are replaced by Q, with coefficients R beta; those of a term Z = Q R
 #' by Q, with random effects R b. Only `theta`, `beta`, `rx` and `parameters` of the result are for

@@ -28,11 +28,10 @@ far_of_term <- function(own) {
 
 # The absolute mean of each covariate of a term with several effects, in standard deviations.
 distances_from_zero <- function(spec, own) {
-  core <- spec$terms[[own$core_term]]
   if (!is.null(spec$sums) || length(own$columns) == 1L) {
     return(numeric())
   }
-  z <- column_matrix(core$z, length(core$refs))[, own$core_cols, drop = FALSE]
+  z <- effects_of_rows(own, spec$terms, TRUE)$z
   spread <- apply(z, 2L, stats::sd)
   distance <- abs(colMeans(z)) / spread
   names(distance) <- own$columns

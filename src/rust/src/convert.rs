@@ -89,7 +89,7 @@ impl Data<'_> {
         }
     }
 
-    /// The same data with other covariances of the terms.
+    /// These rows or sums with other covariances of the terms.
     pub fn with_covs(&self, covs: Vec<RelCov>) -> Self {
         match self {
             Self::Rows(design) => {

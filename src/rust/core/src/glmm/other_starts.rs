@@ -32,8 +32,8 @@ const MOST_OF_A_FIT: usize = 300;
 const MOST_STEPS: usize = 25;
 /// Factor of the tolerance of the modes in searches that only find starting points.
 const ROUGHNESS: f64 = 1e5;
-/// The same factor where the dispersion is a function of the modes, whose errors then change the
-/// deviance in proportion, and not as their squares.
+/// Factor of the tolerance of the modes in such searches where the dispersion is a function of the
+/// modes: their errors then change the deviance in proportion, and not as their squares.
 const ROUGHNESS_OF_DISPERSION: f64 = 1e2;
 /// With at most this number of observations the fast criterion is a poor approximation of the
 /// likelihood.

@@ -1,8 +1,8 @@
 //! The working model of a generalized one: the linear mixed model with the working weights and the
 //! working response at the modes, and a residual variance of one.
 //!
-//! Its average information, with the exact gradient of the generalized model, is a Hessian close to
-//! that of the fast stage's objective, which differs from it by the change of the weights only.
+//! The average information of the working model, with the exact gradient of the generalized one, is
+//! nearly the Hessian of the fast stage's objective: only the change of the weights is missing.
 
 use super::stages::set_block_of;
 use super::GeneralizedLinearMixedModel;
