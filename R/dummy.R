@@ -20,6 +20,13 @@ dummy <- function(
   levels = base::levels(as.factor(f))
 ) {
   refuse_dots(...)
+  if (!is.atomic(f)) {
+    abort_argument(
+      "`f` must be a factor, or a vector.",
+      x = it_is(f),
+      arg = "f"
+    )
+  }
   unknown <- setdiff(levelsToKeep, levels)
   if (length(unknown) > 0L) {
     abort_argument(

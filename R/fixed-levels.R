@@ -31,9 +31,10 @@
 #' options(old)
 #' @export
 fixed_levels <- function(object) {
+  check_fit(object, "object")
   large <- object$fixed$large
   if (is.null(large)) {
-    abort_no_levels(object)
+    abort_no_levels()
   }
   std_error <- level_errors(object)
   table <- data.frame(
@@ -50,14 +51,7 @@ fixed_levels <- function(object) {
   data.frame(factor = owner, table)
 }
 
-abort_no_levels <- function(object) {
-  if (!inherits(object, "rlmm")) {
-    abort_argument(
-      "`object` must be a fit of `rlmm()`.",
-      x = it_is(object),
-      arg = "object"
-    )
-  }
+abort_no_levels <- function() {
   abort_rlmm(
     c(
       "The fit has no fixed factor with so many levels that they stand apart.",

@@ -118,7 +118,7 @@ join <- function(op, left, right) {
 #' caller's environment
 #' @noRd
 read_formula <- function(formula, env) {
-  if (!inherits(formula, "formula")) {
+  if (!inherits(force_formula(formula), "formula")) {
     formula <- evaluated_formula(formula, env)
   }
   sides <- unclass(formula)
@@ -130,6 +130,26 @@ read_formula <- function(formula, env) {
     "`formula` must have a response on its left side.",
     x = paste0("It is ", tick(deparse_one(formula)), ".")
   )
+}
+
+# Evaluates the argument `formula`, with an error of this package about a function of brms around
+# it, which R can't find.
+force_formula <- function(formula) {
+  withCallingHandlers(formula, error = abort_if_brms_formula)
+}
+
+abort_if_brms_formula <- function(cnd) {
+  name <- call_name(conditionCall(cnd))
+  is_missing <- name %in%
+    c("bf", "brmsformula") &&
+    !exists(name, mode = "function")
+  if (is_missing) {
+    abort_formula(
+      "`formula` must stand by itself.",
+      x = sprintf("It is within `%s()`, a function of brms.", name),
+      i = "For example `y ~ x + (1 | group)`."
+    )
+  }
 }
 
 # The formula that text or a quoted formula stands for.

@@ -77,22 +77,21 @@ logLik.rlmm_lmList <- function(object, pool = attr(object, "pool"), ...) {
     n_coefficients <- sum(vapply(fits, `[[`, 1L, "rank"))
     list(value = pooled_loglik(object, fits), npar = n_coefficients + 1L)
   }
-  n <- length(attr(object, "group"))
   structure(
     found$value,
     df = found$npar,
-    nobs = n,
+    nobs = nobs.rlmm_lmList(object),
     class = "logLik"
   )
 }
 
 # The log-likelihood of all groups with one residual standard deviation.
 pooled_loglik <- function(object, fits) {
-  n <- length(attr(object, "group"))
-  logs <- lapply(fits, \(fit) log(fit$weights %||% 1))
+  n <- nobs.rlmm_lmList(object)
+  weights <- as.double(unlist(lapply(fits, `[[`, "weights")))
   squares <- sum(residual_parts(object)$squares, na.rm = TRUE)
   variance <- squares / n
-  (sum(unlist(logs)) - n * (log(2 * pi * variance) + 1)) / 2
+  (sum(log(weights[weights > 0])) - n * (log(2 * pi * variance) + 1)) / 2
 }
 
 #' @rdname lmList
@@ -102,10 +101,12 @@ formula.rlmm_lmList <- function(x, ...) {
   attr(x, "formula")
 }
 
+# The rows with positive weight in the groups that have a fit, to which the likelihood refers.
 #' @export
 nobs.rlmm_lmList <- function(object, ...) {
   refuse_dots(...)
-  length(attr(object, "group"))
+  fits <- unclass(object)[is_there(object)]
+  sum(vapply(fits, stats::nobs, 1L))
 }
 
 #' @export
@@ -123,6 +124,7 @@ update.rlmm_lmList <- function(object, formula., ..., evaluate = TRUE) {
 
 changed_group_formula <- function(old, change) {
   parts <- group_formula(old)
+  change <- read_change(change)
   right <- change[[length(change)]]
   is_grouped <- call_name(right) == "|"
   group <- if (is_grouped) right[[3L]] else parts$group

@@ -62,7 +62,9 @@ lmList <- function(
   }
   given <- if (missing(formula)) NULL else formula
   parts <- group_formula(in_own_environment(given, call, data))
-  frame <- group_frame(parts, data, call, env)
+  extras <- given_expressions(c("subset", "weights", "offset"), call)
+  na_action <- if (missing(na.action)) default_na_action(data) else na.action
+  frame <- group_frame(parts, data, extras, na_action)
   family <- if (!is.null(family)) read_glm_family(family)
   group <- frame_group(frame, parts$group)
   has_sigma <- is.null(family) || !family$family %in% c("binomial", "poisson")
@@ -87,18 +89,16 @@ nlme_list_call <- function(call) {
   call
 }
 
-# The model frame of all groups. Arguments such as `weights` are evaluated in `data`, then in the
-# calling environment.
-group_frame <- function(parts, data, call, env) {
-  arguments <- c("subset", "weights", "na.action", "offset")
-  asked <- match(arguments, names(call), 0L)
-  frame_call <- as.call(c(
-    list(quote(stats::model.frame), parts$variables, quote(data)),
-    as.list(call)[asked],
-    list(drop.unused.levels = TRUE)
-  ))
+# The model frame of all groups.
+group_frame <- function(parts, data, extras, na_action) {
   check_list_variables(parts, data)
-  evaluate_frame(frame_call, rlang::new_environment(list(data = data), env))
+  variables <- list(
+    response = parts$formula[[2L]],
+    fixed = parts$variables,
+    bars = list()
+  )
+  env <- environment(parts$formula)
+  build_frame(variables, env, data, extras, na_action)
 }
 
 # The grouping factor of a frame; `a:b` is the interaction.
@@ -113,8 +113,8 @@ frame_group <- function(frame, expr) {
 
 # Raises an error about variables that are neither columns nor objects.
 check_list_variables <- function(parts, data) {
-  names <- setdiff(all.vars(parts$variables), c(names(data), "."))
-  is_known <- vapply(names, exists, NA, envir = environment(parts$variables))
+  names <- setdiff(all.vars(parts$formula), c(names(data), "."))
+  is_known <- vapply(names, exists, NA, envir = environment(parts$formula))
   if (all(is_known)) {
     return(invisible())
   }
@@ -128,27 +128,25 @@ check_list_variables <- function(parts, data) {
   )
 }
 
-#' The parts of `y ~ x | g`
+#' The parts of `y ~ x | g`, which may stand in parentheses as in a mixed model
 #' @noRd
 group_formula <- function(formula) {
   check_group_formula(formula)
-  right <- formula[[3L]]
+  right <- strip_parens(formula[[3L]])
   env <- environment(formula)
   model <- formula
   model[[3L]] <- right[[2L]]
-  variables <- formula
-  variables[[3L]] <- call("+", right[[2L]], right[[3L]])
   list(
     formula = formula,
     model = stats::as.formula(model, env),
-    variables = stats::as.formula(variables, env),
+    variables = call("+", right[[2L]], right[[3L]]),
     group = right[[3L]]
   )
 }
 
 check_group_formula <- function(formula) {
   is_formula <- inherits(formula, "formula")
-  right <- if (is_formula && length(formula) == 3L) formula[[3L]]
+  right <- if (is_formula && length(formula) == 3L) strip_parens(formula[[3L]])
   if (call_name(right) != "|") {
     written <- if (is_formula) paste0("`", short_deparse(formula), "`")
     abort_argument(
@@ -172,10 +170,20 @@ abort_nested_groups <- function(groups) {
 }
 
 read_glm_family <- function(family) {
-  if (is.character(family)) {
-    family <- get(family, mode = "function", envir = asNamespace("stats"))
+  found <- if (is.character(family) && length(family) == 1L) {
+    get0(family, mode = "function", envir = asNamespace("stats"))
   }
-  if (is.function(family)) family() else family
+  family <- found %||% family
+  family <- if (is.function(family)) family() else family
+  if (!inherits(family, "family")) {
+    abort_argument(
+      "`family` must be a family of `glm()`.",
+      x = it_is(family),
+      i = "For example `family = binomial`.",
+      arg = "family"
+    )
+  }
+  family
 }
 
 #' A fit for each group, `NULL` if it fails

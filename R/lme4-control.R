@@ -3,6 +3,7 @@
 #' The control for `rlmm()` from the user's argument
 #' @noRd
 as_control <- function(control) {
+  withCallingHandlers(control, error = abort_if_other_control)
   if (inherits(control, "rlmm_control")) {
     return(control)
   }
@@ -21,6 +22,30 @@ as_control <- function(control) {
     arg = "control"
   )
 }
+
+# Raises an error about a control function of a package that isn't attached, instead of R's error
+# that there is no such function.
+abort_if_other_control <- function(cnd) {
+  name <- call_name(conditionCall(cnd))
+  package <- control_functions[name]
+  if (is.na(package) || exists(name, mode = "function")) {
+    return(invisible())
+  }
+  abort_control(
+    "`control` can't be evaluated.",
+    sprintf("`%s()` is a function of %s, which isn't attached.", name, package),
+    c(i = "`rlmm_control()` has the options of this package."),
+    arg = "control"
+  )
+}
+
+control_functions <- c(
+  lmerControl = "lme4",
+  glmerControl = "lme4",
+  nlmerControl = "lme4",
+  glmmTMBControl = "glmmTMB",
+  lmeControl = "nlme"
+)
 
 # The defaults of lmerControl(), so that only elements that the user changed are reported as
 # ignored. Derivatives are always computed; not requesting them isn't reported.

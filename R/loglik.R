@@ -163,13 +163,10 @@ AICc.default <- function(object, ...) {
 }
 
 # The correction term of AICc, which is infinite if there are too few observations, so that the
-# criterion doesn't prefer the model.
+# criterion doesn't prefer the model. There is a number of observations for each of many responses.
 small_sample_term <- function(k, n) {
-  if (n > k + 1) {
-    2 * k * (k + 1) / (n - k - 1)
-  } else {
-    Inf
-  }
+  term <- 2 * k * (k + 1) / (n - k - 1)
+  ifelse(n > k + 1, term, Inf)
 }
 
 n_parameters <- function(fit) {

@@ -122,6 +122,9 @@ getCall.rlmm_many <- function(x, ...) {
 
 #' @export
 update.rlmm_many <- function(object, formula., ..., evaluate = TRUE) {
+  if (!missing(formula.)) {
+    formula. <- read_change(formula.)
+  }
   call <- NextMethod(evaluate = FALSE)
   if (!evaluate) {
     return(call)
@@ -186,6 +189,36 @@ case.names.rlmm_many <- function(object, ...) abort_of_one("case.names", object)
 #' @export
 variable.names.rlmm_many <- function(object, ...) {
   abort_of_one("variable.names", object)
+}
+
+#' @export
+model.frame.rlmm_many <- function(formula, ...) {
+  abort_of_one("model.frame", formula)
+}
+
+#' @export
+model.matrix.rlmm_many <- function(object, ...) {
+  abort_of_one("model.matrix", object)
+}
+
+#' @export
+terms.rlmm_many <- function(x, ...) abort_of_one("terms", x)
+
+#' @export
+drop1.rlmm_many <- function(object, ...) abort_of_one("drop1", object)
+
+#' @export
+add1.rlmm_many <- function(object, ...) abort_of_one("add1", object)
+
+#' @export
+profile.rlmm_many <- function(fitted, ...) abort_of_one("profile", fitted)
+
+#' @export
+influence.rlmm_many <- function(model, ...) abort_of_one("influence", model)
+
+#' @export
+simulate_power.rlmm_many <- function(object, ...) {
+  abort_of_one("simulate_power", object)
 }
 
 #' @export

@@ -207,9 +207,17 @@ response_matrix <- function(y, n, arg) {
   check_response_size(y, n, arg)
   storage.mode(y) <- "double"
   check_no_infinite(y, arg)
-  labels <- colnames(y) %||% paste0("y", seq_len(ncol(y)))
-  colnames(y) <- labels
+  colnames(y) <- response_labels(y)
   y
+}
+
+# One name for each response, as results are found by it: "y2" for a second one without a name,
+# as in `cbind(a, sqrt(b))`, and "a.1" for a second "a".
+response_labels <- function(y) {
+  labels <- colnames(y) %||% character(ncol(y))
+  places <- paste0("y", seq_len(ncol(y)))
+  is_unnamed <- is.na(labels) | labels == ""
+  make.unique(ifelse(is_unnamed, places, labels))
 }
 
 check_response_size <- function(y, n, arg) {

@@ -271,18 +271,6 @@ inform_nan <- function(frame) {
   )
 }
 
-#' The result of a call to [stats::model.frame()], with the message about rows that it leaves out
-#' because of `NaN`
-#' @noRd
-evaluate_frame <- function(call, env) {
-  frame <- eval(call, env)
-  if (!is.null(attr(frame, "na.action"))) {
-    call$na.action <- quote(stats::na.pass)
-    inform_nan(suppressWarnings(eval(call, env)))
-  }
-  frame
-}
-
 #' Evaluates an expression that makes the frame of the same rows several times: only the first
 #' message about `NaN` is given
 #' @noRd

@@ -36,8 +36,8 @@ nonlinear_start <- function(parts, start, data) {
   if (is.list(start)) {
     start <- unlist(start$nlpars %||% start)
   }
-  if (is.null(start)) {
-    start <- self_start(parts, data)
+  if (is.null(start) && is_self_starting(parts)) {
+    return(self_start(parts, data))
   }
   used <- all.vars(parts$mean)
   if (has_named_numbers(start) && any(names(start) %in% used)) {
@@ -58,27 +58,47 @@ has_named_numbers <- function(x) {
   is_named && length(x) > 0L && all(is.finite(x))
 }
 
+is_self_starting <- function(parts) {
+  found <- get0(call_name(parts$mean), parts$env, mode = "function")
+  inherits(found, "selfStart")
+}
+
+# The starting values that a self-starting function finds in the data.
 self_start <- function(parts, data) {
   plain <- stats::as.formula(call("~", parts$response, parts$mean), parts$env)
   tryCatch(
     unlist(stats::getInitial(plain, data)),
-    error = \(cnd) NULL
+    error = \(cnd) abort_self_start(cnd, parts)
+  )
+}
+
+abort_self_start <- function(cnd, parts) {
+  abort_rlmm(
+    c(
+      sprintf("`%s()` finds no starting values.", call_name(parts$mean)),
+      x = paste0("R says: ", conditionMessage(cnd), "."),
+      i = "Are the response and all variables finite numbers?",
+      i = "Otherwise give `start`, a named number for each parameter of the mean."
+    ),
+    "rlmm_error_start"
   )
 }
 
 #' The model frame of the variables, and the design of the parameters on rows times parameters
+#' @param rows The arguments `extras` and `na_action` of [build_frame()].
 #' @return A list: `frame`; `parameters`, their names; `y`; `weights`; and `design`, the result of
 #'   [model_design()] for the stacked rows of all parameters.
 #' @noRd
-nonlinear_design <- function(parts, start, data, extras) {
+nonlinear_design <- function(parts, start, data, rows) {
   parameters <- intersect(names(start), all.vars(parts$mean))
   check_start_complete(parts, parameters, data)
   linear <- linear_part(parts, parameters)
-  frame <- nonlinear_frame(parts, parameters, data, extras)
-  rows <- stacked_rows(frame, parameters)
+  frame <- nonlinear_frame(parts, parameters, data, rows)
+  check_mean(parts, start[parameters], frame)
+  stacked <- stacked_rows(frame, parameters)
   design <- model_design(
     linear,
-    rows,
+    stacked,
     REML = FALSE,
     control = stacked_control()
   )
@@ -148,15 +168,10 @@ without_intercept <- function(bar, parameters) {
   bar
 }
 
-nonlinear_frame <- function(parts, parameters, data, extras) {
-  formula <- frame_formula(parts, parameters, data)
-  call <- as.call(c(
-    list(quote(stats::model.frame), formula, quote(data)),
-    extras,
-    list(drop.unused.levels = TRUE)
-  ))
-  env <- rlang::new_environment(list(data = data), parts$env)
-  frame <- evaluate_frame(call, env)
+nonlinear_frame <- function(parts, parameters, data, rows) {
+  variables <- variables_of_parts(parts, parameters, data)
+  parsed <- list(response = parts$response, fixed = variables, bars = list())
+  frame <- build_frame(parsed, parts$env, data, rows$extras, rows$na_action)
   if (!is.numeric(frame[[1L]])) {
     abort_rlmm(
       c("The response must be numeric.", x = it_is(frame[[1L]])),
@@ -166,13 +181,12 @@ nonlinear_frame <- function(parts, parameters, data, extras) {
   frame
 }
 
-# The formula with the response and the variables of all parts.
-frame_formula <- function(parts, parameters, data) {
+# The sum of the variables of all parts but the response.
+variables_of_parts <- function(parts, parameters, data) {
   names <- union(all.vars(parts$mean), all.vars(parts$linear))
   names <- setdiff(names, c(parameters, "pi"))
   known <- vapply(names, \(name) is_variable(name, data, parts$env), NA)
-  variables <- sum_of(c(1, lapply(names[known], as.name)))
-  stats::as.formula(call("~", parts$response, variables), parts$env)
+  sum_of(c(1, lapply(names[known], as.name)))
 }
 
 # Whether a name is a column of the data or an object with a value for each row; constants are
@@ -246,6 +260,26 @@ mean_function <- function(parts, parameters, frame) {
     )
   }
   \(phi) with_gradient(evaluate, phi, parameters)
+}
+
+# Evaluates the mean with the starting values in all rows, whose errors would otherwise be R's own.
+check_mean <- function(parts, start, frame) {
+  phi <- matrix(start, nrow(frame), length(start), byrow = TRUE)
+  tryCatch(
+    mean_function(parts, names(start), frame)(phi),
+    rlmm_error = rlang::cnd_signal,
+    error = abort_mean
+  )
+}
+
+abort_mean <- function(cnd) {
+  abort_rlmm(
+    c(
+      "Can't evaluate the mean at `start`.",
+      x = paste0("R says: ", conditionMessage(cnd), ".")
+    ),
+    "rlmm_error_variable"
+  )
 }
 
 #' The mean with its gradient, from its attribute or by central differences

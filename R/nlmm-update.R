@@ -28,7 +28,7 @@ update.rlmm_nlmm <- function(object, formula., ..., evaluate = TRUE) {
 # The changed formula. A change may have two parts, of which the first stands for response and mean,
 # or all three.
 changed_parts <- function(formula, change) {
-  change <- stats::as.formula(change)
+  change <- read_change(change)
   left <- change[[2L]]
   if (length(change) < 3L || call_name(left) != "~") {
     return(stats::update.formula(formula, change))
@@ -45,9 +45,14 @@ changed_parts <- function(formula, change) {
 
 # Evaluates the changed call with the values of unchanged arguments, whose objects may be gone.
 fit_nonlinear_change <- function(fit, call, change) {
+  run <- call
   values <- list(formula = change$formula)
   if (!"data" %in% change$changed) {
     values$data <- nonlinear_data(fit, call$data, change)
+    if (identical(values$data, fit$frame)) {
+      values$weights <- kept_weights(fit, change)
+      run$subset <- if ("subset" %in% change$changed) run$subset
+    }
   }
   if (!is.null(call$start) && !"start" %in% change$changed) {
     values$start <- kept_start(fit, call$start, change)
@@ -57,11 +62,15 @@ fit_nonlinear_change <- function(fit, call, change) {
     rlang::set_names(values, names),
     change$caller
   )
-  run <- call
   run[names(names)] <- lapply(names, as.symbol)
   new <- eval(run, bound)
   new$call <- call
   new
+}
+
+# The weights of the fitted rows, unless they are changed.
+kept_weights <- function(fit, change) {
+  if (!"weights" %in% change$changed) fit$frame[["(weights)"]]
 }
 
 # The starting values of the call or, where their objects are gone, the estimates.
@@ -81,8 +90,9 @@ nonlinear_data <- function(fit, expr, change) {
     return(fitted_data_of(found, fit, expr))
   }
   missing <- setdiff(all.vars(change$formula), all.vars(stats::formula(fit)))
-  of_rows <- c("subset", "weights")
-  if (length(missing) > 0L || any(of_rows %in% names(fit$call))) {
+  # Another subset is one of all rows, and the frame has those of the old subset.
+  is_selected_anew <- "subset" %in% change$changed && !is.null(fit$call$subset)
+  if (length(missing) > 0L || is_selected_anew) {
     abort_lost_data(expr, missing)
   }
   fit$frame

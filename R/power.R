@@ -71,6 +71,16 @@
 #' @export
 simulate_power <- function(object, ...) UseMethod("simulate_power")
 
+#' @export
+simulate_power.default <- function(object, ...) {
+  abort_argument(
+    "`object` must be a fit of `rlmm()` or `rglmm()`, or a formula.",
+    x = it_is(object),
+    i = nonlinear_hint(object),
+    arg = "object"
+  )
+}
+
 #' @rdname simulate_power
 #' @export
 simulate_power.rlmm <- function(

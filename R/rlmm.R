@@ -157,7 +157,7 @@ rlmm <- function(
   check_dots(..., fitter = "rlmm", known = names(formals(rlmm)))
   control <- if (missing(control)) default_control else as_control(control)
   fit_to <- \(design) objective_or_fit(design, devFunOnly, start, call, verbose)
-  if (!missing(formula) && inherits(formula, "rlmm_sums")) {
+  if (!missing(formula) && inherits(force_formula(formula), "rlmm_sums")) {
     check_sums_call(call)
     return(fit_to(sums_design(formula, REML, control, sigma)))
   }

@@ -108,12 +108,11 @@ rnlmm <- function(
   check_nonlinear_data(data)
   parts <- nonlinear_parts(if (missing(formula)) NULL else formula)
   start <- nonlinear_start(parts, start, data)
-  asked <- match(
-    c("subset", "weights", "na.action"),
-    names(call),
-    0L
+  rows <- list(
+    extras = given_expressions(c("subset", "weights"), call),
+    na_action = if (missing(na.action)) default_na_action(data) else na.action
   )
-  model <- nonlinear_design(parts, start, data, as.list(call)[asked])
+  model <- nonlinear_design(parts, start, data, rows)
   problem <- nonlinear_problem(parts, model)
   begin <- start_of_columns(start, model$design$fixed$names)
   est <- search_nonlinear(problem, begin, nAGQ == 0, max_eval, verbose)

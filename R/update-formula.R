@@ -7,7 +7,7 @@
 #' @noRd
 changed_formula <- function(fit, change) {
   old <- stats::formula(fit)
-  change <- stats::as.formula(change)
+  change <- read_change(change)
   rhs <- change[[length(change)]]
   if (!mentions(rhs, ".")) {
     return(stats::update.formula(old, change))
@@ -21,6 +21,21 @@ changed_formula <- function(fit, change) {
   change[[length(change)]] <- rhs
   report_nothing_removed(removed_parts(rhs), fit)
   stats::update.formula(old, change)
+}
+
+#' The change of a formula, which may be text
+#' @noRd
+read_change <- function(change) {
+  found <- tryCatch(stats::as.formula(change), error = \(cnd) NULL)
+  if (length(found) < 2L) {
+    abort_argument(
+      "`formula.` must be a formula.",
+      x = it_is(change),
+      i = "For example `. ~ . - x` removes the effect of x.",
+      arg = "formula."
+    )
+  }
+  found
 }
 
 removed_bars <- function(rhs) {

@@ -98,9 +98,9 @@ test_that("groups too small have missing values, groups that fail a warning", {
   fits <- lmList(Reaction ~ Days | Subject, data)
   expect_equal(unlist(coef(fits)["single", ], use.names = FALSE), c(250, NA))
   expect_equal(sigma(fits), 25.59182, tolerance = 1e-6)
-  data$Reaction[1] <- Inf
+  data <- transform(sleepstudy, Reaction = replace(Reaction, 1L, -1))
   expect_warning(
-    fits <- lmList(Reaction ~ Days | Subject, data),
+    fits <- lmList(Reaction ~ Days | Subject, data, Gamma),
     class = "rlmm_warning_lmlist"
   )
   expect_true(all(is.na(coef(fits)["308", ])))
@@ -108,11 +108,52 @@ test_that("groups too small have missing values, groups that fail a warning", {
 })
 
 test_that("it is an error if the fits of all groups fail", {
-  data <- transform(sleepstudy, Reaction = Inf)
+  data <- transform(sleepstudy, Reaction = -1)
   expect_error(
-    lmList(Reaction ~ Days | Subject, data),
+    lmList(Reaction ~ Days | Subject, data, Gamma),
     "all 18 groups",
     class = "rlmm_error_lmlist"
+  )
+})
+
+test_that("the pooled likelihood is that of the rows with weight, in groups that have a fit", {
+  data <- transform(
+    as.data.frame(nlme::Orthodont),
+    w = rep(0:3, 27),
+    Subject = factor(Subject, ordered = FALSE)
+  )
+  fits <- lmList(distance ~ age | Subject, data, weights = w)
+  truth <- lm(distance ~ 0 + Subject + Subject:age, data, weights = w)
+  expect_equal(as.numeric(logLik(fits)), as.numeric(logLik(truth)))
+  expect_equal(c(nobs(fits), sigma(fits)), c(nobs(truth), sigma(truth)))
+  # The fit of one group fails, whose rows don't count.
+  lost <- transform(data, y = ifelse(Subject == "M01", -1, distance))
+  rest <- subset(data, Subject != "M01")
+  expect_warning(
+    fits <- lmList(y ~ age | Subject, lost, Gamma),
+    class = "rlmm_warning_lmlist"
+  )
+  expect_identical(nobs(fits), nrow(rest))
+})
+
+test_that("rows and arguments are checked as in a mixed model", {
+  data <- transform(as.data.frame(nlme::Orthodont), w = rep(1:4, 27))
+  list_of <- function(...) lmList(distance ~ age | Subject, ...)
+  expect_error(list_of(data, weights = w - 2), class = "rlmm_error_weights")
+  expect_error(list_of(data, weights = 1:3), class = "rlmm_error_weights")
+  expect_error(list_of(data, subset = "age > 9"), class = "rlmm_error_subset")
+  expect_error(list_of(data, family = "logit"), class = "rlmm_error_argument")
+  expect_error(list_of(data, na.action = "foo"), class = "rlmm_error_argument")
+  data$age[3] <- NA
+  expect_error(
+    list_of(data, na.action = na.fail),
+    class = "rlmm_error_missing"
+  )
+  data$age[3] <- Inf
+  expect_error(list_of(data), class = "rlmm_error_non_finite")
+  expect_identical(
+    coef(lmList(distance ~ (age | Subject), data[-3, ])),
+    coef(lmList(distance ~ age | Subject, data[-3, ]))
   )
 })
 

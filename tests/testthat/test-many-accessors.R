@@ -96,9 +96,13 @@ test_that("what is of one fit says so", {
     show(many[7])
   })
   calls <- list(VarCorr, vcov, confint, predict, simulate, anova, plot)
-  for (call in calls) {
+  of_frames <- list(terms, model.frame, model.matrix, drop1, add1)
+  refits <- list(profile, influence, simulate_power)
+  for (call in c(calls, of_frames, refits)) {
     expect_error(call(many), class = "rlmm_error_of_one")
   }
+  each <- vapply(names(many)[1:2], \(name) AICc(many[[name]]), 0)
+  expect_equal(AICc(many)[1:2], each)
   read <- \(chunk) if (chunk == 1L) many$responses[, 1:2]
   chunks <- rlmm_many(read ~ Days + (1 | Subject), sleepstudy)
   expect_error(chunks[1], class = "rlmm_error_argument")

@@ -588,3 +588,48 @@ test_that("words of MixedModels.jl, brms and lme4's control", {
     class = "rlmm_error_control"
   )
 })
+
+test_that("functions of other packages around the formula and for the control are named", {
+  local_plain()
+  expect_snapshot({
+    show_conditions(rlmm(bf(Reaction ~ Days + (1 | Subject)), sleepstudy))
+    show_conditions(rglmm(
+      bf(Days ~ 1 + (1 | Subject)),
+      sleepstudy,
+      family = poisson
+    ))
+    show_conditions(rlmm(
+      Reaction ~ Days + (1 | Subject),
+      sleepstudy,
+      control = glmmTMBControl()
+    ))
+  })
+  # An error within a control that exists is raised as it is.
+  expect_error(
+    rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, control = stop("own")),
+    "own"
+  )
+})
+
+test_that("what can't change a formula is told", {
+  local_plain()
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_snapshot({
+    show_conditions(update(fit, 1))
+    show_conditions(update(fit, NULL))
+  })
+  many <- rlmm_many(cbind(Reaction, Days) ~ 1 + (1 | Subject), sleepstudy)
+  each <- lmList(Reaction ~ Days | Subject, sleepstudy)
+  for (fits in list(many, each)) {
+    expect_error(update(fits, TRUE), class = "rlmm_error_argument")
+  }
+})
+
+test_that("functions of fits say what they were given instead", {
+  local_plain()
+  expect_snapshot({
+    show_conditions(fixed_levels(sleepstudy$Subject))
+    show_conditions(simulate_power(lm(Reaction ~ Days, sleepstudy)))
+    show_conditions(dummy(Reaction ~ Days))
+  })
+})

@@ -533,3 +533,26 @@ test_that("responses with correlated slopes of a covariate far from zero", {
     }
   }
 })
+
+test_that("each response has a name of its own", {
+  data <- transform(sleepstudy, twice = 2 * Reaction)
+  left <- list(
+    quote(cbind(Reaction, sqrt(Reaction))),
+    quote(cbind(Reaction, Reaction = twice)),
+    quote(cbind(log(Reaction), twice)),
+    quote(unname(as.matrix(data[c("Reaction", "twice")])))
+  )
+  names_of <- function(responses) {
+    model <- eval(bquote(.(responses) ~ Days + (1 | Subject)))
+    names(rlmm_many(model, data))
+  }
+  expect_identical(
+    lapply(left, names_of),
+    list(
+      c("Reaction", "y2"),
+      c("Reaction", "Reaction.1"),
+      c("y1", "twice"),
+      c("y1", "y2")
+    )
+  )
+})

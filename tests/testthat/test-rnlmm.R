@@ -136,6 +136,33 @@ test_that("a mean without gradient, and no start, give the same", {
   expect_equal(fixef(with_own), fixef(fit), tolerance = 1e-5)
 })
 
+test_that("rows and arguments are checked as in a linear model", {
+  data <- transform(as.data.frame(Orange), w = rep(0:4, 7))
+  fit_to <- function(...) {
+    rnlmm(circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree, ...)
+  }
+  expect_error(fit_to(data, weights = w - 2), class = "rlmm_error_weights")
+  expect_error(fit_to(data, weights = 1:3), class = "rlmm_error_weights")
+  expect_error(fit_to(data, na.action = "foo"), class = "rlmm_error_argument")
+  lacking <- transform(data, circumference = replace(circumference, 3, NA))
+  expect_error(
+    fit_to(lacking, na.action = na.fail),
+    class = "rlmm_error_missing"
+  )
+  expect_error(
+    fit_to(lacking, na.action = na.pass),
+    class = "rlmm_error_missing"
+  )
+  data$circumference[3] <- Inf
+  start <- c(Asym = 200, xmid = 725, scal = 350)
+  expect_error(fit_to(data, start), class = "rlmm_error_non_finite")
+  expect_snapshot({
+    writeLines(error_lines(fit_to(data)))
+    data$age <- as.character(data$age)
+    writeLines(error_lines(fit_to(data[-3, ], start)))
+  })
+})
+
 test_that("a mean that is linear gives rlmm()'s fit", {
   linear <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
   fit <- rnlmm(
@@ -522,4 +549,17 @@ test_that("update() finds the data of a fit that was made in a function", {
     "The frame stored in the fit doesn't hold `Plot`",
     class = "rlmm_error_variable"
   )
+})
+
+test_that("update() keeps the weights and rows of a fit whose data are gone", {
+  model <- circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree
+  made <- function(trees, old) {
+    w <- trees$age / 1000
+    rnlmm(model, trees, weights = w, subset = age > old)
+  }
+  fit <- made(Orange, 200)
+  expect_equal(logLik(update(fit, max_eval = 3000L)), logLik(fit))
+  plain <- rnlmm(model, subset(Orange, age > 200))
+  expect_equal(logLik(update(fit, weights = NULL)), logLik(plain))
+  expect_error(update(fit, subset = age > 100), class = "rlmm_error_variable")
 })
