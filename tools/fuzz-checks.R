@@ -12,11 +12,18 @@ rounding <- 1e-9
 fits <- new.env()
 fits$count <- 0L
 
+#' The control of a model, with the parameters that it holds
+#' @noRd
+control_of <- function(model, ...) rlmm_control(fixed = model$held, ...)
+
 #' A fit with its conditions and the processor's seconds; `fit` is the error if it fails
 #' @noRd
 fit_model <- function(model, ...) {
   fits$count <- fits$count + 1L
-  arguments <- utils::modifyList(model$arguments, list(...))
+  arguments <- utils::modifyList(
+    c(model$arguments, list(control = control_of(model))),
+    list(...)
+  )
   fun <- if (model$kind == "linear") quote(rlmm) else quote(rglmm)
   told <- character()
   keep <- function(condition) {
@@ -129,19 +136,20 @@ check_optimum <- function(model, found) {
   starts <- lapply(c(1e-2, 1, 100), \(scale) {
     scale * stats::runif(n, 0.3, 3) * ifelse(getME(fit, "lower") == 0, 1, 0.01)
   })
-  held <- rlmm_control(max_eval = 3000)
+  optimizers <- c("LN_BOBYQA", "LD_LBFGS")
   others <- c(
-    lapply(c("LN_BOBYQA", "LD_LBFGS"), \(optimizer) {
-      fit_model(
-        model,
-        control = rlmm_control(optimizer = optimizer, max_eval = 3000)
-      )
+    lapply(optimizers, \(optimizer) {
+      control <- control_of(model, optimizer = optimizer, max_eval = 3000)
+      fit_model(model, control = control)
     }),
-    lapply(starts, \(start) fit_model(model, start = start, control = held))
+    lapply(starts, \(start) {
+      control <- control_of(model, max_eval = 3000)
+      fit_model(model, start = start, control = control)
+    })
   )
   best <- min(vapply(others, \(other) criterion(other$fit), 0), na.rm = TRUE)
   gap <- criterion(fit) - best
-  is_above <- is.finite(gap) && gap > max(1e-4, noise_of(fit))
+  is_above <- is.finite(gap) && gap > noise_of(fit)
   if (is_above && !has_warned(found)) {
     return(paste("another one ends lower by", format(gap, digits = 3)))
   }
@@ -149,60 +157,145 @@ check_optimum <- function(model, found) {
   if (has_warned(found) && is_alone) "a false alarm"
 }
 
-changed_data <- function(model, ...) {
-  model$data <- transform(model$data, ...)
-  model
-}
-
-compare <- function(model, other, what, shift = 0) {
+#' Compares the criterion with that of another model of the same likelihood
+#' @param shift The difference of the two by arithmetic.
+#' @noRd
+compare <- function(fit, other, what, shift = 0) {
   again <- fit_model(other)$fit
-  gap <- abs(criterion(again) - criterion(model$fit) - shift)
-  if (!isTRUE(gap <= 1e-4 + noise_of(model$fit))) {
+  gap <- abs(criterion(again) - criterion(fit) - shift)
+  if (!isTRUE(gap <= 1e-4 + noise_of(fit))) {
     paste0(what, ": ", format(gap, digits = 3))
   }
 }
 
 check_rows <- function(model, found) {
-  model$fit <- found$fit
   other <- model
   other$data <- model$data[sample.int(nrow(model$data)), ]
-  compare(model, other, "rows in another order")
+  compare(found$fit, other, "rows in another order")
 }
 
 check_levels <- function(model, found) {
-  model$fit <- found$fit
   other <- model
   levels(other$data$g) <- paste0("level", rev(levels(model$data$g)))
   other$data$g <- factor(as.character(other$data$g))
-  compare(model, other, "other names of levels")
+  compare(found$fit, other, "other names of levels")
 }
 
 check_origin <- function(model, found) {
-  free <- !grepl("||", deparse(model$formula[[3L]]), fixed = TRUE) &&
-    !grepl("0 + x", deparse(model$formula[[3L]]), fixed = TRUE)
-  has_x <- grepl("x", deparse(model$formula[[3L]]), fixed = TRUE)
-  is_fixed <- "x" %in% names(fixef(found$fit))
-  if (!free || !has_x || !is_fixed) {
+  if (!model$follows_origin || !is.null(model$held)) {
     return(NULL)
   }
-  model$fit <- found$fit
   origin <- 10^stats::runif(1, 1, 5) * stats::sd(model$data$x)
   other <- model
   other$data$x <- model$data$x + origin
-  compare(model, other, paste("origin", format(origin, digits = 3)))
+  compare(found$fit, other, paste("origin", format(origin, digits = 3)))
 }
 
+# The criterion of a response in other units differs by what the density does.
 check_units <- function(model, found) {
-  if (model$kind != "linear" || !is.null(model$arguments$sigma)) {
+  arguments <- model$arguments
+  if (!has_units(model) || !is.null(arguments$sigma) || !is.null(model$held)) {
     return(NULL)
   }
-  model$fit <- found$fit
-  other <- changed_data(model, y = 1024 * y, o = 1024 * o)
+  other <- model
+  other$data$y <- 1024 * model$data$y
+  if (model$kind == "linear") {
+    other$data$o <- 1024 * model$data$o
+  }
   df <- found$fit$dev$n_eff
-  if (isTRUE(model$arguments$REML)) {
+  if (isTRUE(arguments$REML)) {
     df <- df - length(fixef(found$fit))
   }
-  compare(model, other, "units of the response", 2 * df * log(1024))
+  compare(found$fit, other, "units of the response", 2 * df * log(1024))
+}
+
+#' Whether the response has units that its model follows
+#' @noRd
+has_units <- function(model) {
+  if (model$kind == "linear") {
+    return(TRUE)
+  }
+  link <- eval(model$arguments$family)$link
+  is_continuous(model) && (link == "log" || all(model$data$o == 0))
+}
+
+is_continuous <- function(model) {
+  eval(model$arguments$family)$family %in%
+    c("Gamma", "inverse.gaussian", "gaussian")
+}
+
+# Every row twice, and every row with the frequency two.
+check_copies <- function(model, found) {
+  if (any(model$data$w != 1)) {
+    return(NULL)
+  }
+  twice <- counted <- model
+  twice$data <- rbind(model$data, model$data)
+  counted$data$w <- 2
+  counted$arguments$weights <- quote(w)
+  counted$arguments$weights_type <- "frequency"
+  first <- fit_model(twice)
+  if (!inherits(first$fit, "rlmm") || is_ambiguous(first) || has_warned(first)) {
+    return(NULL)
+  }
+  compare(first$fit, counted, "rows repeated by their frequency")
+}
+
+# Every row as two rows of half its weight, and every trial as a row.
+check_split <- function(model, found) {
+  if (any(model$data$w == 0)) {
+    return(NULL)
+  }
+  if (model$kind == "linear") {
+    return(check_split_linear(model, found))
+  }
+  if (eval(model$arguments$family)$family == "binomial") {
+    check_split_trials(model, found)
+  } else if (!is_continuous(model)) {
+    other <- halved(model)
+    other$arguments$weights <- quote(w)
+    compare(found$fit, other, "rows of half the weight")
+  }
+}
+
+halved <- function(model) {
+  half <- transform(model$data, w = w / 2)
+  model$data <- rbind(half, half)
+  model
+}
+
+#' With the residual standard deviation held, two rows of half the weight have the density of one
+#' and that of the difference of two observations.
+#' @noRd
+check_split_linear <- function(model, found) {
+  sigma <- stats::sigma(found$fit)
+  if (is.null(model$arguments$sigma)) {
+    model$arguments$sigma <- sigma
+    found <- fit_model(model)
+  }
+  if (!inherits(found$fit, "rlmm") || is_ambiguous(found) || has_warned(found)) {
+    return(NULL)
+  }
+  shift <- sum(log(8 * pi * sigma^2 / model$data$w))
+  compare(found$fit, halved(model), "rows of half the weight", shift)
+}
+
+check_split_trials <- function(model, found) {
+  data <- model$data
+  if (is.null(model$arguments$weights)) {
+    return(NULL)
+  }
+  successes <- round(data$y * data$w)
+  rows <- rep(seq_len(nrow(data)), data$w)
+  trial <- sequence(data$w)
+  other <- model
+  other$data <- transform(
+    data[rows, ],
+    y = as.numeric(trial <= successes[rows]),
+    w = 1
+  )
+  shift <- 2 * sum(lchoose(data$w, successes))
+  compare(found$fit, other, "trials as rows", shift)
 }
 
 # A refit to a simulated response is the fit to it.
@@ -245,5 +338,7 @@ checks <- list(
   levels = check_levels,
   origin = check_origin,
   units = check_units,
+  copies = check_copies,
+  split = check_split,
   refit = check_refit
 )

@@ -61,7 +61,7 @@ try_model <- function(seed) {
 
 describe <- function(model) {
   arguments <- model$arguments[c("REML", "sigma", "family", "nAGQ")]
-  arguments <- Filter(Negate(is.null), arguments)
+  arguments <- Filter(Negate(is.null), c(arguments, list(fixed = model$held)))
   paste(
     deparse(model$formula),
     paste(names(arguments), lapply(arguments, deparse), collapse = " ")
@@ -168,11 +168,13 @@ meanings <- c(
   outcome = "a fit, or an error that says why; no condition without a class; within 20 s",
   finite = "all numbers finite",
   dense = "the criterion is that of dense algebra (linear models)",
-  optimum = "not more than 1e-4 above BOBYQA, L-BFGS and three random starts; no false alarm",
+  optimum = "not above BOBYQA, L-BFGS and three random starts; no false alarm",
   rows = "the same with rows in another order",
   levels = "the same with other names of levels",
   origin = "the same with another origin of the covariate",
   units = "the same with another unit of the response",
+  copies = "the same with rows twice and with the frequency two",
+  split = "the same with rows of half the weight, and with trials as rows",
   refit = "a refit to a simulated response is the fit to it"
 )
 

@@ -16,7 +16,9 @@ dense_lambda_block <- function(term, theta) {
       cs = ,
       hetar1 = size + 1,
       homcs = ,
-      ar1 = 2
+      ar1 = 2,
+      toep = 2 * size - 1,
+      homtoep = size
     )
     par <- theta[term$part_theta[i] + seq_len(n_theta)]
     block <- matrix(0, size, size)
@@ -33,16 +35,27 @@ dense_lambda_block <- function(term, theta) {
   lambda
 }
 
-# By Cholesky's algorithm, for correlations inside their range.
 dense_correlated_lambda <- function(kind, par, size) {
-  rho <- par[length(par)]
+  n_sd <- if (kind %in% c("homcs", "ar1", "homtoep")) 1L else size
+  rho <- par[-seq_len(n_sd)]
   distance <- abs(outer(seq_len(size), seq_len(size), `-`))
-  correlation <- if (kind %in% c("cs", "homcs")) {
-    ifelse(distance == 0, 1, rho)
-  } else {
-    rho^distance
-  }
-  rep_len(par[-length(par)], size) * t(chol(correlation))
+  correlation <- switch(
+    kind,
+    cs = ,
+    homcs = ifelse(distance == 0, 1, rho),
+    ar1 = ,
+    hetar1 = rho^distance,
+    stats::toeplitz(c(1, rho))
+  )
+  rep_len(par[seq_len(n_sd)], size) * dense_root(correlation)
+}
+
+# Cholesky's factor, and another root where there is none, as at the limits of a correlation.
+dense_root <- function(correlation) {
+  tryCatch(t(chol(correlation)), error = function(e) {
+    parts <- eigen(correlation, symmetric = TRUE)
+    parts$vectors %*% diag(sqrt(pmax(parts$values, 0)), nrow(correlation))
+  })
 }
 
 dense_z <- function(term) {
