@@ -31,21 +31,27 @@ outcome_kind <- function(found) {
   }
 }
 
+#' The names of the checks that apply to a fit
+#' @noRd
+checks_of <- function(found) {
+  if (!inherits(found$fit, "rlmm")) {
+    c("outcome", "time")
+  } else if (is_ambiguous(found)) {
+    c("outcome", "finite", "dense", "time")
+  } else if (has_warned(found)) {
+    c("outcome", "finite", "dense", "optimum", "time")
+  } else {
+    names(checks)
+  }
+}
+
 #' The defects of one model, by check
 #' @noRd
 try_model <- function(seed) {
   model <- random_model(seed)
+  fits$longest <- 0
   found <- fit_model(model)
-  own <- checks["outcome"]
-  if (inherits(found$fit, "rlmm")) {
-    own <- if (is_ambiguous(found)) {
-      checks[c("outcome", "finite", "dense")]
-    } else if (has_warned(found)) {
-      checks[c("outcome", "finite", "dense", "optimum")]
-    } else {
-      checks
-    }
-  }
+  own <- checks[checks_of(found)]
   defects <- lapply(own, \(check) {
     tryCatch(check(model, found), error = \(e) {
       paste("the check failed:", conditionMessage(e))
@@ -73,7 +79,7 @@ describe <- function(model) {
 # has maxima without number, of which no search finds the highest in every case.
 is_too_bad <- function(defects, models) {
   never <- defects$kind == "linear" |
-    defects$check %in% c("outcome", "finite", "dense", "units")
+    defects$check %in% c("outcome", "finite", "dense", "units", "time")
   others <- length(unique(defects$seed[!never]))
   any(never) || others > max(1, 0.01 * models[["generalized"]])
 }
@@ -165,7 +171,7 @@ print_table <- function(file) {
 }
 
 meanings <- c(
-  outcome = "a fit, or an error that says why; no condition without a class; within 20 s",
+  outcome = "a fit, or an error that says why; no condition without a class",
   finite = "all numbers finite",
   dense = "the criterion is that of dense algebra (linear models)",
   optimum = "not above BOBYQA, L-BFGS and three random starts; no false alarm",
@@ -175,7 +181,8 @@ meanings <- c(
   units = "the same with another unit of the response",
   copies = "the same with rows twice and with the frequency two",
   split = "the same with rows of half the weight, and with trials as rows",
-  refit = "a refit to a simulated response is the fit to it"
+  refit = "a refit to a simulated response is the fit to it",
+  time = "each fit within 20 s"
 )
 
 main <- function(n, first, file = NULL) {

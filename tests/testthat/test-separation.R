@@ -219,3 +219,25 @@ test_that("modes are found where those of zero have means of one beside failures
     )
   }
 })
+
+test_that("nearly as many fixed effects as separated responses take few steps", {
+  letter <- function(text) strsplit(text, "")[[1L]]
+  d <- data.frame(
+    y = as.numeric(letter(
+      "010010010011011111010001010001011100011110001110100100000001"
+    )),
+    f = factor(letter(
+      "bbccbbcbcacbcbbcaaacbbcbaacaabbabcccaabcbbbcaaacacccbcbccccc"
+    )),
+    g = letter("554545445552444222241222454525252444522442224422152145422554"),
+    h = factor(c(1, seq_len(59)))
+  )
+  formula <- y ~ f + h + ar1(0 + f | g, hom = FALSE) + (1 | h) + (1 | f:g)
+  expect_warning(
+    fit <- suppressMessages(rglmm(formula, d, binomial("probit"))),
+    class = "rlmm_warning_separation"
+  )
+  # Two responses, 0 and 1, have one probability, and all others one of zero or one.
+  expect_equal(-2 * as.numeric(logLik(fit)), 4 * log(2), tolerance = 1e-8)
+  expect_lt(fit$optsum$pirls_iterations, 1e5)
+})

@@ -15,11 +15,17 @@ use crate::tolerances::{ENOUGH_PROBES, NO_GAIN, ZERO_COST, ZERO_SD};
 
 /// Number of times that Lambda is divided by ten where the objective is undefined at the start.
 const MAX_SHRINKINGS: usize = 3;
-/// Largest number of evaluations of each stage before other starts are tried.
+/// Largest number of evaluations of each stage before other starts are tried, with few rows.
 const MOST_AT_FIRST: usize = 1000;
-/// Largest number of evaluations of a search with few rows that neither the first search nor other
-/// starts completed: the likelihood then hardly changes along a path to infinity.
+/// Number of operations that the first search may cost, counted in PIRLS steps, of which an
+/// evaluation takes hundreds where many probabilities tend to zero or one.
+const AFFORDABLE_AT_FIRST: f64 = 1e10;
+/// Largest number of evaluations of each stage of any search, also of one with few rows that neither
+/// the first search nor other starts completed: the likelihood then hardly changes along a path to
+/// infinity.
 const MOST_AT_LAST: usize = 5000;
+/// Number of operations that a search with few rows after other starts may cost.
+const AFFORDABLE_AT_LAST: f64 = 1e11;
 /// Largest number of evaluations of Newton's method after a search that ended too early: near an
 /// optimum few are needed, but where parameters tend to infinity any number would be used.
 const MOST_TO_GO_ON: usize = 300;
@@ -38,6 +44,23 @@ pub struct FitSettings {
     /// The starting fixed effects of the original X, which skip the fast stage; if empty, the fast
     /// stage finds them.
     pub beta: Vec<f64>,
+}
+
+impl FitSettings {
+    // Whether the search may be cut short after this number of evaluations of each stage: one of
+    // rlmm's own, from its own start, that isn't limited to fewer by the user.
+    fn allows(&self, most: usize) -> bool {
+        let optimizer = self.settings.optimizer.as_str();
+        let is_ours = [bfgs::NAME, NEWTON].contains(&optimizer);
+        is_ours && self.theta.is_empty() && self.settings.allow_more_than(most)
+    }
+
+    fn limited(&self, most: usize) -> Self {
+        Self {
+            settings: self.settings.limited(most),
+            ..self.clone()
+        }
+    }
 }
 
 /// The course and result of a fit. The model is left at the optimum.
@@ -81,8 +104,17 @@ impl GeneralizedLinearMixedModel {
             start.push(self.start_shape.ln());
         }
         let beta = self.pirls.beta.clone();
-        let at_first = self.at_first(fit);
-        let first = self.fit_from(&at_first, start.clone(), observe);
+        let few = self.has_few_rows();
+        let most = if few { MOST_AT_FIRST } else { MOST_AT_LAST };
+        let first = match fit.allows(most) {
+            true => {
+                self.limit_steps(few.then_some(AFFORDABLE_AT_FIRST));
+                let at_first = fit.limited(most);
+                self.fit_from(&at_first, start.clone(), observe)
+            }
+            false => self.fit_from(fit, start.clone(), observe),
+        };
+        self.limit_steps(None);
         if !fit.theta.is_empty() {
             return first;
         }
@@ -99,36 +131,28 @@ impl GeneralizedLinearMixedModel {
             return shrunken.map_or(first, Ok);
         }
         let first = first?;
-        let is_waiting = first.summary.status == Status::MaxEval
-            && at_first.settings != fit.settings;
+        let is_waiting =
+            first.summary.status == Status::MaxEval && few && fit.allows(most);
         if !(first.summary.status.has_converged() || is_waiting) {
             return Ok(first);
         }
         let found =
             self.or_from_other_starts(fit, &start, &beta, first, observe)?;
-        if found.summary.status == Status::MaxEval {
-            self.restart_from(&beta);
-            let at_last = FitSettings {
-                settings: fit.settings.limited(MOST_AT_LAST),
-                ..fit.clone()
-            };
-            return self.fit_from(&at_last, start, observe);
+        if found.summary.status != Status::MaxEval {
+            return Ok(found);
         }
-        Ok(found)
+        self.restart_from(&beta);
+        self.limit_steps(Some(AFFORDABLE_AT_LAST));
+        let found = self.fit_from(&fit.limited(MOST_AT_LAST), start, observe);
+        self.limit_steps(None);
+        found
     }
 
-    // The settings of the first search: where other starts are cheap, a first search that makes no
-    // progress in many steps is cut short, and may be continued from the result of these.
-    fn at_first(&self, fit: &FitSettings) -> FitSettings {
-        let optimizer = fit.settings.optimizer.as_str();
-        let is_ours = [bfgs::NAME, NEWTON].contains(&optimizer);
-        if !(is_ours && fit.theta.is_empty() && self.has_few_rows()) {
-            return fit.clone();
-        }
-        FitSettings {
-            settings: fit.settings.limited(MOST_AT_FIRST),
-            ..fit.clone()
-        }
+    // Limits the PIRLS steps of the next search to those that this number of operations allows.
+    fn limit_steps(&mut self, operations: Option<f64>) {
+        self.most_steps = operations.map_or(usize::MAX, |operations| {
+            self.pirls.iterations + self.affordable_steps(operations)
+        });
     }
 
     // A fit from smaller random effects, with which the means may remain in their range.

@@ -153,6 +153,8 @@ pub struct GeneralizedLinearMixedModel {
     null_deviance: f64,
     // The error of the stochastic estimates at the last fit.
     noise: Option<Noise>,
+    // The total number of PIRLS steps after which a search ends.
+    most_steps: usize,
     // The last point of the iterative engine, unless later computations have invalidated it.
     reached: Option<ReachedPoint>,
     // The derivatives of the deviance in the coefficients of fixed factors at which these are to
@@ -280,6 +282,7 @@ impl GeneralizedLinearMixedModel {
             held: vec![false; n_theta],
             redundant: Vec::new(),
             noise: None,
+            most_steps: usize::MAX,
             reached: None,
             pull: Vec::new(),
             lowest: None,

@@ -101,6 +101,10 @@ impl Objective for Search<'_> {
         self.model.search_noise()
     }
 
+    fn is_spent(&self) -> bool {
+        self.model.pirls.iterations >= self.model.most_steps
+    }
+
     fn value(&mut self, x: &[f64]) -> Result<f64> {
         self.x.copy_from_slice(x);
         self.at.go_to(x);

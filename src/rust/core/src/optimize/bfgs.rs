@@ -203,7 +203,9 @@ impl Search<'_, '_> {
         self.log.push((value, x.to_vec()));
         let count = self.log.len();
         let flow = (self.observe)(count, value, x);
-        self.stopped = self.limits.met(count, flow).or(self.stopped);
+        let is_spent = self.objective.is_spent();
+        let limit = self.limits.met(count, is_spent, flow);
+        self.stopped = limit.or(self.stopped);
     }
 
     // The BFGS update of the inverse Hessian for a step s with the change of gradient y.

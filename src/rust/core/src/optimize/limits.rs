@@ -27,12 +27,19 @@ impl Limits {
     }
 
     /// The limit that stops a search after `count` evaluations, with the observer's response `flow`
-    /// to the last one; `None` if the search may continue.
-    pub fn met(&self, count: usize, flow: Flow) -> Option<Status> {
+    /// to the last one; `None` if the search may continue. `is_spent` is the objective's own limit
+    /// ([`super::Objective::is_spent`]).
+    pub fn met(
+        &self,
+        count: usize,
+        is_spent: bool,
+        flow: Flow,
+    ) -> Option<Status> {
         let seconds = || self.started.elapsed().as_secs_f64();
+        let is_last = self.max_eval > 0 && count >= self.max_eval;
         if flow == Flow::Stop {
             Some(Status::Interrupted)
-        } else if self.max_eval > 0 && count >= self.max_eval {
+        } else if is_last || is_spent {
             Some(Status::MaxEval)
         } else if self.max_time > 0.0 && seconds() >= self.max_time {
             Some(Status::MaxTime)

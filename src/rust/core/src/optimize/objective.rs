@@ -29,6 +29,12 @@ pub trait Objective {
         0.0
     }
 
+    /// Whether the evaluations so far have cost all that a search may cost: a limit in the model's
+    /// own measure, where the cost of an evaluation varies.
+    fn is_spent(&self) -> bool {
+        false
+    }
+
     /// The inverse of an approximate Hessian at the last point, where [`Objective::gradient`] has
     /// been called, if it is cheaper than an evaluation.
     fn metric(&mut self) -> Option<Vec<f64>> {

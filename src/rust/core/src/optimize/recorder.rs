@@ -136,7 +136,9 @@ impl<'a> Recorder<'a> {
         }
         let count = self.log.len();
         let flow = (self.observe)(count, value, x);
-        self.stopped = self.limits.met(count, flow).or(self.stopped);
+        let is_spent = self.objective.is_spent();
+        let limit = self.limits.met(count, is_spent, flow);
+        self.stopped = limit.or(self.stopped);
     }
 
     /// Whether a limit has been met, so that the optimizer must stop.
