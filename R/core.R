@@ -444,7 +444,8 @@ core_glmm_leverage <- function(spec, parameters) {
 unwrap <- function(result, spec = NULL) {
   if (is.object(result) && inherits(result, "rlmm_core_error")) {
     if (identical(result$kind, "origin")) {
-      result$name <- spec$terms[[result$term]]$columns[result$column]
+      columns <- spec$terms[[result$term]]$columns
+      result$name <- unquoted(columns[result$column])
     }
     abort_core(result)
   }

@@ -58,6 +58,17 @@ test_that("combinations of standard deviations that are zero are tried with many
   expect_lt(many, 1086.404809 + 1e-4)
 })
 
+# By maximum likelihood no model ends above the same model without a term or with fewer parameters:
+# the right values are those of random intercepts by lme4 1.1-31, and of no random effects by lm().
+test_that("a model ends no higher than a simpler one", {
+  together <- optimum("lmm-9.csv", y ~ 1 + cs(0 + f | g))
+  expect_lt(together, 245.5829 + 1e-4)
+  without_slopes <- optimum("lmm-20107.csv", y ~ f + x + (x || g))
+  expect_lt(without_slopes, 128.4619 + 1e-4)
+  without_any <- optimum("lmm-20228.csv", y ~ f + x + (x || g))
+  expect_lt(without_any, 470.9889 + 1e-4)
+})
+
 # A slope of a covariate far from zero that is independent of the intercept: one minimum has slopes
 # of the size that levels need, another one of the size of the covariate's spread.
 far_data <- function(seed) {

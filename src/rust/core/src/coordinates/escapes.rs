@@ -33,16 +33,20 @@ impl Coordinates {
         n_rows: usize,
         levels: &[usize],
     ) -> bool {
-        let mut n_effects = 0;
-        let mut has_few_levels = false;
-        for (cov, n_levels) in self.covs.iter().zip(levels) {
-            let own: usize =
-                cov.parts().iter().map(|part| part.range().len()).sum();
-            n_effects += n_levels * cov.vsize();
-            has_few_levels |= *n_levels < FEW_LEVELS * own;
-        }
-        let has_few_rows = n_rows < FEW_ROWS * n_effects;
-        has_few_levels || has_few_rows
+        let pairs = self.covs.iter().zip(levels);
+        let n_effects: usize =
+            pairs.map(|(cov, n_levels)| n_levels * cov.vsize()).sum();
+        self.has_few_levels(levels) || n_rows < FEW_ROWS * n_effects
+    }
+
+    /// Whether a term has few levels per covariance parameter.
+    pub(crate) fn has_few_levels(&self, levels: &[usize]) -> bool {
+        let mut pairs = self.covs.iter().zip(levels);
+        pairs.any(|(cov, &n_levels)| {
+            let parts = cov.parts().iter();
+            let own: usize = parts.map(|part| part.range().len()).sum();
+            n_levels < FEW_LEVELS * own
+        })
     }
 
     /// Marks the terms without correlation parameters all of whose standard deviations in

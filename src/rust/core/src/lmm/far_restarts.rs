@@ -117,7 +117,10 @@ impl Restarts<'_, '_, '_> {
     }
 
     // The objective at some points.
-    fn evaluated(&mut self, points: Vec<Vec<f64>>) -> Vec<(f64, Vec<f64>)> {
+    pub(super) fn evaluated(
+        &mut self,
+        points: Vec<Vec<f64>>,
+    ) -> Vec<(f64, Vec<f64>)> {
         let value = |point: Vec<f64>| {
             let x = self.search.at.from_theta(&point);
             let value = self.search.value(&x).unwrap_or(f64::INFINITY);

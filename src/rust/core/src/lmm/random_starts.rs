@@ -74,20 +74,6 @@ impl Restarts<'_, '_, '_> {
         };
         self.search.model().n_eff() <= most
             && self.search.at.free().len() > 1
-            && self.has_little_information()
-    }
-
-    /// Whether the data have little information about the covariances.
-    pub(super) fn has_little_information(&self) -> bool {
-        let model = self.search.model();
-        let Ok(exact) = model.engine.as_exact() else {
-            return false;
-        };
-        let terms = 0..model.engine.covs().len();
-        let levels: Vec<usize> =
-            terms.map(|term| exact.factor.level_count(term)).collect();
-        self.search
-            .at
-            .has_little_information(model.n_eff(), &levels)
+            && self.search.has_little_information()
     }
 }

@@ -23,6 +23,10 @@ const ALONE: [f64; 9] =
 pub(super) const LIMITS: [f64; 2] = [0.02, 0.98];
 /// Factors of the start for correlations near their limits.
 const AT_LIMITS: [f64; 3] = [0.1, 1.0, 10.0];
+/// Factors of the start on the ray of effects that vary together.
+const TOGETHER: [f64; 9] = [0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 1.0, 3.0, 10.0];
+/// Factors of the other standard deviations where one is left out.
+const BESIDE_ZERO: [f64; 3] = [0.03, 0.2, 5.0];
 /// Factors of the start.
 const STARTS: [f64; 4] = [0.01, 0.1, 10.0, 100.0];
 /// A search with more evaluations than this was a hard one.
@@ -100,6 +104,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let found = self.each_alone(found);
         if !is_hard {
             let found = self.where_little_is_said(found);
+            let found = self.rescaled_without_each(found);
             return self.or_without_effects(found);
         }
         let found = self.at_scales(found);
@@ -111,6 +116,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         for _ in 0..SCALINGS {
             found = self.at_best_scale(found);
         }
+        let found = self.rescaled_without_each(found);
         self.or_without_effects(found)
     }
 
@@ -158,7 +164,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // Restarts after an easy search if the data have little information about the covariances: from
     // Lambda rescaled, and from a covariance of rank one.
     fn where_little_is_said(&mut self, found: OptSummary) -> OptSummary {
-        if found.log.len() <= PROPOSED || !self.has_little_information() {
+        if found.log.len() <= PROPOSED || !self.search.has_little_information()
+        {
             return found;
         }
         let mut found = self.at_scales(found);
@@ -217,6 +224,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let start = found.initial.clone();
         let mut found = found;
         for share in LIMITS {
+            found = self.along_limit(share, found);
             for scale in AT_LIMITS {
                 let scaled = self.search.model().scaled(&start, scale);
                 let Some(point) = at.with_correlation(&scaled, share) else {
@@ -229,6 +237,18 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             }
         }
         found
+    }
+
+    // Restarts along the ray of the start rescaled, with correlations near a limit: near the upper
+    // one the effects of a term vary together, as those of a single random intercept.
+    fn along_limit(&mut self, share: f64, found: OptSummary) -> OptSummary {
+        let mut ray = Vec::new();
+        for scale in TOGETHER {
+            let scaled = self.search.model().scaled(&found.initial, scale);
+            let point = self.search.at.with_correlation(&scaled, share);
+            ray.extend(point.map(|point| (scale, point)));
+        }
+        self.from_valleys(Vec::new(), ray, found)
     }
 
     // Restarts with each standard deviation set to zero, first at the incumbent and then at the
@@ -254,8 +274,33 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
                 continue;
             }
             let model = self.search.model();
-            let point = model.with_standard_deviation(theta, j, 0.0);
-            found = self.from_promising(&point, found);
+            let without = model.with_standard_deviation(theta, j, 0.0);
+            found = self.from_promising(&without, found);
+        }
+        found
+    }
+
+    // Restarts with each standard deviation set to zero and the others rescaled, where the
+    // objective is lowest, if a Newton step from there predicts a lower one. Where several
+    // parameters have few levels the others may be far from their values beside it.
+    fn rescaled_without_each(&mut self, mut found: OptSummary) -> OptSummary {
+        if !self.search.has_several_with_few_levels() {
+            return found;
+        }
+        let theta = found.best.clone();
+        for j in self.search.model().standard_deviations() {
+            if theta[j] == 0.0 || self.budget < PER_SEARCH {
+                continue;
+            }
+            let model = self.search.model();
+            let without = model.with_standard_deviation(&theta, j, 0.0);
+            let points = BESIDE_ZERO.map(|scale| model.scaled(&without, scale));
+            self.budget -= points.len() as f64;
+            let valued = self.evaluated(points.to_vec()).into_iter();
+            let lowest = valued.min_by(|a, b| a.0.total_cmp(&b.0));
+            if let Some((_, point)) = lowest {
+                found = self.from_promising(&point, found);
+            }
         }
         found
     }
@@ -332,11 +377,21 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         here: f64,
         ray: Vec<(f64, Vec<f64>)>,
     ) -> OptSummary {
+        let incumbent = (here, found.best_value, None);
+        self.from_valleys(vec![incumbent], ray, found)
+    }
+
+    // Restarts from the interior minima among known places on a ray, and its other points.
+    fn from_valleys(
+        &mut self,
+        mut places: Vec<(f64, f64, Option<Vec<f64>>)>,
+        ray: Vec<(f64, Vec<f64>)>,
+        found: OptSummary,
+    ) -> OptSummary {
         if self.budget < ray.len() as f64 {
             return found;
         }
         self.budget -= ray.len() as f64;
-        let mut places = vec![(here, found.best_value, None)];
         for (place, point) in ray {
             let value = self.search.value(&self.search.at.from_theta(&point));
             places.push((place, value.unwrap_or(f64::INFINITY), Some(point)));

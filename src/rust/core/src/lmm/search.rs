@@ -82,11 +82,16 @@ impl<'a> Search<'a> {
 impl Search<'_> {
     // Whether the derivatives at the optimum show that the likelihood is well approximated by a
     // quadratic, so that no other minimum is expected. Random slopes of covariates far from zero
-    // may always have another minimum, near that of random intercepts.
+    // may always have another minimum, near that of random intercepts, and so may several
+    // covariance parameters about which the data have little information.
     pub(super) fn is_well_determined(&self, found: &OptSummary) -> bool {
         let has_sigma = self.gradient.len() > self.model.n_theta();
         let is_at_optimum = found.status == Status::FtolReached;
-        if !is_at_optimum || has_sigma || self.model.has_far_slopes() {
+        if !is_at_optimum
+            || has_sigma
+            || self.model.has_far_slopes()
+            || self.has_several_with_few_levels()
+        {
             return false;
         }
         let Some(errors) = self.standard_errors() else {
@@ -94,6 +99,28 @@ impl Search<'_> {
         };
         let known = self.at.well_determined(&found.best, |j| errors[j]);
         known.iter().all(|&is_known| is_known)
+    }
+
+    /// Whether the data have little information about the covariances.
+    pub(super) fn has_little_information(&self) -> bool {
+        let levels = self.levels();
+        levels.is_some_and(|levels| {
+            self.at.has_little_information(self.model.n_eff(), &levels)
+        })
+    }
+
+    /// Whether there are several covariance parameters, and few levels of a term to estimate them.
+    pub(super) fn has_several_with_few_levels(&self) -> bool {
+        let levels = self.levels();
+        self.at.free().len() > 1
+            && levels.is_some_and(|levels| self.at.has_few_levels(&levels))
+    }
+
+    // The number of levels of each term; `None` without a factor.
+    fn levels(&self) -> Option<Vec<usize>> {
+        let exact = self.model.engine.as_exact().ok()?;
+        let terms = 0..self.model.engine.covs().len();
+        Some(terms.map(|term| exact.factor.level_count(term)).collect())
     }
 
     // Approximate standard errors of theta from the last Hessian; zero for held elements.
