@@ -18,7 +18,7 @@ use crate::tolerances::{
 };
 
 /// Largest number of observations for which other starts are tried.
-const MOST_ROWS: usize = 300;
+const MOST_ROWS: usize = 1000;
 /// Number of operations that all other starts may cost, counted in PIRLS steps: about the cost of
 /// the call from R.
 const AFFORDABLE: f64 = 3e7;
