@@ -104,17 +104,11 @@ impl GeneralizedLinearMixedModel {
             start.push(self.start_shape.ln());
         }
         let beta = self.pirls.beta.clone();
-        let few = self.has_few_rows();
-        let most = if few { MOST_AT_FIRST } else { MOST_AT_LAST };
-        let first = match fit.allows(most) {
-            true => {
-                self.limit_steps(few.then_some(AFFORDABLE_AT_FIRST));
-                let at_first = fit.limited(most);
-                self.fit_from(&at_first, start.clone(), observe)
-            }
-            false => self.fit_from(fit, start.clone(), observe),
+        let most = match self.has_few_rows() {
+            true => MOST_AT_FIRST,
+            false => MOST_AT_LAST,
         };
-        self.limit_steps(None);
+        let first = self.first_search(fit, most, &start, observe);
         if !fit.theta.is_empty() {
             return first;
         }
@@ -131,8 +125,9 @@ impl GeneralizedLinearMixedModel {
             return shrunken.map_or(first, Ok);
         }
         let first = first?;
-        let is_waiting =
-            first.summary.status == Status::MaxEval && few && fit.allows(most);
+        let is_waiting = first.summary.status == Status::MaxEval
+            && self.has_few_rows()
+            && fit.allows(most);
         if !(first.summary.status.has_converged() || is_waiting) {
             return Ok(first);
         }
@@ -142,6 +137,34 @@ impl GeneralizedLinearMixedModel {
             return Ok(found);
         }
         self.restart_from(&beta);
+        self.last_search(fit, start, observe)
+    }
+
+    // The first search, cut short where it makes no progress in many steps: other starts may.
+    fn first_search(
+        &mut self,
+        fit: &FitSettings,
+        most: usize,
+        start: &[f64],
+        observe: &mut Observer,
+    ) -> Result<GlmmFit> {
+        if !fit.allows(most) {
+            return self.fit_from(fit, start.to_vec(), observe);
+        }
+        let few = self.has_few_rows();
+        self.limit_steps(few.then_some(AFFORDABLE_AT_FIRST));
+        let found = self.fit_from(&fit.limited(most), start.to_vec(), observe);
+        self.limit_steps(None);
+        found
+    }
+
+    // The search after one that was cut short, where no other start led to an optimum.
+    fn last_search(
+        &mut self,
+        fit: &FitSettings,
+        start: Vec<f64>,
+        observe: &mut Observer,
+    ) -> Result<GlmmFit> {
         self.limit_steps(Some(AFFORDABLE_AT_LAST));
         let found = self.fit_from(&fit.limited(MOST_AT_LAST), start, observe);
         self.limit_steps(None);
