@@ -7,6 +7,7 @@ use super::part::Part;
 use super::role::Role;
 use super::structure::Structure;
 use crate::error::Result;
+use crate::tolerances::SIMILAR_SIZES;
 
 /// The relative covariance factor `Lambda` of one term, block diagonal over its parts.
 #[derive(Debug, Clone, PartialEq)]
@@ -297,6 +298,18 @@ impl RelCov {
             None => Cow::Borrowed(rms),
             Some(image) => Cow::Owned(image.scales_of_given(rms)),
         }
+    }
+
+    /// Whether one standard deviation is that of effects whose columns of Z, of these root mean
+    /// squares, have very different sizes: each of them may have an optimum of its own.
+    pub(crate) fn mixes_sizes(&self, rms: &[f64]) -> bool {
+        let rms = self.scales_of_effects(rms);
+        self.placed().any(|(first, part)| {
+            let own = &rms[first..first + part.size];
+            let least = own.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = own.iter().copied().fold(0.0, f64::max);
+            part.common_scale().is_some() && most > SIMILAR_SIZES * least
+        })
     }
 
     /// Checks that the parameters have a covariance matrix; a negative diagonal element of Lambda

@@ -22,6 +22,8 @@ const MOST_ROWS: usize = 1000;
 /// Number of operations that all other starts may cost, counted in PIRLS steps: about the cost of
 /// the call from R.
 const AFFORDABLE: f64 = 3e7;
+/// The corners may cost as much as this number of first searches, where a PIRLS step is expensive.
+const SEARCHES: usize = 3;
 /// Number of operations of a PIRLS step that do not depend on the number of rows.
 const PER_STEP: f64 = 2e3;
 /// Largest number of evaluations from another start.
@@ -102,7 +104,10 @@ impl GeneralizedLinearMixedModel {
             true => PROMISING_LOSS,
             false => FEW_PROMISING * PROMISING_LOSS,
         };
-        let most = self.pirls.iterations + self.affordable_steps(AFFORDABLE);
+        let most = self.pirls.iterations
+            + self
+                .affordable_steps(AFFORDABLE)
+                .max(SEARCHES * best.iterations);
         for other in self.other_starts(start) {
             if self.pirls.iterations > most {
                 break;
@@ -131,12 +136,19 @@ impl GeneralizedLinearMixedModel {
     }
 
     // Marks the terms in whose covariances, according to the search's approximate Hessian, the
-    // likelihood has one maximum.
+    // likelihood has one maximum, unless one standard deviation is that of columns of Z of very
+    // different sizes.
     fn well_determined(&self, fit: &FitSettings, best: &GlmmFit) -> Vec<bool> {
         let n = self.n_parameters(fit.vary);
         let found = &best.parameters;
         let at = Coordinates::new(&self.covs, &self.held, &[], found);
-        at.well_determined(found, |j| (2.0 * best.inverse[j * n + j]).sqrt())
+        let mut known = at
+            .well_determined(found, |j| (2.0 * best.inverse[j * n + j]).sqrt());
+        let rms = self.pirls.root_mean_squares(fit.vary, self.n_eff);
+        for ((known, cov), rms) in known.iter_mut().zip(&self.covs).zip(&rms) {
+            *known &= !cov.mixes_sizes(rms);
+        }
+        known
     }
 
     // Restores the model to the state at the end of a fit. Where random effects are huge, weights

@@ -18,6 +18,7 @@
 //! | [`LOG_SHAPE_STEP`] | 1e-2 | step of differences in log shape | the square of it |
 //! | [`THETA_STEP`] | 1e-5 | step of differences of theta | the cube root of a rounding error |
 //! | [`SMALL_MEAN`] | 1e-3 | start where g(mean) is infinite | near zero, but inside |
+//! | [`SIMILAR_SIZES`] | 10.0 | columns with one standard deviation | optima a unit of theta apart |
 //! | [`SMALL_TERM`] | 0.01 | start with a term nearly zero | no gradient at zero |
 //! | [`LEAST_DISPERSION`] | 1e-6 | start at an exact fit | random effects add to it |
 
@@ -75,6 +76,10 @@ pub(crate) const THETA_STEP: f64 = 1e-5;
 /// The mean at which a fit starts where the link function of the mean response is infinite,
 /// relative to the size of the responses.
 pub(crate) const SMALL_MEAN: f64 = 1e-3;
+
+/// Largest ratio of the root mean squares of columns of Z with one standard deviation at which they
+/// have similar sizes, so that their random effects have one optimum.
+pub(crate) const SIMILAR_SIZES: f64 = 10.0;
 
 /// The standard deviation of a term at a start of a generalized fit that nearly omits the term.
 pub(crate) const SMALL_TERM: f64 = 0.01;
