@@ -15,7 +15,9 @@ use crate::tolerances::{ENOUGH_PROBES, NO_GAIN, ZERO_COST, ZERO_SD};
 
 /// Number of times that Lambda is divided by ten where the objective is undefined at the start.
 const MAX_SHRINKINGS: usize = 3;
-/// Largest number of evaluations of each stage before other starts are tried, with few rows.
+/// Largest number of observations with which a first search is cut short before other starts.
+const MOST_ROWS: usize = 300;
+/// Largest number of evaluations of each stage of such a search.
 const MOST_AT_FIRST: usize = 1000;
 /// Number of operations that the first search may cost, counted in PIRLS steps, of which an
 /// evaluation takes hundreds where many probabilities tend to zero or one.
@@ -104,7 +106,7 @@ impl GeneralizedLinearMixedModel {
             start.push(self.start_shape.ln());
         }
         let beta = self.pirls.beta.clone();
-        let most = match self.has_few_rows() {
+        let most = match self.is_cut_short() {
             true => MOST_AT_FIRST,
             false => MOST_AT_LAST,
         };
@@ -126,7 +128,7 @@ impl GeneralizedLinearMixedModel {
         }
         let first = first?;
         let is_waiting = first.summary.status == Status::MaxEval
-            && self.has_few_rows()
+            && self.is_cut_short()
             && fit.allows(most);
         if !(first.summary.status.has_converged() || is_waiting) {
             return Ok(first);
@@ -151,8 +153,8 @@ impl GeneralizedLinearMixedModel {
         if !fit.allows(most) {
             return self.fit_from(fit, start.to_vec(), observe);
         }
-        let few = self.has_few_rows();
-        self.limit_steps(few.then_some(AFFORDABLE_AT_FIRST));
+        let cut = self.is_cut_short();
+        self.limit_steps(cut.then_some(AFFORDABLE_AT_FIRST));
         let found = self.fit_from(&fit.limited(most), start.to_vec(), observe);
         self.limit_steps(None);
         found
@@ -169,6 +171,11 @@ impl GeneralizedLinearMixedModel {
         let found = self.fit_from(&fit.limited(MOST_AT_LAST), start, observe);
         self.limit_steps(None);
         found
+    }
+
+    // Whether a first search that makes no progress is cut short, as others are cheap.
+    fn is_cut_short(&self) -> bool {
+        self.n_eff <= MOST_ROWS
     }
 
     // Limits the PIRLS steps of the next search to those that this number of operations allows.

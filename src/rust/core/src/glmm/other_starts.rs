@@ -404,13 +404,18 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-// Whether a fit is better than another one. At an edge of the objective searches get stuck at
-// points without meaning, to which any optimum is preferred.
+// Whether a fit is better than another one, with another optimum than that of a search that ended.
+// At an edge of the objective searches get stuck at points without meaning, to which any optimum is
+// preferred.
 fn is_better(found: &GlmmFit, best: &GlmmFit, may_have_edges: bool) -> bool {
     let is_stuck = |fit: &GlmmFit| may_have_edges && !fit.is_optimum();
+    let margin = match best.summary.status.has_converged() {
+        true => OTHER_MINIMUM,
+        false => 0.0,
+    };
     match (is_stuck(found), is_stuck(best)) {
         (true, false) => false,
         (false, true) => true,
-        _ => found.summary.best_value < best.summary.best_value,
+        _ => found.summary.best_value < best.summary.best_value - margin,
     }
 }
