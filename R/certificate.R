@@ -32,7 +32,6 @@
 #' * **imprecise**: for a fit by the iterative engine (see [rlmm_control()]), whose gradient is
 #'   estimated: it is zero within its standard error, but the objective may exceed its minimum by
 #'   1e-4 or more.
-#'
 #' * **edge**: for a generalized model, no optimum but a point next to which the objective jumps or
 #'   isn't defined. See the section Edges of the likelihood of [rglmm()].
 #'
@@ -44,7 +43,7 @@
 #' effects. With very little information they also search from random starts, always the same ones:
 #' [rlmm()] with up to 40 rows, 400 for such structures, until fewer than one start in 200 is
 #' expected to lead to an optimum that hasn't been found (Boender and Rinnooy Kan, 1987), [rglmm()]
-#' with up to 300 rows until fewer than one in 50 is; or until further searches would take long.
+#' with up to 300 rows until fewer than one in 100 is; or until further searches would take long.
 #' Neither searches further if every standard deviation is at least two standard errors from zero.
 #' Another `start`, or [allFit()], may still find a lower optimum. A fit with a given `start`, with
 #' another optimizer, or with the iterative engine (except for other correlations of structures such

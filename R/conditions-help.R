@@ -8,6 +8,12 @@
 #' * `rlmm_message_singular`: A variance is estimated as zero, a correlation as 1 or -1, or a
 #'   combination of effects as constant; the estimates are an optimum nevertheless. [is_singular()]
 #'   shows which. The effect may be dropped or kept.
+#' * `rlmm_message_redundant`: The fixed effects contain a random effect, whose variance is zero or
+#'   arbitrary. Leave out the term that the message names.
+#' * `rlmm_message_unidentified`, `rlmm_message_unbounded`, `rlmm_message_rounded`,
+#'   `rlmm_warning_rounded`: The estimates are an optimum, but not the only one, in the limit, or up
+#'   to rounding errors, which for the warning are so large that the estimates aren't reproducible.
+#'   See the verdicts of [certificate()].
 #' * `rlmm_message_limit`: A limit of evaluations or time was reached, but the estimates are an
 #'   optimum.
 #' * `rlmm_warning_convergence`: The estimates aren't an optimum, or aren't known to be one.

@@ -21,12 +21,22 @@ refuse_dots <- function(..., lme4_only = NULL) {
   if (length(names) == 0L) {
     return(inform_without_effect(...names()))
   }
-  known <- known_arguments(sys.function(sys.parent()))
+  method <- sys.function(sys.parent())
   abort_unknown_argument(
     method_name(frame, sys.call(sys.parent())),
     names[1L],
-    suggestion(names[1L], known)
+    suggestion(names[1L], known_arguments(method)) %||%
+      name_hint(names[1L], method)
   )
+}
+
+# The hint for an argument without a name: those behind the dots of a method need theirs.
+name_hint <- function(name, method) {
+  arguments <- names(formals(method))
+  behind <- arguments[seq_along(arguments) > match("...", arguments)]
+  if (!nzchar(name) && length(behind) > 0L) {
+    c(i = sprintf("These need their names: %s.", enumerate(tick(behind))))
+  }
 }
 
 #' Raises an error about elements of a method's dots that are not fits

@@ -10,7 +10,8 @@
 #' combination of the effects has a standard deviation below `tol` times the residual standard
 #' deviation, with each effect scaled by the root mean square of its column of the model matrix. The
 #' result therefore doesn't depend on the units of covariates or the order of effects. (lme4
-#' compares the diagonal of the covariance factor itself.) A term whose covariance is held is never
+#' compares the diagonal of the covariance factor itself.) Effects with a common standard deviation
+#' are all scaled by the largest of their columns. A term whose covariance is held is never
 #' singular.
 #'
 #' @param x A fitted model.
@@ -73,13 +74,16 @@ singularity_columns <- function(labels, found, size) {
 }
 
 #' The templates of Lambda, with effects scaled by their columns of Z
+#'
+#' Effects with a common standard deviation are all scaled by the largest column: none of them is
+#' zero without the others.
 #' @noRd
 scaled_templates <- function(fit) {
-  Map(
-    \(template, term) template * (term$scale %||% 1),
-    lambda_templates(fit),
-    fit$random
-  )
+  scaled <- \(template, term) {
+    scale <- term$scale %||% 1
+    template * if (is_homogeneous(term$structure)) max(scale) else scale
+  }
+  Map(scaled, lambda_templates(fit), fit$random)
 }
 
 describe_template <- function(template, is_held, tol) {

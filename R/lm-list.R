@@ -12,7 +12,7 @@
 #' limits, also for generalized models.
 #'
 #' A group whose fit fails has missing coefficients, with a warning.
-#' @param formula A formula `y ~ x | g`.
+#' @param formula A formula `y ~ x | g`, or `y ~ (x | g)`.
 #' @param data A data frame with the variables.
 #' @param family For generalized models, a family as for [glm()].
 #' @param subset,weights,offset,na.action As in [lm()].

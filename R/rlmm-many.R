@@ -18,7 +18,7 @@
 #'
 #' @param formula A formula as in [rlmm()], with a matrix, a data frame, a list of columns, or a
 #'   function on the left: `Y ~ x + (1 | g)`. Responses are columns: for a matrix with samples in
-#'   columns write `t(Y)`.
+#'   columns write `t(Y)`. A column without a name is called by its place, `"y2"`.
 #' @param data,REML,control,contrasts,offset,na.action See [rlmm()]. The offset is the same for all
 #'   responses, and there is only the exact engine.
 #' @param weights Weights of the rows, or a matrix with weights for each response, as from

@@ -24,11 +24,11 @@
 #'   mistake, a message lists the rows that are left out because of it. Infinite values are errors.
 #'   With `na.action = na.exclude`, residuals and fitted values have an element for every row of
 #'   `data`.
-#' @param weights Prior weights, one positive number for each row; `weights_type` says what they
-#'   mean. By default they are relative precisions: the mean of five measurements has weight 5. They
-#'   are not the sampling weights of a survey, for which no likelihood is defined. Like `subset` and
-#'   `offset`, the expression is evaluated in `data`, then in the calling environment, then in the
-#'   environment of the formula.
+#' @param weights Prior weights, one number for each row, not negative; `weights_type` says what
+#'   they mean. A row of weight zero doesn't count. By default weights are relative precisions: the
+#'   mean of five measurements has weight 5. They are not the sampling weights of a survey, for
+#'   which no likelihood is defined. Like `subset` and `offset`, the expression is evaluated in
+#'   `data`, then in the calling environment, then in the environment of the formula.
 #' @param offset A known component of the linear predictor, with coefficient 1, which is added to
 #'   the `offset()` terms of the formula. In a linear model this is the same as subtracting it from
 #'   the response. `predict(newdata = )` needs its variables in the new data.
@@ -59,6 +59,12 @@
 #' the effects, `fulldummy(f)` stands for indicators of all levels of `f`, and `dummy(f, "a")` for
 #' the indicator of "a". The group may be `a/b` (which expands to `a` and `b:a`), `a:b`, `a * b`,
 #' `a + b`, or an expression such as `cut(x, 4)`; `a & b` means `a:b`.
+#'
+#' @section Covariates far from zero:
+#' The origin of a covariate, such as a date or a time in seconds, makes no difference to the fit:
+#' the computations use orthogonal columns. If too few digits are left for that, the error
+#' `rlmm_error_origin` asks you to centre the covariate. Terms whose effects are independent, as in
+#' `(x || g)` and `diag(x | g)`, or have a common variance, are another model for each origin.
 #'
 #' @section Fixed factors with many levels:
 #' A factor of the fixed part with hundreds or thousands of levels, as in

@@ -30,7 +30,7 @@
 #' @param nAGQ 1 for the Laplace approximation, 0 for the faster approximation.
 #' @param max_eval The largest number of evaluations of the objective in each stage.
 #' @param verbose If positive, the progress of the optimization is printed.
-#' @param subset,weights,na.action As in [lm()].
+#' @param subset,weights,na.action As in [rlmm()], with weights that are precisions.
 #' @param object,x A fitted model.
 #' @param newdata The data to predict or simulate for.
 #' @param re.form `NULL` to include the random effects, `NA` to exclude them (in `simulate()`, to

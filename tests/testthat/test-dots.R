@@ -104,6 +104,7 @@ test_that("a suggestion is made, in the name of the function that was called", {
     show(refit(linear, start = 1))
     show(confint(linear, foo = 1))
     show(fixef(linear, TRUE, 1))
+    show(refit(linear, NULL, rep(2, 180)))
     show(lapply(list(linear), logLik, foo = 1))
     show(do.call(vcov, list(linear, foo = 1)))
   })

@@ -86,3 +86,17 @@ test_that("the explanation reads well", {
   })
   expect_snapshot(writeLines(error_lines(is_singular(1))))
 })
+
+test_that("effects with a common standard deviation are zero together", {
+  # The slope's column is 1e6 times the intercept's, and the common standard deviation tiny.
+  far <- transform(sleepstudy, x = 1e6 + Days)
+  common <- rlmm(Reaction ~ x + diag(x | Subject, hom = TRUE), far)
+  expect_false(isSingular(common))
+  expect_false(is_singular(common)$singular)
+  none <- is_singular(with_theta(common, 0))
+  expect_identical(none$rank, 0L)
+  expect_identical(
+    none$reason,
+    "the variances of `(Intercept)` and `x` are estimated as zero"
+  )
+})

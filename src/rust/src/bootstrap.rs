@@ -17,6 +17,7 @@ use crate::fit_many::{
 };
 use crate::glmm_job::GlmmJob;
 use crate::lmm::start_of;
+use crate::pair_starts::starts_of_pairs;
 use crate::progress::Count;
 use crate::values::{array, list};
 
@@ -110,7 +111,8 @@ fn rust_lmm_bootstrap(
         let start = start_of(&model, &basis, start);
         let mut many = many_settings(start, &control, threads, Vec::new());
         let of = &plan.replicates;
-        let starts = spec.starts_of_pairs(
+        let starts = starts_of_pairs(
+            spec,
             given,
             &basis,
             &many,

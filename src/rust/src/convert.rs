@@ -9,10 +9,8 @@ use rlmm_core::design::ReTerm;
 use rlmm_core::factor::memory::Room;
 use rlmm_core::factor::sums::Sums;
 use rlmm_core::glmm::possible_engine;
-use rlmm_core::lmm::many::{ManySettings, OneOfMany};
-use rlmm_core::lmm::pairs::{to_correlation, with_unstructured_pairs};
 use rlmm_core::lmm::{EngineKind, EnginePlan, Held};
-use rlmm_core::optimize::{Flow, Settings, NEWTON};
+use rlmm_core::optimize::Settings;
 use rlmm_core::parallel::team;
 use rlmm_core::{
     confirm_contained, confirm_contained_in_sums, confirm_distinct,
@@ -24,9 +22,6 @@ use crate::fields::{missing, Fields};
 use crate::sums::{summed_columns, sums};
 use crate::threads::n_threads;
 use crate::values::{columns, columns_of, Shapes};
-
-/// Many fits; `None` for those that were not begun.
-pub type ManyFits = Vec<Option<Result<OneOfMany>>>;
 
 /// Confirms that random effects (term and column of each) are in the column space of X, and that
 /// the others can be told from each other; the design is in a basis, of the columns of `given`.
@@ -302,71 +297,6 @@ impl Spec {
     /// The basis in which data are computed, with these elements of theta held.
     pub fn basis_of(&self, data: &Data, held: &[usize]) -> Result<Basis> {
         self.recipe().basis_of(data, held)
-    }
-
-    /// A better start than the default one, for data with pairs of effects that `basis` makes
-    /// orthogonal: theta of the given effects. `None` for others.
-    pub fn start_of_pairs(
-        &self,
-        given: &Data,
-        basis: &Basis,
-        settings: &Settings,
-    ) -> Option<Vec<f64>> {
-        if settings.optimizer != NEWTON {
-            return None;
-        }
-        let (covs, pairs) = with_unstructured_pairs(&given.covs(), basis)?;
-        let other = given.with_covs(covs);
-        let basis = self.basis_of(&other, &[]).ok()?;
-        let data = other.in_basis(&basis);
-        let mut model = self.model_of(&data).ok()?;
-        let start = model.start().to_vec();
-        let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
-        let found = model.fit(&start, settings, &mut see).ok()?;
-        let mut theta = basis.to_given(&found.best);
-        for first in pairs {
-            to_correlation(&mut theta, first);
-        }
-        Some(theta)
-    }
-
-    /// The starts in `basis` of each of many fits, as [`Self::start_of_pairs`] finds them; none
-    /// without such structures. `fit` fits a model of a design to each response.
-    pub fn starts_of_pairs(
-        &self,
-        given: &Design,
-        basis: &Basis,
-        settings: &ManySettings,
-        fit: impl FnOnce(&LinearMixedModel, &Design, &ManySettings) -> ManyFits,
-    ) -> Option<Vec<Vec<f64>>> {
-        let is_free = settings.held.indices().is_empty();
-        if settings.optimizer.optimizer != NEWTON || !is_free {
-            return None;
-        }
-        let given = Data::Rows(given.clone());
-        let (covs, pairs) = with_unstructured_pairs(&given.covs(), basis)?;
-        let Data::Rows(other) = given.with_covs(covs) else {
-            return None;
-        };
-        let own = self.basis(&other, &[]).ok()?;
-        let design = own.design(&other);
-        let settings = ManySettings {
-            start: Vec::new(),
-            df: Vec::new(),
-            ..settings.clone()
-        };
-        let fits = fit(&self.factored(&design).ok()?, &design, &settings);
-        let start = |fit: Option<Result<OneOfMany>>| {
-            let Some(Ok(found)) = fit else {
-                return Vec::new();
-            };
-            let mut theta = own.to_given(&found.theta);
-            for &first in &pairs {
-                to_correlation(&mut theta, first);
-            }
-            basis.from_given(&theta)
-        };
-        Some(fits.into_iter().map(start).collect())
     }
 
     /// The model of rows, or of sums.

@@ -14,6 +14,7 @@ use crate::error::guard;
 use crate::fields::Fields;
 use crate::glmm_job::GlmmJob;
 use crate::lmm::start_of;
+use crate::pair_starts::starts_of_pairs;
 use crate::progress::Count;
 use crate::threads::n_threads;
 use crate::values::{array, list, Pairs};
@@ -42,7 +43,7 @@ fn rust_lmm_fit_many(
         };
         let start = start_of(&model, &basis, start);
         let mut many = many_settings(start, &control, threads, contrasts);
-        many.starts = starts_of_pairs(&spec, &given, &basis, &many, y);
+        many.starts = starts_of_responses(&spec, &given, &basis, &many, y);
         let mut count =
             Count::new(y.len() / design.n(), control.is_set("progress"));
         let fits =
@@ -64,8 +65,8 @@ fn rust_lmm_fit_many(
     })
 }
 
-// The start of each response; see `Spec::starts_of_pairs`.
-fn starts_of_pairs(
+// The start of each response; none if the default start is a good one.
+fn starts_of_responses(
     spec: &Spec,
     given: &Design,
     basis: &Basis,
@@ -74,7 +75,7 @@ fn starts_of_pairs(
 ) -> Vec<Vec<f64>> {
     let mut count = Count::new(y.len() / given.n(), false);
     let starts =
-        spec.starts_of_pairs(given, basis, settings, |model, design, many| {
+        starts_of_pairs(spec, given, basis, settings, |model, design, many| {
             let see = &mut |ended| count.see(ended);
             let fits = model.fit_many(design, y, many, see);
             fits.unwrap_or_default().into_iter().map(Some).collect()

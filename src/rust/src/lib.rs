@@ -13,6 +13,7 @@ mod glmm;
 mod glmm_job;
 mod lmm;
 mod optsum;
+mod pair_starts;
 mod progress;
 mod structures;
 mod sums;

@@ -17,6 +17,7 @@ use crate::convert::{held, settings, Data, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
 use crate::optsum::{certificate_list, course, verdict};
+use crate::pair_starts::start_of_pairs;
 use crate::progress::Watch;
 use crate::sums::sums_list;
 use crate::values::{
@@ -52,7 +53,7 @@ fn rust_lmm_fit(spec: Fields, start: &[f64], control: Fields) -> Robj {
         let settings = settings(&control);
         let is_free = start.is_empty() && held.indices().is_empty();
         if let Some(found) = is_free
-            .then(|| spec.start_of_pairs(&given, &basis, &settings))
+            .then(|| start_of_pairs(&spec, &given, &basis, &settings))
             .flatten()
         {
             from = basis.from_given(&found);

@@ -164,12 +164,17 @@ impl Part {
     }
 
     /// The smallest singular value of Lambda at the part's parameters `theta`, with row r
-    /// multiplied by `scales[r]`; `NaN` where Lambda is not finite.
+    /// multiplied by `scales[r]`; `NaN` where Lambda is not finite. Effects with a common standard
+    /// deviation are all multiplied by the largest scale: none of them is zero without the others.
     pub fn smallest_singular_value(
         &self,
         theta: &[f64],
         scales: &[f64],
     ) -> f64 {
+        let largest = scales.iter().fold(0.0, |most: f64, &x| most.max(x));
+        let common = vec![largest; self.size];
+        let is_common = self.roles.contains(&Role::CommonScale);
+        let scales = if is_common { &common } else { scales };
         let mut lambda = self.lambda(theta);
         for column in lambda.chunks_mut(self.size) {
             for (value, scale) in column.iter_mut().zip(scales) {

@@ -22,9 +22,9 @@ const MOST_AT_FIRST: usize = 1000;
 /// Number of operations that the first search may cost, counted in PIRLS steps, of which an
 /// evaluation takes hundreds where many probabilities tend to zero or one.
 const AFFORDABLE_AT_FIRST: f64 = 1e10;
-/// Largest number of evaluations of each stage of any search, also of one with few rows that neither
-/// the first search nor other starts completed: the likelihood then hardly changes along a path to
-/// infinity.
+/// Largest number of evaluations of each stage of any search, also of one with few rows that
+/// neither the first search nor other starts completed: the likelihood then hardly changes along a
+/// path to infinity.
 const MOST_AT_LAST: usize = 5000;
 /// Number of operations that a search with few rows after other starts may cost.
 const AFFORDABLE_AT_LAST: f64 = 1e11;

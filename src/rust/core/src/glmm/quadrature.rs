@@ -51,14 +51,12 @@ pub(super) fn correction(
     rule: &Rule,
     vary: Vary,
 ) -> Result<f64> {
-    let mut nodes = Nodes::new(pirls, rule, vary)?;
-    let levels = 0..nodes.factor.leading.n_levels;
-    Ok(levels.map(|level| nodes.visit(level)).sum())
+    Ok(Nodes::new(pirls, rule, vary)?.sum_over_levels(Nodes::visit))
 }
 
 /// The sum over levels of the share of a level's integral that concerns nodes beyond the end of the
-/// range of the link. Where the density is zero there, this is the share they would have if it were
-/// that at the end; with a square-root link it is their share.
+/// range of the link. Where the density is zero beyond it, the nodes count with the density at the
+/// end; with a square-root link they count with their own.
 ///
 /// # Errors
 /// `NeedsFactor` with the iterative engine.
@@ -67,9 +65,7 @@ pub(super) fn share_beyond_end(
     rule: &Rule,
     vary: Vary,
 ) -> Result<f64> {
-    let mut nodes = Nodes::new(pirls, rule, vary)?;
-    let levels = 0..nodes.factor.leading.n_levels;
-    Ok(levels.map(|level| nodes.beyond_end(level)).sum())
+    Ok(Nodes::new(pirls, rule, vary)?.sum_over_levels(Nodes::beyond_end))
 }
 
 /// Expectations over the nodes, weighted by their contributions, for the gradient.
@@ -149,6 +145,14 @@ impl<'a> Nodes<'a> {
             z_score: vec![0.0; k],
             slope: vec![0.0; k],
         })
+    }
+
+    fn sum_over_levels(
+        mut self,
+        of_level: impl Fn(&mut Self, usize) -> f64,
+    ) -> f64 {
+        let levels = 0..self.factor.leading.n_levels;
+        levels.map(|level| of_level(&mut self, level)).sum()
     }
 
     fn x(&self, node: usize) -> &[f64] {

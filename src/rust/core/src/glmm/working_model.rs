@@ -31,6 +31,7 @@ impl GeneralizedLinearMixedModel {
         Some(hessian)
     }
 
+    // The average information of the working model in theta.
     fn hessian_in_theta(&mut self) -> Result<Vec<f64>> {
         let pirls = &mut self.pirls;
         let scores = pirls.rows.transposed(&pirls.response.score, false).0;

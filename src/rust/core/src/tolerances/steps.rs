@@ -18,7 +18,7 @@
 //! | [`LOG_SHAPE_STEP`] | 1e-2 | step of differences in log shape | the square of it |
 //! | [`THETA_STEP`] | 1e-5 | step of differences of theta | the cube root of a rounding error |
 //! | [`SMALL_MEAN`] | 1e-3 | start where g(mean) is infinite | near zero, but inside |
-//! | [`SIMILAR_SIZES`] | 10.0 | columns with one standard deviation | optima a unit of theta apart |
+//! | [`SIMILAR_SIZES`] | 10.0 | columns of one standard deviation | optima a unit of theta apart |
 //! | [`SMALL_TERM`] | 0.01 | start with a term nearly zero | no gradient at zero |
 //! | [`LEAST_DISPERSION`] | 1e-6 | start at an exact fit | random effects add to it |
 

@@ -1,0 +1,88 @@
+//! Starts for structures of two standard deviations and a correlation where a covariate is far from
+//! zero, found by fits with unstructured covariances in their place: see [`rlmm_core::lmm::pairs`].
+
+use rlmm_core::lmm::many::{ManySettings, OneOfMany};
+use rlmm_core::lmm::pairs::{to_correlation, with_unstructured_pairs};
+use rlmm_core::optimize::{Flow, Settings, NEWTON};
+use rlmm_core::{Basis, Design, LinearMixedModel, Result};
+
+use crate::convert::{Data, Spec};
+
+/// Many fits; `None` for those that were not begun.
+pub type ManyFits = Vec<Option<Result<OneOfMany>>>;
+
+/// The start of a fit: theta of the given effects. `None` for data without such structures, in
+/// whose pairs of effects `basis` has nothing to make orthogonal.
+pub fn start_of_pairs(
+    spec: &Spec,
+    given: &Data,
+    basis: &Basis,
+    settings: &Settings,
+) -> Option<Vec<f64>> {
+    if settings.optimizer != NEWTON {
+        return None;
+    }
+    let other = Unstructured::new(spec, given, basis)?;
+    let data = other.data.in_basis(&other.basis);
+    let mut model = spec.model_of(&data).ok()?;
+    let start = model.start().to_vec();
+    let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
+    let found = model.fit(&start, settings, &mut see).ok()?;
+    Some(other.given_theta(&found.best))
+}
+
+/// The starts in `basis` of each of many fits, as [`start_of_pairs`] finds them, empty for fits
+/// that fail; `None` without such structures. `fit` fits a model of a design to each response.
+pub fn starts_of_pairs(
+    spec: &Spec,
+    given: &Design,
+    basis: &Basis,
+    settings: &ManySettings,
+    fit: impl FnOnce(&LinearMixedModel, &Design, &ManySettings) -> ManyFits,
+) -> Option<Vec<Vec<f64>>> {
+    let is_free = settings.held.indices().is_empty();
+    if settings.optimizer.optimizer != NEWTON || !is_free {
+        return None;
+    }
+    let given = Data::Rows(given.clone());
+    let other = Unstructured::new(spec, &given, basis)?;
+    let design = other.basis.design(other.data.rows().ok()?);
+    let settings = ManySettings {
+        start: Vec::new(),
+        df: Vec::new(),
+        ..settings.clone()
+    };
+    let fits = fit(&spec.factored(&design).ok()?, &design, &settings);
+    let start = |fit: Option<Result<OneOfMany>>| match fit {
+        Some(Ok(found)) => basis.from_given(&other.given_theta(&found.theta)),
+        _ => Vec::new(),
+    };
+    Some(fits.into_iter().map(start).collect())
+}
+
+// Data with unstructured covariances, and the basis in which they are computed.
+struct Unstructured<'a> {
+    data: Data<'a>,
+    basis: Basis,
+    // The index into theta of the first parameter of each structure that was replaced.
+    pairs: Vec<usize>,
+}
+
+impl<'a> Unstructured<'a> {
+    // `None` without structures to replace.
+    fn new(spec: &Spec, given: &Data<'a>, basis: &Basis) -> Option<Self> {
+        let (covs, pairs) = with_unstructured_pairs(&given.covs(), basis)?;
+        let data = given.with_covs(covs);
+        let basis = spec.basis_of(&data, &[]).ok()?;
+        Some(Self { data, basis, pairs })
+    }
+
+    // Theta of the given structures and effects.
+    fn given_theta(&self, theta: &[f64]) -> Vec<f64> {
+        let mut theta = self.basis.to_given(theta);
+        for &first in &self.pairs {
+            to_correlation(&mut theta, first);
+        }
+        theta
+    }
+}
