@@ -27,7 +27,7 @@ const AFFORDABLE_AT_FIRST: f64 = 1e10;
 /// path to infinity.
 const MOST_AT_LAST: usize = 5000;
 /// Number of operations that a search with few rows after other starts may cost.
-const AFFORDABLE_AT_LAST: f64 = 1e11;
+const AFFORDABLE_AT_LAST: f64 = 4e10;
 /// Largest number of evaluations of Newton's method after a search that ended too early: near an
 /// optimum few are needed, but where parameters tend to infinity any number would be used.
 const MOST_TO_GO_ON: usize = 300;
