@@ -26,12 +26,6 @@ with_orthogonal_effects <- function(problem) {
   problem
 }
 
-# R of columns for which Q has a mean square of one in `n` rows.
-root_of_rows <- function(x, n) {
-  root <- root_of_columns(x)
-  if (!is.null(root)) root / sqrt(n)
-}
-
 # R of the columns of a term that can have any covariance matrix.
 root_of_effects <- function(term, problem) {
   if (is_free_covariance(term)) {
@@ -50,8 +44,6 @@ as_unstructured <- function(term) {
   term$structure <- "us"
   term
 }
-
-inverse_of <- function(root) backsolve(root, diag(nrow(root)))
 
 z_in_columns <- function(problem, roots) {
   of_term <- rep(seq_along(roots), n_columns(problem) * n_levels(problem))

@@ -40,7 +40,7 @@ with_fixed_basis <- function(fit, root) {
   }
   free <- free_beta(fit)
   fit$beta[free] <- root %*% fit$beta[free]
-  inverse <- backsolve(root, diag(nrow(root)))
+  inverse <- inverse_of(root)
   fit$rx <- t(triangular(t(fit$rx %*% inverse)))
   fit
 }
@@ -74,10 +74,18 @@ root_of_columns <- function(x) {
   if (any(abs(diag(root)) <= least_independence * size)) {
     return(NULL)
   }
-  inverse <- backsolve(root, diag(ncol(root)))
+  inverse <- inverse_of(root)
   left <- 1 / (size * sqrt(rowSums(inverse^2)))
   if (min(left) < clear_independence) root
 }
+
+# R of columns for which Q has a mean square of one in `n` rows.
+root_of_rows <- function(x, n) {
+  root <- root_of_columns(x)
+  if (!is.null(root)) root / sqrt(n)
+}
+
+inverse_of <- function(root) backsolve(root, diag(nrow(root)))
 
 #' Theta for other columns
 #' @param by A function of R and Lambda of a term with R: the new square factor.
@@ -117,7 +125,7 @@ original_covariance <- function(covariance, root) {
   if (is.null(root)) {
     return(covariance)
   }
-  inverse <- backsolve(root, diag(nrow(root)))
+  inverse <- inverse_of(root)
   inverse %*% tcrossprod(covariance, inverse)
 }
 

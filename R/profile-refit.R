@@ -151,73 +151,87 @@ with_all_beta <- function(problem, found) {
 # sigma, and the correlation of the first two depends on two elements. So the effects of the term
 # are put in an order in which those that are profiled come first.
 
-#' A plan with the effects of a term permuted as its parameter requires
-#' @param plan A function of the permuted spec that returns its `job` or `search`.
+#' A plan with the effects of a term in the order that its parameter requires
+#' @param plan A function of the spec with these effects that returns its `job` or `search`.
 #' @noRd
 in_order <- function(problem, piece, plan) {
-  order <- effect_order(problem, piece)
-  reorder <- \(theta, order) permuted_theta(problem, piece$term, order, theta)
-  inner <- plan(permuted_spec(problem, piece$term, order))
-  ordered <- \(f) {
+  moves <- effect_moves(problem, piece)
+  move <- \(theta, by) theta_of_effects(problem, piece$term, by, theta)
+  inner <- plan(spec_of_effects(problem, piece$term, moves))
+  there <- \(f) {
     \(value, state) {
-      state$theta <- reorder(state$theta, order)
+      state$theta <- move(state$theta, moves)
       f(value, state)
     }
   }
   finish <- \(found, value) {
-    found$theta <- reorder(found$theta, order(order))
+    found$theta <- move(found$theta, solve(moves))
     with_all_beta(problem, found)
   }
   if (!is.null(inner$job)) {
-    return(list(job = ordered(inner$job), finish = finish))
+    return(list(job = there(inner$job), finish = finish))
   }
-  search <- ordered(inner$search)
+  search <- there(inner$search)
   list(search = \(value, state) {
     finish(search(value, state), value)
   })
 }
 
-effect_order <- function(problem, piece) {
-  all <- seq_along(problem$fit$random[[piece$term]]$columns)
-  c(piece$effects, setdiff(all, piece$effects))
+#' The matrix M of the effects M b of a term in the place of b
+#'
+#' It permutes them. If a covariate is far from zero, it also makes the columns of the others
+#' orthogonal to those of the profiled ones, which come first: a search with a standard deviation
+#' held would otherwise follow a narrow ridge.
+#' @noRd
+effect_moves <- function(problem, piece) {
+  own <- problem$fit$random[[piece$term]]
+  all <- seq_along(own$columns)
+  order <- c(piece$effects, setdiff(all, piece$effects))
+  moves <- diag(length(all))[order, , drop = FALSE]
+  if (!is_moved(own) || !is.null(problem$spec$sums)) {
+    return(moves)
+  }
+  z <- effects_of_rows(own, problem$spec$terms, TRUE)$z
+  orthogonal_moves(z[, order], length(piece$effects)) %*% moves
 }
 
-#' The spec with the effects of one term permuted
+# Whether a term can have other effects.
+is_moved <- function(term) {
+  is_unstructured(term$structure) && length(term$columns) > 1L
+}
+
+#' The spec with effects M b of one term
 #' @noRd
-permuted_spec <- function(problem, term, order) {
+spec_of_effects <- function(problem, term, moves) {
   spec <- problem$spec
   own <- problem$fit$random[[term]]
-  if (!is_permuted(own, order)) {
+  if (!is_moved(own) || identical(moves, diag(nrow(moves)))) {
     return(spec)
   }
   core <- own$core_term
-  columns <- seq_len(sum(spec$terms[[core]]$part_size))
-  columns[own$core_cols] <- own$core_cols[order]
   if (!is.null(spec$sums)) {
+    columns <- seq_len(sum(spec$terms[[core]]$part_size))
+    columns[own$core_cols] <- own$core_cols[max.col(moves)]
     spec$sums <- permute_sums(spec$sums, core, columns)
     return(spec)
   }
-  z <- spec$terms[[core]]$z
-  spec$terms[[core]]$z <- select_columns(z, columns)
+  z <- column_matrix(spec$terms[[core]]$z, length(spec$y))
+  z[, own$core_cols] <- z[, own$core_cols] %*% solve(moves)
+  spec$terms[[core]]$z <- list(z)
   spec
 }
 
-is_permuted <- function(term, order) {
-  k <- length(term$columns)
-  is_unstructured(term$structure) && k > 1L && is.unsorted(order)
-}
-
-#' The theta of the same covariance with the effects of one term permuted
+#' The theta of the same covariance for effects M b of one term
 #' @noRd
-permuted_theta <- function(problem, term, order, theta) {
+theta_of_effects <- function(problem, term, moves, theta) {
   own <- problem$fit$random[[term]]
-  k <- length(own$columns)
-  if (!is_unstructured(own$structure) || k == 1L) {
+  if (!is_moved(own)) {
     return(theta)
   }
+  k <- length(own$columns)
   lambda <- matrix(0, k, k)
   lambda[lower.tri(lambda, TRUE)] <- theta[own$theta]
-  turned <- triangular(lambda[order, , drop = FALSE])
+  turned <- triangular(moves %*% lambda)
   theta[own$theta] <- turned[lower.tri(turned, TRUE)]
   theta
 }
@@ -273,31 +287,53 @@ with_correlation_at <- function(rho, lag, value) {
 #'   otherwise their signs could be exchanged with the same correlation.
 #' @noRd
 search_tied <- function(problem, spec, state, tied, first, rho) {
-  theta <- state$theta
-  shares <- c(rho, sqrt(max(0, 1 - rho^2)))
-  arguments <- c(theta, free_arguments(problem$fit, state))
-  free <- setdiff(seq_along(arguments), c(tied, held_index(problem$fit)))
-  place <- function(x) {
-    arguments[free] <- x[-1L]
-    arguments[tied] <- x[1L] * shares
-    arguments
+  fit <- problem$fit
+  tie <- correlation_tie(fit, spec, state, tied, rho)
+  value <- function(y) {
+    arguments <- tie$place(y)
+    is_proper <- min(arguments[c(first, tied[2L])]) >= 0
+    if (is_proper) criterion_at(fit, spec, arguments) else Inf
   }
-  value <- function(x) criterion_at(problem$fit, spec, place(x))
-  slope <- function(x) {
-    gradient <- criterion_gradient(problem$fit, spec, place(x))
-    c(sum(gradient[tied] * shares), gradient[free])
+  slope <- function(y) {
+    gradient <- criterion_gradient(fit, spec, tie$place(y))
+    drop(crossprod(tie$steps, gradient))
   }
-  size <- sqrt(sum(theta[tied]^2))
-  start <- c(size, arguments[free])
-  lower <- c(0, ifelse(free == first, 0, -Inf))
   found <- stats::nlminb(
-    start,
+    tie$start,
     value,
     slope,
-    lower = lower,
+    lower = if (is.null(tie$far)) tie$lower(first) else -Inf,
     control = tied_tolerances
   )
-  finish_tied(problem$fit, spec, place(found$par))
+  finish_tied(fit, spec, tie$place(found$par))
+}
+
+#' The parameters of the search: the length of the tied elements, and the free arguments of the
+#' criterion; for a covariate far from zero, steps of all of them
+#' @return A list: `start`; `place`, a function of the parameters that returns the arguments;
+#'   `steps`, the derivatives of these; `lower`, a function that returns lower bounds.
+#' @noRd
+correlation_tie <- function(fit, spec, state, tied, rho) {
+  arguments <- c(state$theta, free_arguments(fit, state))
+  free <- setdiff(seq_along(arguments), c(tied, held_index(fit)))
+  steps <- diag(length(arguments))[, c(tied[1L], free), drop = FALSE]
+  shares <- c(rho, sqrt(max(0, 1 - rho^2)))
+  steps[tied, 1L] <- shares
+  start <- c(sqrt(sum(state$theta[tied]^2)), arguments[free])
+  origin <- replace(arguments, c(tied, free), 0)
+  far <- straight_steps(fit, spec, tied, steps)
+  if (!is.null(far)) {
+    origin <- origin + drop(steps %*% start)
+    start <- 0 * start
+  }
+  steps <- far %||% steps
+  list(
+    start = start,
+    place = \(y) origin + drop(steps %*% y),
+    steps = steps,
+    far = far,
+    lower = \(first) c(0, ifelse(free == first, 0, -Inf))
+  )
 }
 
 tied_tolerances <- list(

@@ -490,6 +490,37 @@ test_that("points of a coefficient are fits of the rows without its column", {
   }
 })
 
+# The standard deviation of intercepts at a distance d tends to d times that of the slopes, which
+# depends on no origin, and their correlation to -1.
+test_that("standard deviations and correlations have right limits far from zero", {
+  limits_at <- function(distance) {
+    data <- transform(sleepstudy, x = (Days - 4.5) + distance)
+    fit <- rlmm(Reaction ~ x + (x | Subject), data, REML = FALSE)
+    expect_no_warning(confint(fit, "theta_", method = "profile"))
+  }
+  near <- limits_at(0)
+  for (distance in c(1e4, 1e5, 1e6)) {
+    far <- limits_at(distance)
+    expect_equal(far[3, ], near[3, ], tolerance = 1e-5)
+    expect_equal(far[1, ] / distance, near[3, ], tolerance = 1e-3)
+    expect_equal(far[4, ], near[4, ], tolerance = 1e-5)
+    expect_true(all(abs(far[2, ] + 1) < 1e3 / distance^2 + 1e-12))
+  }
+})
+
+test_that("correlations beside a covariate far from zero have the limits of a centred one", {
+  set.seed(1)
+  data <- data.frame(g = gl(20, 8), x = rnorm(160), z = rnorm(160))
+  b <- matrix(rnorm(60, sd = 0.7), 20)
+  lines <- rowSums(b[data$g, ] * cbind(1, data$x, data$z))
+  data$y <- lines + rnorm(160)
+  limits_at <- function(distance) {
+    fit <- rlmm(y ~ 1 + (x + z | g), transform(data, x = x + distance))
+    confint(fit, c("cor_z.x|g", "sd_z|g"), method = "profile", signames = FALSE)
+  }
+  expect_equal(limits_at(1e5), limits_at(0), tolerance = 1e-4)
+})
+
 test_that("limits of covariances of a covariate far from zero say that they may be wrong", {
   data <- transform(sleepstudy, far = Days + 1e4)
   fit <- rlmm(Reaction ~ far + cs(far | Subject), data)
