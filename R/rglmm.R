@@ -110,7 +110,8 @@
 #' as a node crosses the end, and it has many maxima. And with `information = "observed"` and a link
 #' that isn't canonical, the approximate likelihood tends to infinity where the determinant
 #' vanishes, next to parameters at which a mode ceases to be one. Such a point is no maximum,
-#' whatever its likelihood: `rglmm()` prefers any maximum to it, and if it finds none, it warns, and
+#' whatever its likelihood: `rglmm()` prefers any maximum to it, unless quadrature with more nodes
+#' has a higher likelihood there than at the maximum; if it ends at such a point, it warns, and
 #' the verdict of [certificate()] is `"edge"`. Where no modes can be found, the fit is an error.
 #' (lme4 1.1 ends in an error at such points; the log-likelihood of glmmTMB 1.1 with the identity
 #' link may be infinite there.)

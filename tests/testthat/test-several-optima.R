@@ -160,3 +160,118 @@ test_that("a profiled dispersion depends neither on the order of rows nor on uni
   data$x <- 1e8 * (data$x - 1e-3)
   expect_equal(logLik(fit(data))[1L], first, tolerance = 1e-7)
 })
+
+# With these standard deviations of mostly unobserved cells modes and dispersion minimise
+# `deviance / phi + |u|^2 + df log phi`, df = 1, at phi = 0.097 and, higher, at phi = 5.06.
+test_that("of two dispersions the one with the lower joint deviance counts", {
+  data <- data.frame(
+    y = c(
+      c(0.8978, 0.9241, 3.548, 0.5433, 1.412, 0.4514),
+      c(3.586, 1.849, 0.5099, 2.787, 0.7406, 0.589)
+    ),
+    o = c(
+      c(0.5637, 0.1004, -0.76, -0.2433, -0.3141, 0.1156),
+      c(0.008746, 0.4106, -0.0533, 0.1681, -0.09991, 0.01322)
+    ),
+    f = factor(strsplit("aaadcbadbcda", "")[[1L]]),
+    g = factor(c(3, 4, 1, 3, 5, 6, 1, 5, 2, 4, 2, 6))
+  )
+  fit_by <- \(optimizer) {
+    suppressMessages(rglmm(
+      y ~ 1 + cs(0 + f | g),
+      data,
+      inverse.gaussian("log"),
+      offset = o,
+      dispersion = "profiled",
+      information = "observed",
+      control = rlmm_control(optimizer = optimizer)
+    ))
+  }
+  fits <- lapply(c("bfgs", "newton", "LN_BOBYQA"), fit_by)
+  values <- -2 * vapply(fits, logLik, 0)
+  expect_lt(diff(range(values)), 1e-4)
+  columns <- as.matrix(getME(fits[[1L]], "Z") %*% getME(fits[[1L]], "Lambda"))
+  fixed <- fixef(fits[[1L]]) + data$o
+  joint <- \(phi) {
+    of_modes <- \(u) {
+      mu <- exp(fixed + columns %*% u)
+      sum((data$y - mu)^2 / (mu^2 * data$y)) / phi + sum(u^2)
+    }
+    found <- stats::optim(numeric(24L), of_modes, method = "BFGS")
+    found$value + log(phi)
+  }
+  phi <- exp(seq(log(0.02), log(10), length.out = 60L))
+  lowest <- phi[which.min(vapply(phi, joint, 0))]
+  expect_equal(sigma(fits[[1L]])^2, lowest, tolerance = 0.1)
+})
+
+# Where random effects are large, quadrature nodes lie beyond the range of the link. By numerical
+# integration -2 log-likelihood is 133.39 at the fit's parameters, with random effects of rank one,
+# and 145.96 at the optimum of the rule with three nodes that has no nodes there.
+test_that("an edge of the quadrature is preferred where the integral is lower", {
+  data <- read.csv(test_path("optima", "glmm-238.csv"))
+  data[c("f", "g")] <- lapply(data[c("f", "g")], factor)
+  expect_warning(
+    fit <- suppressMessages(rglmm(
+      y ~ f + (x | g),
+      data,
+      inverse.gaussian("1/mu^2"),
+      dispersion = "estimated",
+      information = "observed",
+      nAGQ = 3
+    )),
+    class = "rlmm_warning_convergence"
+  )
+  expect_equal(certificate(fit)$verdict, "edge")
+  expect_equal(-2 * logLik(fit)[1L], 133.39, tolerance = 3e-3)
+})
+
+test_that("a fit without derivatives at its end says so, also later", {
+  data <- data.frame(
+    y = as.integer(strsplit("00110111001000001000", "")[[1L]]),
+    x = c(
+      c(-0.10128, -0.239624, -0.248685, 2.55492, -0.537051, 0.128859),
+      c(-0.677337, 0.775855, 0.0778912, 0.212556, 0.15768, -0.848228),
+      c(-0.626718, -1.79321, -1.68554, 0.504864, -0.49795, 1.3121),
+      c(1.17521, 0.355677)
+    ),
+    f = factor(strsplit("bcbcccaddcbcdcbcdbdb", "")[[1L]]),
+    g = factor(c(3, 1, 4, 4, 4, 2, 1, 3, 1, 3, 2, 4, 5, 2, 2, 5, 1, 5, 5, 3))
+  )
+  expect_warning(
+    fit <- suppressMessages(rglmm(
+      y ~ x + cs(0 + f | g, hom = TRUE),
+      data,
+      binomial("cauchit"),
+      nAGQ = 0,
+      information = "observed",
+      start = c(6.09, 0.703)
+    )),
+    class = "rlmm_warning_convergence"
+  )
+  found <- certificate(fit)
+  expect_equal(found$verdict, "edge")
+  expect_output(print(found), "At an edge")
+})
+
+# The log-likelihood is at least that of the model without random effects, whose maximum is the
+# entropy of the responses at each level of `f`.
+test_that("large prior weights of a separated model with heavy tails are no obstacle", {
+  set.seed(3)
+  data <- data.frame(
+    f = factor(sample(c("a", "b", "c"), 200, TRUE)),
+    g = factor(sample(50, 200, TRUE))
+  )
+  data$k <- rbinom(200, 1, 0.8) * (data$f != "a")
+  mean <- tapply(data$k, data$f, base::mean)[-1L]
+  size <- table(data$f)[-1L]
+  least <- sum(size * (mean * log(mean) + (1 - mean) * log(1 - mean)))
+  for (weight in c(1e4, 1e6)) {
+    data$w <- weight
+    fit <- suppressWarnings(suppressMessages(
+      rglmm(k ~ f + (1 | g), data, binomial("cauchit"), weights = w)
+    ))
+    expect_gt(logLik(fit)[1L], weight * least)
+    expect_lt(fit$optsum$pirls_iterations, 50000)
+  }
+})

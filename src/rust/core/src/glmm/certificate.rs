@@ -102,10 +102,45 @@ impl GeneralizedLinearMixedModel {
         vary: Vary,
         parameters: &[f64],
     ) -> Result<(Certificate, Vec<f64>)> {
-        let (mut found, hessian) =
-            judge(&mut Search::new(self, vary, parameters))?;
+        let Ok((mut found, hessian)) =
+            judge(&mut Search::new(self, vary, parameters))
+        else {
+            let n = Search::new(self, vary, parameters).at.free().len();
+            return Ok((self.without_derivatives(vary), vec![f64::NAN; n * n]));
+        };
         found.verdict = self.verdict_at_edge(vary, parameters, found.verdict);
         Ok((found, hessian))
+    }
+
+    /// The certificate of a point at which the objective has no derivatives.
+    pub(super) fn without_derivatives(&self, vary: Vary) -> Certificate {
+        let unknown =
+            |(term, part, k): (usize, usize, usize)| DescentDirection {
+                term,
+                part,
+                lambda_min: f64::NAN,
+                change: vec![0.0; k * k],
+                step: 0.0,
+                gain: f64::NAN,
+            };
+        let parts = self.covs.iter().enumerate().flat_map(|(term, cov)| {
+            let parts = 0..cov.parts().len();
+            parts.map(move |part| (term, part, cov.vsize()))
+        });
+        Certificate {
+            predicted_decrease: f64::NAN,
+            gradient_norm: f64::NAN,
+            gradient: vec![f64::NAN; self.n_parameters(vary)],
+            curvatures: Vec::new(),
+            kind: HessianKind::QuasiNewton,
+            descent_directions: parts.map(unknown).collect(),
+            rounding: f64::NAN,
+            verdict: match self.may_have_edges() {
+                true => Verdict::Edge,
+                false => Verdict::NotConverged,
+            },
+            suspects: Vec::new(),
+        }
     }
 
     /// The Hessian of the objective in all parameters (theta, with correlations replaced by angles,

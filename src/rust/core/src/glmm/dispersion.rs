@@ -4,7 +4,7 @@ use super::{GeneralizedLinearMixedModel, Parts, Shape, Sigma};
 use crate::error::{Error, Result};
 use crate::glmm::pirls::Follow;
 use crate::glmm::vary::Vary;
-use crate::tolerances::{LEAST_DISPERSION, PERFECT_FIT};
+use crate::tolerances::{LEAST_DISPERSION, OTHER_MINIMUM, PERFECT_FIT};
 
 impl GeneralizedLinearMixedModel {
     // The error that explains a failed fit: the dispersion is unbounded below if the modes
@@ -25,11 +25,47 @@ impl GeneralizedLinearMixedModel {
 
     // Finds the modes together with the dispersion that is a function of their deviance.
     pub(super) fn profile_shape(&mut self, vary: Vary, df: f64) -> Result<()> {
+        let is_anew = self.pirls.ussq() == 0.0 && self.has_few_rows();
         let least = PERFECT_FIT * self.null_deviance / df;
         self.pirls.follow = Some(Follow::new(df, least));
-        let found = self.modes_at_shape(vary);
+        let mut found = self.modes_at_shape(vary);
+        if is_anew && found.is_ok() {
+            found = self.or_smaller_dispersion(vary, df);
+        }
         self.pirls.follow = None;
         found
+    }
+
+    // Modes and dispersion minimise `deviance / phi + |u|^2 + df log phi`, which may have two
+    // minima: one near the responses, with a small dispersion, and one near zero modes. The lower
+    // one counts; the latter has just been found.
+    fn or_smaller_dispersion(&mut self, vary: Vary, df: f64) -> Result<()> {
+        let first = self.pirls.modes();
+        let limit = self.joint_deviance(df) - OTHER_MINIMUM;
+        let is_lower = self.modes_near_responses(vary, df).is_ok()
+            && self.joint_deviance(df) < limit;
+        if is_lower {
+            return Ok(());
+        }
+        self.pirls.restore_modes(&first);
+        self.pirls.find_modes(vary).map(|_| ())
+    }
+
+    // Finds modes and dispersion from those with which the linear predictors are near those of the
+    // responses, as they are with a small dispersion.
+    fn modes_near_responses(&mut self, vary: Vary, df: f64) -> Result<()> {
+        let least = LEAST_DISPERSION * self.null_dispersion();
+        self.set_dispersion(least);
+        self.pirls.start_from_responses(vary)?;
+        self.set_dispersion(least.max(self.pirls.response.deviance() / df));
+        self.pirls.find_modes(vary).map(|_| ())
+    }
+
+    // The function that modes and dispersion minimise.
+    fn joint_deviance(&self, df: f64) -> f64 {
+        let phi = self.pirls.response.shape;
+        let deviance = self.pirls.response.deviance();
+        deviance / phi + self.pirls.ussq() + df * phi.ln()
     }
 
     /// The dispersion of the model with one common mean, which is the unit of dispersions in a

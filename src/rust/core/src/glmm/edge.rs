@@ -13,15 +13,18 @@
 //! it: nodes there make no jumps, but often several minima. With the observed information `log |H|`
 //! tends to minus infinity where H becomes singular, as it does where a mode ceases to be one.
 
-use super::fit::GlmmFit;
+use super::fit::{FitSettings, GlmmFit};
 use super::GeneralizedLinearMixedModel;
+use crate::error::Result;
 use crate::glmm::families::response::Information;
 use crate::glmm::families::Link;
 use crate::glmm::quadrature;
 use crate::glmm::vary::Vary;
 use crate::judge::Verdict;
 use crate::kernels::small;
-use crate::tolerances::{EDGE_DISTANCE, EDGE_VARIANCE, NOTICEABLE_JUMP};
+use crate::tolerances::{
+    EDGE_DISTANCE, EDGE_VARIANCE, NOTICEABLE_JUMP, OTHER_MINIMUM,
+};
 
 impl GeneralizedLinearMixedModel {
     /// The verdict on a point, revised if it is at an edge.
@@ -61,6 +64,35 @@ impl GeneralizedLinearMixedModel {
             true => f64::INFINITY,
             false => fit.summary.best_value,
         }
+    }
+
+    /// Whether a fit, which is stuck at an edge, is below an optimum by a quadrature rule with more
+    /// nodes, which the edge hardly affects; not so with Laplace's approximation, which an edge may
+    /// make arbitrarily wrong.
+    pub(super) fn is_finely_below(
+        &mut self,
+        fit: &FitSettings,
+        stuck: &GlmmFit,
+        optimum: &GlmmFit,
+    ) -> bool {
+        if self.rule.is_none() {
+            return false;
+        }
+        let mut value = |at: &GlmmFit| self.fine_value(fit.vary, at);
+        match (value(stuck), value(optimum)) {
+            (Ok(stuck), Ok(optimum)) => stuck < optimum - OTHER_MINIMUM,
+            _ => false,
+        }
+    }
+
+    // The objective at the end of a fit by a quadrature rule with many nodes.
+    fn fine_value(&mut self, vary: Vary, at: &GlmmFit) -> Result<f64> {
+        let rule = self.rule.replace(quadrature::fine_rule(&self.covs));
+        self.pirls.restore_modes(&at.modes);
+        let parameters = self.centred(vary, &at.parameters);
+        let value = parameters.and_then(|point| self.objective(vary, &point));
+        self.rule = rule;
+        value
     }
 
     /// Whether the objective may have edges at all.

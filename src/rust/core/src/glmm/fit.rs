@@ -17,17 +17,20 @@ use crate::tolerances::{ENOUGH_PROBES, NO_GAIN, ZERO_COST, ZERO_SD};
 const MAX_SHRINKINGS: usize = 3;
 /// Largest number of observations with which a first search is cut short before other starts.
 const MOST_ROWS: usize = 300;
-/// Largest number of evaluations of each stage of such a search.
+/// Largest number of evaluations of each stage of such a search, and of its continuation where no
+/// other start led to an optimum.
 const MOST_AT_FIRST: usize = 1000;
 /// Number of operations that the first search may cost, counted in PIRLS steps, of which an
 /// evaluation takes hundreds where many probabilities tend to zero or one.
 const AFFORDABLE_AT_FIRST: f64 = 1e10;
-/// Largest number of evaluations of each stage of any search, also of one with few rows that
-/// neither the first search nor other starts completed: the likelihood then hardly changes along a
+/// Largest number of evaluations of each stage of any search: the likelihood hardly changes along a
 /// path to infinity.
 const MOST_AT_LAST: usize = 5000;
 /// Number of operations that a search with few rows after other starts may cost.
 const AFFORDABLE_AT_LAST: f64 = 4e10;
+/// The ratio between the ranks of the earlier points that are tried, from the lowest one on, where
+/// the last point can't be evaluated again.
+const EARLIER_RATIO: f64 = 1.5;
 /// Largest number of evaluations of Newton's method after a search that ended too early: near an
 /// optimum few are needed, but where parameters tend to infinity any number would be used.
 const MOST_TO_GO_ON: usize = 300;
@@ -138,8 +141,7 @@ impl GeneralizedLinearMixedModel {
         if found.summary.status != Status::MaxEval {
             return Ok(found);
         }
-        self.restart_from(&beta);
-        self.last_search(fit, start, observe)
+        self.last_search(fit, found, observe)
     }
 
     // The first search, cut short where it makes no progress in many steps: other starts may.
@@ -160,17 +162,31 @@ impl GeneralizedLinearMixedModel {
         found
     }
 
-    // The search after one that was cut short, where no other start led to an optimum.
+    // The continuation of a fit that neither the first search nor those from other starts
+    // completed.
     fn last_search(
         &mut self,
         fit: &FitSettings,
-        start: Vec<f64>,
+        found: GlmmFit,
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
+        let start = self.start_of(&found.parameters);
+        let from = self.from_end_of(fit, &found).limited(MOST_AT_FIRST);
         self.limit_steps(Some(AFFORDABLE_AT_LAST));
-        let found = self.fit_from(&fit.limited(MOST_AT_LAST), start, observe);
+        let next = self.fit_directly(&from, &start, None, observe);
         self.limit_steps(None);
-        found
+        let fast = found.fast;
+        next.map(|next| GlmmFit { fast, ..next })
+    }
+
+    // The settings of a fit that starts at the fixed effects with which another one ended.
+    fn from_end_of(&self, fit: &FitSettings, found: &GlmmFit) -> FitSettings {
+        let mut from = fit.clone();
+        if fit.vary == Vary::Modes {
+            let (n, p) = (self.n_theta(), self.pirls.beta.len());
+            from.beta = found.parameters[n..n + p].to_vec();
+        }
+        from
     }
 
     // Whether a first search that makes no progress is cut short, as others are cheap.
@@ -326,9 +342,39 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<(f64, Modes)> {
         if !self.is_iterative() {
             self.pirls.reset();
+            if self.dispersion_follows() {
+                self.set_dispersion(self.start_shape);
+            }
         }
         let value = self.objective(vary, parameters)?;
         Ok((value, self.pirls.modes()))
+    }
+
+    // The objective and the modes at the best point of a search at which they can be found from
+    // zero modes; the point becomes the result of the search. At an edge of the objective modes may
+    // be found only from those of the points before.
+    fn earlier_value(
+        &mut self,
+        vary: Vary,
+        summary: &mut OptSummary,
+    ) -> Option<(f64, Modes)> {
+        let mut points: Vec<usize> = (0..summary.log.len()).collect();
+        points.retain(|&at| summary.log[at].0.is_finite());
+        points.sort_by(|&a, &b| summary.log[a].0.total_cmp(&summary.log[b].0));
+        // Where the search ended there may be many points like the last one.
+        let places = (0..).map(|k: i32| EARLIER_RATIO.powi(k) as usize - 1);
+        for place in places.take_while(|&place| place < points.len()) {
+            let at = points[place];
+            let point = summary.log[at].1.clone();
+            let Ok(found) = self.recomputed_value(vary, &point) else {
+                continue;
+            };
+            if found.0.is_finite() {
+                (summary.best, summary.best_value) = (point, found.0);
+                return Some(found);
+            }
+        }
+        None
     }
 
     /// Resets the modes to zero.
@@ -351,8 +397,12 @@ impl GeneralizedLinearMixedModel {
             initial_step: Vec::new(),
             ..fit.settings.limited(MOST_TO_GO_ON)
         };
-        let mut next =
-            self.minimize(&settings, fit.vary, &found.parameters, observe)?;
+        let next =
+            self.minimize(&settings, fit.vary, &found.parameters, observe);
+        let Ok(mut next) = next else {
+            // At an edge there may be no derivatives to continue with.
+            return Ok(found);
+        };
         let is_ours = fit.settings.allow_more_than(MOST_TO_GO_ON);
         if next.status == Status::MaxEval && is_ours {
             next.status = found.summary.status;
@@ -397,7 +447,15 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<GlmmFit> {
         let mut parameters = summary.best.clone();
         let mut summary = summary;
-        let (reached, mut modes) = self.recomputed_value(vary, &parameters)?;
+        let (reached, mut modes) =
+            match self.recomputed_value(vary, &parameters) {
+                Err(error) => {
+                    let earlier = self.earlier_value(vary, &mut summary);
+                    parameters.clone_from(&summary.best);
+                    earlier.ok_or(error)?
+                }
+                found => found?,
+            };
         if self.is_iterative() {
             summary.best_value = reached;
         }
@@ -410,7 +468,8 @@ impl GeneralizedLinearMixedModel {
         let certificate = if is_stopped {
             None
         } else {
-            self.quick_certificate(vary, &parameters, inverse).ok()
+            let found = self.quick_certificate(vary, &parameters, inverse);
+            Some(found.unwrap_or_else(|_| self.without_derivatives(vary)))
         };
         Ok(GlmmFit {
             fast: None,

@@ -12,7 +12,7 @@ use crate::coordinates::Coordinates;
 use crate::covariance::{Part, RelCov, Role};
 use crate::error::Result;
 use crate::glmm::vary::Vary;
-use crate::optimize::{Flow, Observer};
+use crate::optimize::{Flow, Observer, Status};
 use crate::tolerances::{
     BETTER_START, OTHER_MINIMUM, PROMISING_LOSS, SMALL_TERM,
 };
@@ -231,18 +231,44 @@ impl GeneralizedLinearMixedModel {
             settings: fit.settings.limited(MOST_OF_A_FIT),
             ..fit.clone()
         };
-        let may_have_edges = self.may_have_edges();
-        let is_better = |found: &GlmmFit| {
-            found.summary.status.has_converged()
-                && is_better(found, &best, may_have_edges)
+        let found = self.with_few_steps(|model| search(model, &limited)).ok();
+        let Some(found) =
+            found.filter(|found| self.is_better(fit, found, &best))
+        else {
+            return best;
         };
-        let found = self
-            .with_few_steps(|model| search(model, &limited))
-            .ok()
-            .filter(is_better)
-            .and_then(|found| self.restored_to(fit, found).ok())
-            .filter(is_better);
-        found.unwrap_or(best)
+        match self.restored_to(fit, found) {
+            Ok(found) if self.is_better(fit, &found, &best) => found,
+            _ => best,
+        }
+    }
+
+    // Whether a fit is better than another one: with another optimum than that of a search that
+    // ended. At an edge of the objective searches get stuck at points without meaning, to which any
+    // optimum is preferred, unless a quadrature rule with more nodes tells otherwise.
+    fn is_better(
+        &mut self,
+        fit: &FitSettings,
+        found: &GlmmFit,
+        best: &GlmmFit,
+    ) -> bool {
+        let status = found.summary.status;
+        if !(status.has_converged() || status == Status::MaxEval) {
+            return false;
+        }
+        let margin = match best.summary.status.has_converged() {
+            true => OTHER_MINIMUM,
+            false => 0.0,
+        };
+        let is_lower =
+            found.summary.best_value < best.summary.best_value - margin;
+        match (self.is_stuck(found), self.is_stuck(best)) {
+            (true, false) => is_lower && self.is_finely_below(fit, found, best),
+            (false, true) => {
+                is_lower || !self.is_finely_below(fit, best, found)
+            }
+            _ => is_lower,
+        }
     }
 
     /// Runs a search in which each evaluation is limited to few PIRLS steps.
@@ -401,21 +427,5 @@ impl GeneralizedLinearMixedModel {
                 }
             }
         }
-    }
-}
-
-// Whether a fit is better than another one, with another optimum than that of a search that ended.
-// At an edge of the objective searches get stuck at points without meaning, to which any optimum is
-// preferred.
-fn is_better(found: &GlmmFit, best: &GlmmFit, may_have_edges: bool) -> bool {
-    let is_stuck = |fit: &GlmmFit| may_have_edges && !fit.is_optimum();
-    let margin = match best.summary.status.has_converged() {
-        true => OTHER_MINIMUM,
-        false => 0.0,
-    };
-    match (is_stuck(found), is_stuck(best)) {
-        (true, false) => false,
-        (false, true) => true,
-        _ => found.summary.best_value < best.summary.best_value - margin,
     }
 }

@@ -11,6 +11,7 @@
 
 use std::ops::Range;
 
+use crate::covariance::RelCov;
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::factor::Factor;
@@ -22,6 +23,10 @@ use crate::tolerances::NO_WEIGHT;
 
 /// Largest number of evaluations per level.
 const MAX_PRODUCT: usize = 1_000_000;
+/// About the number of evaluations per level of a rule with many nodes, and its least number of
+/// nodes per effect.
+const FINE_PRODUCT: f64 = 2000.0;
+const LEAST_FINE: usize = 5;
 
 /// The rule with `nodes` nodes per effect; `None` for the Laplace approximation.
 pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
@@ -40,6 +45,13 @@ pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
         });
     }
     Ok(Some(Rule::new(nodes)))
+}
+
+/// A rule with many nodes for a single term.
+pub(super) fn fine_rule(covs: &[RelCov]) -> Rule {
+    let k = covs.iter().map(RelCov::vsize).sum::<usize>() as f64;
+    let nodes = FINE_PRODUCT.powf(1.0 / k) as usize;
+    Rule::new(nodes.clamp(LEAST_FINE, MAX_NODES))
 }
 
 /// The quadrature minus the Laplace approximation, at the current modes.

@@ -17,6 +17,8 @@ pub(super) struct Course {
     /// Where convergence is linear, the share of the tolerance below which the extrapolated error
     /// must be.
     share: f64,
+    /// The rounding error of the penalized deviance.
+    pub rounding: f64,
     /// Whether observed and expected information are equal.
     is_canonical: bool,
     /// Whether a predicted decrement may end the search, before it has been computed.
@@ -27,7 +29,8 @@ pub(super) struct Course {
     pub moving: usize,
     /// Number of steps that gained less.
     refining: usize,
-    /// Number of steps that were no smaller than the previous ones.
+    /// Number of steps that were no smaller than the previous ones, or gained less than the
+    /// rounding error.
     idle: usize,
     /// Number of steps since the exact Hessian was found not to be positive definite, and the
     /// number of steps before it is tried again.
@@ -41,6 +44,7 @@ impl Course {
         Self {
             tolerance,
             share,
+            rounding: 0.0,
             is_canonical,
             foresees: false,
             before: f64::INFINITY,
@@ -92,7 +96,9 @@ impl Course {
         } else {
             left <= self.share * self.tolerance
         };
-        let is_small = decrement <= self.tolerance;
+        // With large prior weights the tolerance may be below the rounding error.
+        let is_rounding = decrement <= self.rounding;
+        let is_small = decrement <= self.tolerance || is_rounding;
         let is_near = is_quadratic && rate <= SQUARING;
         if self.foresees && is_near && left <= self.tolerance {
             return true;
@@ -102,11 +108,12 @@ impl Course {
             return false;
         }
         self.refining += 1;
-        // Steps that no longer become smaller are rounding errors.
-        if rate == 1.0 {
+        // Steps that no longer become smaller are rounding errors, too.
+        let is_above = decrement > self.tolerance;
+        if rate == 1.0 || is_above {
             self.idle += 1;
         }
-        is_accurate
+        is_accurate && !is_above
             || self.idle > MOST_IDLE
             || self.refining == MOST_REFINEMENTS
     }

@@ -31,7 +31,7 @@ use crate::glmm::families::{Family, Link};
 use crate::glmm::pirls::course::{Course, MOST_REFINEMENTS};
 pub(crate) use crate::glmm::pirls::follow::Follow;
 use crate::glmm::vary::Vary;
-use crate::tolerances::{DECREMENT, NEAR, RATE_SHARE};
+use crate::tolerances::{DECREMENT, NEAR, PIRLS_NOISE, RATE_SHARE};
 
 /// Largest number of attempts to find linear predictors in their range.
 const MOST_STARTS: usize = 12;
@@ -367,6 +367,7 @@ impl Pirls {
             let (point, is_newton) = self.next_point(vary, wants_newton)?;
             course.record_attempt(wants_newton, is_newton);
             let (decrement, length) = self.step(vary, point, iteration)?;
+            course.rounding = PIRLS_NOISE * self.penalized.abs();
             let is_there =
                 course.has_reached_modes(decrement, length, is_newton);
             let is_near = decrement <= NEAR * self.unit;
@@ -402,9 +403,12 @@ impl Pirls {
         Err(self.diverged(0, 0))
     }
 
-    // Sets the modes (and fixed effects) for which the linear predictors are nearest to those of
-    // the responses; rows whose linear predictors are out of range then get larger weights.
-    fn start_from_responses(&mut self, vary: Vary) -> Result<()> {
+    /// Sets the modes (and fixed effects) for which the linear predictors are nearest to those of
+    /// the responses; rows whose linear predictors are out of range then get larger weights.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub(crate) fn start_from_responses(&mut self, vary: Vary) -> Result<()> {
         let trace = self.trace.take();
         self.response.predict_responses();
         let target = self.response.eta.clone();
