@@ -43,7 +43,8 @@
 #' effects. With very little information they also search from random starts, always the same ones:
 #' [rlmm()] with up to 40 rows, 400 for such structures, until fewer than one start in 200 is
 #' expected to lead to an optimum that hasn't been found (Boender and Rinnooy Kan, 1987), [rglmm()]
-#' with up to 300 rows until fewer than one in 100 is; or until further searches would take long.
+#' with up to 1,000 rows until fewer than one in 100 is; or until further searches would take long.
+#' The printed scope then says how many searches ended at how many optima.
 #' Neither searches further if every standard deviation is at least two standard errors from zero.
 #' Another `start`, or [allFit()], may still find a lower optimum. A fit with a given `start`, with
 #' another optimizer, or with the iterative engine (except for other correlations of structures such
@@ -73,7 +74,9 @@
 #'   `"average"` if the exact one would be too expensive, or `"differences"`); `suspects` (the terms
 #'   whose variances are unbounded, unidentified or cause large rounding errors); `noise` (for the
 #'   iterative engine only, see [rlmm_control()]); `status` of the optimizer; `linear` (whether the
-#'   model is linear); `starts` (`"several"`, or `"one"` if no other start was tried); `terms` (a
+#'   model is linear); `starts` (`"several"`, or `"one"` if no other start was tried);
+#'   `random_starts` (`NULL` without any, or a list of the number of `searches` and of `optima`, and
+#'   the expected share of starts that lead to `undiscovered` ones); `terms` (a
 #'   data frame with the columns `term`, `rank`, `size`, `lambda_min`, `gain`); and `directions`
 #'   (for each term the combination of effects that belongs to `lambda_min`).
 #' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
@@ -90,6 +93,7 @@ certificate <- function(object) {
   found$status <- object$optsum$status
   found$linear <- isLMM.rlmm(object)
   found$starts <- starts_searched(object)
+  found$random_starts <- object$optsum$random_starts
   found$singularity <- is_singular(object)
   structure(
     with_terms(found, object$random),
@@ -221,16 +225,31 @@ certificate_facts <- function(x, digits) {
     },
     `Largest gradient` = format(x$gradient_norm, digits = digits),
     `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits),
-    `Scope` = scope_phrase(x$starts),
+    `Scope` = scope_phrase(x$starts, x$random_starts),
     `Noise` = if (!is.null(x$noise)) noise_phrase(x$noise)
   )
 }
 
-scope_phrase <- function(starts) {
+# The share of random starts that may lead to optima that haven't been found, from which on a
+# certificate says that others may be lower.
+noticeable_share <- 0.05
+
+scope_phrase <- function(starts, random) {
   if (identical(starts, "one")) {
     "local, from one start: another optimum may be lower, see `allFit()`"
-  } else {
+  } else if (is.null(random) || random$optima < 2L) {
     "local; lower optima are looked for where they are common"
+  } else {
+    sprintf(
+      "local; %d searches from random starts ended at %d optima%s",
+      random$searches,
+      random$optima,
+      if (random$undiscovered > noticeable_share) {
+        ", and others may be lower"
+      } else {
+        ""
+      }
+    )
   }
 }
 

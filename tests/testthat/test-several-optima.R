@@ -274,4 +274,21 @@ test_that("large prior weights of a separated model with heavy tails are no obst
     expect_gt(logLik(fit)[1L], weight * least)
     expect_lt(fit$optsum$pirls_iterations, 50000)
   }
+
+test_that("a certificate says how many optima the random starts ended at", {
+  data <- corner_data(6)
+  formula <- k ~ x + cs(0 + f | g)
+  fit <- suppressWarnings(suppressMessages(rglmm(formula, data, binomial)))
+  found <- certificate(fit)$random_starts
+  expect_gt(found$optima, 1)
+  expect_gte(found$searches, found$optima)
+  # The formula of Boender and Rinnooy Kan (1987).
+  share <- with(found, optima * (optima + 1) / (searches * (searches - 1)))
+  expect_equal(found$undiscovered, min(share, 1))
+  expect_output(
+    print(certificate(fit)),
+    "searches from random starts ended at [0-9]+ optima, and others may be lower"
+  )
+  plain <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_null(certificate(plain)$random_starts)
 })

@@ -3,7 +3,7 @@
 use extendr_api::prelude::*;
 use rlmm_core::covariance::DescentDirection;
 use rlmm_core::judge::Certificate;
-use rlmm_core::optimize::{bfgs, OptSummary, NEWTON};
+use rlmm_core::optimize::{bfgs, OptSummary, Optima, NEWTON};
 
 use crate::values::{array, list, Pairs};
 
@@ -32,7 +32,20 @@ pub fn course(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Pairs {
         ("lower", Robj::from(lower)),
         ("initial_step", Robj::from(&summary.initial_step)),
         ("fitlog", array(&log, &[rows, columns])),
+        ("random_starts", random_starts(&summary.optima)),
     ]
+}
+
+// How many searches from random starts there were, and where they ended; `NULL` without any.
+fn random_starts(optima: &Optima) -> Robj {
+    if optima.searches() == 0 {
+        return Robj::from(());
+    }
+    list(vec![
+        ("searches", Robj::from(optima.searches() as i32)),
+        ("optima", Robj::from(optima.count() as i32)),
+        ("undiscovered", Robj::from(optima.undiscovered())),
+    ])
 }
 
 /// The certificate, and the gradient that it is based on.

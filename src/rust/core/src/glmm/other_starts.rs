@@ -85,7 +85,9 @@ impl GeneralizedLinearMixedModel {
         if self.n_eff <= FEW_ROWS || self.has_few_data() {
             best = self.or_from_random_starts(fit, start, beta, best, observe);
         }
+        let optima = best.summary.optima.clone();
         best = self.or_mirrored(fit, best, observe);
+        best.summary.optima = optima;
         self.restored_to(fit, best)
     }
 

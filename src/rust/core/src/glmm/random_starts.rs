@@ -12,7 +12,7 @@ use crate::covariance::RelCov;
 use crate::error::Result;
 use crate::glmm::vary::Vary;
 use crate::optimize::bfgs::BfgsSummary;
-use crate::optimize::optima::Optima;
+use crate::optimize::Optima;
 use crate::optimize::{Flow, Observer};
 use crate::random::Stream;
 use crate::tolerances::{BETTER_START, FAST_GAIN, OTHER_MINIMUM};
@@ -87,6 +87,7 @@ impl GeneralizedLinearMixedModel {
                 best = self.continued_from(fit, point, best, observe);
             }
         }
+        best.summary.optima = optima;
         best
     }
 

@@ -2,8 +2,7 @@
 //! minima that the systematic restarts do not reach.
 
 use super::restarts::{share_of, Restarts, PER_SEARCH, PER_STEP};
-use crate::optimize::optima::Optima;
-use crate::optimize::OptSummary;
+use crate::optimize::{OptSummary, Optima};
 use crate::random::Stream;
 use crate::tolerances::{OTHER_MINIMUM, SIGMA_STEP, UNDISCOVERED};
 
@@ -14,6 +13,11 @@ const FEW_OBSERVATIONS: usize = 40;
 const FEW_OF_CORRELATED: usize = 400;
 /// Number of operations that random starts may cost.
 const AFFORDABLE_AT_RANDOM: f64 = 6e5;
+/// Number of minima from which on there may well be more.
+const SEVERAL: usize = 2;
+/// The further cost that random starts may have once they have found several minima, as a multiple
+/// of the cost until then.
+const SHARE_OF_SEVERAL: f64 = 4.0;
 /// Random starts are used only if at least this number of searches is affordable, as fewer are
 /// unlikely to find another minimum.
 const LEAST_SEARCHES: f64 = 4.0;
@@ -37,6 +41,8 @@ impl Restarts<'_, '_, '_> {
         let at = self.search.at.clone();
         let mut stream = Stream::new(0, 0);
         let mut optima = Optima::default();
+        let affordable = self.budget;
+        let mut has_several = false;
         while self.budget > 0.0
             && found.status.has_converged()
             && optima.undiscovered() > UNDISCOVERED
@@ -55,7 +61,12 @@ impl Restarts<'_, '_, '_> {
             if let Some(value) = value {
                 optima.add(value, OTHER_MINIMUM);
             }
+            if optima.count() == SEVERAL && !has_several {
+                has_several = true;
+                self.budget += affordable * SHARE_OF_SEVERAL;
+            }
         }
+        found.optima = optima;
         found
     }
 

@@ -2,7 +2,7 @@
 //! (Nocedal and Wright 2006, chapter 6), for smooth objectives whose scaling is roughly known.
 
 use super::limits::{Gain, Limits};
-use super::{Objective, Observer, OptSummary, Settings, Status};
+use super::{Objective, Observer, OptSummary, Optima, Settings, Status};
 use crate::error::{Error, Result};
 use crate::kernels::small;
 use crate::tolerances::{FAR_GAIN, LEAST_COSINE, SUFFICIENT, VALUE_NOISE};
@@ -156,6 +156,7 @@ impl Search<'_, '_> {
             initial_step: Vec::new(),
             status: self.stopped.unwrap_or(status),
             log: self.log,
+            optima: Optima::default(),
         };
         BfgsSummary {
             summary,

@@ -26,7 +26,7 @@ pub(crate) mod minima;
 mod newton;
 mod nlopt;
 mod objective;
-pub(crate) mod optima;
+mod optima;
 mod recorder;
 #[cfg(test)]
 mod rosenbrock;
@@ -39,6 +39,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use objective::{rounding_of, scale};
 pub use objective::{Geometry, Objective};
+pub use optima::Optima;
 pub(crate) use recorder::Recorder;
 pub use recorder::{until, Flow, Observer};
 pub use settings::{start_or_default, Settings};

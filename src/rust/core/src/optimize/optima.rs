@@ -1,8 +1,8 @@
 //! A Bayesian stopping rule for random starts: the expected probability of an undiscovered minimum.
 
 /// The values of the distinct minima in which searches ended.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Optima {
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Optima {
     values: Vec<f64>,
     searches: usize,
 }
@@ -10,12 +10,17 @@ pub(crate) struct Optima {
 impl Optima {
     /// Counts a search that ended at `value`; it is a new minimum if it differs from all others by
     /// more than `tolerance`.
-    pub fn add(&mut self, value: f64, tolerance: f64) {
+    pub(crate) fn add(&mut self, value: f64, tolerance: f64) {
         self.searches += 1;
         let mut known = self.values.iter();
         if !known.any(|other| (value - other).abs() <= tolerance) {
             self.values.push(value);
         }
+    }
+
+    /// The number of distinct minima.
+    pub fn count(&self) -> usize {
+        self.values.len()
     }
 
     /// The number of searches.

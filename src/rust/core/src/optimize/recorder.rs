@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::limits::Limits;
-use super::{Geometry, OptSummary, Settings, Status};
+use super::{Geometry, OptSummary, Optima, Settings, Status};
 use crate::error::Result;
 
 /// What the caller requests after an evaluation.
@@ -176,6 +176,7 @@ impl<'a> Recorder<'a> {
             initial_step,
             status,
             log: self.log,
+            optima: Optima::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The course and the result of a search.
 
+use super::Optima;
 use crate::tolerances::NO_GAIN;
 
 /// Why an optimizer stopped.
@@ -72,6 +73,8 @@ pub struct OptSummary {
     pub status: Status,
     /// Every evaluation, in order.
     pub log: Vec<(f64, Vec<f64>)>,
+    /// The minima in which searches from random starts ended.
+    pub optima: Optima,
 }
 
 impl OptSummary {
@@ -85,6 +88,7 @@ impl OptSummary {
             initial_step: Vec::new(),
             status: Status::Success,
             log: vec![(value, Vec::new())],
+            optima: Optima::default(),
         }
     }
 
