@@ -274,6 +274,8 @@ test_that("large prior weights of a separated model with heavy tails are no obst
     expect_gt(logLik(fit)[1L], weight * least)
     expect_lt(fit$optsum$pirls_iterations, 50000)
   }
+})
+  }
 
 test_that("a certificate says how many optima the random starts ended at", {
   data <- corner_data(6)
