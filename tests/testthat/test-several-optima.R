@@ -275,7 +275,6 @@ test_that("large prior weights of a separated model with heavy tails are no obst
     expect_lt(fit$optsum$pirls_iterations, 50000)
   }
 })
-  }
 
 test_that("a certificate says how many optima the random starts ended at", {
   data <- corner_data(6)
