@@ -236,21 +236,20 @@ noticeable_share <- 0.05
 
 scope_phrase <- function(starts, random) {
   if (identical(starts, "one")) {
-    "local, from one start: another optimum may be lower, see `allFit()`"
-  } else if (is.null(random) || random$optima < 2L) {
-    "local; lower optima are looked for where they are common"
-  } else {
-    sprintf(
-      "local; %d searches from random starts ended at %d optima%s",
-      random$searches,
-      random$optima,
-      if (random$undiscovered > noticeable_share) {
-        ", and others may be lower"
-      } else {
-        ""
-      }
+    return(
+      "local, from one start: another optimum may be lower, see `allFit()`"
     )
   }
+  may_be_lower <- !is.null(random) && random$undiscovered > noticeable_share
+  if (is.null(random) || random$optima < 2L && !may_be_lower) {
+    return("local; lower optima are looked for where they are common")
+  }
+  sprintf(
+    "local; %s from random starts ended at %s%s",
+    plural(random$searches, "search", "searches"),
+    plural(random$optima, "optimum", "optima"),
+    if (may_be_lower) ", and others may be lower" else ""
+  )
 }
 
 noise_phrase <- function(noise) {

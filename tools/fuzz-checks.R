@@ -77,6 +77,13 @@ is_ambiguous <- function(found) {
 # Whether a fit says itself that it isn't at an optimum.
 has_warned <- function(found) "rlmm_warning_convergence" %in% found$told
 
+# Whether a fit's certificate says that there may be a lower optimum: its searches from random starts
+# ended before they found none that was new.
+may_be_lower <- function(found) {
+  share <- found$fit$optsum$random_starts$undiscovered
+  !is.null(share) && share > 0.05
+}
+
 # Rounding error of the criterion: relative to it, and more where covariances are large beside the
 # residual variance. Ten times what the core takes it for (`Geometry::rounding`), as two searches
 # end in different places of a flat valley.
@@ -158,7 +165,10 @@ check_optimum <- function(model, found) {
   if (is_above && !has_warned(found)) {
     return(paste("another one ends lower by", format(gap, digits = 3)))
   }
-  is_alone <- is.finite(gap) && abs(gap) < negligible
+  # All optimizers may end at the same edge.
+  is_alone <- is.finite(gap) &&
+    abs(gap) < negligible &&
+    verdict_of(fit) != "edge"
   if (has_warned(found) && is_alone) "a false alarm"
 }
 

@@ -9,7 +9,8 @@ use crate::glmm::vary::Vary;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{Observer, OptSummary, Settings, NEWTON};
 use crate::tolerances::{
-    FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, NOISE_SHARE, ROUGH_GAIN,
+    FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, NOISE_SHARE, NUDGE, ROUGH_GAIN,
+    SYMMETRIC,
 };
 
 impl GeneralizedLinearMixedModel {
@@ -49,8 +50,11 @@ impl GeneralizedLinearMixedModel {
             self.start_at(&fit.beta);
         }
         own?;
-        let parameters = self.parameters(fit.vary);
+        let mut parameters = self.parameters(fit.vary);
         let inverse = self.inverse_with(fit.vary, start.len(), learnt);
+        if fit.beta.is_empty() {
+            self.leave_symmetry(fit.vary, &mut parameters, &inverse);
+        }
         let mut settings = fit.settings.clone();
         if settings.optimizer == bfgs::NAME
             && self.is_bounded(fit.vary, &parameters)
@@ -84,6 +88,27 @@ impl GeneralizedLinearMixedModel {
             inverse,
         };
         Ok((found, settings.optimizer))
+    }
+
+    // Moves fixed effects of zero to a small share of their standard error. Where failures and
+    // successes are each other's mirror image, no slope leads away from zero effects, and these may
+    // be a saddle point.
+    fn leave_symmetry(
+        &self,
+        vary: Vary,
+        parameters: &mut [f64],
+        inverse: &[f64],
+    ) {
+        if vary != Vary::Modes {
+            return;
+        }
+        let (n, first) = (parameters.len(), self.n_theta());
+        for j in first..first + self.pirls.beta.len() {
+            let error = (2.0 * inverse[j * n + j]).sqrt();
+            if parameters[j].abs() < SYMMETRIC * error {
+                parameters[j] = NUDGE * error;
+            }
+        }
     }
 
     // Whether a free parameter has a bound, which BFGS does not support.

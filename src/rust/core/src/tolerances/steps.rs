@@ -18,6 +18,8 @@
 //! | [`LOG_SHAPE_STEP`] | 1e-2 | step of differences in log shape | the square of it |
 //! | [`THETA_STEP`] | 1e-5 | step of differences of theta | the cube root of a rounding error |
 //! | [`SMALL_MEAN`] | 1e-3 | start where g(mean) is infinite | near zero, but inside |
+//! | [`SYMMETRIC`] | 1e-8 | a fixed effect is zero by symmetry | more than errors of PIRLS |
+//! | [`NUDGE`] | 0.01 | a step away from a symmetric start | its gain, 1e-4, is not rounding |
 //! | [`SIMILAR_SIZES`] | 10.0 | columns of one standard deviation | optima a unit of theta apart |
 //! | [`SMALL_TERM`] | 0.01 | start with a term nearly zero | no gradient at zero |
 //! | [`LEAST_DISPERSION`] | 1e-6 | start at an exact fit | random effects add to it |
@@ -76,6 +78,12 @@ pub(crate) const THETA_STEP: f64 = 1e-5;
 /// The mean at which a fit starts where the link function of the mean response is infinite,
 /// relative to the size of the responses.
 pub(crate) const SMALL_MEAN: f64 = 1e-3;
+
+/// A fixed effect below this share of its standard error is zero by the symmetry of the data.
+pub(crate) const SYMMETRIC: f64 = 1e-8;
+
+/// The share of its standard error at which such a fixed effect starts.
+pub(crate) const NUDGE: f64 = 0.01;
 
 /// Largest ratio of the root mean squares of columns of Z with one standard deviation at which they
 /// have similar sizes, so that their random effects have one optimum.
