@@ -109,14 +109,15 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         }
         let found = self.at_scales(found);
         let found = self.from_dependent_effects(found);
-        let mut found = self.along_each_deviation(found);
+        let found = self.along_each_deviation(found);
+        let found = self.each_alone_rescaled(found);
+        let mut found = self.rescaled_without_each(found);
         if has_few_data {
             found = self.from_random_starts(found);
         }
         for _ in 0..SCALINGS {
             found = self.at_best_scale(found);
         }
-        let found = self.rescaled_without_each(found);
         self.or_without_effects(found)
     }
 
@@ -295,14 +296,46 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             let model = self.search.model();
             let without = model.with_standard_deviation(&theta, j, 0.0);
             let points = BESIDE_ZERO.map(|scale| model.scaled(&without, scale));
-            self.budget -= points.len() as f64;
-            let valued = self.evaluated(points.to_vec()).into_iter();
-            let lowest = valued.min_by(|a, b| a.0.total_cmp(&b.0));
-            if let Some((_, point)) = lowest {
-                found = self.from_promising(&point, found);
-            }
+            found = self.from_lowest_of(points.to_vec(), found);
         }
         found
+    }
+
+    // Restarts with each standard deviation as the only one that isn't zero, at the scale where the
+    // objective is lowest, if a Newton step from there predicts a lower one. That scale may be far
+    // from that of a deviation beside others.
+    fn each_alone_rescaled(&mut self, mut found: OptSummary) -> OptSummary {
+        let deviations = self.search.model().standard_deviations();
+        if deviations.len() < 2 || !self.search.has_several_with_few_levels() {
+            return found;
+        }
+        for j in deviations {
+            if self.budget < PER_SEARCH {
+                continue;
+            }
+            let model = self.search.model();
+            let nothing = model.scaled(&found.initial, 0.0);
+            let points = ALONE
+                .map(|scale| model.with_standard_deviation(&nothing, j, scale));
+            found = self.from_lowest_of(points.to_vec(), found);
+        }
+        found
+    }
+
+    // Restarts from that point where the objective is lowest, if a Newton step from there predicts
+    // a lower one than the incumbent's.
+    fn from_lowest_of(
+        &mut self,
+        points: Vec<Vec<f64>>,
+        found: OptSummary,
+    ) -> OptSummary {
+        self.budget -= points.len() as f64;
+        let valued = self.evaluated(points).into_iter();
+        let lowest = valued.min_by(|a, b| a.0.total_cmp(&b.0));
+        match lowest {
+            Some((_, point)) => self.from_promising(&point, found),
+            None => found,
+        }
     }
 
     // Restarts from each standard deviation that is zero as the only one that isn't, if a Newton
