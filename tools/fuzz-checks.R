@@ -74,6 +74,11 @@ is_ambiguous <- function(found) {
     any(has_no_optimum %in% found$told)
 }
 
+# Whether a fit says itself that its criterion may be a rounding error.
+is_rounded <- function(found) {
+  verdict_of(found$fit) == "rounded" || "rlmm_warning_exact_fit" %in% found$told
+}
+
 # Whether a fit says itself that it isn't at an optimum.
 has_warned <- function(found) "rlmm_warning_convergence" %in% found$told
 
@@ -159,7 +164,9 @@ check_optimum <- function(model, found) {
       fit_model(model, start = start, control = control)
     })
   )
-  best <- min(vapply(others, \(other) criterion(other$fit), 0), na.rm = TRUE)
+  others <- Filter(Negate(is_rounded), others)
+  values <- vapply(others, \(other) criterion(other$fit), 0)
+  best <- min(values, Inf, na.rm = TRUE)
   gap <- criterion(fit) - best
   is_above <- is.finite(gap) && gap > noise_of(fit)
   if (is_above && !has_warned(found)) {

@@ -238,3 +238,22 @@ test_that("an effect that is zero at the optimum is tried as the only one", {
   both <- suppressMessages(rlmm(y ~ f + x + (1 | g / f), data, REML = FALSE))
   expect_gt(as.numeric(logLik(both)), as.numeric(logLik(alone)) - 1e-6)
 })
+
+# Intercepts make up for slopes of a covariate far from zero, and are the effects of another term
+# here. The limit is the deviance, by dense algebra, of slopes and intercepts of such sizes.
+test_that("slopes far from zero are found beside intercepts of another term", {
+  for (seed in c(1, 10, 11)) {
+    set.seed(seed)
+    data <- data.frame(g = factor(sample(3, 250, TRUE)))
+    data$h <- data$g
+    x <- rnorm(250)
+    data$x <- 1e4 + x
+    data$y <- rnorm(3)[data$g] + rnorm(3)[data$g] * x + rnorm(250)
+    formula <- y ~ 1 + (0 + x | g) + (1 | h)
+    fit <- suppressMessages(rlmm(formula, data, REML = FALSE))
+    spec <- fit_spec(fit)
+    of_size <- \(size) dense_estimates(spec, size * c(1, 1e4))$objective
+    limit <- min(vapply(c(0.3, 0.65, 1, 2), of_size, 0))
+    expect_lt(-2 * as.numeric(logLik(fit)), limit)
+  }
+})

@@ -37,10 +37,12 @@ impl Restarts<'_, '_, '_> {
             let elements = self.search.model().equal_elements(slope.0);
             let with_own = elements.into_iter().map(|other| (other, slope.0));
             let differences: Vec<(usize, usize)> = with_own.collect();
-            let [alone, together, equal] = self.rays(slope, &found.best);
+            let [alone, together, equal, beside] =
+                self.rays(slope, &found.best);
             let limits = self.at_limits_of_correlations(slope, &found.best);
             let is_beyond = slope.1 < HIDING_SPREAD || !limits.is_empty();
-            let mut rays = vec![(alone, &[][..]), (together, &[])];
+            let mut rays =
+                vec![(alone, &[][..]), (together, &[]), (beside, &[])];
             rays.push((equal, &differences));
             rays.extend(limits.into_iter().map(|ray| (ray, &[][..])));
             let mut is_hidden = false;
@@ -72,26 +74,30 @@ impl Restarts<'_, '_, '_> {
         found
     }
 
-    // Theta with slopes of increasing size: alone, with the other effects of their term, and with
-    // equal slopes in that.
+    // Theta with slopes of increasing size: alone, with the other effects of their term, with equal
+    // slopes in that, and with the first effect of each other term, which may make up for them, too.
     fn rays(
         &self,
         (j, spread): (usize, f64),
         theta: &[f64],
-    ) -> [Vec<Vec<f64>>; 3] {
+    ) -> [Vec<Vec<f64>>; 4] {
         let model = self.search.model();
         let scales = SPREADS.map(|scale| scale / spread);
         let sized =
             scales.map(|scale| model.with_standard_deviation(theta, j, scale));
-        let pairs = sized.iter().zip(scales);
-        let together: Vec<Vec<f64>> = pairs
+        let pairs = || sized.iter().zip(scales);
+        let together: Vec<Vec<f64>> = pairs()
             .map(|(point, scale)| model.with_term(point, j, scale))
+            .collect();
+        let beside = pairs()
+            .map(|(point, scale)| model.with_other_terms(point, j, scale))
+            .filter(|point| !sized.contains(point))
             .collect();
         let equal = together
             .iter()
             .filter_map(|point| model.with_equal_slopes(point, j))
             .collect();
-        [sized.to_vec(), together, equal]
+        [sized.to_vec(), together, equal, beside]
     }
 
     // Theta with slopes of increasing size and the first effect of their term, which may make up

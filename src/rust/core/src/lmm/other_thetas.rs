@@ -167,6 +167,23 @@ impl LinearMixedModel {
         )
     }
 
+    /// Theta with the standard deviation of the first effect of every other term than that of
+    /// element `j` at `scale` units too.
+    pub(super) fn with_other_terms(
+        &self,
+        theta: &[f64],
+        j: usize,
+        scale: f64,
+    ) -> Vec<f64> {
+        let units = self.step_sizes();
+        let own = self.effect_of(j).map(|(term, _)| term);
+        self.changed(theta, |element| {
+            let is_first = (element.row, element.column) == (0, 0);
+            let is_other = own != Some(element.term);
+            (is_first && is_other).then(|| scale * units[element.index])
+        })
+    }
+
     /// Theta with the slopes of one unstructured part that are far from zero equal to that of
     /// element `j`, which is the first of them, such as the slopes of a covariate in each category.
     /// Slopes that differ would be as different intercepts. `None` without such slopes.
