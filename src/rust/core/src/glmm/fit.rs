@@ -22,12 +22,12 @@ const MOST_ROWS: usize = 300;
 const MOST_AT_FIRST: usize = 1000;
 /// Number of operations that the first search may cost, counted in PIRLS steps, of which an
 /// evaluation takes hundreds where many probabilities tend to zero or one.
-const AFFORDABLE_AT_FIRST: f64 = 1e10;
+const AFFORDABLE_AT_FIRST: f64 = 5e9;
 /// Largest number of evaluations of each stage of any search: the likelihood hardly changes along a
 /// path to infinity.
 const MOST_AT_LAST: usize = 5000;
 /// Number of operations that a search with few rows after other starts may cost.
-const AFFORDABLE_AT_LAST: f64 = 4e10;
+const AFFORDABLE_AT_LAST: f64 = 1.5e10;
 /// The ratio between the ranks of the earlier points that are tried, from the lowest one on, where
 /// the last point can't be evaluated again.
 const EARLIER_RATIO: f64 = 1.5;

@@ -22,7 +22,8 @@ const MOST_ROWS: usize = 1000;
 /// Number of operations that all other starts may cost, counted in PIRLS steps: about the cost of
 /// the call from R.
 const AFFORDABLE: f64 = 3e7;
-/// The corners may cost as much as this number of first searches, where a PIRLS step is expensive.
+/// The corners may cost as much as this number of first searches that have converged, where a PIRLS
+/// step is expensive.
 const SEARCHES: usize = 3;
 /// Number of operations of a PIRLS step that do not depend on the number of rows.
 const PER_STEP: f64 = 2e3;
@@ -106,10 +107,12 @@ impl GeneralizedLinearMixedModel {
             true => PROMISING_LOSS,
             false => FEW_PROMISING * PROMISING_LOSS,
         };
-        let most = self.pirls.iterations
-            + self
-                .affordable_steps(AFFORDABLE)
-                .max(SEARCHES * best.iterations);
+        let as_first = match best.summary.status.has_converged() {
+            true => SEARCHES * best.iterations,
+            false => 0,
+        };
+        let steps = self.affordable_steps(AFFORDABLE).max(as_first);
+        let most = self.pirls.iterations + steps;
         for other in self.other_starts(start) {
             if self.pirls.iterations > most {
                 break;
