@@ -5,6 +5,7 @@
 //! | [`STEP_NOISE`] | 1e-14 | a Newton step lowers d(theta) | a sum of few logarithms |
 //! | [`VALUE_NOISE`] | 1e-13 | a step or gain is real | sums over observations |
 //! | [`PIRLS_NOISE`] | 1e-12 | a PIRLS step lowers the deviance | sums that cancel |
+//! | [`LARGE_DEVIANCE`] | 1e3 | rows' deviances are sums that cancel | that of a row is about one |
 //! | [`NOISE_MARGIN`] | 10.0 | a difference is all noise | rounding errors of both values |
 //! | [`FEW_DIGITS`] | 1.0 | rounding may hide a minimum (absolute) | a difference that matters |
 //! | [`NO_DIGITS`] | 10.0 | a value says nothing (absolute) | the range of likely differences |
@@ -22,6 +23,9 @@ pub(crate) const VALUE_NOISE: f64 = 1e-13;
 
 /// The relative rounding error of a penalized deviance: the increase that a PIRLS step may have.
 pub(crate) const PIRLS_NOISE: f64 = 1e-12;
+
+/// With large prior weights the deviance of a row is larger than this, and its terms cancel.
+pub(crate) const LARGE_DEVIANCE: f64 = 1e3;
 
 /// A difference of the objective of at most this many rounding errors may be rounding error only.
 pub(crate) const NOISE_MARGIN: f64 = 10.0;

@@ -31,7 +31,9 @@ use crate::glmm::families::{Family, Link};
 use crate::glmm::pirls::course::{Course, MOST_REFINEMENTS};
 pub(crate) use crate::glmm::pirls::follow::Follow;
 use crate::glmm::vary::Vary;
-use crate::tolerances::{DECREMENT, NEAR, PIRLS_NOISE, RATE_SHARE};
+use crate::tolerances::{
+    DECREMENT, LARGE_DEVIANCE, NEAR, PIRLS_NOISE, RATE_SHARE, STEP_NOISE,
+};
 
 /// Largest number of attempts to find linear predictors in their range.
 const MOST_STARTS: usize = 12;
@@ -367,7 +369,7 @@ impl Pirls {
             let (point, is_newton) = self.next_point(vary, wants_newton)?;
             course.record_attempt(wants_newton, is_newton);
             let (decrement, length) = self.step(vary, point, iteration)?;
-            course.rounding = PIRLS_NOISE * self.penalized.abs();
+            course.rounding = self.rounding();
             let is_there =
                 course.has_reached_modes(decrement, length, is_newton);
             let is_near = decrement <= NEAR * self.unit;
@@ -401,6 +403,16 @@ impl Pirls {
             return Ok(());
         }
         Err(self.diverged(0, 0))
+    }
+
+    // The rounding error of the penalized deviance, below which steps gain nothing.
+    fn rounding(&self) -> f64 {
+        let size = self.penalized.abs();
+        let noise = match size > LARGE_DEVIANCE * self.rows.n() as f64 {
+            true => PIRLS_NOISE,
+            false => STEP_NOISE,
+        };
+        noise * size
     }
 
     /// Sets the modes (and fixed effects) for which the linear predictors are nearest to those of
