@@ -41,8 +41,7 @@ impl Restarts<'_, '_, '_> {
                 self.rays(slope, &found.best);
             let limits = self.at_limits_of_correlations(slope, &found.best);
             let is_beyond = slope.1 < HIDING_SPREAD || !limits.is_empty();
-            let mut rays =
-                vec![(alone, &[][..]), (together, &[]), (beside, &[])];
+            let mut rays = vec![(alone, &[][..]), (together, &[])];
             rays.push((equal, &differences));
             rays.extend(limits.into_iter().map(|ray| (ray, &[][..])));
             let mut is_hidden = false;
@@ -53,7 +52,26 @@ impl Restarts<'_, '_, '_> {
             if is_hidden && is_beyond {
                 self.search.model_mut().unresolved = Some(slope);
             }
+            found = self.beside_other_terms(beside, found);
         }
+        found
+    }
+
+    // Restarts from slopes with the first effects of other terms, if the objective is lower there
+    // than at the incumbent. Their cost is small and leaves the budget as it is.
+    fn beside_other_terms(
+        &mut self,
+        points: Vec<Vec<f64>>,
+        found: OptSummary,
+    ) -> OptSummary {
+        let points = self.evaluated(points);
+        let is_lower = |point: &Valued| point.0 < found.best_value;
+        if !points.iter().any(is_lower) {
+            return found;
+        }
+        let budget = self.budget;
+        let found = self.from_lowest(&points, &[], found);
+        self.budget = budget;
         found
     }
 
@@ -75,7 +93,7 @@ impl Restarts<'_, '_, '_> {
     }
 
     // Theta with slopes of increasing size: alone, with the other effects of their term, with equal
-    // slopes in that, and with the first effect of each other term, which may make up for them, too.
+    // slopes in that, and with the first effects of other terms, which may make up for them.
     fn rays(
         &self,
         (j, spread): (usize, f64),

@@ -41,8 +41,7 @@ impl Restarts<'_, '_, '_> {
         let at = self.search.at.clone();
         let mut stream = Stream::new(0, 0);
         let mut optima = Optima::default();
-        let affordable = self.budget;
-        let mut has_several = false;
+        let mut further = SHARE_OF_SEVERAL * self.budget;
         while self.budget > 0.0
             && found.status.has_converged()
             && optima.undiscovered() > UNDISCOVERED
@@ -61,9 +60,8 @@ impl Restarts<'_, '_, '_> {
             if let Some(value) = value {
                 optima.add(value, OTHER_MINIMUM);
             }
-            if optima.count() == SEVERAL && !has_several {
-                has_several = true;
-                self.budget += affordable * SHARE_OF_SEVERAL;
+            if optima.count() == SEVERAL {
+                self.budget += std::mem::take(&mut further);
             }
         }
         found.optima = optima;
