@@ -179,7 +179,7 @@ in_order <- function(problem, piece, plan) {
 
 #' The matrix M of the effects M b of a term in the place of b
 #'
-#' It permutes them. If a covariate is far from zero, it also makes the columns of the others
+#' M permutes the effects. If a covariate is far from zero, M also makes the columns of the others
 #' orthogonal to those of the profiled ones, which come first: a search with a standard deviation
 #' held would otherwise follow a narrow ridge.
 #' @noRd

@@ -82,8 +82,8 @@ is_rounded <- function(found) {
 # Whether a fit says itself that it isn't at an optimum.
 has_warned <- function(found) "rlmm_warning_convergence" %in% found$told
 
-# Whether a fit's certificate says that there may be a lower optimum: its searches from random starts
-# ended before they found none that was new.
+# Whether a fit's certificate says that there may be a lower optimum: its searches from random
+# starts ended before they found none that was new.
 may_be_lower <- function(found) {
   share <- found$fit$optsum$random_starts$undiscovered
   !is.null(share) && share > 0.05

@@ -1,6 +1,6 @@
 # The random models of tools/fuzz.R: linear, or generalized of every family and link; factors that
-# are crossed, nested, chained, coarser than each other or fixed effects too, unbalanced, with levels
-# of one row, of none, and with empty cells; one to four effects per term in every covariance
+# are crossed, nested, chained, coarser than each other or fixed effects too, unbalanced, with
+# levels of one row, of none, and with empty cells; one to four effects per term in every covariance
 # structure; covariates on scales from 1e-8 to 1e8, some far from zero; zero and tiny weights,
 # offsets, rank deficiency, a known sigma, held parameters.
 

@@ -161,7 +161,7 @@ test_that("a profiled dispersion depends neither on the order of rows nor on uni
   expect_equal(logLik(fit(data))[1L], first, tolerance = 1e-7)
 })
 
-# With these standard deviations of mostly unobserved cells modes and dispersion minimise
+# With standard deviations of mostly unobserved cells, modes and dispersion of this model minimise
 # `deviance / phi + |u|^2 + df log phi`, df = 1, at phi = 0.097 and, higher, at phi = 5.06.
 test_that("of two dispersions the one with the lower joint deviance counts", {
   data <- data.frame(

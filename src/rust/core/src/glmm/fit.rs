@@ -16,7 +16,7 @@ use crate::tolerances::{ENOUGH_PROBES, NO_GAIN, ZERO_COST, ZERO_SD};
 /// Number of times that Lambda is divided by ten where the objective is undefined at the start.
 const MAX_SHRINKINGS: usize = 3;
 /// Largest number of observations with which a first search is cut short before other starts.
-const MOST_ROWS: usize = 300;
+const MOST_CUT_SHORT: usize = 300;
 /// Largest number of evaluations of each stage of such a search, and of its continuation where no
 /// other start led to an optimum.
 const MOST_AT_FIRST: usize = 1000;
@@ -171,7 +171,7 @@ impl GeneralizedLinearMixedModel {
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
         let start = self.start_of(&found.parameters);
-        let from = self.from_end_of(fit, &found).limited(MOST_AT_FIRST);
+        let from = self.from_end(fit, &found.parameters).limited(MOST_AT_FIRST);
         self.limit_steps(Some(AFFORDABLE_AT_LAST));
         let next = self.fit_directly(&from, &start, None, observe);
         self.limit_steps(None);
@@ -179,19 +179,24 @@ impl GeneralizedLinearMixedModel {
         next.map(|next| GlmmFit { fast, ..next })
     }
 
-    // The settings of a fit that starts at the fixed effects with which another one ended.
-    fn from_end_of(&self, fit: &FitSettings, found: &GlmmFit) -> FitSettings {
+    /// The settings of a fit that starts at the fixed effects of these parameters, with which
+    /// another one ended; they are those of the original X.
+    pub(super) fn from_end(
+        &self,
+        fit: &FitSettings,
+        parameters: &[f64],
+    ) -> FitSettings {
         let mut from = fit.clone();
         if fit.vary == Vary::Modes {
             let (n, p) = (self.n_theta(), self.pirls.beta.len());
-            from.beta = found.parameters[n..n + p].to_vec();
+            from.beta = parameters[n..n + p].to_vec();
         }
         from
     }
 
     // Whether a first search that makes no progress is cut short, as others are cheap.
     fn is_cut_short(&self) -> bool {
-        self.n_eff <= MOST_ROWS
+        self.n_eff <= MOST_CUT_SHORT
     }
 
     // Limits the PIRLS steps of the next search to those that this number of operations allows.

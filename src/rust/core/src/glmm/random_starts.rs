@@ -101,12 +101,8 @@ impl GeneralizedLinearMixedModel {
         observe: &mut Observer,
     ) -> GlmmFit {
         let start = self.start_of(parameters);
-        let mut from = fit.clone();
-        if fit.vary == Vary::Modes {
-            let natural = self.to_natural(fit.vary)(parameters);
-            let (n, p) = (self.n_theta(), self.pirls.beta.len());
-            from.beta = natural[n..n + p].to_vec();
-        }
+        let natural = self.to_natural(fit.vary)(parameters);
+        let from = self.from_end(fit, &natural);
         self.or_lower(&from, best, |model, limited| {
             model.fit_directly(limited, &start, None, observe)
         })

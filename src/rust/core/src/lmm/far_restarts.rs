@@ -37,9 +37,9 @@ impl Restarts<'_, '_, '_> {
             let elements = self.search.model().equal_elements(slope.0);
             let with_own = elements.into_iter().map(|other| (other, slope.0));
             let differences: Vec<(usize, usize)> = with_own.collect();
-            let [alone, together, equal, beside] =
-                self.rays(slope, &found.best);
-            let limits = self.at_limits_of_correlations(slope, &found.best);
+            let here = found.best.clone();
+            let [alone, together, equal] = self.rays(slope, &here);
+            let limits = self.at_limits_of_correlations(slope, &here);
             let is_beyond = slope.1 < HIDING_SPREAD || !limits.is_empty();
             let mut rays = vec![(alone, &[][..]), (together, &[])];
             rays.push((equal, &differences));
@@ -52,18 +52,28 @@ impl Restarts<'_, '_, '_> {
             if is_hidden && is_beyond {
                 self.search.model_mut().unresolved = Some(slope);
             }
-            found = self.beside_other_terms(beside, found);
+            found = self.beside_other_terms(slope, &here, found);
         }
         found
     }
 
-    // Restarts from slopes with the first effects of other terms, if the objective is lower there
-    // than at the incumbent. Their cost is small and leaves the budget as it is.
+    // Restarts from theta with slopes of increasing size and the first effects of other terms that
+    // may make up for them, if the objective is lower there than at the incumbent. Their cost is
+    // small and leaves the budget as it is.
     fn beside_other_terms(
         &mut self,
-        points: Vec<Vec<f64>>,
+        (j, spread): (usize, f64),
+        theta: &[f64],
         found: OptSummary,
     ) -> OptSummary {
+        let model = self.search.model();
+        let beside = |scale: f64| {
+            let scale = scale / spread;
+            let sized = model.with_standard_deviation(theta, j, scale);
+            let point = model.with_other_terms(&sized, j, scale);
+            (point != sized).then_some(point)
+        };
+        let points = SPREADS.into_iter().filter_map(beside).collect();
         let points = self.evaluated(points);
         let is_lower = |point: &Valued| point.0 < found.best_value;
         if !points.iter().any(is_lower) {
@@ -92,30 +102,26 @@ impl Restarts<'_, '_, '_> {
         found
     }
 
-    // Theta with slopes of increasing size: alone, with the other effects of their term, with equal
-    // slopes in that, and with the first effects of other terms, which may make up for them.
+    // Theta with slopes of increasing size: alone, with the other effects of their term, and with
+    // equal slopes in that.
     fn rays(
         &self,
         (j, spread): (usize, f64),
         theta: &[f64],
-    ) -> [Vec<Vec<f64>>; 4] {
+    ) -> [Vec<Vec<f64>>; 3] {
         let model = self.search.model();
         let scales = SPREADS.map(|scale| scale / spread);
         let sized =
             scales.map(|scale| model.with_standard_deviation(theta, j, scale));
-        let pairs = || sized.iter().zip(scales);
-        let together: Vec<Vec<f64>> = pairs()
+        let pairs = sized.iter().zip(scales);
+        let together: Vec<Vec<f64>> = pairs
             .map(|(point, scale)| model.with_term(point, j, scale))
-            .collect();
-        let beside = pairs()
-            .map(|(point, scale)| model.with_other_terms(point, j, scale))
-            .filter(|point| !sized.contains(point))
             .collect();
         let equal = together
             .iter()
             .filter_map(|point| model.with_equal_slopes(point, j))
             .collect();
-        [sized.to_vec(), together, equal, beside]
+        [sized.to_vec(), together, equal]
     }
 
     // Theta with slopes of increasing size and the first effect of their term, which may make up

@@ -133,13 +133,11 @@ impl LinearMixedModel {
         j: usize,
         scale: f64,
     ) -> Vec<f64> {
-        let units = self.step_sizes();
         let own = self.effect_of(j).map(|(term, _)| term);
-        self.changed(theta, |element| {
-            let is_other = own == Some(element.term)
+        self.with_sizes(theta, scale, |element| {
+            own == Some(element.term)
                 && element.row == element.column
-                && element.index != j;
-            is_other.then(|| scale * units[element.index])
+                && element.index != j
         })
     }
 
@@ -151,20 +149,11 @@ impl LinearMixedModel {
         j: usize,
         scale: f64,
     ) -> Vec<f64> {
-        let units = self.step_sizes();
         let first = self.effect_of(j).map(|(term, _)| (term, 0, 0));
-        self.changed(
-            theta,
-            |Element {
-                 term,
-                 row,
-                 column,
-                 index,
-             }| {
-                let is_first = first == Some((term, row, column)) && index != j;
-                is_first.then(|| scale * units[index])
-            },
-        )
+        self.with_sizes(theta, scale, |element| {
+            first == Some((element.term, element.row, element.column))
+                && element.index != j
+        })
     }
 
     /// Theta with the standard deviation of the first effect of every other term than that of
@@ -175,12 +164,22 @@ impl LinearMixedModel {
         j: usize,
         scale: f64,
     ) -> Vec<f64> {
-        let units = self.step_sizes();
         let own = self.effect_of(j).map(|(term, _)| term);
+        self.with_sizes(theta, scale, |element| {
+            (element.row, element.column) == (0, 0) && own != Some(element.term)
+        })
+    }
+
+    // Theta with the free elements of Lambda that are wanted at `scale` units.
+    fn with_sizes(
+        &self,
+        theta: &[f64],
+        scale: f64,
+        is_wanted: impl Fn(Element) -> bool,
+    ) -> Vec<f64> {
+        let units = self.step_sizes();
         self.changed(theta, |element| {
-            let is_first = (element.row, element.column) == (0, 0);
-            let is_other = own != Some(element.term);
-            (is_first && is_other).then(|| scale * units[element.index])
+            is_wanted(element).then(|| scale * units[element.index])
         })
     }
 
