@@ -7,8 +7,6 @@
 
 use std::ops::Range;
 
-use faer::{MatMut, MatRef};
-
 use crate::derivatives::many_effects::{
     add_information, are_many, LevelBlocks,
 };
@@ -18,13 +16,11 @@ use crate::derivatives::{
 };
 use crate::factor::Factor;
 use crate::kernels::chunks::chunks;
-use crate::kernels::gemm::add_product;
+use crate::kernels::gemm::add_rows_product;
 use crate::kernels::small::{self, for_size, set_zeros};
 
 /// Number of levels of the leading term that share a matrix product.
 const AT_ONCE: usize = 64;
-/// Up to this number of multiplications a plain loop is faster than the overhead of a call of faer.
-const FEW_PRODUCTS: usize = 512;
 
 /// Working memory of [`FactorDerivatives::update_information`], for `n` directions.
 #[derive(Debug, Default)]
@@ -116,7 +112,7 @@ impl FactorDerivatives {
         self.fill_trailing_directions(factor, &omega.directions, &mut w.a);
         factor.trailing.times_cross_products(n, &w.a, &mut w.c);
         let a_xr = factor.trailing.border_cross_products();
-        multiply_add(n, m, factor.p(), 1.0, &w.a, a_xr, &mut w.c_x);
+        add_rows_product(n, m, factor.p(), 1.0, &w.a, a_xr, &mut w.c_x);
     }
 
     // Fills a: element (r, s) of Omega puts v_s into effect r and v_r into effect s.
@@ -169,7 +165,7 @@ impl FactorDerivatives {
                 .trailing
                 .times_leading_transposed(&levels, n, t, &mut w.c);
             let ax0 = factor.leading.ax0.span(range);
-            multiply_add(n, columns, factor.p(), 1.0, t, ax0, &mut w.c_x);
+            add_rows_product(n, columns, factor.p(), 1.0, t, ax0, &mut w.c_x);
         }
     }
 
@@ -328,11 +324,19 @@ fn subtract_eliminated(
         add_trailing_forms(factor, w, omega);
         factor.scale_columns(n, &mut w.c);
         factor.trailing.right_solve(n, &mut w.c);
-        multiply_add(n, m, n, -1.0, &w.c, &w.c, &mut omega.h);
-        multiply_add(n, m, p, -1.0, &w.c, factor.trailing.border(), &mut w.c_x);
+        add_rows_product(n, m, n, -1.0, &w.c, &w.c, &mut omega.h);
+        add_rows_product(
+            n,
+            m,
+            p,
+            -1.0,
+            &w.c,
+            factor.trailing.border(),
+            &mut w.c_x,
+        );
     }
     factor.border.right_solve(n, &mut w.c_x);
-    multiply_add(n, p, n, -1.0, &w.c_x, &w.c_x, &mut omega.h);
+    add_rows_product(n, p, n, -1.0, &w.c_x, &w.c_x, &mut omega.h);
 }
 
 // Adds c a' to Q for pairs with a direction of a trailing term; only the upper triangle is filled.
@@ -343,7 +347,7 @@ fn add_trailing_forms(
 ) {
     let n = omega.directions.len();
     let leading = omega.directions.of_term(factor.layout.leading_term);
-    multiply_add(n, factor.layout.m, n, 1.0, &w.c, &w.a, &mut w.forms);
+    add_rows_product(n, factor.layout.m, n, 1.0, &w.c, &w.a, &mut w.forms);
     for j in 0..n {
         for i in 0..=j {
             // A mixed pair is c of the leading direction times a of the trailing one, as a of the
@@ -373,29 +377,4 @@ fn scale_information(profile: Profile, omega: &mut OmegaDerivatives) {
             h[i * n + j] = value;
         }
     }
-}
-
-// out (n x rows) += alpha x (n x inner) y' with y (rows x inner).
-pub(super) fn multiply_add(
-    n: usize,
-    inner: usize,
-    rows: usize,
-    alpha: f64,
-    x: &[f64],
-    y: &[f64],
-    out: &mut [f64],
-) {
-    let (x, y) = (&x[..n * inner], &y[..rows * inner]);
-    let n_products = n * inner * rows;
-    if n_products <= FEW_PRODUCTS {
-        if n_products > 0 {
-            small::add_outer_products((n, x), (rows, y), alpha, out);
-        }
-        return;
-    }
-    let x = MatRef::from_column_major_slice(x, n, inner);
-    let y = MatRef::from_column_major_slice(y, rows, inner);
-    let out =
-        MatMut::from_column_major_slice_mut(&mut out[..n * rows], n, rows);
-    add_product(out, x, y.transpose(), alpha);
 }

@@ -2,9 +2,8 @@
 
 use faer::{MatMut, MatRef};
 
-use crate::derivatives::information::multiply_add;
 use crate::derivatives::OmegaDerivatives;
-use crate::kernels::gemm::add_product;
+use crate::kernels::gemm::{add_product, add_rows_product};
 use crate::kernels::small::{self, set_zeros};
 
 /// A direction `E_rs` of Omega, by its element `(r, s)`.
@@ -44,7 +43,15 @@ impl Moments {
             return;
         }
         let count = blocks.len() / size;
-        multiply_add(size, count, size, 1.0, blocks, blocks, &mut self.values);
+        add_rows_product(
+            size,
+            count,
+            size,
+            1.0,
+            blocks,
+            blocks,
+            &mut self.values,
+        );
     }
 
     /// Adds the blocks of one level l' and a range of levels l; `column` gives the columns of these
@@ -100,9 +107,9 @@ impl Moments {
             *value = of_a[a * k + i] * of_b[b * l + j];
         }
         let mut half = vec![0.0; size * size];
-        multiply_add(size, size, size, 1.0, &turn, &self.values, &mut half);
+        add_rows_product(size, size, size, 1.0, &turn, &self.values, &mut half);
         self.values.fill(0.0);
-        multiply_add(size, size, size, 1.0, &half, &turn, &mut self.values);
+        add_rows_product(size, size, size, 1.0, &half, &turn, &mut self.values);
     }
 
     /// Adds `tr(E W E' W)` for the directions of term t and those of term u.

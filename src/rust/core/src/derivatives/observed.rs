@@ -12,13 +12,13 @@ use std::ops::Range;
 
 use crate::covariance::RelCov;
 use crate::derivatives::curvature::{add_inner_products, add_level_products};
-use crate::derivatives::information::multiply_add;
 use crate::derivatives::moments::Element;
 use crate::derivatives::scores::{times_lower_transposed, LevelScores};
 use crate::derivatives::{
     ByColumns, Directions, FactorDerivatives, OmegaDerivatives, Profile,
 };
 use crate::factor::Factor;
+use crate::kernels::gemm::add_rows_product;
 use crate::kernels::small::{self, set_zeros};
 use crate::tolerances::NEAR_OPTIMUM;
 
@@ -150,10 +150,10 @@ impl FactorDerivatives {
         self.fill_fixed(factor, &omega.directions, work);
         set_zeros(&mut work.forms, n * n);
         let x = &work.fixed;
-        multiply_add(n, length, n, -2.0, x, x, &mut work.forms);
+        add_rows_product(n, length, n, -2.0, x, x, &mut work.forms);
         factor.trailing.right_solve(width, &mut work.fixed);
         let x = &work.fixed;
-        multiply_add(n, length, n, 2.0, x, x, &mut work.forms);
+        add_rows_product(n, length, n, 2.0, x, x, &mut work.forms);
         add_inner_products(n, &work.products, &mut work.forms);
         small::axpy(1.0, &work.forms, &mut omega.expected);
     }

@@ -17,6 +17,8 @@
 //! | its variables; its steps; its convergence | `vary`, `pirls::steps`, `pirls::course` |
 //! | the engines: Cholesky factor, or conjugate gradients | `engine`, `matrix_free` |
 //! | `d` by adaptive Gauss-Hermite quadrature; nodes and weights | `quadrature`, `gauss_hermite` |
+//! | information, number of nodes, and the kinds of shape | `approximation` |
+//! | the terms of `d`, the estimates | `estimates` |
 //! | dispersion: known, estimated, by moment, profiled | `dispersion`, `pirls::follow` |
 //! | searches with a stochastic objective | `noise` |
 //! | parameters of the objective: order, centring | `parameters` |
@@ -34,12 +36,14 @@
 //! | certificate; points where the deviance jumps or is not defined | `certificate`, `edge` |
 //! | covariance matrix of the estimates | `covariance` |
 
+mod approximation;
 pub mod bootstrap;
 mod certificate;
 mod covariance;
 mod dispersion;
 mod edge;
 mod engine;
+mod estimates;
 pub mod families;
 mod fit;
 mod fixed_levels;
@@ -64,66 +68,19 @@ mod start;
 mod vary;
 mod working_model;
 
+pub use approximation::{Options, Shape};
 pub use engine::possible_engine;
+pub use estimates::{GlmmEstimates, Parts, Sigma};
 pub use fit::{FitSettings, GlmmFit};
 pub use vary::Vary;
 
 use crate::design::{check_finite, Design};
 use crate::error::{check_length, Error, Result};
 use crate::factor::memory::{EngineKind, Room};
-use crate::glmm::families::response::Information;
 use crate::glmm::families::{Family, Link};
 use crate::glmm::gauss_hermite::Rule;
 use crate::glmm::pirls::{Modes, Pirls};
 use crate::iterative::Noise;
-
-/// How the shape (a dispersion, or theta of the negative binomial) is determined.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Shape {
-    /// A known shape with this value.
-    Known(f64),
-    /// An estimated shape with this start: `log shape` is a parameter after beta, and Lambda is not
-    /// relative to the dispersion.
-    Estimated(f64),
-    /// A moment estimate of the dispersion, as in lme4 before 2.0: the modes minimise
-    /// `deviance + |u|^2`, Lambda is relative to the dispersion, and the log-likelihood is
-    /// evaluated at `phi = deviance / sum w`.
-    Moment,
-    /// A profiled dispersion, as in lme4 since 2.0: at the modes `phi = deviance / df` with these
-    /// degrees of freedom (number of observations minus the rank of `[X Z]`), and the
-    /// log-likelihood is evaluated at `phi = deviance / sum w`.
-    Profiled(f64),
-}
-
-impl Shape {
-    fn initial(self) -> f64 {
-        match self {
-            Self::Known(shape) | Self::Estimated(shape) => shape,
-            Self::Moment | Self::Profiled(_) => 1.0,
-        }
-    }
-}
-
-/// The approximation to the likelihood.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
-    /// The information in the log-determinant.
-    pub information: Information,
-    /// How the shape is determined.
-    pub shape: Shape,
-    /// Number of nodes of adaptive quadrature; 1 is the Laplace approximation.
-    pub nodes: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            information: Information::Expected,
-            shape: Shape::Known(1.0),
-            nodes: 1,
-        }
-    }
-}
 
 /// A generalized linear mixed model of a [`Design`].
 ///
@@ -172,63 +129,6 @@ struct ReachedPoint {
     vary: Vary,
     parameters: Vec<f64>,
     parts: Parts,
-}
-
-/// The terms of the deviance at one set of parameters.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Parts {
-    /// The objective, by Laplace's approximation or adaptive quadrature.
-    pub objective: f64,
-    /// `-2 log p(y | u~)`, including all constants.
-    pub conditional: f64,
-    /// `|u~|^2`.
-    pub ussq: f64,
-    /// `log |H|`.
-    pub log_det_re: f64,
-    /// The dispersion, or theta of the negative binomial.
-    pub shape: f64,
-}
-
-/// The estimates at given parameters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GlmmEstimates {
-    /// The deviance and its terms.
-    pub parts: Parts,
-    /// Covariance parameters.
-    pub theta: Vec<f64>,
-    /// Fixed effects of the original columns of X, to which `R_X` belongs too.
-    pub beta: Vec<f64>,
-    /// Spherical conditional modes of each term: `vsize x n_levels`.
-    pub u: Vec<Vec<f64>>,
-    /// Conditional modes `b = Lambda u` of each term: `vsize x n_levels`.
-    pub b: Vec<Vec<f64>>,
-    /// Upper triangular `R_X` with `R_X'R_X = X'V^-1X` of the working linear model.
-    pub rx: Vec<f64>,
-    /// `log |R_X|^2`.
-    pub log_det_fe: f64,
-    /// Linear predictor of each observation.
-    pub eta: Vec<f64>,
-    /// Mean of each observation.
-    pub mu: Vec<f64>,
-    /// Working weight of each observation.
-    pub weights: Vec<f64>,
-    /// The sum of squared deviance residuals.
-    pub deviance: f64,
-    /// Pearson's statistic.
-    pub pearson: f64,
-    /// The residual standard deviation.
-    pub sigma: Sigma,
-}
-
-/// The residual standard deviation, as reported.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sigma {
-    /// One for families without dispersion, the square root of the dispersion otherwise; for the
-    /// moment estimate `sqrt((Pearson's statistic + |u|^2) / n)`, as in lme4.
-    pub value: f64,
-    /// Whether the covariance of the random effects is `sigma^2 Lambda Lambda'`; otherwise it is
-    /// `Lambda Lambda'`.
-    pub is_relative: bool,
 }
 
 impl GeneralizedLinearMixedModel {

@@ -12,6 +12,8 @@ const FEW_ROWS: usize = 4;
 /// Up to this number of multiplications, for both triangles, a plain loop is faster than the
 /// overhead of a call of faer.
 const FEW_PRODUCTS: usize = 2048;
+/// Likewise of [`add_rows_product`].
+const FEW_ROW_PRODUCTS: usize = 512;
 
 /// `out += alpha a b`.
 pub(crate) fn add_product(
@@ -32,6 +34,32 @@ pub(crate) fn set_product(
 ) {
     matmul::matmul(out, Accum::Replace, a, b, 1.0, Par::Seq);
     leave_wide_registers();
+}
+
+/// `out += alpha x y'` with x (`n x inner`), y (`rows x inner`) and out (`n x rows`) by columns, by
+/// plain loops or by faer, whichever is faster.
+pub(crate) fn add_rows_product(
+    n: usize,
+    inner: usize,
+    rows: usize,
+    alpha: f64,
+    x: &[f64],
+    y: &[f64],
+    out: &mut [f64],
+) {
+    let (x, y) = (&x[..n * inner], &y[..rows * inner]);
+    let n_products = n * inner * rows;
+    if n_products <= FEW_ROW_PRODUCTS {
+        if n_products > 0 {
+            small::add_outer_products((n, x), (rows, y), alpha, out);
+        }
+        return;
+    }
+    let x = MatRef::from_column_major_slice(x, n, inner);
+    let y = MatRef::from_column_major_slice(y, rows, inner);
+    let out =
+        MatMut::from_column_major_slice_mut(&mut out[..n * rows], n, rows);
+    add_product(out, x, y.transpose(), alpha);
 }
 
 /// The lower triangle of `out += alpha a b`; the upper one is unchanged.
