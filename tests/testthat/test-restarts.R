@@ -33,6 +33,19 @@ test_that("random starts find other minima where data say little", {
   expect_lt(optimum("lmm-14002785.csv", more_rows), -327.685327 + 1e-4)
 })
 
+# Two structures, of which each order of the rows led to one of six optima. The right value is the
+# best of stats::optim() on dense algebra from 60 random starts.
+test_that("random starts cost what the searches before them do, where data say little", {
+  data <- read.csv(test_path("optima", "lmm-58000107.csv"))
+  data[c("f", "g", "h")] <- lapply(data[c("f", "g", "h")], factor)
+  formula <- y ~ f + x + cs(f + x | g) + cs(f | h)
+  set.seed(1)
+  for (rows in list(1:51, sample(51), sample(51), sample(51))) {
+    fit <- suppressMessages(rlmm(formula, data[rows, ], REML = FALSE))
+    expect_lt(-2 * as.numeric(logLik(fit)), 308.548262 + 1e-4)
+  }
+})
+
 # The right values are the best of lme4 1.1-31 from 60 random starts. One search follows a valley
 # of slopes that are a thousand times as large as the covariate's spread.
 test_that("an easy search isn't the last one where the data say little", {

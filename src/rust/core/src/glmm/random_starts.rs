@@ -74,17 +74,20 @@ impl GeneralizedLinearMixedModel {
                 continue;
             };
             let value = found.summary.best_value;
-            if found.summary.status.has_converged() {
-                optima.add(value, BETTER_START);
-            }
-            let is_lower = value < best.summary.best_value - OTHER_MINIMUM;
-            let is_chance = self.is_stuck(&best)
-                && chances > 0
-                && found.summary.status.has_converged();
-            if is_lower || is_chance {
-                chances -= usize::from(!is_lower);
+            let has_converged = found.summary.status.has_converged();
+            let is_lower = |best: &GlmmFit| {
+                value < best.summary.best_value - OTHER_MINIMUM
+            };
+            let is_chance =
+                has_converged && chances > 0 && self.is_stuck(&best);
+            if is_lower(&best) || is_chance {
+                chances -= usize::from(!is_lower(&best));
                 let point = &found.summary.best;
                 best = self.continued_from(fit, point, best, observe);
+            }
+            // A lower point from which no search converged is at an optimum that was not found.
+            if has_converged || is_lower(&best) {
+                optima.add(value, BETTER_START);
             }
         }
         best.summary.optima = optima;

@@ -11,7 +11,8 @@ use crate::tolerances::{OTHER_MINIMUM, SIGMA_STEP, UNDISCOVERED};
 const FEW_OBSERVATIONS: usize = 40;
 /// The same for structures with correlation parameters, whose criterion often has several minima.
 const FEW_OF_CORRELATED: usize = 400;
-/// Number of operations that random starts may cost.
+/// Number of operations that random starts may cost. They may also cost as much as the searches
+/// before them.
 const AFFORDABLE_AT_RANDOM: f64 = 6e5;
 /// Number of minima from which on there may well be more.
 const SEVERAL: usize = 2;
@@ -31,8 +32,10 @@ impl Restarts<'_, '_, '_> {
         mut found: OptSummary,
     ) -> OptSummary {
         let model = self.search.model();
-        self.budget =
+        let affordable =
             share_of(self.search) * AFFORDABLE_AT_RANDOM / model.engine.cost();
+        let as_before = PER_STEP * found.log.len() as f64;
+        self.budget = affordable.max(as_before);
         if self.budget < LEAST_SEARCHES * PER_SEARCH {
             return found;
         }
