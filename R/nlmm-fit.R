@@ -49,9 +49,11 @@ design_shell <- function(design, theta = NULL) {
   )
 }
 
-# Converts a matrix to a dense one without names, unless it is large.
+# Converts a matrix to a dense one without names where its cross-product costs less than a sparse
+# factor does.
 dense_where_small <- function(matrix) {
-  if (prod(dim(matrix)) <= 1e6) unname(as.matrix(matrix)) else matrix
+  is_small <- nrow(matrix) * ncol(matrix)^2 <= 5e6
+  if (is_small) unname(as.matrix(matrix)) else matrix
 }
 
 #' Z Lambda at a theta; for a dense Z without forming a sparse Lambda
@@ -127,7 +129,8 @@ linearized <- function(problem, z, at, whole) {
   )
 }
 
-#' The factor of M'M + I: a list of a function that solves with it and its log-determinant
+#' The factor of M'M + I: a list of a function that solves with it and its log-determinant; `NULL`
+#' if M isn't finite or so large that I is lost
 #' @noRd
 mode_factor <- function(m) {
   if (is.matrix(m)) dense_mode_factor(m) else sparse_mode_factor(m)
@@ -136,7 +139,10 @@ mode_factor <- function(m) {
 dense_mode_factor <- function(m) {
   k <- crossprod(m)
   diag(k) <- diag(k) + 1
-  root <- chol(k)
+  root <- safe_chol(k)
+  if (is.null(root)) {
+    return(NULL)
+  }
   list(
     solve = \(b) solve_by_root(root, b),
     log_det = 2 * sum(log(diag(root)))
@@ -210,7 +216,7 @@ nonlinear_modes <- function(problem, theta, beta, u, with_beta = FALSE) {
 #' @noRd
 gauss_newton_step <- function(linear, at, with_beta) {
   right <- as.vector(Matrix::crossprod(linear$m, at$residual)) - at$u
-  if (!all(is.finite(right))) {
+  if (is.null(linear$k) || !all(is.finite(right))) {
     return(NULL)
   }
   u <- as.vector(linear$k$solve(right))

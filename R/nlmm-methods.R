@@ -77,7 +77,7 @@ sigma.rlmm_nlmm <- function(object, ...) {
 vcov.rlmm_nlmm <- function(object, ...) {
   refuse_dots(...)
   names <- names(object$beta)
-  out <- object$sigma^2 * chol2inv(object$rx)
+  out <- object$sigma^2 * inverse_of_cross(object$rx)
   dimnames(out) <- list(names, names)
   out
 }

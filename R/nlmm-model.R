@@ -250,16 +250,36 @@ check_effect_count <- function(design, n) {
 #' its `gradient`
 #' @noRd
 mean_function <- function(parts, parameters, frame) {
-  evaluate <- \(phi) {
+  evaluate <- \(phi, what = parts$mean) {
     values <- lapply(seq_along(parameters), \(k) phi[, k])
     names(values) <- parameters
     eval(
-      parts$mean,
+      what,
       c(values, as.list(frame)),
       parts$env
     )
   }
-  \(phi) with_gradient(evaluate, phi, parameters)
+  derivative <- symbolic_gradient(parts, parameters)
+  \(phi) with_gradient(evaluate, phi, parameters, derivative)
+}
+
+#' The expression of the mean with its gradient as an attribute; `NULL` if [deriv()] doesn't know a
+#' function in it, or the formula's environment has another function of this name
+#' @noRd
+symbolic_gradient <- function(parts, parameters) {
+  calls <- setdiff(all.names(parts$mean), all.vars(parts$mean))
+  is_own <- vapply(calls, \(name) is_base_function(name, parts$env), NA)
+  if (all(is_own)) {
+    tryCatch(
+      stats::deriv(parts$mean, parameters)[[1L]],
+      error = \(cnd) NULL
+    )
+  }
+}
+
+is_base_function <- function(name, env) {
+  found <- get0(name, env, mode = "function")
+  identical(found, get0(name, asNamespace("stats"), mode = "function"))
 }
 
 # Evaluates the mean with the starting values in all rows, whose errors would otherwise be R's own.
@@ -282,9 +302,9 @@ abort_mean <- function(cnd) {
   )
 }
 
-#' The mean with its gradient, from its attribute or by central differences
+#' The mean with its gradient, from its attribute, from its derivatives or by central differences
 #' @noRd
-with_gradient <- function(evaluate, phi, parameters) {
+with_gradient <- function(evaluate, phi, parameters, derivative) {
   mu <- evaluate(phi)
   gradient <- attr(mu, "gradient")
   value <- as.double(mu)
@@ -295,12 +315,21 @@ with_gradient <- function(evaluate, phi, parameters) {
   if (!is.null(gradient) && all(parameters %in% columns)) {
     return(list(value = value, gradient = gradient[, parameters, drop = FALSE]))
   }
-  list(value = value, gradient = difference_gradient(evaluate, phi))
+  if (!is.null(derivative)) {
+    gradient <- unname(attr(evaluate(phi, derivative), "gradient"))
+  }
+  # At the end of their range, derivatives like a^x log(a) are NaN where the mean is finite.
+  if (is.null(gradient) || any(is.finite(value) & !is.finite(gradient))) {
+    gradient <- difference_gradient(evaluate, phi)
+  }
+  list(value = value, gradient = gradient)
 }
 
 difference_gradient <- function(evaluate, phi) {
   columns <- lapply(seq_len(ncol(phi)), \(k) {
-    step <- 6e-6 * pmax(abs(phi[, k]), 1e-2)
+    largest <- max(abs(phi[, k]))
+    least <- if (largest > 0) 1e-2 * largest else 1e-2
+    step <- 6e-6 * pmax(abs(phi[, k]), least)
     up <- down <- phi
     up[, k] <- phi[, k] + step
     down[, k] <- phi[, k] - step

@@ -3,21 +3,23 @@
 #' The estimates of a nonlinear problem, searched for in orthogonal columns
 #' @noRd
 search_nonlinear <- function(problem, start, fast, max_eval, verbose) {
+  gradient <- gradient_at_start(problem, start)
   near <- in_orthogonal_parameters(problem)
+  near$sizes <- theta_sizes(near, gradient)
   root <- near$basis$fixed
-  if (!is.null(root)) {
-    start <- drop(root %*% start)
+  from <- if (is.null(root)) start else drop(root %*% start)
+  est <- search_in_columns(near, from, fast, max_eval, verbose)
+  if (is.null(est)) {
+    abort_modes(problem, gradient)
   }
-  est <- search_in_columns(near, start, fast, max_eval, verbose)
   in_given_columns(est, near, problem)
 }
 
 #' The estimates: first with beta found together with the modes, then by the Laplace approximation
-#' in all parameters
+#' in all parameters; `NULL` if no modes are found
 #' @noRd
 search_in_columns <- function(problem, start, fast, max_eval, verbose) {
-  bounds <- theta_bounds(problem$random)
-  check_nonlinear_start(problem, bounds$start, start)
+  bounds <- theta_bounds(problem)
   memory <- search_memory(problem, bounds$start, start)
   first <- search_theta(problem, memory, bounds, max_eval, verbose)
   memory$theta <- first$par
@@ -37,11 +39,45 @@ search_theta <- function(problem, memory, bounds, max_eval, verbose) {
   if (is.null(other)) first else search(other)
 }
 
-# The default start and the bounds of theta.
-theta_bounds <- function(random) {
-  roles <- core_structures(random)
+#' The default start and the bounds of theta, with the `origin` and the `size` of its elements
+#' @noRd
+theta_bounds <- function(problem) {
+  roles <- core_structures(problem$random)
   fields <- c(start = "start", lower = "lower", upper = "upper")
-  lapply(fields, \(field) unlist(lapply(roles, `[[`, field)))
+  bounds <- lapply(fields, \(field) unlist(lapply(roles, `[[`, field)))
+  bounds$start <- bounds$start * problem$sizes
+  c(bounds, list(origin = 0 * problem$sizes, size = problem$sizes))
+}
+
+#' The sizes of the elements of theta
+#'
+#' At an element of this size alone, the random effects have about the variance sigma^2 in the
+#' linearized mean, in any units of the response, the parameters and the weights.
+#' @noRd
+theta_sizes <- function(problem, gradient) {
+  roles <- core_structures(problem$random)
+  unlist(unname(Map(sizes_of_term, roles, effect_sizes(problem, gradient))))
+}
+
+#' The root mean squares of the derivatives of the mean in the random effects of each term
+#' @noRd
+effect_sizes <- function(problem, gradient) {
+  z <- times_gradient(problem$z, problem$root * gradient, problem$n_rows)
+  k <- n_columns(problem)
+  of_term <- rep(seq_along(k), k * n_levels(problem))
+  squares <- split(Matrix::colSums(z^2) / problem$n, of_term)
+  Map(\(own, k) sqrt(rowSums(matrix(own, k))), unname(squares), unname(k))
+}
+
+# The sizes of the elements of one term, from those of its effects.
+sizes_of_term <- function(roles, of_effects) {
+  found <- ifelse(
+    roles$role == "common_scale",
+    sqrt(mean(of_effects^2)),
+    of_effects[roles$row]
+  )
+  is_usable <- roles$role != "correlation" & is.finite(found) & found > 0
+  ifelse(is_usable, 1 / found, 1)
 }
 
 modes_with_beta <- function(problem, memory) {
@@ -83,32 +119,33 @@ search_memory <- function(problem, theta, beta) {
   ))
 }
 
-# Optimizes theta and beta together, from the optimum in theta, with beta in units of its standard
-# errors.
+# Optimizes theta and beta together, from the optimum in theta, with the distance of beta from its
+# estimate there in units of its standard errors.
 search_with_beta <- function(problem, at, memory, max_eval, verbose) {
   memory$beta <- at$beta
   memory$u <- at$u
   theta <- memory$theta
   errors <- beta_errors(problem, at)
-  scale <- c(rep(1, length(theta)), errors)
-  bounds <- theta_bounds(problem$random)
-  objective <- laplace_function(problem, memory, FALSE)
+  bounds <- theta_bounds(problem)
+  free <- rep(Inf, length(errors))
   found <- minimize(
-    \(scaled) objective(scaled * scale),
-    c(theta, at$beta) / scale,
+    laplace_function(problem, memory, FALSE),
+    c(theta, at$beta),
     list(
-      lower = c(bounds$lower, rep(-Inf, length(errors))),
-      upper = c(bounds$upper, rep(Inf, length(errors)))
+      lower = c(bounds$lower, -free),
+      upper = c(bounds$upper, free),
+      origin = c(bounds$origin, at$beta),
+      size = c(bounds$size, errors)
     ),
     max_eval,
     verbose
   )
-  finish_with_beta(problem, found, found$par * scale, memory)
+  finish_with_beta(problem, found, found$par, memory)
 }
 
 # The standard errors of the fixed effects at given modes.
 beta_errors <- function(problem, at) {
-  inverse <- chol2inv(fixed_root(problem, at))
+  inverse <- inverse_of_cross(fixed_root(problem, at))
   sqrt(diag(inverse) * at$pwrss / problem$n)
 }
 
@@ -119,49 +156,56 @@ finish_with_beta <- function(problem, found, parameters, memory) {
   finished_search(problem, theta, at, found, memory)
 }
 
-check_nonlinear_start <- function(problem, theta, start) {
-  z <- scaled_z(problem, theta)
-  at <- squares_at(problem, z, start, numeric(ncol(z)))
+#' The gradient of the mean at the starting values, with random effects of zero
+#' @noRd
+gradient_at_start <- function(problem, start) {
+  at <- squares_at(problem, problem$z, start, numeric(ncol(problem$z)))
   if (is.finite(at$pwrss) && all(is.finite(at$mean$gradient))) {
-    return(invisible())
+    return(at$mean$gradient)
   }
   abort_rlmm(
     c(
       "The mean, or its gradient, isn't finite at `start`.",
-      x = paste0(
-        "There ",
-        enumerate(format(start, digits = 4L), max = 10L),
-        "."
-      )
+      x = start_text(problem, start)
     ),
     "rlmm_error_start"
   )
 }
 
+start_text <- function(problem, start) {
+  if (length(start) == 0L) {
+    return("Without fixed effects all parameters are zero there.")
+  }
+  names <- tick(problem$shell$fixed$names)
+  values <- paste(names, "=", format(start, digits = 4L, trim = TRUE))
+  sprintf("There %s.", enumerate(values, max = 10L))
+}
+
 #' Minimizes by `nlminb()`, which is restarted once if it stops without convergence
+#' @param bounds The `lower` and `upper` limits, and `origin` and `size`: the search is in
+#'   (parameters - origin) / size.
 #' @noRd
 minimize <- function(objective, start, bounds, max_eval, verbose) {
   if (length(start) == 0L) {
     return(list(par = start, objective = objective(start), convergence = 0L))
   }
-  control <- nlminb_control(max_eval, verbose)
-  found <- stats::nlminb(
-    start,
-    objective,
-    lower = bounds$lower,
-    upper = bounds$upper,
-    control = control
-  )
+  place <- \(x) bounds$origin + bounds$size * x
+  scaled <- \(x) (x - bounds$origin) / bounds$size
+  search <- \(from) {
+    found <- stats::nlminb(
+      scaled(from),
+      \(x) objective(place(x)),
+      lower = scaled(bounds$lower),
+      upper = scaled(bounds$upper),
+      control = nlminb_control(max_eval, verbose)
+    )
+    replace(found, "par", list(place(found$par)))
+  }
+  found <- search(start)
   if (grepl("relative convergence", found$message, fixed = TRUE)) {
     return(found)
   }
-  stats::nlminb(
-    found$par,
-    objective,
-    lower = bounds$lower,
-    upper = bounds$upper,
-    control = control
-  )
+  search(found$par)
 }
 
 nlminb_control <- function(max_eval, verbose) {
@@ -174,9 +218,17 @@ nlminb_control <- function(max_eval, verbose) {
   )
 }
 
+# The inverse of R'R, also without columns.
+inverse_of_cross <- function(root) {
+  if (length(root) == 0L) root else chol2inv(root)
+}
+
 #' R_X, with R_X'R_X = X'J'V^-1 J X
 #' @noRd
 fixed_root <- function(problem, at) {
+  if (ncol(problem$x) == 0L) {
+    return(diag(0L))
+  }
   x <- times_gradient(
     problem$x,
     problem$root * at$mean$gradient,
@@ -188,7 +240,9 @@ fixed_root <- function(problem, at) {
 }
 
 finished_search <- function(problem, theta, at, found, memory) {
-  check_modes_found(at)
+  if (is.null(at)) {
+    return(NULL)
+  }
   linear <- at$linear$k
   list(
     theta = theta,
@@ -196,6 +250,7 @@ finished_search <- function(problem, theta, at, found, memory) {
     u = at$u,
     sigma = sqrt(at$pwrss / problem$n),
     fitted = at$mean$value,
+    gradient = at$mean$gradient,
     objective = laplace_objective(problem, at),
     pwrss = at$pwrss,
     log_det = linear$log_det,
@@ -207,15 +262,36 @@ finished_search <- function(problem, theta, at, found, memory) {
   )
 }
 
-check_modes_found <- function(at) {
-  if (is.null(at)) {
-    abort_rlmm(
-      c(
-        "The modes of the random effects weren't found.",
-        i = "Is another `start` nearer to the data?"
-      ),
-      "rlmm_error_pirls"
-    )
+abort_modes <- function(problem, gradient) {
+  abort_rlmm(
+    c(
+      "The modes of the random effects weren't found.",
+      x = alias_at_start(problem, gradient),
+      i = "Is another `start` nearer to the data?"
+    ),
+    "rlmm_error_pirls"
+  )
+}
+
+#' A sentence about fixed effects that the mean can't tell apart at `start`; `NULL` without such
+#' @noRd
+alias_at_start <- function(problem, gradient) {
+  x <- times_gradient(problem$x, problem$root * gradient, problem$n_rows)
+  size <- sqrt(colSums(x^2))
+  names <- tick(problem$shell$fixed$names)
+  if (length(size) == 0L) {
+    return(NULL)
+  }
+  if (any(size == 0)) {
+    without <- enumerate(names[size == 0], last = "or")
+    return(sprintf("At `start` the mean doesn't depend on %s.", without))
+  }
+  found <- svd(t(t(x) / size), nu = 0L, nv = ncol(x))
+  is_null <- seq_along(size) > sum(found$d > 1e-7)
+  alike <- rowSums(found$v[, is_null, drop = FALSE]^2) > 1e-4
+  if (any(alike)) {
+    alike <- enumerate(names[alike])
+    sprintf("At `start` the mean can't tell the effects of %s apart.", alike)
   }
 }
 

@@ -12,8 +12,9 @@
 #' default each parameter has one.
 #'
 #' The attribute `"gradient"` of the mean is used if there is one, as for R's self-starting
-#' functions (`SSlogis()`, ...) and [deriv()]; otherwise the gradient is computed by finite
-#' differences (which `nlmer()` doesn't do). `start` may be omitted for a self-starting function.
+#' functions (`SSlogis()`, ...) and [deriv()]. Otherwise the expression is derived as by [deriv()] or,
+#' where it calls functions that [deriv()] doesn't know, by finite differences (`nlmer()` does
+#' neither). `start` may be omitted for a self-starting function.
 #'
 #' The likelihood is the Laplace approximation, as in lme4: the modes of the random effects minimize
 #' the penalized sum of squares, by Gauss-Newton steps, and sigma is profiled out. With `nAGQ = 0`
@@ -169,7 +170,7 @@ start_of_columns <- function(start, names) {
 
 new_nonlinear_fit <- function(formula, parts, model, problem, est, call, nAGQ) {
   design <- model$design
-  random <- with_scales(design$random, NULL)
+  random <- with_effect_sizes(design$random, problem, est$gradient)
   structure(
     c(
       list(
@@ -197,6 +198,12 @@ new_nonlinear_fit <- function(formula, parts, model, problem, est, call, nAGQ) {
     ),
     class = "rlmm_nlmm"
   )
+}
+
+# Gives each term the sizes of its effects, in whose units is_singular() counts a variance as zero.
+with_effect_sizes <- function(random, problem, gradient) {
+  sizes <- effect_sizes(problem, gradient)
+  Map(\(term, size) replace(term, "scale", list(size)), random, sizes)
 }
 
 nonlinear_estimates <- function(est, names, random) {

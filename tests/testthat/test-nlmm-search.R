@@ -105,3 +105,121 @@ test_that("a nonlinear mean with slopes far from zero is that of the centred cov
   expect_equal(fixef(far)[-1], fixef(near)[-1], tolerance = 1e-4)
   expect_equal(fitted(far), fitted(near), tolerance = 1e-5)
 })
+
+# The logistic mean written out, of which rlmm derives the gradient, and as a function, of which it
+# takes differences.
+logistic <- function(age, a, m, s) a / (1 + exp((m - age) / s))
+
+growth_fit <- function(data, mean, start = c(a = 200, m = 725, s = 350), ...) {
+  formula <- paste("circumference ~", mean, "~ (a + m | Tree)")
+  rnlmm(stats::as.formula(formula), data, start = start, ...)
+}
+
+growth_means <- c("a / (1 + exp((m - age) / s))", "logistic(age, a, m, s)")
+
+test_that("units of the response, of a covariate and of weights don't matter", {
+  first <- growth_fit(Orange, growth_means[1])
+  for (mean in growth_means) {
+    for (k in c(1e-6, 1e6)) {
+      label <- paste(mean, "by", k)
+      data <- transform(Orange, age = age * k)
+      start <- c(a = 200, m = 725 * k, s = 350 * k)
+      expect_no_message(fit <- growth_fit(data, mean, start))
+      expect_equal(logLik(fit), logLik(first), tolerance = 1e-8, label = label)
+      data <- transform(Orange, circumference = circumference * k)
+      fit <- growth_fit(data, mean, c(a = 200 * k, m = 725, s = 350))
+      expect_equal(
+        as.numeric(logLik(fit)) + nrow(Orange) * log(k),
+        as.numeric(logLik(first)),
+        tolerance = 1e-8,
+        label = label
+      )
+      fit <- growth_fit(Orange, mean, weights = rep(k, 35))
+      expect_equal(logLik(fit), logLik(first), tolerance = 1e-8, label = label)
+    }
+  }
+})
+
+test_that("the origin of a covariate of the mean doesn't matter", {
+  first <- growth_fit(Orange, growth_means[1])
+  for (origin in c(1e4, 1e6, 1e8)) {
+    data <- transform(Orange, age = age + origin)
+    fit <- growth_fit(
+      data,
+      growth_means[1],
+      c(a = 200, m = 725 + origin, s = 350)
+    )
+    expect_equal(
+      logLik(fit),
+      logLik(first),
+      tolerance = 1e-8,
+      label = paste("origin", origin)
+    )
+  }
+})
+
+test_that("a derivative that isn't finite at the end of its range is replaced", {
+  set.seed(1)
+  data <- expand.grid(t = c(0, 1, 2, 4, 8), g = factor(1:12))
+  level <- (10 + rnorm(12))[data$g]
+  data$y <- level * (1 - exp(-0.3 * data$t^1.3)) + rnorm(60, sd = 0.2)
+  start <- c(a = 8, k = 0.2, p = 1)
+  # The derivative in p is 0^p log(0) at t = 0.
+  fit <- rnlmm(y ~ a * (1 - exp(-k * t^p)) ~ (a | g), data, start = start)
+  later <- rnlmm(
+    y ~ a * (1 - exp(-k * ifelse(t == 0, 0, t^p))) ~ (a | g),
+    data,
+    start = start
+  )
+  expect_equal(logLik(fit), logLik(later), tolerance = 1e-8)
+  expect_equal(fixef(fit), fixef(later), tolerance = 1e-5)
+})
+
+test_that("a function of the user's is not taken for R's of the same name", {
+  set.seed(1)
+  data <- expand.grid(t = 1:6, g = factor(1:8))
+  data$y <- (10 + rnorm(8))[data$g] * 2^(-0.4 * data$t) + rnorm(48, sd = 0.1)
+  exp <- function(x) 2^x
+  fit <- rnlmm(y ~ a * exp(-k * t) ~ (a | g), data, start = c(a = 8, k = 0.3))
+  right <- rnlmm(y ~ a * 2^(-k * t) ~ (a | g), data, start = c(a = 8, k = 0.3))
+  expect_equal(fixef(fit), fixef(right), tolerance = 1e-6)
+  expect_equal(logLik(fit), logLik(right), tolerance = 1e-8)
+})
+
+test_that("parameters that the mean can't tell apart are named", {
+  expect_snapshot({
+    writeLines(error_lines(rnlmm(
+      circumference ~ (a + b) / (1 + exp((m - age) / s)) ~ a | Tree,
+      Orange,
+      start = c(a = 100, b = 100, m = 725, s = 350)
+    )))
+    writeLines(error_lines(rnlmm(
+      circumference ~ a / (1 + exp((m - age) / s)) ~ a:Tree +
+        m +
+        s +
+        (a | Tree),
+      Orange,
+      start = c(a = 200, m = 725, s = 350)
+    )))
+    writeLines(error_lines(rnlmm(
+      circumference ~ 1 / a ~ 0 + (a | Tree),
+      Orange,
+      start = c(a = 0.01)
+    )))
+  })
+})
+
+test_that("without fixed effects a nonlinear model is the linear one", {
+  set.seed(1)
+  data <- data.frame(g = gl(10, 5), x = runif(50))
+  data$y <- rnorm(10)[data$g] * data$x + rnorm(50, sd = 0.2)
+  fit <- rnlmm(y ~ a * x ~ 0 + (a | g), data, start = c(a = 1))
+  right <- rlmm(y ~ 0 + (0 + x | g), data, REML = FALSE)
+  expect_equal(
+    as.numeric(logLik(fit)),
+    as.numeric(logLik(right)),
+    tolerance = 1e-8
+  )
+  expect_equal(dim(vcov(fit)), c(0L, 0L))
+  expect_output(print(summary(fit)), "Random effects")
+})
