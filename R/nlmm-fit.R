@@ -183,15 +183,30 @@ max_step_halvings <- 30L
 #' @noRd
 nonlinear_modes <- function(problem, theta, beta, u, with_beta = FALSE) {
   z <- scaled_z(problem, theta)
-  at <- squares_at(problem, z, beta, u)
+  at <- squares_at(
+    problem,
+    z,
+    beta,
+    u
+  )
   if (!is.finite(at$pwrss)) {
-    at <- squares_at(problem, z, beta, 0 * u)
+    at <- squares_at(
+      problem,
+      z,
+      beta,
+      0 * u
+    )
   }
   for (iteration in seq_len(max_gauss_newton)) {
     if (!is.finite(at$pwrss)) {
       return(NULL)
     }
-    linear <- linearized(problem, z, at, with_beta)
+    linear <- linearized(
+      problem,
+      z,
+      at,
+      with_beta
+    )
     step <- gauss_newton_step(linear, at, with_beta)
     if (is.null(step)) {
       return(NULL)
@@ -200,7 +215,12 @@ nonlinear_modes <- function(problem, theta, beta, u, with_beta = FALSE) {
       at$linear <- linear
       return(at)
     }
-    next_one <- lower_squares(problem, z, at, step)
+    next_one <- lower_squares(
+      problem,
+      z,
+      at,
+      step
+    )
     if (is.null(next_one)) {
       # The remaining gain is below rounding error.
       at$linear <- linear
@@ -223,7 +243,12 @@ gauss_newton_step <- function(linear, at, with_beta) {
   if (!with_beta || ncol(linear$x) == 0L) {
     return(list(u = u, beta = 0, gain = sum(u * right)))
   }
-  joint_step(linear, at, right, u)
+  joint_step(
+    linear,
+    at,
+    right,
+    u
+  )
 }
 
 # The step of modes and fixed effects together, from the step `u` of the modes alone.

@@ -93,7 +93,12 @@ nonlinear_design <- function(parts, start, data, rows) {
   parameters <- intersect(names(start), all.vars(parts$mean))
   check_start_complete(parts, parameters, data)
   linear <- linear_part(parts, parameters)
-  frame <- nonlinear_frame(parts, parameters, data, rows)
+  frame <- nonlinear_frame(
+    parts,
+    parameters,
+    data,
+    rows
+  )
   check_mean(parts, start[parameters], frame)
   stacked <- stacked_rows(frame, parameters)
   design <- model_design(
@@ -116,7 +121,12 @@ nonlinear_design <- function(parts, start, data, rows) {
 # value.
 check_start_complete <- function(parts, parameters, data) {
   names <- setdiff(all.vars(parts$mean), c(parameters, names(data)))
-  is_known <- vapply(names, exists, NA, envir = parts$env)
+  is_known <- vapply(
+    names,
+    exists,
+    NA,
+    envir = parts$env
+  )
   if (all(is_known)) {
     return(invisible())
   }
@@ -171,7 +181,13 @@ without_intercept <- function(bar, parameters) {
 nonlinear_frame <- function(parts, parameters, data, rows) {
   variables <- variables_of_parts(parts, parameters, data)
   parsed <- list(response = parts$response, fixed = variables, bars = list())
-  frame <- build_frame(parsed, parts$env, data, rows$extras, rows$na_action)
+  frame <- build_frame(
+    parsed,
+    parts$env,
+    data,
+    rows$extras,
+    rows$na_action
+  )
   if (!is.numeric(frame[[1L]])) {
     abort_rlmm(
       c("The response must be numeric.", x = it_is(frame[[1L]])),
@@ -327,9 +343,7 @@ with_gradient <- function(evaluate, phi, parameters, derivative) {
 
 difference_gradient <- function(evaluate, phi) {
   columns <- lapply(seq_len(ncol(phi)), \(k) {
-    largest <- max(abs(phi[, k]))
-    least <- if (largest > 0) 1e-2 * largest else 1e-2
-    step <- 6e-6 * pmax(abs(phi[, k]), least)
+    step <- difference_step(phi[, k])
     up <- down <- phi
     up[, k] <- phi[, k] + step
     down[, k] <- phi[, k] - step
@@ -337,6 +351,13 @@ difference_gradient <- function(evaluate, phi) {
     change / (up[, k] - down[, k])
   })
   do.call(cbind, columns)
+}
+
+# The steps of the values of one parameter, which don't depend on its units.
+difference_step <- function(values) {
+  largest <- max(abs(values))
+  least <- if (largest > 0) largest else 1
+  6e-6 * pmax(abs(values), 1e-2 * least)
 }
 
 abort_mean_length <- function(found, n) {

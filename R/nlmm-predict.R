@@ -280,5 +280,11 @@ stacked_plan <- function(object, data, re_form) {
   hold <- selected_effects(shell, re_form)
   par <- model_parameters(shell, NULL)
   rows <- stacked_new_rows(object, data)
-  simulation_plan(shell, par, hold, rows, TRUE)
+  simulation_plan(
+    shell,
+    par,
+    hold,
+    rows,
+    TRUE
+  )
 }

@@ -17,9 +17,20 @@ profile.rlmm_nlmm <- function(
   check_pace(alphamax, delta.cutoff, maxpts)
   problem <- nonlinear_profile_problem(fitted, signames)
   labels <- names(problem$values)
-  wanted <- select_parameters(which, labels, problem$n_variance, "which")
+  wanted <- select_parameters(
+    which,
+    labels,
+    problem$n_variance,
+    "which"
+  )
   limit <- sqrt(stats::qchisq(1 - alphamax, length(labels)))
-  profile_of(problem, wanted, limit, delta.cutoff, maxpts)
+  profile_of(
+    problem,
+    wanted,
+    limit,
+    delta.cutoff,
+    maxpts
+  )
 }
 
 #' @rdname rnlmm
@@ -50,7 +61,12 @@ nonlinear_wald <- function(object, parm, level) {
   errors <- sqrt(diag(vcov.rlmm_nlmm(object)))
   errors <- stats::setNames(errors, names(beta))
   parm <- select_parameters(parm, names(beta), 0L)
-  limits <- wald_limits(beta[parm], errors[parm], level, Inf)
+  limits <- wald_limits(
+    beta[parm],
+    errors[parm],
+    level,
+    Inf
+  )
   colnames(limits) <- limit_names(level)
   limits
 }
@@ -62,11 +78,21 @@ nonlinear_profile_problem <- function(fit, signames) {
   shell <- stacked_shell(fit)
   variances <- profiled_variances(shell, signames)
   pieces <- profile_pieces(shell, length(variances))
-  problem <- profiled_parameters(shell, variances, pieces, fit$beta)
+  problem <- profiled_parameters(
+    shell,
+    variances,
+    pieces,
+    fit$beta
+  )
   problem$deviance <- fit$dev$objective
   problem$nonlinear <- fitted_problem(fit)
   names <- names(problem$values)
-  problem$scale <- vapply(names, first_step, 0, problem = problem)
+  problem$scale <- vapply(
+    names,
+    first_step,
+    0,
+    problem = problem
+  )
   problem$plan <- \(problem, name) {
     list(search = nonlinear_refitter(problem, name))
   }
@@ -120,7 +146,12 @@ nonlinear_refitter <- function(problem, name) {
     at <- state$natural %||% problem$values
     place <- \(x) replace(replace(at, name, value), free, x * scale)
     objective <- \(x) natural_deviance(problem, place(x), memory)
-    start <- start_ahead(problem, at, value - at[[name]], state$slope)
+    start <- start_ahead(
+      problem,
+      at,
+      value - at[[name]],
+      state$slope
+    )
     start <- start[free] / scale
     found <- stats::nlminb(
       if (is.finite(objective(start))) start else at[free] / scale,
@@ -131,7 +162,12 @@ nonlinear_refitter <- function(problem, name) {
     )
     reached <- place(found$par)
     slope <- (reached - at) / (value - at[[name]])
-    point <- nonlinear_state(problem, reached, slope, found$objective)
+    point <- nonlinear_state(
+      problem,
+      reached,
+      slope,
+      found$objective
+    )
     if (!is.null(point)) c(point, list(modes = memory$u))
   }
 }
@@ -169,7 +205,12 @@ natural_deviance <- function(problem, natural, memory) {
     return(Inf)
   }
   inner <- problem$nonlinear
-  at <- nonlinear_modes(inner, point$theta, point$beta, memory$u)
+  at <- nonlinear_modes(
+    inner,
+    point$theta,
+    point$beta,
+    memory$u
+  )
   if (is.null(at)) {
     return(Inf)
   }
@@ -206,7 +247,12 @@ from_natural <- function(problem, natural) {
 # The elements of theta of one term.
 term_theta <- function(pieces, natural, sigma) {
   values <- natural[names(pieces)]
-  kinds <- vapply(pieces, `[[`, "", "kind")
+  kinds <- vapply(
+    pieces,
+    `[[`,
+    "",
+    "kind"
+  )
   if (is.null(pieces[[1L]]$effects)) {
     return(ifelse(kinds == "sd", values / sigma, values))
   }

@@ -86,7 +86,12 @@ anova.rlmm_nlmm <- function(object, ..., model.names = NULL) {
 }
 
 check_nonlinear_models <- function(fits) {
-  is_nonlinear <- vapply(fits, inherits, NA, "rlmm_nlmm")
+  is_nonlinear <- vapply(
+    fits,
+    inherits,
+    NA,
+    "rlmm_nlmm"
+  )
   if (length(fits) > 1L && all(is_nonlinear)) {
     return(invisible())
   }
@@ -150,7 +155,12 @@ run_bootstrap.rlmm_nlmm_shell <- function(
   progress = NULL
 ) {
   fit <- fit$nonlinear
-  draws <- nonlinear_draws(fit, replicates, seed, scheme$use.u)
+  draws <- nonlinear_draws(
+    fit,
+    replicates,
+    seed,
+    scheme$use.u
+  )
   report <- progress_reporter(length(replicates), "Replicates", progress)
   found <- lapply(seq_along(draws), \(i) {
     if (!is.null(report)) {

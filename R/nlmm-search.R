@@ -8,7 +8,13 @@ search_nonlinear <- function(problem, start, fast, max_eval, verbose) {
   near$sizes <- theta_sizes(near, gradient)
   root <- near$basis$fixed
   from <- if (is.null(root)) start else drop(root %*% start)
-  est <- search_in_columns(near, from, fast, max_eval, verbose)
+  est <- search_in_columns(
+    near,
+    from,
+    fast,
+    max_eval,
+    verbose
+  )
   if (is.null(est)) {
     abort_modes(problem, gradient)
   }
@@ -21,13 +27,25 @@ search_nonlinear <- function(problem, start, fast, max_eval, verbose) {
 search_in_columns <- function(problem, start, fast, max_eval, verbose) {
   bounds <- theta_bounds(problem)
   memory <- search_memory(problem, bounds$start, start)
-  first <- search_theta(problem, memory, bounds, max_eval, verbose)
+  first <- search_theta(
+    problem,
+    memory,
+    bounds,
+    max_eval,
+    verbose
+  )
   memory$theta <- first$par
   at <- modes_with_beta(problem, memory)
   if (fast || is.null(at)) {
     return(finished_search(problem, memory$theta, at, first, memory))
   }
-  search_with_beta(problem, at, memory, max_eval, verbose)
+  search_with_beta(
+    problem,
+    at,
+    memory,
+    max_eval,
+    verbose
+  )
 }
 
 # The search for theta with beta found together with the modes.
@@ -35,7 +53,12 @@ search_theta <- function(problem, memory, bounds, max_eval, verbose) {
   objective <- laplace_function(problem, memory, TRUE)
   search <- \(theta) minimize(objective, theta, bounds, max_eval, verbose)
   first <- search(bounds$start)
-  other <- lower_theta(problem, memory, objective, first)
+  other <- lower_theta(
+    problem,
+    memory,
+    objective,
+    first
+  )
   if (is.null(other)) first else search(other)
 }
 
@@ -124,23 +147,24 @@ search_memory <- function(problem, theta, beta) {
 search_with_beta <- function(problem, at, memory, max_eval, verbose) {
   memory$beta <- at$beta
   memory$u <- at$u
-  theta <- memory$theta
-  errors <- beta_errors(problem, at)
-  bounds <- theta_bounds(problem)
-  free <- rep(Inf, length(errors))
   found <- minimize(
     laplace_function(problem, memory, FALSE),
-    c(theta, at$beta),
-    list(
-      lower = c(bounds$lower, -free),
-      upper = c(bounds$upper, free),
-      origin = c(bounds$origin, at$beta),
-      size = c(bounds$size, errors)
-    ),
+    c(memory$theta, at$beta),
+    bounds_with_beta(theta_bounds(problem), at$beta, beta_errors(problem, at)),
     max_eval,
     verbose
   )
-  finish_with_beta(problem, found, found$par, memory)
+  finish_with_beta(problem, found, memory)
+}
+
+bounds_with_beta <- function(bounds, beta, errors) {
+  free <- rep(Inf, length(beta))
+  list(
+    lower = c(bounds$lower, -free),
+    upper = c(bounds$upper, free),
+    origin = c(bounds$origin, beta),
+    size = c(bounds$size, errors)
+  )
 }
 
 # The standard errors of the fixed effects at given modes.
@@ -149,10 +173,10 @@ beta_errors <- function(problem, at) {
   sqrt(diag(inverse) * at$pwrss / problem$n)
 }
 
-finish_with_beta <- function(problem, found, parameters, memory) {
+finish_with_beta <- function(problem, found, memory) {
   of_theta <- seq_along(memory$theta)
-  theta <- parameters[of_theta]
-  at <- nonlinear_modes(problem, theta, parameters[-of_theta], memory$u)
+  theta <- found$par[of_theta]
+  at <- nonlinear_modes(problem, theta, found$par[-of_theta], memory$u)
   finished_search(problem, theta, at, found, memory)
 }
 
@@ -286,13 +310,18 @@ alias_at_start <- function(problem, gradient) {
     without <- enumerate(names[size == 0], last = "or")
     return(sprintf("At `start` the mean doesn't depend on %s.", without))
   }
-  found <- svd(t(t(x) / size), nu = 0L, nv = ncol(x))
-  is_null <- seq_along(size) > sum(found$d > 1e-7)
-  alike <- rowSums(found$v[, is_null, drop = FALSE]^2) > 1e-4
-  if (any(alike)) {
-    alike <- enumerate(names[alike])
+  alike <- names[null_columns(t(t(x) / size))]
+  if (length(alike) > 0L) {
+    alike <- enumerate(alike)
     sprintf("At `start` the mean can't tell the effects of %s apart.", alike)
   }
+}
+
+# The columns that stand in linear dependencies, of columns of length one.
+null_columns <- function(x) {
+  found <- svd(x, nu = 0L, nv = ncol(x))
+  is_null <- seq_len(ncol(x)) > sum(found$d > 1e-7)
+  which(rowSums(found$v[, is_null, drop = FALSE]^2) > 1e-4)
 }
 
 # Whether nlminb() stopped because no step lowers the objective by more than rounding errors.

@@ -9,7 +9,12 @@
 working_theta <- function(problem, at, theta) {
   given <- problem$given$random
   design <- working_design(problem, at, theta)
-  control <- core_control(design$control, 0L, design, NULL)
+  control <- core_control(
+    design$control,
+    0L,
+    design,
+    NULL
+  )
   est <- with_terms_named(core_fit(design$spec, NULL, control), given)
   for (i in seq_along(given)) {
     found <- est$theta[design$random[[i]]$theta]

@@ -3,9 +3,8 @@
 # along a ridge that becomes narrower with the distance: it may end before the optimum. Unstructured
 # covariances are searched for in other effects, or by other steps, that have no such ridge.
 
-# Up to these distances from zero, in standard deviations of the covariate, profiles are those of
-# the centred covariate.
-far_of_covariances <- 1e4
+# Up to this distance from zero, in standard deviations of the covariate, profiles of structures are
+# those of the centred covariate.
 far_of_structures <- 1e3
 
 #' Warns of limits of covariances that may be wrong
@@ -16,21 +15,9 @@ warn_far_profile <- function(problem, wanted) {
   for (own in pieces[lengths(lapply(pieces, `[[`, "term")) > 0L]) {
     term <- problem$fit$random[[own$term]]
     distance <- distances_from_zero(problem$spec, term)
-    if (any(distance > far_of_piece(term, own$kind))) {
+    if (!is_unstructured(term$structure) && any(distance > far_of_structures)) {
       return(warn_of_distance(term, distance))
     }
-  }
-}
-
-# The distance from which a profile may be wrong: never for standard deviations and correlations of
-# unstructured terms.
-far_of_piece <- function(term, kind) {
-  if (!is_unstructured(term$structure)) {
-    far_of_structures
-  } else if (kind == "covariance") {
-    far_of_covariances
-  } else {
-    Inf
   }
 }
 
@@ -50,7 +37,11 @@ warn_of_distance <- function(own, distance) {
   farthest <- which.max(distance)
   name <- names(distance)[farthest]
   rounded <- signif(distance[[farthest]], 2L)
-  text <- format(rounded, big.mark = ",", scientific = FALSE)
+  text <- format(
+    rounded,
+    big.mark = ",",
+    scientific = FALSE
+  )
   warn_rlmm(
     c(
       sprintf(
@@ -85,30 +76,74 @@ orthogonal_moves <- function(z, n) {
   moves
 }
 
-#' Steps of the parameters of a search that change Z Lambda by about as much each, whatever the
-#' distance of a covariate from zero
+#' The arguments of the criterion for orthogonal columns of a term, if its columns are nearly
+#' collinear
 #' @param tied Two elements of theta of the term.
-#' @param steps The derivatives of the arguments of the criterion in the parameters.
-#' @return The derivatives in parameters with such steps; `NULL` if columns are far from collinear.
+#' @param n The number of arguments.
+#' @return A list: `spec`, with these columns; `map`, the matrix by which the arguments for the
+#'   given columns are multiplied; `own`, the theta of the term. `NULL` if columns are far from
+#'   collinear.
 #' @noRd
-straight_steps <- function(fit, spec, tied, steps) {
-  is_own <- vapply(fit$random, \(term) all(tied %in% term$theta), NA)
-  own <- fit$random[[which(is_own)]]
-  if (!is.null(spec$sums)) {
+orthogonal_arguments <- function(problem, spec, tied, n) {
+  fit <- problem$fit
+  term <- which(vapply(fit$random, \(term) all(tied %in% term$theta), NA))
+  own <- fit$random[[term]]
+  if (!is.null(spec$sums) || is_near_zero(fit, own)) {
     return(NULL)
   }
-  given <- effects_of_rows(own, fit_terms(fit), TRUE)$z
-  if (is.null(root_of_columns(given))) {
-    return(NULL)
+  moves <- lower_root(effects_of_rows(own, spec$terms, TRUE)$z)
+  cells <- which(lower.tri(moves, diag = TRUE))
+  map <- diag(n)
+  map[own$theta, own$theta] <- kronecker(diag(nrow(moves)), moves)[cells, cells]
+  list(
+    spec = spec_of_effects(replace(problem, "spec", list(spec)), term, moves),
+    map = map,
+    own = own$theta
+  )
+}
+
+# Whether the columns of a term are far from collinear.
+is_near_zero <- function(fit, term) {
+  given <- effects_of_rows(term, fit_terms(fit), TRUE)$z
+  is.null(root_of_columns(given))
+}
+
+# The lower triangular M of columns Z = Q M, where Q has a mean square of one.
+lower_root <- function(z) {
+  last <- rev(seq_len(ncol(z)))
+  root <- qr.R(qr(z[, last] / sqrt(nrow(z)), tol = 0))
+  root <- root * sign(diag(root))
+  root[last, last]
+}
+
+#' Estimates for the given columns
+#' @param basis The result of [orthogonal_arguments()], for whose columns `found` is.
+#' @noRd
+in_given_arguments <- function(found, basis) {
+  if (!is.null(basis)) {
+    theta <- seq_along(found$theta)
+    found$theta <- solve(
+      basis$map[theta, theta],
+      found$theta,
+      tol = 0
+    )
   }
-  z <- effects_of_rows(own, spec$terms, TRUE)$z
-  root <- qr.R(qr(z / sqrt(nrow(z)), tol = 0))
-  changed <- which(colSums(abs(steps[own$theta, , drop = FALSE])) > 0)
-  of_theta <- steps[own$theta, changed, drop = FALSE]
-  of_lambda <- matrix(0, ncol(root)^2, length(changed))
-  of_lambda[lower.tri(root, diag = TRUE), ] <- of_theta
-  scaled <- kronecker(diag(ncol(root)), root) %*% of_lambda
-  unit <- inverse_of(qr.R(qr(scaled, tol = 0)))
-  steps[, changed] <- steps[, changed] %*% unit
-  steps
+  found
+}
+
+#' Steps of the parameters of a search that change Z Lambda by about as much each
+#' @param steps The derivatives of the arguments, for orthogonal columns, in the parameters.
+#' @param own The theta of the term with these columns.
+#' @return A matrix: the derivatives of the parameters in such steps.
+#' @noRd
+straight_steps <- function(steps, own) {
+  unit <- diag(ncol(steps))
+  of_lambda <- steps[own, , drop = FALSE]
+  changed <- which(colSums(abs(of_lambda)) > 0)
+  root <- qr.R(qr(of_lambda[, changed, drop = FALSE], tol = 0))
+  size <- abs(diag(root))
+  if (min(size) > 1e-12 * max(size)) {
+    unit[changed, changed] <- inverse_of(root)
+  }
+  unit
 }

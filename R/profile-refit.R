@@ -133,7 +133,14 @@ sd_plan <- function(problem, piece) {
   index <- piece$theta %||% problem$fit$random[[piece$term]]$theta[[1L]]
   in_order(problem, piece, \(spec) {
     list(job = \(value, state) {
-      point_job(problem, spec, state, index, value / unit, absolute)
+      point_job(
+        problem,
+        spec,
+        state,
+        index,
+        value / unit,
+        absolute
+      )
     })
   })
 }
@@ -185,55 +192,13 @@ in_order <- function(problem, piece, plan) {
 #' @noRd
 effect_moves <- function(problem, piece) {
   own <- problem$fit$random[[piece$term]]
-  all <- seq_along(own$columns)
-  order <- c(piece$effects, setdiff(all, piece$effects))
-  moves <- diag(length(all))[order, , drop = FALSE]
+  order <- union(piece$effects, seq_along(own$columns))
+  moves <- diag(length(order))[order, , drop = FALSE]
   if (!is_moved(own) || !is.null(problem$spec$sums)) {
     return(moves)
   }
   z <- effects_of_rows(own, problem$spec$terms, TRUE)$z
   orthogonal_moves(z[, order], length(piece$effects)) %*% moves
-}
-
-# Whether a term can have other effects.
-is_moved <- function(term) {
-  is_unstructured(term$structure) && length(term$columns) > 1L
-}
-
-#' The spec with effects M b of one term
-#' @noRd
-spec_of_effects <- function(problem, term, moves) {
-  spec <- problem$spec
-  own <- problem$fit$random[[term]]
-  if (!is_moved(own) || identical(moves, diag(nrow(moves)))) {
-    return(spec)
-  }
-  core <- own$core_term
-  if (!is.null(spec$sums)) {
-    columns <- seq_len(sum(spec$terms[[core]]$part_size))
-    columns[own$core_cols] <- own$core_cols[max.col(moves)]
-    spec$sums <- permute_sums(spec$sums, core, columns)
-    return(spec)
-  }
-  z <- column_matrix(spec$terms[[core]]$z, length(spec$y))
-  z[, own$core_cols] <- z[, own$core_cols] %*% solve(moves)
-  spec$terms[[core]]$z <- list(z)
-  spec
-}
-
-#' The theta of the same covariance for effects M b of one term
-#' @noRd
-theta_of_effects <- function(problem, term, moves, theta) {
-  own <- problem$fit$random[[term]]
-  if (!is_moved(own)) {
-    return(theta)
-  }
-  k <- length(own$columns)
-  lambda <- matrix(0, k, k)
-  lambda[lower.tri(lambda, TRUE)] <- theta[own$theta]
-  turned <- triangular(moves %*% lambda)
-  theta[own$theta] <- turned[lower.tri(turned, TRUE)]
-  theta
 }
 
 # Correlations ----------------------------------------------------------------
@@ -249,7 +214,14 @@ cor_plan <- function(problem, piece) {
   first <- own$theta[[1L]]
   in_order(problem, piece, \(spec) {
     list(search = \(value, state) {
-      search_tied(problem, spec, state, tied, first, value)
+      search_tied(
+        problem,
+        spec,
+        state,
+        tied,
+        first,
+        value
+      )
     })
   })
 }
@@ -262,7 +234,13 @@ element_plan <- function(problem, piece) {
   list(
     job = \(value, state) {
       state$theta[rhos] <- with_correlation_at(state$theta[rhos], lag, value)
-      point_job(problem, problem$spec, state, piece$theta, value)
+      point_job(
+        problem,
+        problem$spec,
+        state,
+        piece$theta,
+        value
+      )
     },
     finish = \(found, value) with_all_beta(problem, found)
   )
@@ -288,32 +266,42 @@ with_correlation_at <- function(rho, lag, value) {
 #' @noRd
 search_tied <- function(problem, spec, state, tied, first, rho) {
   fit <- problem$fit
-  tie <- correlation_tie(fit, spec, state, tied, rho)
+  tie <- correlation_tie(
+    problem,
+    spec,
+    state,
+    tied,
+    rho
+  )
   value <- function(y) {
-    arguments <- tie$place(y)
-    is_proper <- min(arguments[c(first, tied[2L])]) >= 0
-    if (is_proper) criterion_at(fit, spec, arguments) else Inf
+    given <- tie$given(y)
+    is_proper <- min(given[c(first, tied[2L])]) >= 0
+    if (is_proper) criterion_at(fit, tie$spec, tie$place(y)) else Inf
   }
   slope <- function(y) {
-    gradient <- criterion_gradient(fit, spec, tie$place(y))
+    gradient <- criterion_gradient(fit, tie$spec, tie$place(y))
     drop(crossprod(tie$steps, gradient))
   }
   found <- stats::nlminb(
     tie$start,
     value,
     slope,
-    lower = if (is.null(tie$far)) tie$lower(first) else -Inf,
+    lower = if (is.null(tie$basis)) tie$lower(first) else -Inf,
     control = tied_tolerances
   )
-  finish_tied(fit, spec, tie$place(found$par))
+  there <- finish_tied(fit, tie$spec, tie$place(found$par))
+  in_given_arguments(there, tie$basis)
 }
 
 #' The parameters of the search: the length of the tied elements, and the free arguments of the
 #' criterion; for a covariate far from zero, steps of all of them
-#' @return A list: `start`; `place`, a function of the parameters that returns the arguments;
-#'   `steps`, the derivatives of these; `lower`, a function that returns lower bounds.
+#' @return A list: `start`; `given`, a function of the parameters that returns the arguments for the
+#'   given columns, and `place`, one that returns those for the `spec`; `steps`, the derivatives of
+#'   the latter; `lower`, a function that returns lower bounds; for a covariate far from zero
+#'   `basis`, the result of [orthogonal_arguments()].
 #' @noRd
-correlation_tie <- function(fit, spec, state, tied, rho) {
+correlation_tie <- function(problem, spec, state, tied, rho) {
+  fit <- problem$fit
   arguments <- c(state$theta, free_arguments(fit, state))
   free <- setdiff(seq_along(arguments), c(tied, held_index(fit)))
   steps <- diag(length(arguments))[, c(tied[1L], free), drop = FALSE]
@@ -321,18 +309,22 @@ correlation_tie <- function(fit, spec, state, tied, rho) {
   steps[tied, 1L] <- shares
   start <- c(sqrt(sum(state$theta[tied]^2)), arguments[free])
   origin <- replace(arguments, c(tied, free), 0)
-  far <- straight_steps(fit, spec, tied, steps)
-  if (!is.null(far)) {
+  basis <- orthogonal_arguments(problem, spec, tied, length(arguments))
+  if (!is.null(basis)) {
     origin <- origin + drop(steps %*% start)
     start <- 0 * start
+    steps <- steps %*% straight_steps(basis$map %*% steps, basis$own)
   }
-  steps <- far %||% steps
+  map <- basis$map %||% diag(length(arguments))
+  given <- \(y) origin + drop(steps %*% y)
   list(
     start = start,
-    place = \(y) origin + drop(steps %*% y),
-    steps = steps,
-    far = far,
-    lower = \(first) c(0, ifelse(free == first, 0, -Inf))
+    given = given,
+    place = \(y) drop(map %*% given(y)),
+    spec = basis$spec %||% spec,
+    steps = map %*% steps,
+    lower = \(first) c(0, ifelse(free == first, 0, -Inf)),
+    basis = basis
   )
 }
 

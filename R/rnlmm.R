@@ -12,8 +12,8 @@
 #' default each parameter has one.
 #'
 #' The attribute `"gradient"` of the mean is used if there is one, as for R's self-starting
-#' functions (`SSlogis()`, ...) and [deriv()]. Otherwise the expression is derived as by [deriv()] or,
-#' where it calls functions that [deriv()] doesn't know, by finite differences (`nlmer()` does
+#' functions (`SSlogis()`, ...) and [deriv()]. Otherwise the expression is derived as by [deriv()]
+#' or, where it calls functions that [deriv()] doesn't know, by finite differences (`nlmer()` does
 #' neither). `start` may be omitted for a self-starting function.
 #'
 #' The likelihood is the Laplace approximation, as in lme4: the modes of the random effects minimize
@@ -116,8 +116,22 @@ rnlmm <- function(
   model <- nonlinear_design(parts, start, data, rows)
   problem <- nonlinear_problem(parts, model)
   begin <- start_of_columns(start, model$design$fixed$names)
-  est <- search_nonlinear(problem, begin, nAGQ == 0, max_eval, verbose)
-  fit <- new_nonlinear_fit(formula, parts, model, problem, est, call, nAGQ)
+  est <- search_nonlinear(
+    problem,
+    begin,
+    nAGQ == 0,
+    max_eval,
+    verbose
+  )
+  fit <- new_nonlinear_fit(
+    formula,
+    parts,
+    model,
+    problem,
+    est,
+    call,
+    nAGQ
+  )
   fit <- in_nonlinear_environment(fit, data)
   report_nonlinear(fit)
   fit

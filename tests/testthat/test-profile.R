@@ -521,6 +521,48 @@ test_that("correlations beside a covariate far from zero have the limits of a ce
   expect_equal(limits_at(1e5), limits_at(0), tolerance = 1e-4)
 })
 
+test_that("covariances have right limits far from zero", {
+  set.seed(1)
+  data <- data.frame(g = gl(15, 8), x = rnorm(120), z = rnorm(120))
+  b <- cbind(rnorm(15), rnorm(15, sd = 0.7), rnorm(15, sd = 0.5))
+  lines <- 1 + data$x + rowSums(b[data$g, ] * cbind(1, data$x, data$z))
+  data$y <- lines + rnorm(120, sd = 0.5)
+  data$n <- rpois(120, exp(0.4 * lines))
+  limits <- function(fit, which) {
+    made <- profile(fit, which, prof.scale = "varcov", signames = FALSE)
+    confint(expect_no_warning(made))
+  }
+  cells <- c("var_x|g", "cov_x.(Intercept)|g")
+  # Where the mean m of x is large, the intercepts are -m times the slopes.
+  for (m in c(1e4, 1e6)) {
+    far <- transform(data, x = x + m)
+    one <- limits(rlmm(y ~ x + (x | g), far), cells)
+    expect_equal(
+      one[2, ] / m,
+      -rev(one[1, ]),
+      tolerance = 1e-3,
+      ignore_attr = TRUE
+    )
+    two <- limits(rlmm(y ~ x + (x + z | g), far, REML = FALSE), cells)
+    expect_equal(
+      two[2, ] / m,
+      -rev(two[1, ]),
+      tolerance = 1e-3,
+      ignore_attr = TRUE
+    )
+    counts <- limits(rglmm(n ~ x + (x | g), far, poisson), cells)
+    expect_equal(
+      counts[2, ] / m,
+      -rev(counts[1, ]),
+      tolerance = 5e-3,
+      ignore_attr = TRUE
+    )
+  }
+  # The variance of a slope is that of the centred covariate.
+  near <- rlmm(y ~ x + (x | g), data)
+  expect_equal(one[1, ], limits(near, cells[1])[1, ], tolerance = 1e-5)
+})
+
 test_that("limits of covariances of a covariate far from zero say that they may be wrong", {
   data <- transform(sleepstudy, far = Days + 1e4)
   fit <- rlmm(Reaction ~ far + cs(far | Subject), data)
