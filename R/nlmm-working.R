@@ -43,9 +43,14 @@ working_design <- function(problem, at, theta) {
     .weights = problem$root^2
   )
   terms <- working_terms(problem$given, at$mean$gradient)
-  columns <- do.call(cbind, lapply(terms, `[[`, "frame"))
-  frame <- cbind(frame, x, columns[!duplicated(names(columns))])
+  frame <- cbind(frame, x, working_columns(terms))
   model_of_frame(frame, colnames(x), lapply(terms, `[[`, "call"))
+}
+
+# The columns of all terms, without those of a grouping factor that they share.
+working_columns <- function(terms) {
+  columns <- do.call(cbind, lapply(terms, `[[`, "frame"))
+  columns[!duplicated(names(columns))]
 }
 
 model_of_frame <- function(frame, fixed, bars) {
@@ -84,6 +89,7 @@ working_term <- function(term, design, names, gradient, n) {
   frame <- as.data.frame(times_gradient(unname(design$z), gradient, n))
   names(frame) <- names
   frame[[group]] <- factor(design$refs[seq_len(n)], seq_along(term$levels))
-  bar <- call("|", sum_of(c(0, lapply(names, as.name))), as.name(group))
+  effects <- sum_of(c(0, lapply(names, as.name)))
+  bar <- call("|", effects, as.name(group))
   list(frame = frame, call = structured_call(term$structure, bar, term$called))
 }
