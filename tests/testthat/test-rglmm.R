@@ -581,6 +581,26 @@ test_that("a response that the model reproduces is named as the cause", {
   }
 })
 
+test_that("a dispersion that tends to zero is never passed over in silence", {
+  set.seed(2)
+  d <- data.frame(g = gl(10, 6), f = gl(3, 1, 60), x = rnorm(60))
+  d$line <- exp(0.5 + 0.3 * d$x)
+  d$level <- c(1, 2, 4)[d$f]
+  formulas <- list(line ~ x + (1 | g), level ~ f + (1 | g))
+  told <- c("rlmm_error_zero_residual", "rlmm_warning_exact_fit")
+  for (family in list(Gamma("log"), inverse.gaussian("log"), gaussian("log"))) {
+    for (formula in formulas) {
+      condition <- \(dispersion) {
+        rlang::catch_cnd(rglmm(formula, d, family, dispersion = dispersion))
+      }
+      expect_s3_class(condition("profiled"), told[1])
+      expect_s3_class(condition("estimated"), told[1])
+      # The modes of a moment estimate are those of least squares, whose rounding errors remain.
+      expect_true(inherits(condition("moment"), told))
+    }
+  }
+})
+
 test_that("verbose is not negative", {
   expect_error(
     rglmm(y ~ 1 + (1 | g), data.frame(y = 1, g = 1), poisson, verbose = -1),

@@ -4,23 +4,43 @@ use super::{GeneralizedLinearMixedModel, Parts, Shape, Sigma};
 use crate::error::{Error, Result};
 use crate::glmm::pirls::Follow;
 use crate::glmm::vary::Vary;
-use crate::tolerances::{LEAST_DISPERSION, OTHER_MINIMUM, PERFECT_FIT};
+use crate::tolerances::{
+    LEAST_DISPERSION, OTHER_MINIMUM, PERFECT_FIT, ROUNDED_DEVIANCE,
+};
 
 impl GeneralizedLinearMixedModel {
     // The error that explains a failed fit: the dispersion is unbounded below if the modes
     // reproduce the responses exactly.
     pub(super) fn explain_error(&self, error: Error) -> Error {
-        let response = &self.pirls.response;
         match error {
-            Error::PirlsDiverged { .. }
-                if response.family.has_dispersion()
-                    && response.deviance()
-                        <= PERFECT_FIT * self.null_deviance =>
-            {
+            Error::PirlsDiverged { .. } if self.leaves_at_most(PERFECT_FIT) => {
                 Error::ZeroResidual
             }
             other => other,
         }
+    }
+
+    /// Whether the responses are reproduced up to rounding errors, or the dispersion is that of
+    /// rounding errors: the likelihood then rises without limit as the dispersion tends to zero.
+    pub(super) fn is_perfect(&self) -> bool {
+        let least = ROUNDED_DEVIANCE * self.null_dispersion();
+        match self.options.shape {
+            Shape::Known(_) => false,
+            _ if self.leaves_at_most(ROUNDED_DEVIANCE) => true,
+            Shape::Estimated(_) => {
+                let response = &self.pirls.response;
+                response.family.has_dispersion() && response.shape <= least
+            }
+            Shape::Moment | Shape::Profiled(_) => false,
+        }
+    }
+
+    // Whether the deviance of a family with a dispersion is at most this share of that of the model
+    // with one common mean.
+    fn leaves_at_most(&self, share: f64) -> bool {
+        let response = &self.pirls.response;
+        response.family.has_dispersion()
+            && response.deviance() <= share * self.null_deviance
     }
 
     // Finds the modes together with the dispersion that is a function of their deviance.

@@ -94,8 +94,22 @@ impl GeneralizedLinearMixedModel {
     /// Fits the model.
     ///
     /// # Errors
-    /// Fails as [`Self::objective`] does at the start; `UnknownOptimizer`, `Optimizer`.
+    /// Fails as [`Self::objective`] does at the start; `ZeroResidual` if the dispersion tends to
+    /// zero; `UnknownOptimizer`, `Optimizer`.
     pub fn fit(
+        &mut self,
+        fit: &FitSettings,
+        observe: &mut Observer,
+    ) -> Result<GlmmFit> {
+        let found = self.best_of_searches(fit, observe)?;
+        match self.is_perfect() {
+            true => Err(Error::ZeroResidual),
+            false => Ok(found),
+        }
+    }
+
+    // The best result of the search from the default start, or the given one, and from others.
+    fn best_of_searches(
         &mut self,
         fit: &FitSettings,
         observe: &mut Observer,

@@ -333,6 +333,9 @@ impl GeneralizedLinearMixedModel {
             }
             None => laplace,
         };
+        if !objective.is_finite() && self.is_perfect() {
+            return Err(Error::ZeroResidual);
+        }
         Ok(Parts {
             objective,
             conditional,

@@ -10,6 +10,7 @@
 //! | [`KEPT_PIVOT`] | 1e-10 | a fixed effect is kept (its pivot) | a large standard error |
 //! | [`ZERO_RESIDUAL`] | 1e-14 | the residual variance is zero | rounding error of the response |
 //! | [`PERFECT_FIT`] | 1e-12 | the dispersion is zero | the same for a deviance |
+//! | [`ROUNDED_DEVIANCE`] | 1e-24 | a fit has no deviance | residuals of 1e-12, mostly rounding |
 //! | [`DIVISIBLE`] | 1e6 | Lambda is well enough conditioned | traces keep nine digits |
 //! | [`DEPENDENT`] | 1e-2 | columns of Z are near collinear | Hessians lose the square of it |
 //! | [`HELD_COLUMN_SHARE`] | 1e-5 | a column of X can be taken out | a difference keeps 11 digits |
@@ -52,6 +53,10 @@ pub(crate) const ZERO_RESIDUAL: f64 = 1e-14;
 
 /// A deviance that is no larger share of that of the model with one common mean is rounding error.
 pub(crate) const PERFECT_FIT: f64 = 1e-12;
+
+/// At the end of a fit with an estimated dispersion a deviance, or a dispersion, of at most this
+/// share consists of rounding errors; a larger one is reported with a warning.
+pub(crate) const ROUNDED_DEVIANCE: f64 = 1e-24;
 
 /// The rounding errors of a division by Lambda are below 1e-9 while `|Lambda^-1 e_r|^2` is at most
 /// this multiple of the mean of `A_rr`.

@@ -8,6 +8,9 @@ use super::link::Link;
 use super::special::{digamma, ln_gamma};
 use crate::random::Stream;
 
+/// Relative distance of a response from its mean below which their ratio is near one.
+const NEAR_ONE: f64 = 0.01;
+
 #[derive(Debug)]
 pub(super) struct Gamma;
 
@@ -37,7 +40,13 @@ impl Distribution for Gamma {
     }
 
     fn deviance(&self, y: f64, mu: f64, _shape: f64) -> f64 {
-        2.0 * ((y - mu) / mu - (y / mu).ln())
+        let relative = (y - mu) / mu;
+        // The logarithm of a ratio near one has no digits of its small distance from one.
+        let log = match relative.abs() < NEAR_ONE {
+            true => relative.ln_1p(),
+            false => (y / mu).ln(),
+        };
+        2.0 * (relative - log)
     }
 
     fn constant(&self, y: f64, w: f64, shape: f64) -> f64 {
