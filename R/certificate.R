@@ -216,18 +216,21 @@ format.rlmm_certificate <- function(x, digits = 3, ...) {
 }
 
 certificate_facts <- function(x, digits) {
-  decrease <- format(x$predicted_decrease, digits = digits)
+  decrease <- or_unknown(x$predicted_decrease, digits, " (by a Newton step)")
   c(
-    `Predicted decrease` = if (is.na(x$predicted_decrease)) {
-      "unknown"
-    } else {
-      paste(decrease, "(by a Newton step)")
-    },
-    `Largest gradient` = format(x$gradient_norm, digits = digits),
+    `Predicted decrease` = decrease,
+    `Largest gradient` = or_unknown(x$gradient_norm, digits),
     `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits),
     `Scope` = scope_phrase(x$starts, x$random_starts),
     `Noise` = if (!is.null(x$noise)) noise_phrase(x$noise)
   )
+}
+
+or_unknown <- function(value, digits, remark = "") {
+  if (is.na(value)) {
+    return("unknown")
+  }
+  paste0(format(value, digits = digits), remark)
 }
 
 # The share of random starts that may lead to optima that haven't been found, from which on a
@@ -281,6 +284,9 @@ curvature_phrase <- function(curvatures, kind, digits) {
   if (length(curvatures) == 0) {
     is_rough <- identical(kind, "quasi-newton")
     return(if (is_rough) "that of the optimizer" else "none: no parameters")
+  }
+  if (anyNA(curvatures)) {
+    return(paste0(kind, ", not defined at all points nearby"))
   }
   range <- format(range(curvatures), digits = digits, trim = TRUE)
   sprintf(

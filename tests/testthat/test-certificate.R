@@ -398,3 +398,12 @@ test_that("nodes inside the range leave an optimum an optimum", {
   )
   expect_identical(certificate(fit)$verdict, "optimal")
 })
+
+test_that("derivatives that aren't defined are called so", {
+  found <- certificate(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy))
+  found$curvatures[2] <- NaN
+  found$gradient_norm <- NaN
+  lines <- format(found)
+  expect_match(lines, "not defined at all points nearby", all = FALSE)
+  expect_match(lines, "Largest gradient: +unknown", all = FALSE)
+})
