@@ -17,6 +17,7 @@
 //! | the basis of orthogonalised columns, for near collinearity | [`basis`] |
 //! | effects of covariates far from zero in the column space of X | [`far_effects`] |
 //! | slopes of covariates far from zero that are independent of intercepts | [`far_slopes`] |
+//! | starting points of restarts; those for such slopes | `other_thetas`, `far_rays` |
 //! | the same two from sums | [`far_in_sums`] |
 //! | orthogonal columns of a part and of X | `orthogonal`, `part_basis`, `fixed_basis` |
 //! | the basis of a model given by its sums | [`sums`] |
@@ -28,9 +29,11 @@ pub mod centring;
 mod escapes;
 pub mod far_effects;
 pub mod far_in_sums;
+pub(crate) mod far_rays;
 pub mod far_slopes;
 mod fixed_basis;
 mod orthogonal;
+pub(crate) mod other_thetas;
 mod part_basis;
 pub mod sums;
 pub mod tangent;

@@ -13,8 +13,8 @@ use crate::optimize::{
 };
 use crate::tolerances::{ENOUGH_PROBES, NO_GAIN, ZERO_COST, ZERO_SD};
 
-/// Number of times that Lambda is divided by ten where the objective is undefined at the start.
-const MAX_SHRINKINGS: usize = 3;
+/// Factors of Lambda where the objective is undefined at the start, one after the other.
+const OTHER_SIZES: [f64; 5] = [0.1, 0.01, 0.001, 3.0, 0.3];
 /// Largest number of observations with which a first search is cut short before other starts.
 const MOST_CUT_SHORT: usize = 300;
 /// Largest number of evaluations of each stage of such a search, and of its continuation where no
@@ -60,7 +60,8 @@ impl FitSettings {
         is_ours && self.theta.is_empty() && self.settings.allow_more_than(most)
     }
 
-    fn limited(&self, most: usize) -> Self {
+    /// The same with at most this number of evaluations of each stage.
+    pub(super) fn limited(&self, most: usize) -> Self {
         Self {
             settings: self.settings.limited(most),
             ..self.clone()
@@ -127,7 +128,7 @@ impl GeneralizedLinearMixedModel {
             true => MOST_AT_FIRST,
             false => MOST_AT_LAST,
         };
-        let first = self.first_search(fit, most, &start, observe);
+        let mut first = self.first_search(fit, most, &start, observe);
         if !fit.theta.is_empty() {
             return first;
         }
@@ -140,8 +141,8 @@ impl GeneralizedLinearMixedModel {
             Err(Error::PirlsDiverged { .. } | Error::NotPositiveDefinite { .. })
         );
         if is_beyond {
-            let shrunken = self.fit_shrunken(fit, start, &beta, observe);
-            return shrunken.map_or(first, Ok);
+            let other = self.fit_rescaled(fit, &mut start, &beta, observe);
+            first = other.map_or(first, Ok);
         }
         let first = first?;
         let is_waiting = first.summary.status == Status::MaxEval
@@ -220,24 +221,21 @@ impl GeneralizedLinearMixedModel {
         });
     }
 
-    // A fit from smaller random effects, with which the means may remain in their range.
-    fn fit_shrunken(
+    // A fit from other sizes of the random effects, with which the means may remain in their range
+    // and the information positive; they become the start.
+    fn fit_rescaled(
         &mut self,
         fit: &FitSettings,
-        mut start: Vec<f64>,
+        start: &mut Vec<f64>,
         beta: &[f64],
         observe: &mut Observer,
     ) -> Option<GlmmFit> {
-        for _ in 0..MAX_SHRINKINGS {
-            for (theta, held) in start.iter_mut().zip(&self.held) {
-                if !held {
-                    *theta *= 0.1;
-                }
-            }
+        for size in OTHER_SIZES {
+            let other = self.scaled_start(start, 0..self.n_theta(), size);
             self.restart_from(beta);
-            let found = self.fit_from(fit, start.clone(), observe);
-            if found.is_ok() {
-                return found.ok();
+            if let Ok(found) = self.fit_from(fit, other.clone(), observe) {
+                *start = other;
+                return Some(found);
             }
         }
         None
@@ -293,7 +291,9 @@ impl GeneralizedLinearMixedModel {
             found = self.continue_search(fit, found, &inverse, observe)?;
         }
         self.pirls.restore_modes(&found.modes);
-        self.objective(fit.vary, &found.parameters)?;
+        if self.objective(fit.vary, &found.parameters).is_err() {
+            self.recomputed_value(fit.vary, &found.parameters)?;
+        }
         self.revise_for_noise(fit.vary, &inverse, &mut found)?;
         Ok(GlmmFit {
             optimizer,
@@ -351,10 +351,10 @@ impl GeneralizedLinearMixedModel {
         Ok(())
     }
 
-    // The objective and the modes, starting from zero modes with the exact engine, so that results
-    // do not depend on the course of the search; the iterative engine starts from the current
-    // modes, and iterates to full accuracy.
-    fn recomputed_value(
+    /// The objective and the modes, starting from zero modes with the exact engine, so that results
+    /// do not depend on the course of the search; the iterative engine starts from the current
+    /// modes, and iterates to full accuracy.
+    pub(super) fn recomputed_value(
         &mut self,
         vary: Vary,
         parameters: &[f64],
@@ -371,19 +371,24 @@ impl GeneralizedLinearMixedModel {
 
     // The objective and the modes at the best point of a search at which they can be found from
     // zero modes; the point becomes the result of the search. At an edge of the objective modes may
-    // be found only from those of the points before.
+    // be found only from those of the points before; the start is tried last.
     fn earlier_value(
         &mut self,
         vary: Vary,
         summary: &mut OptSummary,
     ) -> Option<(f64, Modes)> {
         let mut points: Vec<usize> = (0..summary.log.len()).collect();
+        if points.is_empty() {
+            return None;
+        }
         points.retain(|&at| summary.log[at].0.is_finite());
         points.sort_by(|&a, &b| summary.log[a].0.total_cmp(&summary.log[b].0));
         // Where the search ended there may be many points like the last one.
         let places = (0..).map(|k: i32| EARLIER_RATIO.powi(k) as usize - 1);
-        for place in places.take_while(|&place| place < points.len()) {
-            let at = points[place];
+        let places = places.take_while(|&place| place < points.len());
+        let mut tried: Vec<usize> = places.map(|at| points[at]).collect();
+        tried.push(0);
+        for at in tried {
             let point = summary.log[at].1.clone();
             let Ok(found) = self.recomputed_value(vary, &point) else {
                 continue;

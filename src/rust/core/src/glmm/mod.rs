@@ -27,6 +27,7 @@
 //! | its Hessian without the change of the weights | `working_model` |
 //! | the fit; its stages | `fit`, `stages` |
 //! | alternative and random starts | `other_starts`, `random_starts` |
+//! | starts from slopes of covariates far from zero | `far_starts` |
 //! | a start with random effects of the opposite sign | `mirrored` |
 //! | fixed factors with many levels; the search for them | `fixed_levels`, `level_search` |
 //! | covariances of their coefficients | `level_covariance` |
@@ -45,6 +46,7 @@ mod edge;
 mod engine;
 mod estimates;
 pub mod families;
+mod far_starts;
 mod fit;
 mod fixed_levels;
 mod gauss_hermite;
@@ -74,6 +76,7 @@ pub use estimates::{GlmmEstimates, Parts, Sigma};
 pub use fit::{FitSettings, GlmmFit};
 pub use vary::Vary;
 
+use crate::coordinates::far_slopes::FarSlope;
 use crate::design::{check_finite, Design};
 use crate::error::{check_length, Error, Result};
 use crate::factor::memory::{EngineKind, Room};
@@ -100,6 +103,8 @@ pub struct GeneralizedLinearMixedModel {
     theta_scale: f64,
     lower: Vec<f64>,
     covs: Vec<crate::covariance::RelCov>,
+    // Random slopes of covariates far from zero.
+    far_slopes: Vec<FarSlope>,
     // Marks the elements of theta that no optimizer may change.
     held: Vec<bool>,
     // Random effects (term, column) in the column space of X.
@@ -176,6 +181,7 @@ impl GeneralizedLinearMixedModel {
             sum_weights: pirls.response.w.iter().sum(),
             n_eff: design.n_eff(),
             null_deviance: pirls.response.null_deviance(),
+            far_slopes: far_slopes_of(design, &pirls),
             pirls,
             options,
             rule,
@@ -432,6 +438,14 @@ impl GeneralizedLinearMixedModel {
         self.pirls.find_modes(vary)?;
         Ok(self.pirls.take_trace())
     }
+}
+
+// The random slopes of a design whose covariates are far from zero.
+fn far_slopes_of(design: &Design, pirls: &Pirls) -> Vec<FarSlope> {
+    let scales = pirls.rows.root_mean_squares();
+    let mut found = FarSlope::in_images(&design.covs(), &scales);
+    found.extend(FarSlope::all_of(design));
+    found
 }
 
 fn check_family(family: Family, link: Link, shape: f64) -> Result<()> {

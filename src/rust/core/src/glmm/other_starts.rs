@@ -45,6 +45,8 @@ const FEW_ROWS: usize = 60;
 const FEW_PROMISING: f64 = 5.0;
 /// Multiples of the default start's random effects at the other starts.
 const OTHER_SIZES: [f64; 3] = [0.1, 4.0, 30.0];
+/// The multiple where the first fit is stuck at an edge.
+const AWAY_FROM_EDGE: f64 = 0.001;
 /// Multiples at starts with other correlations, or without some effects.
 const CORNER_SIZES: [f64; 2] = [1.0, 8.0];
 /// Positions of the correlations within their ranges at other starts.
@@ -79,6 +81,7 @@ impl GeneralizedLinearMixedModel {
         }
         best = self.restored_to(fit, best)?;
         best = self.or_without_effects(fit, &known, best, observe);
+        best = self.or_from_far_slopes(fit, best, observe);
         if is_known || !self.has_few_rows() {
             return self.restored_to(fit, best);
         }
@@ -107,13 +110,8 @@ impl GeneralizedLinearMixedModel {
             true => PROMISING_LOSS,
             false => FEW_PROMISING * PROMISING_LOSS,
         };
-        let as_first = match best.summary.status.has_converged() {
-            true => SEARCHES * best.iterations,
-            false => 0,
-        };
-        let steps = self.affordable_steps(AFFORDABLE).max(as_first);
-        let most = self.pirls.iterations + steps;
-        for other in self.other_starts(start) {
+        let most = self.most_of_corners(&best);
+        for other in self.other_starts(start, self.is_stuck(&best)) {
             if self.pirls.iterations > most {
                 break;
             }
@@ -135,6 +133,16 @@ impl GeneralizedLinearMixedModel {
         best
     }
 
+    /// The total number of PIRLS steps after which no other start is tried.
+    pub(super) fn most_of_corners(&self, best: &GlmmFit) -> usize {
+        let as_first = match best.summary.status.has_converged() {
+            true => SEARCHES * best.iterations,
+            false => 0,
+        };
+        let steps = self.affordable_steps(AFFORDABLE).max(as_first);
+        self.pirls.iterations + steps
+    }
+
     /// Whether other starts are cheap to try.
     pub(super) fn has_few_rows(&self) -> bool {
         self.n_eff <= MOST_ROWS
@@ -153,6 +161,9 @@ impl GeneralizedLinearMixedModel {
         for ((known, cov), rms) in known.iter_mut().zip(&self.covs).zip(&rms) {
             *known &= !cov.mixes_sizes(rms);
         }
+        for (term, _) in self.hidden_slopes(found) {
+            known[term] = false;
+        }
         known
     }
 
@@ -166,7 +177,10 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<GlmmFit> {
         self.pirls.restore_modes(&found.modes);
         let parameters = self.centred(fit.vary, &found.parameters)?;
-        let value = self.objective(fit.vary, &parameters)?;
+        let value = match self.objective(fit.vary, &parameters) {
+            Ok(value) => value,
+            Err(_) => self.recomputed_value(fit.vary, &parameters)?.0,
+        };
         if value > found.summary.best_value + OTHER_MINIMUM {
             found.summary.best_value = value;
         }
@@ -232,11 +246,31 @@ impl GeneralizedLinearMixedModel {
         best: GlmmFit,
         search: impl FnOnce(&mut Self, &FitSettings) -> Result<GlmmFit>,
     ) -> GlmmFit {
-        let limited = FitSettings {
-            settings: fit.settings.limited(MOST_OF_A_FIT),
-            ..fit.clone()
-        };
+        let limited = fit.limited(MOST_OF_A_FIT);
         let found = self.with_few_steps(|model| search(model, &limited)).ok();
+        self.or_found(fit, best, found)
+    }
+
+    /// The fit, or the one from `start` if it ends lower, with as many PIRLS steps as it takes.
+    pub(super) fn or_from_slow_start(
+        &mut self,
+        fit: &FitSettings,
+        start: Vec<f64>,
+        best: GlmmFit,
+        observe: &mut Observer,
+    ) -> GlmmFit {
+        let limited = fit.limited(MOST_OF_A_FIT);
+        let found = self.fit_from(&limited, start, observe).ok();
+        self.or_found(fit, best, found)
+    }
+
+    // The fit, or another one if there is one that ended lower.
+    fn or_found(
+        &mut self,
+        fit: &FitSettings,
+        best: GlmmFit,
+        found: Option<GlmmFit>,
+    ) -> GlmmFit {
         let Some(found) =
             found.filter(|found| self.is_better(fit, found, &best))
         else {
@@ -319,6 +353,15 @@ impl GeneralizedLinearMixedModel {
         fit: &FitSettings,
     ) -> Option<(Vec<f64>, f64)> {
         self.restart_from(beta);
+        self.fast_from_modes(start, fit)
+    }
+
+    /// The same from the current modes.
+    pub(super) fn fast_from_modes(
+        &mut self,
+        start: &[f64],
+        fit: &FitSettings,
+    ) -> Option<(Vec<f64>, f64)> {
         let mut continue_search = |_: usize, _: f64, _: &[f64]| Flow::Continue;
         let settings = fit.settings.limited(MOST_EVALUATIONS);
         let stage = self.with_low_accuracy(|model| {
@@ -329,32 +372,44 @@ impl GeneralizedLinearMixedModel {
         Some((stage.summary.best, stage.summary.best_value))
     }
 
-    // The other starts, the most promising ones first.
-    fn other_starts(&self, start: &[f64]) -> Vec<Vec<f64>> {
-        let everything = 0..self.n_theta();
+    // The other starts, the most promising ones first: with small effects if the fit is stuck at an
+    // edge, which large ones reach, and with other correlation parameters.
+    fn other_starts(&self, start: &[f64], is_stuck: bool) -> Vec<Vec<f64>> {
+        let scaled = |size: f64| self.scaled_start(start, 0..start.len(), size);
         let mut starts = Vec::new();
-        for size in OTHER_SIZES {
-            starts.push(self.scaled_start(start, everything.clone(), size));
+        if is_stuck {
+            starts.push(scaled(AWAY_FROM_EDGE));
         }
+        let mut parts = self.covs.iter().flat_map(|cov| cov.parts());
+        if parts.any(|part| !part.correlations().is_empty()) {
+            starts.extend(self.correlated_starts(start));
+        }
+        starts.extend(OTHER_SIZES.map(scaled));
         if self.covs.len() > 1 {
             for cov in &self.covs {
                 let own = cov.parts().iter().flat_map(|part| part.range());
                 starts.push(self.scaled_start(start, own, SMALL_TERM));
             }
         }
-        for size in CORNER_SIZES {
-            let sized = self.scaled_start(start, everything.clone(), size);
-            for share in SHARES {
-                let correlated = self.correlated_start(&sized, share);
-                if correlated != sized {
-                    starts.push(correlated);
-                }
-            }
+        for sized in CORNER_SIZES.map(scaled) {
+            starts.extend(self.correlated_starts(&sized));
             for part in self.covs.iter().flat_map(|cov| cov.parts()) {
                 starts.extend(self.without_some(&sized, part));
             }
         }
-        starts
+        let mut distinct = Vec::new();
+        for start in starts {
+            if !distinct.contains(&start) {
+                distinct.push(start);
+            }
+        }
+        distinct
+    }
+
+    // The start with other correlations of its effects.
+    fn correlated_starts(&self, start: &[f64]) -> Vec<Vec<f64>> {
+        let with = SHARES.map(|share| self.correlated_start(start, share));
+        with.into_iter().filter(|other| other != start).collect()
     }
 
     /// The start with some elements of theta multiplied by `size`; correlations and held elements

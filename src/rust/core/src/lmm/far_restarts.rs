@@ -1,7 +1,8 @@
 //! Restarts from random slopes of covariates far from zero, as large as the reciprocal standard
 //! deviation of their covariate; see [`crate::coordinates::far_slopes`].
 
-use super::restarts::{Restarts, LIMITS};
+use super::restarts::Restarts;
+use crate::coordinates::far_rays::{Slope, SPREADS};
 use crate::optimize::{Geometry, Objective, OptSummary, Settings};
 use crate::tolerances::{
     FEW_DIGITS, HIDING_SPREAD, NEGLIGIBLE_GAIN, NO_DIGITS, OTHER_MINIMUM,
@@ -10,9 +11,6 @@ use crate::tolerances::{
 
 /// Slopes with a smaller standard deviation are none.
 pub(super) const LEAST_SPREAD: f64 = SPREADS[0];
-/// Values of the standard deviation of random slopes, in units of the reciprocal standard deviation
-/// of their covariate.
-const SPREADS: [f64; 8] = [0.03, 0.3, 1.0, 3.0, 10.0, 30.0, 300.0, 1e3];
 /// The optimizer where derivatives have few digits.
 const BY_VALUES: &str = "LN_NELDERMEAD";
 /// Cost of one search without derivatives in evaluations.
@@ -33,13 +31,14 @@ impl Restarts<'_, '_, '_> {
     // than random intercepts.
     pub(super) fn at_spreads(&mut self, found: OptSummary) -> OptSummary {
         let mut found = found;
-        for slope in self.search.model().far_slopes() {
-            let elements = self.search.model().equal_elements(slope.0);
+        for slope in self.search.thetas().far_slopes() {
+            let elements = self.search.thetas().equal_elements(slope.0);
             let with_own = elements.into_iter().map(|other| (other, slope.0));
             let differences: Vec<(usize, usize)> = with_own.collect();
             let here = found.best.clone();
-            let [alone, together, equal] = self.rays(slope, &here);
-            let limits = self.at_limits_of_correlations(slope, &here);
+            let thetas = self.search.thetas();
+            let [alone, together, equal] = thetas.rays(slope, &here);
+            let limits = thetas.rays_at_limits(slope, &here, &self.search.at);
             let is_beyond = slope.1 < HIDING_SPREAD || !limits.is_empty();
             let mut rays = vec![(alone, &[][..]), (together, &[])];
             rays.push((equal, &differences));
@@ -62,18 +61,11 @@ impl Restarts<'_, '_, '_> {
     // small and leaves the budget as it is.
     fn beside_other_terms(
         &mut self,
-        (j, spread): (usize, f64),
+        slope: Slope,
         theta: &[f64],
         found: OptSummary,
     ) -> OptSummary {
-        let model = self.search.model();
-        let beside = |scale: f64| {
-            let scale = scale / spread;
-            let sized = model.with_standard_deviation(theta, j, scale);
-            let point = model.with_other_terms(&sized, j, scale);
-            (point != sized).then_some(point)
-        };
-        let points = SPREADS.into_iter().filter_map(beside).collect();
+        let points = self.search.thetas().ray_beside_others(slope, theta);
         let points = self.evaluated(points);
         let is_lower = |point: &Valued| point.0 < found.best_value;
         if !points.iter().any(is_lower) {
@@ -100,50 +92,6 @@ impl Restarts<'_, '_, '_> {
         };
         found.sort_by(|a, b| lowest(&a.0).total_cmp(&lowest(&b.0)));
         found
-    }
-
-    // Theta with slopes of increasing size: alone, with the other effects of their term, and with
-    // equal slopes in that.
-    fn rays(
-        &self,
-        (j, spread): (usize, f64),
-        theta: &[f64],
-    ) -> [Vec<Vec<f64>>; 3] {
-        let model = self.search.model();
-        let scales = SPREADS.map(|scale| scale / spread);
-        let sized =
-            scales.map(|scale| model.with_standard_deviation(theta, j, scale));
-        let pairs = sized.iter().zip(scales);
-        let together: Vec<Vec<f64>> = pairs
-            .map(|(point, scale)| model.with_term(point, j, scale))
-            .collect();
-        let equal = together
-            .iter()
-            .filter_map(|point| model.with_equal_slopes(point, j))
-            .collect();
-        [sized.to_vec(), together, equal]
-    }
-
-    // Theta with slopes of increasing size and the first effect of their term, which may make up
-    // for them, at limits of the correlations.
-    fn at_limits_of_correlations(
-        &self,
-        (j, spread): (usize, f64),
-        theta: &[f64],
-    ) -> Vec<Vec<Vec<f64>>> {
-        let model = self.search.model();
-        let sized = |scale: f64| {
-            let scale = scale / spread;
-            let point = model.with_standard_deviation(theta, j, scale);
-            model.with_first(&point, j, scale)
-        };
-        let at_limit = |share: f64| {
-            let points = SPREADS.map(sized).into_iter();
-            points
-                .map(|point| self.search.at.with_correlation(&point, share))
-                .collect::<Option<Vec<Vec<f64>>>>()
-        };
-        LIMITS.into_iter().filter_map(at_limit).collect()
     }
 
     // The objective at some points.
@@ -239,7 +187,7 @@ impl Restarts<'_, '_, '_> {
         point: &[f64],
         differences: &[(usize, usize)],
     ) -> Vec<f64> {
-        let mut units = self.search.model().step_sizes();
+        let mut units = self.search.thetas().units;
         units.resize(point.len(), SIGMA_STEP);
         let elements: Vec<usize> =
             differences.iter().map(|pair| pair.0).collect();

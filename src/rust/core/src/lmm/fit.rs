@@ -92,7 +92,8 @@ impl LinearMixedModel {
         let is_without =
             |&(j, spread): &(usize, f64)| best[j].abs() * spread < LEAST_SPREAD;
         let lost = self.unresolved.take().filter(is_without);
-        let Some((term, column)) = lost.and_then(|(j, _)| self.effect_of(j))
+        let Some((term, column)) =
+            lost.and_then(|(j, _)| self.thetas().effect_of(j))
         else {
             return Ok(());
         };

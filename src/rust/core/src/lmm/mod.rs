@@ -22,7 +22,7 @@
 //! | searches with a stochastic objective | `noise` |
 //! | a start near the optimum of a large model | [`start`] |
 //! | random effects in the column space of X | [`redundant`] |
-//! | restarts, to find a lower minimum | [`restarts`], `random_starts`, `other_thetas` |
+//! | restarts, to find a lower minimum | [`restarts`], `random_starts`, `far_restarts` |
 //! | Satterthwaite's degrees of freedom | [`satterthwaite`] |
 //! | prediction error variances of linear combinations of effects | [`combinations`] |
 //! | many responses of one design, in threads | [`many`] |
@@ -42,7 +42,6 @@ mod likelihood;
 pub mod many;
 mod matrix_free;
 mod noise;
-mod other_thetas;
 pub mod pairs;
 mod plan;
 pub mod point;
@@ -56,6 +55,7 @@ pub mod with_sigma;
 
 use crate::coordinates::far_in_sums;
 use crate::coordinates::far_slopes::FarSlope;
+use crate::coordinates::other_thetas::OtherThetas;
 use crate::covariance::RelCov;
 use crate::derivatives::{HessianKind, OmegaDerivatives, Profile};
 use crate::design::Design;
@@ -407,5 +407,16 @@ impl LinearMixedModel {
     /// The unit of each element of theta: the reciprocal root mean square of its column of Z.
     pub(crate) fn step_sizes(&self) -> Vec<f64> {
         step_sizes_of(self.engine.covs(), &self.scales, self.n_theta())
+    }
+
+    // The covariances from which restarts construct their thetas.
+    fn thetas(&self) -> OtherThetas<'_> {
+        OtherThetas {
+            covs: self.engine.covs(),
+            held: &self.domain.held,
+            lower: &self.domain.lower,
+            units: self.step_sizes(),
+            far: &self.far_slopes,
+        }
     }
 }

@@ -32,6 +32,11 @@ pub fn with_unstructured_pairs(
     (!pairs.is_empty()).then_some((changed, pairs))
 }
 
+/// Whether a term has such a structure.
+pub fn has_pairs(covs: &[RelCov]) -> bool {
+    covs.iter().flat_map(|cov| cov.parts()).any(is_pair)
+}
+
 /// Replaces the lower triangle of Lambda, whose first element is `first`, by standard deviations
 /// and a correlation.
 pub fn to_correlation(theta: &mut [f64], first: usize) {

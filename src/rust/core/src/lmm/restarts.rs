@@ -10,6 +10,7 @@
 //! budget in operations, compared to the cost of an evaluation, limits the number of restarts.
 
 use super::search::Search;
+use crate::coordinates::far_rays::LIMITS;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
 use crate::tolerances::{NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM};
 
@@ -19,8 +20,6 @@ const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
 /// Z.
 const ALONE: [f64; 9] =
     [0.001, 1.0 / 32.0, 0.1, 0.3, 1.0, 3.0, 32.0, 1e3, 3.2e4];
-/// Positions of a correlation within its range, near the limits.
-pub(super) const LIMITS: [f64; 2] = [0.02, 0.98];
 /// Factors of the start for correlations near their limits.
 const AT_LIMITS: [f64; 3] = [0.1, 1.0, 10.0];
 /// Factors of the start on the ray of effects that vary together.
@@ -92,7 +91,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let found = self.at_spreads(found);
         self.margin = NOISE_MARGIN;
         let found = self.at_limits(found);
-        if self.search.model().has_zero_among_several(&found.best) {
+        if self.search.thetas().has_zero_among_several(&found.best) {
             let cost = self.search.model().engine.cost();
             self.budget = self.budget.max(AFFORDABLE_OF_COMBINATIONS / cost);
         }
@@ -126,11 +125,11 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let start = found.initial.clone();
         for scale in STARTS {
             found =
-                self.from(&self.search.model().scaled(&start, scale), found);
+                self.from(&self.search.thetas().scaled(&start, scale), found);
             for share in [-1.0, 1.0] {
-                let model = self.search.model();
+                let thetas = self.search.thetas();
                 if let Some(point) =
-                    model.with_correlated_effects(&start, scale, share)
+                    thetas.with_correlated_effects(&start, scale, share)
                 {
                     found = self.from(&point, found);
                 }
@@ -141,18 +140,18 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
 
     // Restarts along the ray of each standard deviation, and from that standard deviation at zero.
     fn along_each_deviation(&mut self, mut found: OptSummary) -> OptSummary {
-        for j in self.search.model().standard_deviations() {
-            let model = self.search.model();
-            let here = found.best[j].abs() / model.step_sizes()[j];
+        for j in self.search.thetas().standard_deviations() {
+            let thetas = self.search.thetas();
+            let here = found.best[j].abs() / thetas.units[j];
             let mut ray = Vec::new();
             for scale in [0.0].into_iter().chain(ALONE) {
                 ray.push((
                     scale,
-                    model.with_standard_deviation(&found.best, j, scale),
+                    thetas.with_standard_deviation(&found.best, j, scale),
                 ));
             }
             found = self.along(found, here, ray);
-            let without = self.search.model().with_standard_deviation(
+            let without = self.search.thetas().with_standard_deviation(
                 &found.best,
                 j,
                 0.0,
@@ -174,10 +173,10 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         for share in [-1.0, 1.0] {
             if let Some(point) = self
                 .search
-                .model()
+                .thetas()
                 .with_correlated_effects(&start, 1.0, share)
             {
-                let singular = self.search.model().with_rank_one(&point);
+                let singular = self.search.thetas().with_rank_one(&point);
                 found = self.from(&singular, found);
             }
         }
@@ -188,7 +187,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     fn at_scales(&mut self, found: OptSummary) -> OptSummary {
         let mut ray = Vec::new();
         for scale in [0.0].into_iter().chain(SCALES) {
-            ray.push((scale, self.search.model().scaled(&found.best, scale)));
+            ray.push((scale, self.search.thetas().scaled(&found.best, scale)));
         }
         self.along(found, 1.0, ray)
     }
@@ -198,7 +197,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // method, dominated by directions of large curvature, may stop short of its minimum.
     fn at_best_scale(&mut self, mut found: OptSummary) -> OptSummary {
         let mut at = |scale: f64| {
-            let point = self.search.model().scaled(&found.best, scale);
+            let point = self.search.thetas().scaled(&found.best, scale);
             let x = self.search.at.from_theta(&point);
             let value = self.search.value(&x).unwrap_or(f64::INFINITY);
             (value, point)
@@ -227,7 +226,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         for share in LIMITS {
             found = self.along_limit(share, found);
             for scale in AT_LIMITS {
-                let scaled = self.search.model().scaled(&start, scale);
+                let scaled = self.search.thetas().scaled(&start, scale);
                 let Some(point) = at.with_correlation(&scaled, share) else {
                     return found;
                 };
@@ -245,7 +244,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     fn along_limit(&mut self, share: f64, found: OptSummary) -> OptSummary {
         let mut ray = Vec::new();
         for scale in TOGETHER {
-            let scaled = self.search.model().scaled(&found.initial, scale);
+            let scaled = self.search.thetas().scaled(&found.initial, scale);
             let point = self.search.at.with_correlation(&scaled, share);
             ray.extend(point.map(|point| (scale, point)));
         }
@@ -270,12 +269,12 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         theta: &[f64],
         mut found: OptSummary,
     ) -> OptSummary {
-        for j in self.search.model().standard_deviations() {
+        for j in self.search.thetas().standard_deviations() {
             if theta[j] == 0.0 || self.budget < PER_SEARCH {
                 continue;
             }
-            let model = self.search.model();
-            let without = model.with_standard_deviation(theta, j, 0.0);
+            let thetas = self.search.thetas();
+            let without = thetas.with_standard_deviation(theta, j, 0.0);
             found = self.from_promising(&without, found);
         }
         found
@@ -289,13 +288,14 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             return found;
         }
         let theta = found.best.clone();
-        for j in self.search.model().standard_deviations() {
+        for j in self.search.thetas().standard_deviations() {
             if theta[j] == 0.0 || self.budget < PER_SEARCH {
                 continue;
             }
-            let model = self.search.model();
-            let without = model.with_standard_deviation(&theta, j, 0.0);
-            let points = BESIDE_ZERO.map(|scale| model.scaled(&without, scale));
+            let thetas = self.search.thetas();
+            let without = thetas.with_standard_deviation(&theta, j, 0.0);
+            let points =
+                BESIDE_ZERO.map(|scale| thetas.scaled(&without, scale));
             found = self.from_lowest_of(points.to_vec(), found);
         }
         found
@@ -305,7 +305,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // objective is lowest, if a Newton step from there predicts a lower one. That scale may be far
     // from that of a deviation beside others.
     fn each_alone_rescaled(&mut self, mut found: OptSummary) -> OptSummary {
-        let deviations = self.search.model().standard_deviations();
+        let deviations = self.search.thetas().standard_deviations();
         if deviations.len() < 2 || !self.search.has_several_with_few_levels() {
             return found;
         }
@@ -313,10 +313,11 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             if self.budget < PER_SEARCH {
                 continue;
             }
-            let model = self.search.model();
-            let nothing = model.scaled(&found.initial, 0.0);
-            let points = ALONE
-                .map(|scale| model.with_standard_deviation(&nothing, j, scale));
+            let thetas = self.search.thetas();
+            let nothing = thetas.scaled(&found.initial, 0.0);
+            let points = ALONE.map(|scale| {
+                thetas.with_standard_deviation(&nothing, j, scale)
+            });
             found = self.from_lowest_of(points.to_vec(), found);
         }
         found
@@ -341,7 +342,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // Restarts from each standard deviation that is zero as the only one that isn't, if a Newton
     // step from there predicts a lower objective: it may explain what several others explain.
     fn each_alone(&mut self, mut found: OptSummary) -> OptSummary {
-        let deviations = self.search.model().standard_deviations();
+        let deviations = self.search.thetas().standard_deviations();
         if deviations.iter().all(|&j| found.best[j] == 0.0) {
             return found;
         }
@@ -349,9 +350,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             if found.best[j] != 0.0 || self.budget < PER_SEARCH {
                 continue;
             }
-            let model = self.search.model();
-            let nothing = model.scaled(&found.initial, 0.0);
-            let alone = model.with_standard_deviation(&nothing, j, 1.0);
+            let thetas = self.search.thetas();
+            let nothing = thetas.scaled(&found.initial, 0.0);
+            let alone = thetas.with_standard_deviation(&nothing, j, 1.0);
             found = self.from_promising(&alone, found);
         }
         found
@@ -383,7 +384,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         if found.log.len() <= PROPOSED {
             return found;
         }
-        let nothing = self.search.model().scaled(&found.best, 0.0);
+        let nothing = self.search.thetas().scaled(&found.best, 0.0);
         let value = self.search.value(&self.search.at.from_theta(&nothing));
         match value
             .is_ok_and(|value| value < found.best_value - NEGLIGIBLE_GAIN)
@@ -395,10 +396,10 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
 
     // Whether a standard deviation is zero or very large.
     fn is_unusual(&self, theta: &[f64]) -> bool {
-        let units = self.search.model().step_sizes();
+        let units = self.search.thetas().units;
         let ordinary = 1.0 / ORDINARY..=ORDINARY;
         let mut deviations =
-            self.search.model().standard_deviations().into_iter();
+            self.search.thetas().standard_deviations().into_iter();
         deviations.any(|j| !ordinary.contains(&(theta[j].abs() / units[j])))
     }
 
@@ -505,8 +506,8 @@ impl Restarts<'_, '_, '_> {
 /// The factor of the budget: correlation parameters come with many minima, and random slopes of
 /// covariates far from zero with distant ones.
 pub(super) fn share_of(search: &Search) -> f64 {
-    let is_plain =
-        search.at.other_starts().is_empty() && !search.model().has_far_slopes();
+    let is_plain = search.at.other_starts().is_empty()
+        && !search.thetas().has_far_slopes();
     match is_plain {
         true => 1.0,
         false => CORRELATED,

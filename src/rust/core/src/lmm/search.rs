@@ -1,6 +1,7 @@
 //! A linear mixed model as an objective for the optimizers: a function of the free coordinates of
 //! theta and, where a covariance is held on the scale of the response, of log sigma.
 
+use crate::coordinates::other_thetas::OtherThetas;
 use crate::coordinates::tangent::Tangent;
 use crate::coordinates::Coordinates;
 use crate::covariance::{DescentDirection, RelCov};
@@ -89,7 +90,7 @@ impl Search<'_> {
         let is_at_optimum = found.status == Status::FtolReached;
         if !is_at_optimum
             || has_sigma
-            || self.model.has_far_slopes()
+            || self.thetas().has_far_slopes()
             || self.has_several_with_few_levels()
         {
             return false;
@@ -181,6 +182,11 @@ impl Search<'_> {
 
     pub(super) fn model(&self) -> &LinearMixedModel {
         self.model
+    }
+
+    /// The covariances from which restarts construct their thetas.
+    pub(super) fn thetas(&self) -> OtherThetas<'_> {
+        self.model.thetas()
     }
 
     pub(super) fn model_mut(&mut self) -> &mut LinearMixedModel {

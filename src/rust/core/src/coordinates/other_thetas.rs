@@ -1,8 +1,20 @@
 //! Starting points of restarts: theta rescaled, with one standard deviation changed, or with a
 //! singular or perfectly correlated covariance.
 
-use super::LinearMixedModel;
-use crate::coordinates::far_slopes::FarSlope;
+use super::far_slopes::FarSlope;
+use crate::covariance::RelCov;
+
+/// The covariances of a model, for the construction of thetas from others.
+pub(crate) struct OtherThetas<'a> {
+    pub covs: &'a [RelCov],
+    /// Marks the elements of theta that no optimizer may change.
+    pub held: &'a [bool],
+    pub lower: &'a [f64],
+    /// The unit of each element of theta, in which its column of Z has a mean square of one.
+    pub units: Vec<f64>,
+    /// The random slopes whose covariate is far from zero.
+    pub far: &'a [FarSlope],
+}
 
 /// An element of theta that is an element of Lambda.
 #[derive(Debug, Clone, Copy)]
@@ -14,14 +26,14 @@ struct Element {
     index: usize,
 }
 
-impl LinearMixedModel {
+impl OtherThetas<'_> {
     /// The standard deviations of random slopes whose covariate is far from zero, as indices into
     /// theta, each with the standard deviation of the covariate over its root mean square.
-    pub(super) fn far_slopes(&self) -> Vec<(usize, f64)> {
+    pub fn far_slopes(&self) -> Vec<(usize, f64)> {
         let mut found = Vec::new();
         self.for_each_element(|element| {
             let index = element.index;
-            if element.row == element.column && !self.domain.held[index] {
+            if element.row == element.column && !self.held[index] {
                 let spread = self.spread(element.term, element.row);
                 found.extend(spread.map(|spread| (index, spread)));
             }
@@ -30,7 +42,7 @@ impl LinearMixedModel {
     }
 
     /// Whether there are random slopes of covariates far from zero.
-    pub(super) fn has_far_slopes(&self) -> bool {
+    pub fn has_far_slopes(&self) -> bool {
         !self.far_slopes().is_empty()
     }
 
@@ -38,34 +50,32 @@ impl LinearMixedModel {
     fn spread(&self, term: usize, column: usize) -> Option<f64> {
         let own =
             |slope: &&FarSlope| (slope.term, slope.column) == (term, column);
-        self.far_slopes.iter().find(own).map(|slope| slope.spread)
+        self.far.iter().find(own).map(|slope| slope.spread)
     }
 
     /// Indices of the free elements of theta that are standard deviations or diagonal elements of
     /// Lambda.
-    pub(super) fn standard_deviations(&self) -> Vec<usize> {
-        let is_free =
-            |&j: &usize| self.lower_bounds()[j] == 0.0 && !self.domain.held[j];
-        (0..self.n_theta()).filter(is_free).collect()
+    pub fn standard_deviations(&self) -> Vec<usize> {
+        let is_free = |&j: &usize| self.lower[j] == 0.0 && !self.held[j];
+        (0..self.lower.len()).filter(is_free).collect()
     }
 
     /// Whether one of several free standard deviations of a part is zero.
-    pub(super) fn has_zero_among_several(&self, theta: &[f64]) -> bool {
-        let mut parts = self.engine.covs().iter().flat_map(|cov| cov.parts());
+    pub fn has_zero_among_several(&self, theta: &[f64]) -> bool {
+        let mut parts = self.covs.iter().flat_map(|cov| cov.parts());
         parts.any(|part| {
             let scales = part.scales().map(|(j, _)| part.theta_start + j);
-            let free: Vec<usize> =
-                scales.filter(|&j| !self.domain.held[j]).collect();
+            let free: Vec<usize> = scales.filter(|&j| !self.held[j]).collect();
             free.len() > 1 && free.iter().any(|&j| theta[j] == 0.0)
         })
     }
 
     /// Theta with all free elements of Lambda multiplied by `scale`.
-    pub(super) fn scaled(&self, theta: &[f64], scale: f64) -> Vec<f64> {
+    pub fn scaled(&self, theta: &[f64], scale: f64) -> Vec<f64> {
         let mut scaled = theta.to_vec();
-        for part in self.engine.covs().iter().flat_map(|cov| cov.parts()) {
+        for part in self.covs.iter().flat_map(|cov| cov.parts()) {
             for (j, role) in part.range().zip(part.roles()) {
-                if !role.is_correlation() && !self.domain.held[j] {
+                if !role.is_correlation() && !self.held[j] {
                     scaled[j] *= scale;
                 }
             }
@@ -76,33 +86,32 @@ impl LinearMixedModel {
     /// The start multiplied by `scale`, with elements below the diagonal of each unstructured
     /// Lambda at `share` times the diagonal, so that effects are correlated with those before them;
     /// `None` without an unstructured part.
-    pub(super) fn with_correlated_effects(
+    pub fn with_correlated_effects(
         &self,
         start: &[f64],
         scale: f64,
         share: f64,
     ) -> Option<Vec<f64>> {
-        let units = self.step_sizes();
         let mut has_any = false;
         let scaled = self.scaled(start, scale);
         let changed = self.changed(&scaled, |element| {
             let is_below = element.row != element.column;
             has_any |= is_below;
-            is_below.then(|| share * scale * units[element.index])
+            is_below.then(|| share * scale * self.units[element.index])
         });
         has_any.then_some(changed)
     }
 
     /// Theta with only the first column of each unstructured Lambda, which then has rank one.
-    pub(super) fn with_rank_one(&self, theta: &[f64]) -> Vec<f64> {
+    pub fn with_rank_one(&self, theta: &[f64]) -> Vec<f64> {
         let mut changed = theta.to_vec();
-        for part in self.engine.covs().iter().flat_map(|cov| cov.parts()) {
+        for part in self.covs.iter().flat_map(|cov| cov.parts()) {
             if !part.roles().iter().any(|role| role.is_below_diagonal()) {
                 continue;
             }
             part.for_each_parameter(|_, column, j| {
                 let index = part.theta_start + j;
-                if column > 0 && !self.domain.held[index] {
+                if column > 0 && !self.held[index] {
                     changed[index] = 0.0;
                 }
             });
@@ -112,7 +121,7 @@ impl LinearMixedModel {
 
     /// Theta with standard deviation `j` at `scale` units, and zeros left of the diagonal in its
     /// row of Lambda.
-    pub(super) fn with_standard_deviation(
+    pub fn with_standard_deviation(
         &self,
         theta: &[f64],
         j: usize,
@@ -122,17 +131,12 @@ impl LinearMixedModel {
         let mut changed = self.changed(theta, |element| {
             (own == Some((element.term, element.row))).then_some(0.0)
         });
-        changed[j] = scale * self.step_sizes()[j];
+        changed[j] = scale * self.units[j];
         changed
     }
 
     /// Theta with the other standard deviations of the term of element `j` at `scale` units too.
-    pub(super) fn with_term(
-        &self,
-        theta: &[f64],
-        j: usize,
-        scale: f64,
-    ) -> Vec<f64> {
+    pub fn with_term(&self, theta: &[f64], j: usize, scale: f64) -> Vec<f64> {
         let own = self.effect_of(j).map(|(term, _)| term);
         self.with_sizes(theta, scale, |element| {
             own == Some(element.term)
@@ -143,12 +147,7 @@ impl LinearMixedModel {
 
     /// Theta with the standard deviation of the first effect of the term of element `j` at `scale`
     /// units too.
-    pub(super) fn with_first(
-        &self,
-        theta: &[f64],
-        j: usize,
-        scale: f64,
-    ) -> Vec<f64> {
+    pub fn with_first(&self, theta: &[f64], j: usize, scale: f64) -> Vec<f64> {
         let first = self.effect_of(j).map(|(term, _)| (term, 0, 0));
         self.with_sizes(theta, scale, |element| {
             first == Some((element.term, element.row, element.column))
@@ -158,7 +157,7 @@ impl LinearMixedModel {
 
     /// Theta with the standard deviation of the first effect of every other term than that of
     /// element `j` at `scale` units too.
-    pub(super) fn with_other_terms(
+    pub fn with_other_terms(
         &self,
         theta: &[f64],
         j: usize,
@@ -177,16 +176,15 @@ impl LinearMixedModel {
         scale: f64,
         is_wanted: impl Fn(Element) -> bool,
     ) -> Vec<f64> {
-        let units = self.step_sizes();
         self.changed(theta, |element| {
-            is_wanted(element).then(|| scale * units[element.index])
+            is_wanted(element).then(|| scale * self.units[element.index])
         })
     }
 
     /// Theta with the slopes of one unstructured part that are far from zero equal to that of
     /// element `j`, which is the first of them, such as the slopes of a covariate in each category.
     /// Slopes that differ would be as different intercepts. `None` without such slopes.
-    pub(super) fn with_equal_slopes(
+    pub fn with_equal_slopes(
         &self,
         theta: &[f64],
         j: usize,
@@ -203,14 +201,14 @@ impl LinearMixedModel {
 
     /// The elements of Lambda that equal element `j` of theta in [`Self::with_equal_slopes`], as
     /// indices into theta.
-    pub(super) fn equal_elements(&self, j: usize) -> Vec<usize> {
+    pub fn equal_elements(&self, j: usize) -> Vec<usize> {
         let others = self.effects_beside(j);
         let own = self.effect_of(j);
         let mut found = Vec::new();
         self.for_each_element(|element| {
             let is_other = others.contains(&(element.term, element.row));
             let is_own = own == Some((element.term, element.column));
-            if is_other && is_own && !self.domain.held[element.index] {
+            if is_other && is_own && !self.held[element.index] {
                 found.push(element.index);
             }
         });
@@ -237,7 +235,7 @@ impl LinearMixedModel {
     ) -> Vec<f64> {
         let mut changed = theta.to_vec();
         self.for_each_element(|element| {
-            if !self.domain.held[element.index] {
+            if !self.held[element.index] {
                 changed[element.index] =
                     change(element).unwrap_or(changed[element.index]);
             }
@@ -247,7 +245,7 @@ impl LinearMixedModel {
 
     // The term and the effect whose standard deviation, or diagonal element of Lambda, is element
     // `j` of theta; the last one if several effects share the element.
-    pub(super) fn effect_of(&self, j: usize) -> Option<(usize, usize)> {
+    pub fn effect_of(&self, j: usize) -> Option<(usize, usize)> {
         let mut own = None;
         self.for_each_element(|element| {
             if element.index == j && element.row == element.column {
@@ -259,7 +257,7 @@ impl LinearMixedModel {
 
     // Calls `visit` for each element of Lambda that is a parameter, held or not.
     fn for_each_element(&self, mut visit: impl FnMut(Element)) {
-        for (term, cov) in self.engine.covs().iter().enumerate() {
+        for (term, cov) in self.covs.iter().enumerate() {
             cov.for_each_parameter(|row, column, index| {
                 visit(Element {
                     term,
