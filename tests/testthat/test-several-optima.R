@@ -293,3 +293,58 @@ test_that("a certificate says how many optima the random starts ended at", {
   plain <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   expect_null(certificate(plain)$random_starts)
 })
+
+# The deviance of Gamma responses with a logarithmic link at slopes and intercepts of such a size,
+# by dense algebra and Laplace's approximation. Fixed effects are those of the lowest joint deviance.
+dense_gamma_deviance <- function(data, size, origin, shape) {
+  effects <- size^2 * matrix(c(2 * origin^2, origin, origin, 1), 2)
+  columns <- cbind(1, data$x - origin)
+  of_level <- \(level) (data$g == level) * columns
+  z <- do.call(cbind, lapply(levels(data$g), of_level))
+  z <- z %*% kronecker(diag(nlevels(data$g)), t(chol(effects)))
+  x <- sqrt(shape) * cbind(1, data$x - origin, z)
+  penalty <- diag(rep(c(0, 1), c(2, ncol(z))))
+  u <- c(log(mean(data$y)), numeric(ncol(x) - 1))
+  for (step in 1:50) {
+    eta <- drop(x %*% u) / sqrt(shape)
+    working <- sqrt(shape) * (eta + data$y / exp(eta) - 1)
+    u <- qr.solve(rbind(x, penalty), c(working, 0 * u), tol = 1e-14)
+  }
+  mean <- exp(drop(x %*% u) / sqrt(shape))
+  h <- shape * crossprod(z) + diag(ncol(z))
+  rows <- dgamma(data$y, shape, shape / mean, log = TRUE)
+  -2 * sum(rows) + sum(u[-(1:2)]^2) + determinant(h)$modulus[[1]]
+}
+
+# Intercepts make up for slopes of a covariate far from zero, and are the effects of another term.
+test_that("slopes far from zero are found beside intercepts of another term", {
+  for (seed in c(1, 7, 16)) {
+    set.seed(seed)
+    data <- data.frame(g = factor(sample(6, 250, TRUE)))
+    data$h <- data$g
+    x <- rnorm(250)
+    data$x <- 3e3 + x
+    noise <- rgamma(250, 3)
+    eta <- rnorm(6, sd = 0.4)[data$g] + rnorm(6, sd = 0.8)[data$g] * x
+    data$y <- noise * exp(eta + 0.3 * x)
+    formula <- y ~ x + (0 + x | g) + (1 | h)
+    fit <- suppressMessages(
+      rglmm(formula, data, Gamma("log"), dispersion = "estimated")
+    )
+    of_size <- \(size) dense_gamma_deviance(data, size, 3e3, 3)
+    limit <- min(vapply(c(0.6, 1), of_size, 0))
+    expect_lt(-2 * as.numeric(logLik(fit)), limit)
+  }
+})
+
+test_that("effects of a structure far from zero end where lme4's centred ones do", {
+  set.seed(7)
+  x <- rnorm(240)
+  data <- data.frame(x = 2e4 + x, centred = x, g = gl(12, 20))
+  eta <- rnorm(12, sd = 0.5)[data$g] + rnorm(12, sd = 0.4)[data$g] * x
+  data$y <- rpois(240, exp(0.5 + eta))
+  fit <- rglmm(y ~ x + cs(1 + x | g), data, poisson)
+  skip_if_not_installed("lme4")
+  peer <- lme4::glmer(y ~ centred + (centred | g), data, poisson)
+  expect_lt(-2 * as.numeric(logLik(fit)), -2 * as.numeric(logLik(peer)) + 1e-6)
+})

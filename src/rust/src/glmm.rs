@@ -11,6 +11,7 @@ use crate::error::guard;
 use crate::fields::Fields;
 use crate::glmm_job::{estimates, indices, to_given, with_model, GlmmJob};
 use crate::optsum::verdict;
+use crate::pair_starts::generalized_start_of_pairs;
 use crate::progress::Watch;
 use crate::values::{array, covariances, list};
 
@@ -32,7 +33,7 @@ fn rust_families() -> Robj {
 #[extendr]
 fn rust_glmm_fit(spec: Fields, start: Fields, control: Fields) -> Robj {
     guard(|| {
-        let job = GlmmJob::new(&spec, &start, &control)?;
+        let mut job = GlmmJob::new(&spec, &start, &control)?;
         let spec = Spec::new(&spec)?;
         let given = spec.design()?;
         let basis = spec.basis(&given, &job.held.indices())?;
@@ -44,6 +45,11 @@ fn rust_glmm_fit(spec: Fields, start: Fields, control: Fields) -> Robj {
         );
         let mut see =
             |count: usize, value: f64, x: &[f64]| watch.see(count, value, x);
+        if job.is_free() {
+            let found =
+                generalized_start_of_pairs(&job, &spec, &given, &mut see);
+            found.inspect(|start| job.start_at(&given, start));
+        }
         let result = job.run(&design, &basis, &mut see);
         watch.finish();
         let (mut fit, model) = result?;

@@ -208,6 +208,23 @@ impl GlmmJob {
         (self.glmm.family, self.glmm.link)
     }
 
+    /// Whether the fit has the default start and optimizer, and no held parameters.
+    pub fn is_free(&self) -> bool {
+        let FitSettings { theta, beta, .. } = &self.fit;
+        let has_start = !theta.is_empty() || !beta.is_empty();
+        let is_default = self.fit.settings.optimizer == bfgs::NAME;
+        is_default && !has_start && self.held.indices().is_empty()
+    }
+
+    /// Starts the fit at parameters of a design's original effects.
+    pub fn start_at(&mut self, design: &Design, parameters: &[f64]) {
+        let (theta, others) = parameters.split_at(design.n_theta());
+        self.fit.theta = theta.to_vec();
+        if self.fit.vary == Vary::Modes {
+            self.fit.beta = others[..design.p()].to_vec();
+        }
+    }
+
     // The settings of the fit, in the basis.
     fn settings(&self, basis: &Basis) -> FitSettings {
         let mut settings = self.fit.clone();

@@ -2,11 +2,14 @@
 //! zero, found by fits with unstructured covariances in their place: see [`rlmm_core::lmm::pairs`].
 
 use rlmm_core::lmm::many::{ManySettings, OneOfMany};
-use rlmm_core::lmm::pairs::{to_correlation, with_unstructured_pairs};
-use rlmm_core::optimize::{Flow, Settings, NEWTON};
+use rlmm_core::lmm::pairs::{
+    has_pairs, to_correlation, with_unstructured_pairs,
+};
+use rlmm_core::optimize::{Flow, Observer, Settings, NEWTON};
 use rlmm_core::{Basis, Design, LinearMixedModel, Result};
 
 use crate::convert::{Data, Spec};
+use crate::glmm_job::GlmmJob;
 
 /// Many fits; `None` for those that were not begun.
 pub type ManyFits = Vec<Option<Result<OneOfMany>>>;
@@ -29,6 +32,25 @@ pub fn start_of_pairs(
     let mut see = |_: usize, _: f64, _: &[f64]| Flow::Continue;
     let found = model.fit(&start, settings, &mut see).ok()?;
     Some(other.given_theta(&found.best))
+}
+
+/// The start of a generalized fit: all parameters, of the given effects. `None` for rows without
+/// such structures, or whose fit with unstructured covariances fails.
+pub fn generalized_start_of_pairs(
+    job: &GlmmJob,
+    spec: &Spec,
+    given: &Design,
+    observe: &mut Observer,
+) -> Option<Vec<f64>> {
+    if !has_pairs(&given.covs()) {
+        return None;
+    }
+    let linear = Basis::of_linear(given, false, |_| false).ok()?;
+    let given = Data::Rows(given.clone());
+    let other = Unstructured::new(spec, &given, &linear)?;
+    let design = other.basis.design(other.data.rows().ok()?);
+    let (found, _) = job.run(&design, &other.basis, observe).ok()?;
+    Some(other.given_theta(&found.parameters))
 }
 
 /// The starts in `basis` of each of many fits, as [`start_of_pairs`] finds them, empty for fits
@@ -77,7 +99,7 @@ impl<'a> Unstructured<'a> {
         Some(Self { data, basis, pairs })
     }
 
-    // Theta of the given structures and effects.
+    // Theta of the given structures and effects, and the parameters after it.
     fn given_theta(&self, theta: &[f64]) -> Vec<f64> {
         let mut theta = self.basis.to_given(theta);
         for &first in &self.pairs {
