@@ -62,6 +62,7 @@ drop1.rlmm <- function(
   test <- if (missing(test) && !is.null(ddf)) "F" else test
   tests <- c("none", "Chisq", "F", "user")
   test <- one_of(test, tests, "test", elsewhere = tests_elsewhere)
+  check_verbose(trace, "trace")
   scope <- dropped_labels(object, scope)
   if (test == "user") {
     check_sum_function(sumFun)
@@ -97,6 +98,7 @@ add1.rlmm <- function(
 ) {
   refuse_dots(...)
   test <- one_of(test, c("none", "Chisq"), "test")
+  check_verbose(trace, "trace")
   scope <- added_labels(object, if (!missing(scope)) scope)
   table <- compare_by_ml(object, scope, "+", k, trace, test == "Chisq")
   structure(table, heading = table_heading("additions", object))
@@ -348,7 +350,21 @@ check_bars <- function(bars, fit) {
 }
 
 added_terms <- function(formula, scope) {
-  stats::add.scope(formula, stats::update.formula(formula, scope))
+  upper <- stats::update.formula(formula, scope)
+  own <- attr(stats::terms(formula), "factors")
+  left_out <- setdiff(
+    colnames(own),
+    colnames(attr(stats::terms(upper), "factors"))
+  )
+  if (length(left_out) > 0L) {
+    abort_argument(
+      "`scope` must hold the fixed effects of the model.",
+      x = sprintf("It lacks %s.", enumerate(tick(left_out))),
+      i = "`~ . + x` adds `x` to them.",
+      arg = "scope"
+    )
+  }
+  stats::add.scope(formula, upper)
 }
 
 abort_scope <- function() {

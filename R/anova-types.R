@@ -479,7 +479,9 @@ as_anova <- function(table, heading = NULL) {
 
 read_type <- function(type) {
   roman <- c("I", "II", "III")
-  if (length(type) == 1L && as.character(type) %in% c("1", "2", "3")) {
+  if (
+    rlang::is_scalar_atomic(type) && as.character(type) %in% c("1", "2", "3")
+  ) {
     return(roman[as.integer(type)])
   }
   one_of(type, roman, "type")

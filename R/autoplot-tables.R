@@ -66,7 +66,7 @@ segment_layer <- function(ends) {
 #' @rawNamespace S3method(ggplot2::autoplot, coef.rlmm)
 autoplot.coef.rlmm <- function(object, level = 0.95, group = NULL, ...) {
   refuse_dots(...)
-  group <- check_groups(group, names(object))[[1L]]
+  group <- check_one_group(group, names(object))
   data <- as.data.frame.coef.rlmm(object, level = level)
   data <- data[data$grpvar == group, ]
   has_several <- \(x) length(unique(x)) > 1L

@@ -191,7 +191,7 @@ effects_layers <- function(lines) {
 autoplot.ranef.rlmm <- function(object, level = 0.95, group = NULL, ...) {
   refuse_dots(...)
   check_confidence(level)
-  groups <- check_groups(group, names(object))
+  groups <- check_groups(group, names(object), "group")
   tables <- lapply(groups, \(group) effects_table(object, group))
   most <- max(vapply(tables, \(table) nlevels(table$grp), 1L))
   effects_ggplot(effect_intervals(tables, level), most)

@@ -124,13 +124,13 @@ check_digits <- function(digits) {
   abort_argument(problem, x = it_is(digits), arg = "digits")
 }
 
-check_verbose <- function(verbose) {
+check_verbose <- function(verbose, arg = "verbose") {
   is_one <- (is.logical(verbose) || is_number(verbose)) && length(verbose) == 1L
-  if (is_one && !is.na(verbose) && verbose >= 0) {
+  if (is_one && is.finite(verbose) && verbose >= 0) {
     return(invisible())
   }
-  problem <- "`verbose` must be one number, not negative."
-  abort_argument(problem, x = it_is(verbose), arg = "verbose")
+  problem <- sprintf("`%s` must be one number, not negative.", arg)
+  abort_argument(problem, x = it_is(verbose), arg = arg)
 }
 
 #' Checks a number of replicates

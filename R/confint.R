@@ -81,6 +81,7 @@ confint.rlmm <- function(
 ) {
   refuse_dots(...)
   check_confidence(level)
+  check_flag(quiet, "quiet")
   given <- if (quiet) NULL else names(match.call())
   if (!is.null(vcov) || !is.null(cluster) || !is.null(ddf)) {
     is_wald <- missing(method) || identical(method, "Wald")

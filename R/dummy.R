@@ -20,13 +20,9 @@ dummy <- function(
   levels = base::levels(as.factor(f))
 ) {
   refuse_dots(...)
-  if (!is.atomic(f)) {
-    abort_argument(
-      "`f` must be a factor, or a vector.",
-      x = it_is(f),
-      arg = "f"
-    )
-  }
+  check_values_of_factor(f, "f")
+  check_values_of_factor(levels, "levels")
+  check_values_of_factor(levelsToKeep, "levelsToKeep")
   unknown <- setdiff(levelsToKeep, levels)
   if (length(unknown) > 0L) {
     abort_argument(
@@ -43,6 +39,13 @@ dummy <- function(
     class = c("rlmm_dummy", "matrix"),
     levels_of_fit = levels
   )
+}
+
+check_values_of_factor <- function(x, arg) {
+  if (!is.atomic(x)) {
+    problem <- sprintf("`%s` must be a factor, or a vector.", arg)
+    abort_argument(problem, x = it_is(x), arg = arg)
+  }
 }
 
 #' @importFrom stats makepredictcall

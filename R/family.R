@@ -63,6 +63,14 @@ find_family <- function(name, env) {
   family
 }
 
+# The family that a function such as binomial() returns; other values as they are.
+family_of <- function(family) {
+  if (is.function(family)) {
+    family <- tryCatch(family(), error = \(cnd) family)
+  }
+  family
+}
+
 abort_no_family_object <- function(family, written) {
   if (is.function(family) && is.symbol(written)) {
     name <- as.character(written)

@@ -67,6 +67,9 @@ z_tests <- function(ratio) {
 # are only mentioned.
 correlation_lines <- function(covariance, show, symbolic) {
   p <- nrow(covariance)
+  if (!identical(show, NA)) {
+    check_flag(show, "correlation")
+  }
   if (is.na(show)) {
     return(c(
       "",

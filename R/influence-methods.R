@@ -65,6 +65,7 @@ hatvalues.influence.rlmm <- function(model, ...) {
 #' @export
 dfbeta.rlmm <- function(model, infl = influence.rlmm(model), ...) {
   refuse_dots(...)
+  check_influence(infl)
   dfbeta.influence.rlmm(infl)
 }
 
@@ -72,7 +73,18 @@ dfbeta.rlmm <- function(model, infl = influence.rlmm(model), ...) {
 #' @export
 dfbetas.rlmm <- function(model, infl = influence.rlmm(model), ...) {
   refuse_dots(...)
+  check_influence(infl)
   dfbetas.influence.rlmm(infl)
+}
+
+check_influence <- function(infl) {
+  if (!inherits(infl, "influence.rlmm")) {
+    abort_argument(
+      "`infl` must be the result of `influence()`.",
+      x = it_is(infl),
+      arg = "infl"
+    )
+  }
 }
 
 #' @rdname influence.rlmm

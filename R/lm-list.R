@@ -51,7 +51,7 @@ lmList <- function(
   refuse_dots(...)
   call <- match.call()
   env <- parent.frame()
-  if (!missing(formula) && inherits(formula, "groupedData")) {
+  if (!missing(formula) && inherits(force_formula(formula), "groupedData")) {
     return(eval(nlme_list_call(call), env))
   }
   if (!missing(data)) {
@@ -174,7 +174,7 @@ read_glm_family <- function(family) {
     get0(family, mode = "function", envir = asNamespace("stats"))
   }
   family <- found %||% family
-  family <- if (is.function(family)) family() else family
+  family <- family_of(family)
   if (!inherits(family, "family")) {
     abort_argument(
       "`family` must be a family of `glm()`.",

@@ -3,7 +3,7 @@
 #' The control for `rlmm()` from the user's argument
 #' @noRd
 as_control <- function(control) {
-  withCallingHandlers(control, error = abort_if_other_control)
+  force_control(control)
   if (inherits(control, "rlmm_control")) {
     return(control)
   }
@@ -21,6 +21,11 @@ as_control <- function(control) {
     },
     arg = "control"
   )
+}
+
+# Evaluates the argument `control`.
+force_control <- function(control) {
+  withCallingHandlers(control, error = abort_if_other_control)
 }
 
 # Raises an error about a control function of a package that isn't attached, instead of R's error

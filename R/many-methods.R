@@ -52,6 +52,14 @@ as.data.frame.rlmm_many <- function(
 }
 
 rows_of_terms <- function(table, term, known) {
+  if (!is.character(term)) {
+    abort_argument(
+      "`term` must name coefficients.",
+      x = it_is(term),
+      i = sprintf("They are %s.", enumerate(tick(known), max = 10L)),
+      arg = "term"
+    )
+  }
   unknown <- setdiff(term, known)
   if (length(unknown) > 0L) {
     abort_unknown_parameter(unknown, known, "term")

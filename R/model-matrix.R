@@ -47,6 +47,10 @@ model.matrix.rlmm <- function(
 #' @export
 kappa.rlmm <- function(z, exact = FALSE, norm = NULL, ...) {
   refuse_dots(...)
+  check_flag(exact, "exact")
+  if (!is.null(norm)) {
+    norm <- one_of(norm, c("2", "1", "O", "I"), "norm")
+  }
   abort_if_large(z, "The model matrix")
   kappa(user_fixed_matrix(z), exact = exact, norm = norm)
 }

@@ -179,14 +179,14 @@ check_level <- function(level, groups) {
   ok <- if (is.character(level)) {
     level %in% groups
   } else {
-    level %in% seq_along(groups)
+    is.numeric(level) && level %in% seq_along(groups)
   }
   if (all(ok)) {
     return(level)
   }
   abort_argument(
     "`level` must be a grouping factor of the model, by name or number.",
-    x = paste0("It is ", enumerate(level), "."),
+    x = it_is(level),
     i = paste0("The grouping factors are ", enumerate(tick(groups)), "."),
     arg = "level"
   )

@@ -8,6 +8,7 @@ format.rlmm_nlmm <- function(
   ...
 ) {
   warn_of_dots(...)
+  check_digits(digits)
   loglik <- logLik.rlmm_nlmm(x)
   estimates <- c(
     AIC = stats::AIC(loglik),

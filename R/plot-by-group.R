@@ -66,10 +66,11 @@ group_lines <- c("with the group's effects", "without")
 #' @noRd
 group_curves <- function(fit, x, group, max_groups, type) {
   check_fit(fit, "object")
+  max_groups <- check_replicates(max_groups, "max_groups")
   data <- frame_data_for_plot(fit)
   x <- plotted_covariate(fit, x, data)
   factors <- grouping_factors(fit)
-  group <- check_groups(group, names(factors))[1L]
+  group <- check_one_group(group, names(factors))
   levels <- spread_levels(fit, group, max_groups)
   shown <- factors[[group]] %in% levels
   of_group <- factor(as.character(factors[[group]])[shown], levels)

@@ -25,6 +25,11 @@ plot.profile.rlmm <- function(
 ) {
   need_package("lattice", "plot(profile(fit))")
   check_flag(absVal, "absVal")
+  if (!is.numeric(levels) || length(levels) == 0L) {
+    problem <- "`levels` must be confidence levels, numbers between 0 and 1."
+    abort_argument(problem, x = it_is(levels), arg = "levels")
+  }
+  lapply(levels, check_confidence)
   curves <- profile_curves(x)
   quantiles <- stats::qnorm((1 + levels) / 2)
   if (absVal) {

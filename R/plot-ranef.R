@@ -328,7 +328,7 @@ shrinkage_table <- function(x, group, effects) {
     )
   }
   tables <- coef(x)
-  group <- check_groups(group, names(tables))[[1L]]
+  group <- check_one_group(group, names(tables))
   effects <- shrunken_effects(x, group, effects)
   list(
     group = group,

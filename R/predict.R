@@ -328,8 +328,9 @@ uses_all <- function(fit, use) {
 # Arguments -----------------------------------------------------------------
 
 check_request <- function(request, re_form, newparams, terms) {
+  request$theta_uncertainty <- request$theta_uncertainty %||% FALSE
   for (name in prediction_flags) {
-    check_flag(request[[name]] %||% FALSE, name)
+    check_flag(request[[name]], name)
   }
   check_prediction_level(request$level)
   if (!is.null(terms)) {

@@ -183,6 +183,7 @@ format_criterion <- function(table, stopped) {
 format_decimals <- function(x) formatC(x, digits = 4, format = "f")
 
 format_random_effects <- function(varcor, nobs, ngrps, digits, comp, corr) {
+  check_flag(corr, "ranef.corr")
   table <- format(
     varcor,
     digits = digits,

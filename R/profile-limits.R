@@ -165,6 +165,10 @@ pass_profile_to_lme4 <- function(name, x, ...) {
 #' @export
 logProf.profile.rlmm <- function(x, base = exp(1), ...) {
   refuse_dots(...)
+  if (!is_number(base) || base <= 0 || base == 1) {
+    problem <- "`base` must be a positive number other than 1."
+    abort_argument(problem, x = it_is(base), arg = "base")
+  }
   transformed_profile(x, \(sd) log(sd, base), "log(%s)")
 }
 

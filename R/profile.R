@@ -96,7 +96,8 @@ check_pace <- function(alphamax, delta.cutoff, maxpts) {
   if (!is_share) {
     abort_pace("alphamax", "a number between 0 and 1", alphamax)
   }
-  if (!is_number(delta.cutoff) || delta.cutoff <= 0) {
+  is_positive <- is_number(delta.cutoff) && delta.cutoff > 0
+  if (!is_positive || is.infinite(delta.cutoff)) {
     abort_pace("delta.cutoff", "a positive number", delta.cutoff)
   }
   if (!is_number(maxpts) || maxpts < 1) {

@@ -102,24 +102,45 @@ drop_table <- function(table) {
   )
 }
 
-check_groups <- function(whichel, groups) {
+check_groups <- function(whichel, groups, arg = "whichel") {
   if (is.null(whichel)) {
     return(groups)
   }
   if (is.numeric(whichel)) {
     whichel <- labels_at(whichel, groups)
   }
-  unknown <- setdiff(whichel, groups)
-  if (length(unknown) == 0) {
+  is_text <- is.character(whichel) || is.factor(whichel)
+  unknown <- if (is_text) setdiff(whichel, groups)
+  if (is_text && length(unknown) == 0L) {
     return(intersect(groups, whichel))
   }
+  cant_find <- paste0("Can't find ", enumerate(in_quotes(unknown)), ".")
   abort_rlmm(
     c(
-      "`whichel` must name grouping factors of the model.",
-      x = paste0("Can't find ", enumerate(dQuote(unknown, FALSE)), "."),
-      i = paste0("The model has ", enumerate(dQuote(groups, FALSE)), ".")
+      sprintf("`%s` must name grouping factors of the model.", arg),
+      x = if (is_text) cant_find else it_is(whichel),
+      i = groups_of_model(groups)
     ),
     "rlmm_error_unknown_group"
+  )
+}
+
+groups_of_model <- function(groups) {
+  sprintf("The model has %s.", enumerate(in_quotes(groups)))
+}
+
+#' The grouping factor that `group` names, by default the first
+#' @noRd
+check_one_group <- function(group, groups) {
+  found <- check_groups(group %||% groups[[1L]], groups, "group")
+  if (length(found) == 1L) {
+    return(found)
+  }
+  abort_argument(
+    "`group` must name one grouping factor.",
+    x = it_is(group),
+    i = groups_of_model(groups),
+    arg = "group"
   )
 }
 

@@ -20,6 +20,7 @@
 #' @rawNamespace S3method(lme4::rePCA, rlmm)
 rePCA.rlmm <- function(x, corr = FALSE, ...) {
   refuse_dots(...)
+  check_flag(corr, "corr")
   groups <- term_groups(x)
   templates <- lambda_templates(x)
   analyses <- lapply(stats::setNames(nm = unique(groups)), \(group) {

@@ -34,6 +34,7 @@ refit.rlmm <- function(
   control = NULL
 ) {
   refuse_dots(...)
+  check_flag(rename.response, "rename.response")
   expr <- substitute(newresp)
   object <- with_all_rows(object)
   object$control <- control_of_refit(control, object)
@@ -52,6 +53,7 @@ refit.rlmm <- function(
 
 # lme4's bootMer() passes `control = NULL` for fits of other packages.
 control_of_refit <- function(control, fit) {
+  force_control(control)
   if (is.null(control)) {
     return(fit$control)
   }

@@ -106,8 +106,9 @@ rnlmm <- function(
   call <- match.call()
   check_nonlinear_nagq(nAGQ)
   check_verbose(verbose)
+  max_eval <- check_replicates(max_eval, "max_eval")
   check_nonlinear_data(data)
-  parts <- nonlinear_parts(if (missing(formula)) NULL else formula)
+  parts <- nonlinear_parts(if (!missing(formula)) force_formula(formula))
   start <- nonlinear_start(parts, start, data)
   rows <- list(
     extras = given_expressions(c("subset", "weights"), call),

@@ -64,6 +64,7 @@ simulate_formula <- function(
   contrasts = NULL
 ) {
   refuse_dots(...)
+  force_formula(object)
   model <- unfitted_model(
     object,
     newdata,
@@ -173,9 +174,7 @@ with_dummy_column <- function(data, family) {
 #' The family to simulate from; `NULL` for a linear model
 #' @noRd
 simulation_family <- function(family, newparams, env) {
-  if (is.function(family)) {
-    family <- tryCatch(family(), error = \(cnd) family)
-  }
+  family <- family_of(family)
   if (is.null(family) || stands_for_linear(family)) {
     return(NULL)
   }

@@ -179,7 +179,19 @@ add_new_levels <- function(refs, term, new) {
 draw_effects <- function(terms, n, nsim, cluster_rand = stats::rnorm) {
   total <- matrix(0, n, nsim)
   size <- vapply(terms, count_effects, 1)
-  u <- matrix(cluster_rand(sum(size) * nsim), ncol = nsim)
+  u <- cluster_rand(sum(size) * nsim)
+  if (!is.numeric(u) || length(u) != sum(size) * nsim) {
+    abort_argument(
+      "`cluster.rand` must be a function that draws as many numbers as it is given.",
+      x = sprintf(
+        "Given %s, it returned %s.",
+        sum(size) * nsim,
+        describe_type(u)
+      ),
+      arg = "cluster.rand"
+    )
+  }
+  u <- matrix(u, ncol = nsim)
   start <- cumsum(size) - size
   for (i in seq_along(terms)) {
     rows <- start[i] + seq_len(size[i])
@@ -244,12 +256,15 @@ with_family <- function(fit, family, env) {
 # Raises an error for a linear model, whose linear predictor is not on the scale of another family's
 # link.
 check_drawn_family <- function(family) {
-  if (is.function(family)) {
-    family <- family()
+  found <- family_of(family)
+  if (is.character(family) && length(family) == 1L) {
+    found <- list(family = family, link = "identity")
   }
-  if (is.character(family)) {
-    family <- list(family = family[[1L]], link = "identity")
+  if (!is.list(found)) {
+    problem <- "`family` must be a family or its name."
+    abort_argument(problem, x = it_is(family), arg = "family")
   }
+  family <- found
   if (identical(family$family, "gaussian") && family$link == "identity") {
     return(invisible())
   }

@@ -82,7 +82,7 @@ rlmm_sums <- function(
   weights_type = c("precision", "frequency")
 ) {
   refuse_dots(...)
-  if (inherits(formula, "rlmm_sums_sql")) {
+  if (inherits(force_formula(formula), "rlmm_sums_sql")) {
     return(sums_of_results(formula, data))
   }
   formula <- read_formula(formula, parent.frame())

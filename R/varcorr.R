@@ -272,7 +272,8 @@ format_column <- function(x, digits) {
 
 check_components <- function(comp) {
   allowed <- c("Variance", "Std.Dev.")
-  wanted <- allowed[pmatch(comp, allowed, duplicates.ok = TRUE)]
+  is_text <- is.character(comp)
+  wanted <- if (is_text) allowed[pmatch(comp, allowed, duplicates.ok = TRUE)]
   if (length(wanted) > 0 && !anyNA(wanted)) {
     return(wanted)
   }

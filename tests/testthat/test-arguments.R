@@ -167,3 +167,83 @@ test_that("parts of lme4's control that nothing needs are told by rlmm_control()
     writeLines(error_lines(rlmm_control(sparseX = TRUE)))
   })
 })
+
+# Fits and what is made of them, for calls with wrong values.
+things_to_break <- function() {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  two <- cbind(a = sleepstudy$Reaction, b = rev(sleepstudy$Reaction))
+  list(
+    fit = fit,
+    growth = rnlmm(
+      circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree,
+      Orange
+    ),
+    many = rlmm_many(two ~ Days + (1 | Subject), sleepstudy),
+    made = profile(fit, "sigma")
+  )
+}
+
+# Calls with values that no argument of this name can have.
+calls_with_wrong_values <- expression(
+  add1(fit, y ~ x),
+  add1(fit, "x", trace = mean),
+  anova(fit, type = mean),
+  as.data.frame(many, term = mean),
+  bootstrap(fit, n = 2, progress = "yes"),
+  confint(fit, quiet = NA),
+  dfbeta(fit, infl = "x"),
+  dfbetas(fit, infl = mean),
+  drop1(fit, trace = mean),
+  dummy(sleepstudy$Subject, mean),
+  dummy(sleepstudy$Subject, levels = y ~ x),
+  format(fit, correlation = "yes"),
+  format(fit, ranef.comp = mean),
+  format(fit, ranef.corr = NA),
+  format(growth, digits = "many"),
+  nlme::getGroups(fit, level = mean),
+  influence(fit, groups = character()),
+  kappa(fit, exact = NA),
+  kappa(fit, norm = "x"),
+  leave_group_out(fit, groups = character()),
+  lmList(Reaction ~ Days | Subject, sleepstudy, family = mean),
+  logProf(made, base = data.frame()),
+  plot(made, levels = "x"),
+  plot(made, levels = 2),
+  plot_by_group(fit, group = mean),
+  plot_by_group(fit, group = character()),
+  plot_by_group(fit, max_groups = NA),
+  plot_shrinkage(fit, group = character()),
+  predict(fit, se.fit = NULL),
+  predict(fit, marginal = NULL),
+  profile(fit, delta.cutoff = Inf),
+  ranef(fit, whichel = mean),
+  rePCA(fit, corr = NA),
+  refit(fit, rename.response = NULL),
+  rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, verbose = Inf),
+  rnlmm(circumference ~ a * age ~ a | Tree, Orange, c(a = 1), max_eval = "x"),
+  simulate(fit, family = NA),
+  simulate(fit, family = mean),
+  simulate(fit, cluster.rand = mean),
+  # Functions of packages that aren't attached.
+  lmList(bf(Reaction ~ Days | Subject), sleepstudy),
+  rlmm_sums(bf(Reaction ~ Days + (1 | Subject)), sleepstudy),
+  rnlmm(bf(circumference ~ a * age ~ a | Tree), Orange, c(a = 1)),
+  simulate_formula(bf(~ Days + (1 | Subject)), newdata = sleepstudy),
+  refit(fit, control = lmerControl())
+)
+
+test_that("wrong values end in this package's errors", {
+  skip_if_not_installed("lattice")
+  skip_if("package:lme4" %in% search() || "package:brms" %in% search())
+  things <- things_to_break()
+  for (call in as.list(calls_with_wrong_values)) {
+    found <- tryCatch(
+      {
+        eval(call, things, environment())
+        "none"
+      },
+      error = class
+    )
+    expect_true("rlmm_error" %in% found, label = deparse1(call))
+  }
+})
