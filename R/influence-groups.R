@@ -13,7 +13,7 @@ deletion_sets <- function(fit, groups) {
       rows = as.list(seq_len(n))
     ))
   }
-  if (is.character(groups) && length(groups) < n && length(groups) > 0L) {
+  if (is.character(groups) && length(groups) %in% seq_len(n - 1L)) {
     factor <- combined_factor(lapply(groups, deletion_factor, fit = fit))
     sets_of_levels(factor, paste(groups, collapse = "."))
   } else {

@@ -49,6 +49,7 @@ lmList <- function(
   ...
 ) {
   refuse_dots(...)
+  check_flag(pool %||% TRUE, "pool")
   call <- match.call()
   env <- parent.frame()
   if (!missing(formula) && inherits(force_formula(formula), "groupedData")) {

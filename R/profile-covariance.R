@@ -138,10 +138,10 @@ covariance_tie <- function(problem, spec, state, cell, covariance) {
 place_tied <- function(tie, x) {
   sigma <- tie$last
   if (tie$with_sigma) {
-    sigma <- exp(x[[2L]])
+    sigma <- exp(x[2L])
     tie$spec$sigma <- sigma
   }
-  a <- x[[1L]] * tie$last / sigma
+  a <- x[1L] * tie$last / sigma
   tied <- c(a, tie$covariance / (sigma^2 * a))
   tie$arguments[tie$cell] <- tied
   tie$arguments[tie$free] <- x[tie$before + seq_along(tie$free)]

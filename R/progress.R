@@ -9,9 +9,7 @@
 #' @return A function of the number of completed fits, or `NULL` if progress isn't reported.
 #' @noRd
 progress_reporter <- function(n, what, show = NULL, env = parent.frame()) {
-  if (!is.null(show)) {
-    check_flag(show, "progress")
-  }
+  check_flag(show %||% TRUE, "progress")
   if (isFALSE(show) || n < 2L) {
     NULL
   } else if (isNamespaceLoaded("progressr")) {

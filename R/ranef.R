@@ -114,11 +114,18 @@ check_groups <- function(whichel, groups, arg = "whichel") {
   if (is_text && length(unknown) == 0L) {
     return(intersect(groups, whichel))
   }
-  cant_find <- paste0("Can't find ", enumerate(in_quotes(unknown)), ".")
+  unknown <- enumerate(in_quotes(unknown))
+  found <- if (is_text) cant_find(unknown) else it_is(whichel)
+  abort_unknown_group(arg, found, groups)
+}
+
+cant_find <- function(names) sprintf("Can't find %s.", names)
+
+abort_unknown_group <- function(arg, found, groups) {
   abort_rlmm(
     c(
       sprintf("`%s` must name grouping factors of the model.", arg),
-      x = if (is_text) cant_find else it_is(whichel),
+      x = found,
       i = groups_of_model(groups)
     ),
     "rlmm_error_unknown_group"

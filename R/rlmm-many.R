@@ -182,6 +182,7 @@ new_many <- function(
   control <- design$control
   held <- held_theta(control, design$random, design$spec$sigma)
   control <- core_control(control, 0L, design, held)
+  check_flag(progress %||% TRUE, "progress")
   control$progress <- progress %||% control$progress
   control$df <- df
   found <- if (is.function(responses)) {

@@ -179,18 +179,7 @@ add_new_levels <- function(refs, term, new) {
 draw_effects <- function(terms, n, nsim, cluster_rand = stats::rnorm) {
   total <- matrix(0, n, nsim)
   size <- vapply(terms, count_effects, 1)
-  u <- cluster_rand(sum(size) * nsim)
-  if (!is.numeric(u) || length(u) != sum(size) * nsim) {
-    abort_argument(
-      "`cluster.rand` must be a function that draws as many numbers as it is given.",
-      x = sprintf(
-        "Given %s, it returned %s.",
-        sum(size) * nsim,
-        describe_type(u)
-      ),
-      arg = "cluster.rand"
-    )
-  }
+  u <- drawn_numbers(cluster_rand, sum(size) * nsim)
   u <- matrix(u, ncol = nsim)
   start <- cumsum(size) - size
   for (i in seq_along(terms)) {
@@ -199,6 +188,19 @@ draw_effects <- function(terms, n, nsim, cluster_rand = stats::rnorm) {
     total <- total + term_effects(terms[[i]], own)
   }
   total
+}
+
+# As many numbers as are asked for, from the user's generator.
+drawn_numbers <- function(cluster_rand, n) {
+  found <- cluster_rand(n)
+  if (is.numeric(found) && length(found) == n) {
+    return(found)
+  }
+  abort_argument(
+    "`cluster.rand` must be a function that draws as many numbers as it is given.",
+    x = sprintf("Given %s, it returned %s.", n, describe_type(found)),
+    arg = "cluster.rand"
+  )
 }
 
 term_effects <- function(term, u) {
@@ -256,15 +258,7 @@ with_family <- function(fit, family, env) {
 # Raises an error for a linear model, whose linear predictor is not on the scale of another family's
 # link.
 check_drawn_family <- function(family) {
-  found <- family_of(family)
-  if (is.character(family) && length(family) == 1L) {
-    found <- list(family = family, link = "identity")
-  }
-  if (!is.list(found)) {
-    problem <- "`family` must be a family or its name."
-    abort_argument(problem, x = it_is(family), arg = "family")
-  }
-  family <- found
+  family <- drawn_family(family)
   if (identical(family$family, "gaussian") && family$link == "identity") {
     return(invisible())
   }
@@ -277,6 +271,22 @@ check_drawn_family <- function(family) {
     ),
     arg = "family",
     class = "rlmm_error_family"
+  )
+}
+
+# The family from a function, an object or a name.
+drawn_family <- function(family) {
+  found <- family_of(family)
+  if (rlang::is_string(family)) {
+    found <- list(family = family, link = "identity")
+  }
+  if (is.list(found)) {
+    return(found)
+  }
+  abort_argument(
+    "`family` must be a family or its name.",
+    x = it_is(family),
+    arg = "family"
   )
 }
 

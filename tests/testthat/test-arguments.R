@@ -174,6 +174,7 @@ things_to_break <- function() {
   two <- cbind(a = sleepstudy$Reaction, b = rev(sleepstudy$Reaction))
   list(
     fit = fit,
+    two = two,
     growth = rnlmm(
       circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree,
       Orange
@@ -206,6 +207,7 @@ calls_with_wrong_values <- expression(
   kappa(fit, norm = "x"),
   leave_group_out(fit, groups = character()),
   lmList(Reaction ~ Days | Subject, sleepstudy, family = mean),
+  lmList(Reaction ~ Days | Subject, sleepstudy, pool = "x"),
   logProf(made, base = data.frame()),
   plot(made, levels = "x"),
   plot(made, levels = 2),
@@ -220,6 +222,7 @@ calls_with_wrong_values <- expression(
   rePCA(fit, corr = NA),
   refit(fit, rename.response = NULL),
   rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, verbose = Inf),
+  rlmm_many(two ~ Days + (1 | Subject), sleepstudy, progress = "x"),
   rnlmm(circumference ~ a * age ~ a | Tree, Orange, c(a = 1), max_eval = "x"),
   simulate(fit, family = NA),
   simulate(fit, family = mean),
