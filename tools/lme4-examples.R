@@ -213,6 +213,8 @@ if (length(wanted) > 0L) {
   scripts <- scripts[wanted]
 }
 grDevices::pdf(NULL)
+# Examples and vignettes may write files.
+setwd(tempdir())
 results <- Map(run_page, names(scripts), scripts)
 for (name in names(results)) {
   if (length(results[[name]]$failures) > 0L) {
