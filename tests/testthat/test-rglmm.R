@@ -601,6 +601,25 @@ test_that("a dispersion that tends to zero is never passed over in silence", {
   }
 })
 
+# With a small dispersion the logarithm of a Gamma response is normal.
+test_that("a small dispersion leaves the Gamma likelihood its digits", {
+  set.seed(3)
+  d <- data.frame(g = gl(10, 6), x = rnorm(60))
+  eta <- 0.5 + 0.3 * d$x + rnorm(10, sd = 0.3)[d$g]
+  for (sd in c(1e-4, 1e-5)) {
+    d$y <- exp(eta + sd * rnorm(60))
+    quietly <- \(fit) {
+      suppressWarnings(fit, classes = "rlmm_warning_exact_fit")
+    }
+    normal <- quietly(rlmm(log(y) ~ x + (1 | g), d, REML = FALSE))
+    fit <- quietly(
+      rglmm(y ~ x + (1 | g), d, Gamma("log"), dispersion = "estimated")
+    )
+    expect_equal(certificate(fit)$verdict, "optimal")
+    expect_lt(abs(logLik(fit) - logLik(normal) + sum(log(d$y))), 1e-4)
+  }
+})
+
 test_that("verbose is not negative", {
   expect_error(
     rglmm(y ~ 1 + (1 | g), data.frame(y = 1, g = 1), poisson, verbose = -1),

@@ -5,7 +5,7 @@ use super::definition::{
     Distribution, ShapeDerivatives, ShapeRole,
 };
 use super::link::Link;
-use super::special::{digamma, ln_gamma};
+use super::special::{stirling_difference, stirling_slope};
 use crate::random::Stream;
 
 /// Relative distance of a response from its mean below which their ratio is near one.
@@ -40,18 +40,13 @@ impl Distribution for Gamma {
     }
 
     fn deviance(&self, y: f64, mu: f64, _shape: f64) -> f64 {
-        let relative = (y - mu) / mu;
-        // The logarithm of a ratio near one has no digits of its small distance from one.
-        let log = match relative.abs() < NEAR_ONE {
-            true => relative.ln_1p(),
-            false => (y / mu).ln(),
-        };
-        2.0 * (relative - log)
+        -2.0 * log_lik_ratio(y, mu)
     }
 
+    // The log-likelihood of a mean equal to the response: `a log a - a - log Gamma(a) - log y` with
+    // `a = 1 / shape`.
     fn constant(&self, y: f64, w: f64, shape: f64) -> f64 {
-        let a = 1.0 / shape;
-        w * ((a - 1.0) * y.ln() + a * a.ln() - ln_gamma(a))
+        w * (-stirling_difference(1.0 / shape) - y.ln())
     }
 
     #[inline]
@@ -66,7 +61,7 @@ impl Distribution for Gamma {
         let m = link.log_mean(eta);
         let mu = m.log.exp();
         let precision = [1.0 / mu, -1.0 / mu, 1.0 / mu];
-        by_variance_function(y, w / shape, m, precision, -y / mu - m.log)
+        by_variance_function(y, w / shape, m, precision, log_lik_ratio(y, mu))
     }
 
     fn shape_derivatives(
@@ -77,8 +72,20 @@ impl Distribution for Gamma {
         eta: f64,
         shape: f64,
     ) -> ShapeDerivatives {
-        let constant =
-            w / shape * (shape.ln() - y.ln() - 1.0 + digamma(1.0 / shape));
+        let constant = w * stirling_slope(1.0 / shape);
         by_dispersion(self.contribution(link, y, w, eta, shape), constant)
     }
+}
+
+// The log-likelihood relative to that of a mean equal to the response, times the dispersion:
+// `log(y / mu) - (y - mu) / mu`.
+#[inline]
+fn log_lik_ratio(y: f64, mu: f64) -> f64 {
+    let relative = (y - mu) / mu;
+    // The logarithm of a ratio near one has no digits of its small distance from one.
+    let log = match relative.abs() < NEAR_ONE {
+        true => relative.ln_1p(),
+        false => (y / mu).ln(),
+    };
+    log - relative
 }

@@ -2,6 +2,9 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
+/// The least argument for which Stirling's series has all digits.
+const STIRLING: f64 = 20.0;
+
 /// `log Gamma(x)` for `x > 0`.
 pub(crate) fn ln_gamma(x: f64) -> f64 {
     libm::lgamma(x)
@@ -20,6 +23,27 @@ pub(crate) fn digamma(mut x: f64) -> f64 {
             - s * (1.0 / 120.0
                 - s * (1.0 / 252.0 - s * (1.0 / 240.0 - s / 132.0))));
     sum + x.ln() - 0.5 / x - series
+}
+
+/// `log Gamma(a) - (a log a - a)`, without the cancellation of large values.
+pub(crate) fn stirling_difference(a: f64) -> f64 {
+    if a < STIRLING {
+        return ln_gamma(a) - a * a.ln() + a;
+    }
+    let s = 1.0 / (a * a);
+    let series =
+        1.0 / 12.0 - s * (1.0 / 360.0 - s * (1.0 / 1260.0 - s / 1680.0));
+    0.5 * (2.0 * PI / a).ln() + series / a
+}
+
+/// The derivative of [`stirling_difference`] in `log a`: `a (digamma(a) - log a)`.
+pub(crate) fn stirling_slope(a: f64) -> f64 {
+    if a < STIRLING {
+        return a * (digamma(a) - a.ln());
+    }
+    let s = 1.0 / (a * a);
+    let series = 1.0 / 12.0 - s * (1.0 / 120.0 - s * (1.0 / 252.0 - s / 240.0));
+    -0.5 - series / a
 }
 
 /// `log(Gamma(a + h) / Gamma(a))`, without the cancellation of two large values.
@@ -202,6 +226,26 @@ mod tests {
         close(digamma(1.0), -0.577_215_664_901_532_9, 1e-14);
         close(digamma(0.5), -1.963_510_026_021_423_5, 1e-14);
         close(digamma(1e6), 1e6f64.ln() - 0.5e-6, 1e-14);
+    }
+
+    const STIRLING_VALUES: [(f64, f64, f64); 8] = [
+        (0.01, 4.655_531_579_901_902, -0.959_557_152_718_805_8),
+        (0.7, 1.210_539_707_288_779_1, -0.604_344_026_831_441_6),
+        (3.0, 0.397_310_314_555_616_2, -0.527_483_860_708_927_6),
+        (19.5, -0.561_995_569_648_074_8, -0.504_272_381_810_063_4),
+        (20.0, -0.574_761_283_880_325_9, -0.504_165_626_236_838_8),
+        (1e3, -2.534_855_772_955_84, -0.500_083_333_325),
+        (1e9, -9.442_694_385_185_199, -0.500_000_000_083_333_3),
+        (1e14, -15.199_157_117_753_646, -0.500_000_000_000_000_8),
+    ];
+
+    // The reference values were computed with 60 digits by the Python package mpmath 1.3.
+    #[test]
+    fn differences_from_stirlings_terms_have_known_values() {
+        for (a, difference, slope) in STIRLING_VALUES {
+            close(stirling_difference(a), difference, 2e-14);
+            close(stirling_slope(a), slope, 2e-14);
+        }
     }
 
     const POLYGAMMA: [(f64, f64, f64); 5] = [
