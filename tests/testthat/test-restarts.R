@@ -270,3 +270,47 @@ test_that("slopes far from zero are found beside intercepts of another term", {
     expect_lt(-2 * as.numeric(logLik(fit)), limit)
   }
 })
+
+# Beside a small known sigma the standard deviations are far from the start. The limit is the
+# deviance, by dense algebra, at the least correlation that four effects can have.
+test_that("correlations near a limit are tried at large standard deviations", {
+  for (seed in c(29, 145)) {
+    set.seed(seed)
+    data <- data.frame(
+      g = gl(3, 1, 24),
+      f = factor(sample(letters[1:4], 24, TRUE), letters[1:4]),
+      x = rnorm(24)
+    )
+    data$y <- rnorm(12)[data$g:data$f] + rnorm(24)
+    formula <- y ~ x + cs(0 + f | g, hom = TRUE)
+    fit <- suppressMessages(rlmm(formula, data, sigma = 0.01, REML = FALSE))
+    spec <- fit_spec(fit)
+    at_limit <- \(size) dense_estimates(spec, c(size, -0.33333))$objective
+    limit <- min(vapply(10^seq(1, 4, 0.05), at_limit, 0))
+    expect_lt(-2 * as.numeric(logLik(fit)), limit + 1e-3)
+  }
+})
+
+# The standard deviation may be that of the intercepts or that of the slopes, whose column is a
+# thousand times as large. The limit is the deviance, by dense algebra, of slopes.
+test_that("one standard deviation of different columns isn't known from its curvature", {
+  set.seed(36)
+  data <- data.frame(
+    g = gl(15, 4),
+    f = factor(rep(c("a", "b"), 30)),
+    x = rnorm(60) * 1e3
+  )
+  data$y <- rnorm(15, sd = sample(1:3, 1))[data$g] +
+    rnorm(15)[data$g] * data$x * sample(c(1, 5), 1) / 1e3 +
+    sample(c(0, 1, 3), 1) * rnorm(30)[data$g:data$f] +
+    rnorm(60)
+  fit <- suppressMessages(rlmm(
+    y ~ x + diag(x | g, hom = TRUE) + (1 | f:g),
+    data,
+    REML = FALSE
+  ))
+  spec <- fit_spec(fit)
+  of_size <- \(size) dense_estimates(spec, c(5.924, size))$objective
+  limit <- min(vapply(c(0.001, 0.00117, 0.0014), of_size, 0))
+  expect_lt(-2 * as.numeric(logLik(fit)), limit)
+})

@@ -83,6 +83,23 @@ impl OtherThetas<'_> {
         scaled
     }
 
+    /// Theta with the free correlation parameters of another one.
+    pub fn with_correlations_of(
+        &self,
+        other: &[f64],
+        theta: &[f64],
+    ) -> Vec<f64> {
+        let mut changed = theta.to_vec();
+        for part in self.covs.iter().flat_map(|cov| cov.parts()) {
+            for (j, role) in part.range().zip(part.roles()) {
+                if role.is_correlation() && !self.held[j] {
+                    changed[j] = other[j];
+                }
+            }
+        }
+        changed
+    }
+
     /// The start multiplied by `scale`, with elements below the diagonal of each unstructured
     /// Lambda at `share` times the diagonal, so that effects are correlated with those before them;
     /// `None` without an unstructured part.

@@ -24,6 +24,8 @@ const ALONE: [f64; 9] =
 const AT_LIMITS: [f64; 3] = [0.1, 1.0, 10.0];
 /// Factors of the start on the ray of effects that vary together.
 const TOGETHER: [f64; 9] = [0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 1.0, 3.0, 10.0];
+/// The same where standard deviations are very large.
+const LARGE_TOGETHER: [f64; 3] = [100.0, 1e3, 1e4];
 /// Factors of the other standard deviations where one is left out.
 const BESIDE_ZERO: [f64; 3] = [0.03, 0.2, 5.0];
 /// Factors of the start.
@@ -91,6 +93,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let found = self.at_spreads(found);
         self.margin = NOISE_MARGIN;
         let found = self.at_limits(found);
+        let after_limits = found.best.clone();
         if self.search.thetas().has_zero_among_several(&found.best) {
             let cost = self.search.model().engine.cost();
             self.budget = self.budget.max(AFFORDABLE_OF_COMBINATIONS / cost);
@@ -113,6 +116,10 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let mut found = self.rescaled_without_each(found);
         if has_few_data {
             found = self.from_random_starts(found);
+        }
+        found = self.uncorrelated_without_each(found);
+        if found.best != after_limits {
+            found = self.from_limits(found);
         }
         for _ in 0..SCALINGS {
             found = self.at_best_scale(found);
@@ -239,11 +246,26 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
+    // Restarts from the incumbent with its correlations near their limits.
+    fn from_limits(&mut self, mut found: OptSummary) -> OptSummary {
+        for share in LIMITS {
+            let at = &self.search.at;
+            if let Some(point) = at.with_correlation(&found.best, share) {
+                found = self.from(&point, found);
+            }
+        }
+        found
+    }
+
     // Restarts along the ray of the start rescaled, with correlations near a limit: near the upper
     // one the effects of a term vary together, as those of a single random intercept.
     fn along_limit(&mut self, share: f64, found: OptSummary) -> OptSummary {
         let mut ray = Vec::new();
-        for scale in TOGETHER {
+        let larger = match self.has_large(&found.best) {
+            true => &LARGE_TOGETHER[..],
+            false => &[],
+        };
+        for &scale in TOGETHER.iter().chain(larger) {
             let scaled = self.search.thetas().scaled(&found.initial, scale);
             let point = self.search.at.with_correlation(&scaled, share);
             ray.extend(point.map(|point| (scale, point)));
@@ -276,6 +298,25 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             let thetas = self.search.thetas();
             let without = thetas.with_standard_deviation(theta, j, 0.0);
             found = self.from_promising(&without, found);
+        }
+        found
+    }
+
+    // Restarts with each standard deviation set to zero and correlations as at the start, if a
+    // Newton step from there predicts a lower objective: effects of another term may stand in for
+    // correlated ones.
+    fn uncorrelated_without_each(
+        &mut self,
+        mut found: OptSummary,
+    ) -> OptSummary {
+        let theta = found.best.clone();
+        for j in self.search.thetas().standard_deviations() {
+            let thetas = self.search.thetas();
+            let without = thetas.with_standard_deviation(&theta, j, 0.0);
+            let point = thetas.with_correlations_of(&found.initial, &without);
+            if theta[j] != 0.0 && point != without {
+                found = self.from_promising(&point, found);
+            }
         }
         found
     }
@@ -401,6 +442,13 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let mut deviations =
             self.search.thetas().standard_deviations().into_iter();
         deviations.any(|j| !ordinary.contains(&(theta[j].abs() / units[j])))
+    }
+
+    // Whether a standard deviation is very large.
+    fn has_large(&self, theta: &[f64]) -> bool {
+        let thetas = self.search.thetas();
+        let is_large = |j: usize| theta[j].abs() > ORDINARY * thetas.units[j];
+        thetas.standard_deviations().into_iter().any(is_large)
     }
 
     // Restarts from the interior minima of the objective along a ray. `ray` holds positions on it

@@ -83,14 +83,16 @@ impl<'a> Search<'a> {
 impl Search<'_> {
     // Whether the derivatives at the optimum show that the likelihood is well approximated by a
     // quadratic, so that no other minimum is expected. Random slopes of covariates far from zero
-    // may always have another minimum, near that of random intercepts, and so may several
-    // covariance parameters about which the data have little information.
+    // may always have another minimum, near that of random intercepts, and so may one standard
+    // deviation of columns of different sizes, and several covariance parameters about which the
+    // data have little information.
     pub(super) fn is_well_determined(&self, found: &OptSummary) -> bool {
         let has_sigma = self.gradient.len() > self.model.n_theta();
         let is_at_optimum = found.status == Status::FtolReached;
         if !is_at_optimum
             || has_sigma
             || self.thetas().has_far_slopes()
+            || self.mixes_sizes()
             || self.has_several_with_few_levels()
         {
             return false;
@@ -100,6 +102,13 @@ impl Search<'_> {
         };
         let known = self.at.well_determined(&found.best, |j| errors[j]);
         known.iter().all(|&is_known| is_known)
+    }
+
+    // Whether one standard deviation is that of columns of Z of very different sizes.
+    fn mixes_sizes(&self) -> bool {
+        let covs = self.model.engine.covs().iter();
+        let mut sized = covs.zip(self.model.column_scales());
+        sized.any(|(cov, rms)| cov.mixes_sizes(rms))
     }
 
     /// Whether the data have little information about the covariances.
