@@ -677,6 +677,53 @@ test_that("sums refuse slopes in categories whose digits they lose", {
     class = "rlmm_error_origin"
   )
   expect_match(conditionMessage(cnd), "sums lose its digits")
+  # From 1e8 on not even the share of the slopes is left in the products.
+  for (effects in list("f:x + f", "0 + f + f:x")) {
+    formula <- reformulate(c("x", sprintf("(%s | k)", effects)), "y")
+    for (origin in 10^(6:9)) {
+      data <- transform(near, x = x + origin)
+      expect_error(
+        criterion_of(rlmm_sums(formula, data)),
+        class = "rlmm_error_origin"
+      )
+    }
+  }
+  # The products of a number that is the same in all levels are in proportion, too.
+  constant <- transform(near, x = ifelse(f == levels(f)[1L], 1e8, 2e8))
+  formula <- y ~ 1 + (f:x + f | k)
+  expect_equal(
+    criterion_of(rlmm_sums(formula, constant)),
+    criterion_of(y ~ 1 + (f | k), constant),
+    tolerance = 1e-6
+  )
+})
+
+# X has the effect of a category that is observed in one level. The restricted likelihood doesn't
+# depend on its variance, wherever the other covariate has its origin.
+test_that("slopes beside an effect that is fixed already have any origin", {
+  for (seed in 1:4) {
+    set.seed(seed)
+    k <- factor(rep(1:2, c(6, 14)))
+    f <- factor(c(rep(c("a", "c"), 3), sample(c("a", "b", "c"), 14, TRUE)))
+    x <- rnorm(20)
+    y <- rnorm(2)[k] + rnorm(2)[k] * x + rnorm(20)
+    formula <- y ~ f + x + (f + x | k)
+    centred <- criterion_of(formula, data.frame(y, x, k, f))
+    for (origin in c(1e2, 1e4, 1e6, 1e8)) {
+      data <- data.frame(y, x = origin + x, k, f)
+      expect_equal(criterion_of(formula, data), centred, tolerance = 1e-6)
+      sums <- rlmm_sums(formula, data)
+      expect_equal(criterion_of(sums), centred, tolerance = 1e-6)
+    }
+    # Sums have no origin for a covariate in each category.
+    formula <- y ~ f * x + (f * x | k)
+    data <- data.frame(y, x = 100 + x, k, f)
+    expect_equal(
+      criterion_of(rlmm_sums(formula, data)),
+      criterion_of(formula, data.frame(y, x, k, f)),
+      tolerance = 1e-6
+    )
+  }
 })
 
 # The common correlation of three effects can't be -1, so that no origin is like another. Slopes as

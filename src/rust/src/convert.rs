@@ -376,8 +376,9 @@ impl Recipe {
             Data::Rows(design) => self.basis_of_rows(design, held),
             Data::Sums(sums, summed, covs) => {
                 sums.validate(covs)?;
+                let is_restricted = self.criterion == Criterion::Reml;
                 let is_held = |j| held.contains(&j);
-                Basis::of_sums(sums, summed, covs, is_held)
+                Basis::of_sums(sums, summed, covs, is_restricted, is_held)
             }
         }
     }

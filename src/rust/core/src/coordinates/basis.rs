@@ -22,10 +22,10 @@
 
 use std::ops::Range;
 
-use super::far_effects::{are_contained, contains_later_effect};
+use super::far_effects::{are_contained, later_ones};
 use super::fixed_basis::FixedBasis;
 use super::orthogonal::{
-    depend, is_far, lost_digits, orthogonal, products, standardize,
+    depend, is_far, lost_digits, orthogonal_beside, products, standardize,
 };
 use super::part_basis::{PartBasis, TermImage};
 use crate::covariance::unstructured::place;
@@ -58,7 +58,7 @@ impl Basis {
     ///
     /// The restricted likelihood (`is_restricted`) does not depend on the covariances of effects in
     /// the column space of X. Orthogonal effects show that only if these effects are the first ones
-    /// of the part; otherwise the part keeps its columns.
+    /// of the part; others keep their columns.
     ///
     /// # Errors
     /// `Origin` if a covariate's mean is so large relative to its standard deviation that all
@@ -74,14 +74,14 @@ impl Basis {
                 let is_candidate = part.is_triangle()
                     && part.size > 1
                     && !part.range().any(&is_held);
-                let effects = first..first + part.size;
-                if is_candidate
-                    && are_nearly_collinear(design, at, &effects)
-                    && !(is_restricted
-                        && contains_later_effect(design, at, effects.clone()))
-                {
-                    let theta = part.range();
-                    parts.push(orthogonal_part(design, at, effects, theta)?);
+                if is_candidate {
+                    let place = (at, first..first + part.size);
+                    parts.extend(unstructured_part(
+                        design,
+                        place,
+                        part.range(),
+                        is_restricted,
+                    )?);
                 }
             }
         }
@@ -114,7 +114,9 @@ impl Basis {
                 && are_nearly_collinear(design, at, &effects)
                 && !are_contained(design, at, effects.clone()).contains(&true)
             {
-                let part = orthogonal_part(design, at, effects, 0..0)?;
+                let kept = vec![false; effects.len()];
+                let place = (at, effects);
+                let part = orthogonal_part(design, place, 0..0, &kept)?;
                 let cov = term.cov.clone();
                 basis.images.push(TermImage::new(part, cov)?);
             }
@@ -494,17 +496,43 @@ pub(crate) fn are_nearly_collinear(
     term: usize,
     effects: &Range<usize>,
 ) -> bool {
-    let columns = columns_of(design, term, effects);
-    let k = columns.len();
-    depend(k, products(design, &columns, &vec![0.0; k]), DEPENDENT)
+    depend_in(design, &columns_of(design, term, effects))
 }
 
-// The basis of a part of a term whose columns are made orthogonal; `theta` is the part's range.
+fn depend_in(design: &Design, columns: &[Column]) -> bool {
+    let k = columns.len();
+    depend(k, products(design, columns, &vec![0.0; k]), DEPENDENT)
+}
+
+// The basis of an unstructured part, if its columns are nearly collinear.
+fn unstructured_part(
+    design: &Design,
+    (term, effects): (usize, Range<usize>),
+    theta: Range<usize>,
+    is_restricted: bool,
+) -> Result<Option<PartBasis>> {
+    if !are_nearly_collinear(design, term, &effects) {
+        return Ok(None);
+    }
+    let kept = match is_restricted {
+        true => later_ones(are_contained(design, term, effects.clone())),
+        false => vec![false; effects.len()],
+    };
+    let mut free = columns_of(design, term, &effects);
+    let mut places = kept.iter();
+    free.retain(|_| places.next() == Some(&false));
+    let is_needed = free.len() == kept.len() || depend_in(design, &free);
+    let part = || orthogonal_part(design, (term, effects), theta, &kept);
+    is_needed.then(part).transpose()
+}
+
+// The basis of a part of a term, given by the term and its effects, whose columns are made
+// orthogonal unless they are `kept`; `theta` is the part's range.
 fn orthogonal_part(
     design: &Design,
-    term: usize,
-    effects: Range<usize>,
+    (term, effects): (usize, Range<usize>),
     theta: Range<usize>,
+    kept: &[bool],
 ) -> Result<PartBasis> {
     let columns = columns_of(design, term, &effects);
     if let Some(column) = lost_digits(design, &columns) {
@@ -515,7 +543,7 @@ fn orthogonal_part(
         });
     }
     let k = columns.len();
-    let (mut q, mut c) = orthogonal(design, &columns);
+    let (mut q, mut c) = orthogonal_beside(design, &columns, kept);
     standardize(design, k, &mut q, &mut c);
     Ok(PartBasis {
         term,

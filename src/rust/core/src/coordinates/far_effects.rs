@@ -60,15 +60,12 @@ pub fn confirm_contained(
     Ok(())
 }
 
-/// Whether one of these effects of a term is in the column space of X, but not all those before it.
-pub(super) fn contains_later_effect(
-    design: &Design,
-    term: usize,
-    effects: Range<usize>,
-) -> bool {
-    let contained = are_contained(design, term, effects).into_iter();
-    let mut later = contained.skip_while(|is_contained| *is_contained);
-    later.any(|is_contained| is_contained)
+/// Which of the effects of a part that are in the column space of X come after one that is not.
+pub(super) fn later_ones(mut contained: Vec<bool>) -> Vec<bool> {
+    let first = contained.iter().position(|is_contained| !is_contained);
+    let n_leading = first.unwrap_or(contained.len());
+    contained[..n_leading].fill(false);
+    contained
 }
 
 /// Whether effects of a term are in the column space of X.

@@ -6,6 +6,8 @@
 //! of them varies beside its own category's mean only, which X may lack; their sum is the
 //! covariate.
 
+use std::ops::Range;
+
 use super::basis::Basis;
 use super::far_slopes::FarSlope;
 use crate::covariance::RelCov;
@@ -79,14 +81,19 @@ pub fn confirm_distinct_in_sums(
     Ok(())
 }
 
-/// Whether sums show an effect of a term to be in the column space of X.
-pub(super) fn contains_effect(sums: &Sums, term: usize) -> bool {
+/// Whether sums show effects of a term to be in the column space of X.
+pub(super) fn are_contained_in_sums(
+    sums: &Sums,
+    term: usize,
+    effects: Range<usize>,
+) -> Vec<bool> {
     let fixed = FixedFactor::of(sums);
-    (0..sums.terms[term].k).any(|column| {
+    let is_contained = |column: usize| {
         let alone = Covariate::new(sums, term, vec![column]);
         let left = alone.beyond_levels(&fixed);
         left.is_some_and(|left| left < CONTAINED)
-    })
+    };
+    effects.map(is_contained).collect()
 }
 
 /// Confirms from sums that effects (term and column of each) are in the column space of X: sums

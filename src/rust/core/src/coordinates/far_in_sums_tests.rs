@@ -63,7 +63,7 @@ fn spreads(x: &[Vec<f64>], z: &[Vec<f64>]) -> Vec<f64> {
 fn confirmed(x: &[Vec<f64>], z: &[Vec<f64>]) -> Result<()> {
     let (sums, covs) = sums_of(x, z);
     let none = vec![small::identity(z.len())];
-    let basis = Basis::of_sums(&sums, &none, &covs, |_| false)?;
+    let basis = Basis::of_sums(&sums, &none, &covs, false, |_| false)?;
     confirm_distinct_in_sums(&sums, &basis, &[])
 }
 

@@ -95,6 +95,16 @@ pub(super) fn depend(k: usize, mut products: Vec<f64>, limit: f64) -> bool {
 /// Q and C with ones on the diagonal of C and `Z = Q C'`, by Gram-Schmidt orthogonalisation applied
 /// twice, which is accurate to rounding.
 pub(super) fn orthogonal(design: &Design, columns: &[Column]) -> Orthogonal {
+    orthogonal_beside(design, columns, &vec![false; columns.len()])
+}
+
+/// As [`orthogonal`], where columns that are `kept` are in Q as they are and the others are
+/// orthogonal to each other only.
+pub(super) fn orthogonal_beside(
+    design: &Design,
+    columns: &[Column],
+    kept: &[bool],
+) -> Orthogonal {
     let n = design.n();
     let k = columns.len();
     let mut q = vec![0.0; n * k];
@@ -104,9 +114,13 @@ pub(super) fn orthogonal(design: &Design, columns: &[Column]) -> Orthogonal {
         let own = &mut own[..n];
         column.copy(0, own);
         c[j * (k + 1)] = 1.0;
+        if kept[j] {
+            continue;
+        }
         let whole = square(design, own);
         for _ in 0..2 {
-            for (l, other) in before.chunks_exact(n).enumerate() {
+            let before = before.chunks_exact(n).enumerate();
+            for (l, other) in before.filter(|(l, _)| !kept[*l]) {
                 c[l * k + j] += take_off(design, other, own);
             }
         }

@@ -8,7 +8,8 @@
 use std::ops::Range;
 
 use super::basis::{may_have_image, Basis};
-use super::far_in_sums::contains_effect;
+use super::far_effects::later_ones;
+use super::far_in_sums::are_contained_in_sums;
 use super::orthogonal::depend;
 use super::part_basis::{PartBasis, TermImage};
 use crate::covariance::{Part, RelCov};
@@ -18,7 +19,8 @@ use crate::factor::sums::{PairSums, Sums, TermSums};
 use crate::kernels::rotations::lower_factor;
 use crate::kernels::small;
 use crate::tolerances::{
-    CONTAINED, DEPENDENT, DEPENDENT_SUM, FAR, LOST_ORIGIN,
+    CONTAINED, DEPENDENT, DEPENDENT_SUM, FAR, LOST_ORIGIN, LOST_SPREAD,
+    ROUNDED_SHARE,
 };
 
 /// The cross-products of the columns of one part.
@@ -28,12 +30,15 @@ struct Products {
     summed: Vec<f64>,
     /// M, `k x k`.
     m: Vec<f64>,
+    /// The first column that has lost the digits by which it varies beside a preceding one.
+    lost: Option<usize>,
 }
 
 impl Basis {
     /// The basis of sums. It orthogonalises the columns of an unstructured part, or of a term
     /// without such a part, if they are nearly collinear and, for a part, none of its parameters is
-    /// held; `summed` has M of each term, `k x k`.
+    /// held; `summed` has M of each term, `k x k`. Effects in the column space of X keep their
+    /// columns as in [`Basis::of`].
     ///
     /// # Errors
     /// `Origin` if a covariate's mean is so large relative to its standard deviation that all
@@ -42,6 +47,7 @@ impl Basis {
         sums: &Sums,
         summed: &[Vec<f64>],
         covs: &[RelCov],
+        is_restricted: bool,
         is_held: impl Fn(usize) -> bool,
     ) -> Result<Self> {
         let mut parts = Vec::new();
@@ -49,14 +55,22 @@ impl Basis {
         for (at, (cov, m)) in covs.iter().zip(summed).enumerate() {
             for (first, part) in cov.placed() {
                 if is_free(part) && !part.range().any(&is_held) {
-                    let columns = first..first + part.size;
-                    let own =
-                        Products::new(&sums.terms[at], m, columns, sums.n_eff);
-                    parts.extend(own.part((at, first), part.range())?);
+                    let place = (at, first..first + part.size);
+                    let theta = part.range();
+                    parts.extend(part_of_sums(
+                        sums,
+                        m,
+                        place,
+                        theta,
+                        is_restricted,
+                    )?);
                 }
             }
-            if may_have_image(cov, &is_held) && !contains_effect(sums, at) {
-                let columns = 0..cov.vsize();
+            let columns = 0..cov.vsize();
+            if may_have_image(cov, &is_held)
+                && !are_contained_in_sums(sums, at, columns.clone())
+                    .contains(&true)
+            {
                 let own =
                     Products::new(&sums.terms[at], m, columns, sums.n_eff);
                 let part = own.image(at)?;
@@ -119,6 +133,73 @@ fn lost(term: usize, column: usize, beside: Beside) -> Error {
 
 /// The matrix by which columns are multiplied; `None` for the identity.
 type Change = Option<Vec<f64>>;
+
+// The first of some columns that has lost the digits by which it varies beside a preceding one.
+fn first_lost(term: &TermSums, columns: Range<usize>) -> Option<usize> {
+    let is_lost = |j: usize| {
+        let mut before = columns.start..j;
+        before
+            .any(|i| are_proportional(term, i, j) && factors_differ(term, i, j))
+    };
+    columns.clone().position(is_lost)
+}
+
+// Element (i, j) of the cross-products of each level.
+fn products_by_level(
+    term: &TermSums,
+    i: usize,
+    j: usize,
+) -> impl Iterator<Item = f64> + '_ {
+    term.zz.iter().map(move |block| block[j * term.k + i])
+}
+
+// Whether two columns are proportional to rounding errors over all levels.
+fn are_proportional(term: &TermSums, i: usize, j: usize) -> bool {
+    let sum = |i, j| products_by_level(term, i, j).sum::<f64>();
+    let squares = sum(i, i) * sum(j, j);
+    squares - sum(i, j).powi(2) < LOST_SPREAD * squares
+}
+
+// Whether column j is another multiple of column i in some level than in others: that of a
+// covariate far from zero in a category is its mean.
+fn factors_differ(term: &TermSums, i: usize, j: usize) -> bool {
+    let products = products_by_level(term, i, j);
+    let both = products.zip(products_by_level(term, i, i));
+    let known = both.filter(|(_, square)| *square > 0.0);
+    let factors: Vec<f64> =
+        known.map(|(product, square)| product / square).collect();
+    let least = factors.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = factors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    most - least > ROUNDED_SHARE * most.abs().max(least.abs())
+}
+
+// The basis of an unstructured part, if its columns are nearly collinear.
+fn part_of_sums(
+    sums: &Sums,
+    m: &[f64],
+    (at, effects): (usize, Range<usize>),
+    theta: Range<usize>,
+    is_restricted: bool,
+) -> Result<Option<PartBasis>> {
+    let own = Products::new(&sums.terms[at], m, effects.clone(), sums.n_eff);
+    let given = own.given();
+    let Some(mut part) = own.part((at, effects.start), theta)? else {
+        return Ok(None);
+    };
+    let kept = match is_restricted {
+        true => later_ones(are_contained_in_sums(sums, at, effects.clone())),
+        false => Vec::new(),
+    };
+    if !kept.contains(&true) {
+        return Ok(Some(part));
+    }
+    let free: Vec<usize> = (0..part.k).filter(|&j| !kept[j]).collect();
+    let columns = free.iter().map(|j| effects.start + j).collect();
+    let beside = Products::of_columns(&sums.terms[at], m, columns, sums.n_eff);
+    part.c = beside.factor_among(&free, &given);
+    let is_needed = depend(beside.k, beside.given(), DEPENDENT);
+    Ok(is_needed.then_some(part))
+}
 
 // Whether effects of a part may be combined: the part must be unstructured.
 fn is_free(part: &Part) -> bool {
@@ -184,14 +265,27 @@ impl Products {
         columns: Range<usize>,
         n: usize,
     ) -> Self {
+        Self {
+            lost: first_lost(term, columns.clone()),
+            ..Self::of_columns(term, m, columns.collect(), n)
+        }
+    }
+
+    fn of_columns(
+        term: &TermSums,
+        m: &[f64],
+        columns: Vec<usize>,
+        n: usize,
+    ) -> Self {
         let k = columns.len();
         let mut own = Self {
             k,
             summed: Vec::with_capacity(k * k),
             m: Vec::with_capacity(k * k),
+            lost: None,
         };
-        for j in columns.clone() {
-            for i in columns.clone() {
+        for &j in &columns {
+            for &i in &columns {
                 let at = j * term.k + i;
                 let sum: f64 = term.zz.iter().map(|block| block[at]).sum();
                 own.summed.push(sum / n.max(1) as f64);
@@ -273,7 +367,8 @@ impl Products {
     // is far from zero in a category, of which sums have no origin.
     fn lost_in_sums(&self) -> Option<usize> {
         let is_lost = |share: &f64| (DEPENDENT_SUM..CONTAINED).contains(share);
-        self.shares()?.iter().position(is_lost)
+        let by_share = || self.shares()?.iter().position(is_lost);
+        self.lost.or_else(by_share)
     }
 
     fn least_share(&self) -> Option<f64> {
@@ -289,6 +384,23 @@ impl Products {
         let diagonal = (0..k).map(|j| j * (k + 1));
         let shares = diagonal.map(|at| l[at].powi(2) / self.summed[at]);
         Some(shares.collect())
+    }
+
+    // C of a part of which these are the columns at `free`; the others are only scaled, with the
+    // cross-products `given` of the original columns.
+    fn factor_among(&self, free: &[usize], given: &[f64]) -> Vec<f64> {
+        let k = given.len().isqrt();
+        let mut c = vec![0.0; k * k];
+        for j in 0..k {
+            c[j * (k + 1)] = given[j * (k + 1)].sqrt();
+        }
+        let own = self.factor();
+        for (j, column) in free.iter().zip(own.chunks_exact(self.k)) {
+            for (i, value) in free.iter().zip(column) {
+                c[j * k + i] = *value;
+            }
+        }
+        c
     }
 
     // C, the triangular factor of M S M', by plane rotations of M times the factor of S; forming
