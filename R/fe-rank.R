@@ -13,13 +13,31 @@ independent_columns <- function(x, frame, policy, moved) {
     return(seq_len(p))
   }
   x <- counted_matrix(x, frame)
-  near <- zero_lost_digits(counted_matrix(moved(), frame), x)
+  near <- counted_matrix(moved(), frame)
+  is_lost <- has_lost_digits(near, x)
+  near[, is_lost] <- 0
   keep <- pivot_columns(centred(near))
   if (length(keep) < p) {
     dropped <- setdiff(seq_len(p), keep)
-    report_dropped(colnames(x)[dropped], p, policy)
+    report_dropped_columns(x, dropped, is_lost, policy)
   }
   keep
+}
+
+report_dropped_columns <- function(x, dropped, is_lost, policy) {
+  is_far <- is_lost[dropped] | is_far_column(x[, dropped, drop = FALSE])
+  names <- colnames(x)[dropped]
+  report_dropped(names, ncol(x), policy, far = names[is_far])
+}
+
+# Columns of a smaller standard deviation, relative to their mean, may differ from combinations of
+# others by less than a rounding error: the square of a covariate is then almost a line.
+least_spread <- 1e-5
+
+# Whether each column varies, but much less than its distance from zero.
+is_far_column <- function(x) {
+  spread <- apply(x, 2L, stats::sd)
+  spread > 0 & spread < least_spread * abs(colMeans(x))
 }
 
 # The columns as a matrix, without rows of weight zero.
@@ -85,13 +103,12 @@ frame_near_zero <- function(terms, frame) {
   frame
 }
 
-# Shifted columns; those that are below rounding error of the unshifted ones become zero.
-zero_lost_digits <- function(near, far) {
+# Whether shifted columns vary by less than 1e5 rounding errors of the unshifted ones, as products
+# of two covariates far from zero may.
+has_lost_digits <- function(near, far) {
   # Without rows, as where parts are added, all columns are zero.
   largest <- \(x) apply(abs(x), 2L, max, 0)
-  is_rounding <- largest(near) <= 1e-13 * largest(far)
-  near[, is_rounding] <- 0
-  near
+  largest(near) <= 1e-11 * largest(far)
 }
 
 # The variables whose origin is free: each term that contains the variable is also a term without
@@ -132,7 +149,10 @@ is_constant_column <- function(column) {
   length(column) > 0L && all(column == first) && first != 0
 }
 
-report_dropped <- function(dropped, p, policy) {
+#' Reports the columns of X that are dropped
+#' @param far Those of them that are far from zero: their digits may not suffice.
+#' @noRd
+report_dropped <- function(dropped, p, policy, far = character()) {
   n <- length(dropped)
   verb <- if (n == 1L) "is a linear combination" else "are linear combinations"
   head <- sprintf(
@@ -143,7 +163,7 @@ report_dropped <- function(dropped, p, policy) {
   )
   names <- enumerate(tick(dropped), max = 10L)
   if (policy == "stop.deficient") {
-    abort_dependent(head, names, dropped)
+    abort_dependent(head, names, dropped, far)
   }
   kind <- switch(
     policy,
@@ -157,14 +177,34 @@ report_dropped <- function(dropped, p, policy) {
     if (n == 1L) "is" else "are",
     names
   )
-  signal(kind, text, "rankx", dropped = dropped)
+  signal(kind, c(text, hint_to_centre(far)), "rankx", dropped = dropped)
 }
 
-abort_dependent <- function(head, names, dropped) {
+hint_to_centre <- function(far) {
+  if (length(far) == 0L) {
+    return(NULL)
+  }
+  names <- enumerate(tick(far), max = 10L)
+  verb <- if (length(far) == 1L) "is" else "are"
+  c(
+    x = paste(
+      names,
+      verb,
+      "far from zero: the digits beside the other columns may be lost."
+    ),
+    i = paste(
+      "Centre covariates first: take their mean, or a round number near it, off,",
+      "before a power or a product is computed."
+    )
+  )
+}
+
+abort_dependent <- function(head, names, dropped, far) {
   abort_rlmm(
     c(
       "The fixed effects must be linearly independent.",
-      x = paste0(head, ": ", names, ".")
+      x = paste0(head, ": ", names, "."),
+      hint_to_centre(far)
     ),
     "rlmm_error_rankx",
     dropped = dropped

@@ -86,6 +86,12 @@ scaled_templates <- function(fit) {
   Map(scaled, lambda_templates(fit), fit$random)
 }
 
+#' Whether a scaled template of Lambda has a singular value near zero
+#' @noRd
+is_rank_deficient <- function(template, tol) {
+  any(svd(template, nu = 0, nv = 0)$d < tol)
+}
+
 describe_template <- function(template, is_held, tol) {
   decomposition <- svd(template, nv = 0)
   null <- decomposition$d < tol

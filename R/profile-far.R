@@ -3,9 +3,10 @@
 # along a ridge that becomes narrower with the distance: it may end before the optimum. Unstructured
 # covariances are searched for in other effects, or by other steps, that have no such ridge.
 
-# Up to this distance from zero, in standard deviations of the covariate, profiles of structures are
-# those of the centred covariate.
+# Up to these distances from zero, in standard deviations of the covariate, profiles of structures,
+# and of sums, which have no orthogonal columns to search in, are those of the centred covariate.
 far_of_structures <- 1e3
+far_of_sums <- 1e4
 
 #' Warns of limits of covariances that may be wrong
 #' @param wanted The names of the parameters to profile.
@@ -15,20 +16,52 @@ warn_far_profile <- function(problem, wanted) {
   for (own in pieces[lengths(lapply(pieces, `[[`, "term")) > 0L]) {
     term <- problem$fit$random[[own$term]]
     distance <- distances_from_zero(problem$spec, term)
-    if (!is_unstructured(term$structure) && any(distance > far_of_structures)) {
+    if (any(distance > far_of_piece(term, problem$spec))) {
       return(warn_of_distance(term, distance))
     }
   }
 }
 
+# The distance from which a profile may be wrong: with rows, never for unstructured terms.
+far_of_piece <- function(term, spec) {
+  if (!is_unstructured(term$structure)) {
+    far_of_structures
+  } else if (!is.null(spec$sums)) {
+    far_of_sums
+  } else {
+    Inf
+  }
+}
+
 # The absolute mean of each covariate of a term with several effects, in standard deviations.
 distances_from_zero <- function(spec, own) {
-  if (!is.null(spec$sums) || length(own$columns) == 1L) {
+  if (length(own$columns) == 1L) {
     return(numeric())
+  }
+  if (!is.null(spec$sums)) {
+    return(distances_in_sums(spec$sums, own))
   }
   z <- effects_of_rows(own, spec$terms, TRUE)$z
   spread <- apply(z, 2L, stats::sd)
   distance <- abs(colMeans(z)) / spread
+  names(distance) <- own$columns
+  distance[spread > 0]
+}
+
+# The same from sums of the covariates minus their origins, beside an intercept of the term.
+distances_in_sums <- function(sums, own) {
+  intercept <- intercept_places(list(own))
+  if (is.na(intercept)) {
+    return(numeric())
+  }
+  at <- own$core_cols
+  sums_of_term <- sums$terms[[own$core_term]]
+  products <- rowSums(sums_of_term$zz, dims = 2L)[at, at]
+  first <- match(intercept, at)
+  products <- products / products[first, first]
+  spread <- diag(products) - products[first, ]^2
+  mean <- products[first, ] + term_origins_in(sums$summed, own, intercept)
+  distance <- abs(mean) / sqrt(pmax(spread, 0))
   names(distance) <- own$columns
   distance[spread > 0]
 }

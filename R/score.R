@@ -59,15 +59,19 @@ score.rlmm_lmm <- function(
   ...
 ) {
   refuse_dots(...)
-  point <- parameter_point(object, at, parameterization)
-  spec <- fitted_spec(object)
+  near <- in_columns_of_score(
+    object,
+    parameter_point(object, at, parameterization)
+  )
+  point <- near$point
+  spec <- fitted_spec(near$fit)
   gradient <- switch(
     point$kind,
     sqrt = core_derivatives(spec, point$theta)$gradient,
-    profile = relative_gradient(object, spec, point),
-    user = absolute_gradient(object, spec, point)
+    profile = relative_gradient(near$fit, spec, point),
+    user = absolute_gradient(near$fit, spec, point)
   )
-  stats::setNames(-gradient / 2, point$names)
+  stats::setNames(-slopes_in_given(gradient, near) / 2, point$names)
 }
 
 # The gradient of the objective in the relative covariances, with sigma profiled out.
@@ -79,7 +83,7 @@ relative_gradient <- function(object, spec, point) {
 # The gradient of the objective in the covariances and, unless sigma is known, in sigma^2.
 absolute_gradient <- function(object, spec, point) {
   sigma <- point$sigma
-  found <- joint_derivatives(spec, point$theta, sigma, object$known_sigma)
+  found <- absolute_derivatives(object, spec, point)
   relative <- covariance_gradient(object, point$theta, found)
   if (object$known_sigma) {
     return(relative / sigma^2)
@@ -111,27 +115,51 @@ hessian.rlmm_lmm <- function(
   ...
 ) {
   refuse_dots(...)
-  point <- parameter_point(object, at, parameterization)
+  near <- in_columns_of_score(
+    object,
+    parameter_point(object, at, parameterization)
+  )
+  point <- near$point
+  found <- second_derivatives(near$fit, point)
+  out <- found$hessian
+  if (point$kind != "sqrt") {
+    out <- change_coordinates(near$fit, found, point)
+  }
+  out <- curvature_in_given(out, near)
+  out <- -(out + t(out)) / 4
+  dimnames(out) <- list(point$names, point$names)
+  out
+}
+
+# The derivatives of the objective in theta, and for absolute covariances in sigma.
+second_derivatives <- function(object, point) {
   spec <- fitted_spec(object)
-  found <- if (point$kind == "user") {
-    known <- object$known_sigma
+  if (point$kind != "user") {
+    return(core_derivatives(spec, point$theta, exact = TRUE))
+  }
+  absolute_derivatives(object, spec, point, exact = TRUE)
+}
+
+# The derivatives in theta and sigma. Those of a structure with correlations are by way of
+# orthogonal effects, which keep the parameters of the given ones.
+absolute_derivatives <- function(object, spec, point, exact = FALSE) {
+  derive <- function(independent) {
     joint_derivatives(
       spec,
       point$theta,
       point$sigma,
-      known,
-      exact = TRUE
+      object$known_sigma,
+      exact = exact,
+      independent = independent
     )
-  } else {
-    core_derivatives(spec, point$theta, exact = TRUE)
   }
-  out <- found$hessian
-  if (point$kind != "sqrt") {
-    out <- change_coordinates(object, found, point)
+  found <- derive(FALSE)
+  if (any(vapply(object$random, \(term) has_rho(term$structure), NA))) {
+    near <- derive(n_held(object) == 0L)
+    own <- c("gradient", "hessian")
+    if (length(near$roots) == 0L) found[own] <- near[own]
   }
-  out <- -(out + t(out)) / 4
-  dimnames(out) <- list(point$names, point$names)
-  out
+  found
 }
 
 #' @rdname score
@@ -313,10 +341,17 @@ cell_gradient <- function(term, roles, g) {
 
 # The gradient in the covariances from that in theta, which needs a regular Jacobian.
 solve_regular <- function(jacobian, gradient) {
-  if (rcond(jacobian) < 1e-10) {
+  if (is_singular_jacobian(jacobian)) {
     abort_singular_score()
   }
   solve(t(jacobian), gradient)
+}
+
+# Whether a Jacobian is singular, whatever the units of its rows and columns.
+is_singular_jacobian <- function(jacobian) {
+  scaled <- jacobian / apply(abs(jacobian), 1L, max)
+  scaled <- t(scaled) / apply(abs(scaled), 2L, max)
+  !all(is.finite(scaled)) || rcond(scaled) < 1e-10
 }
 
 abort_singular_score <- function() {

@@ -209,11 +209,12 @@ free_hessian <- function(object, found, map, is_known) {
 }
 
 #' Whether each element of theta is at a boundary: a zero on the diagonal of Lambda, or in a zero
-#' column of it, or a correlation at the end of its range
+#' column of it, or a correlation at the end of its range if the covariance is singular: beside a
+#' covariate far from zero correlations are near one anyway
 #' @noRd
 boundary_theta <- function(fit, tol = 1e-4) {
   at_edge <- Map(
-    \(term, roles, found) {
+    \(term, roles, found, is_singular) {
       theta <- fit$theta[term$theta]
       is_low <- (theta - roles$lower) / roles$step_size < tol
       is_zero <- abs(theta) / roles$step_size < tol
@@ -221,12 +222,13 @@ boundary_theta <- function(fit, tol = 1e-4) {
       is_rho <- roles$role == "correlation"
       # A correlation at the end of its range determines those after it.
       shares <- found$shares %||% double()
-      is_low[is_rho] <- cumsum(abs(shares) > 1 - tol) > 0
+      is_low[is_rho] <- is_singular & cumsum(abs(shares) > 1 - tol) > 0
       term$theta[is_low]
     },
     fit$random,
     core_structures(fit$random),
-    core_covariances(fit$random, fit$theta)
+    core_covariances(fit$random, fit$theta),
+    vapply(scaled_templates(fit), is_rank_deficient, NA, tol)
   )
   unlist(at_edge)
 }

@@ -182,3 +182,34 @@ test_that("integer64 is read as bit64 does, and not at all without it", {
     as.double(data$int)
   )
 })
+
+test_that("columns without digits beside others say that their covariates are far from zero", {
+  set.seed(1)
+  data <- data.frame(g = gl(10, 10), x = rnorm(100), z = rnorm(100))
+  data$y <- rnorm(10)[data$g] + data$x^2 + rnorm(100)
+  far <- transform(data, x = x + 1e8, z = z + 1e6)
+  for (formula in list(y ~ x + I(x^2) + (1 | g), y ~ x * z + (1 | g))) {
+    cnd <- expect_message(rlmm(formula, far), class = "rlmm_message_rankx")
+    expect_match(conditionMessage(cnd), "is far from zero")
+    expect_match(conditionMessage(cnd), "before a power or a product")
+    expect_error(
+      rlmm(
+        formula,
+        far,
+        control = rlmm_control(check.rankX = "stop.deficient")
+      ),
+      "is far from zero",
+      class = "rlmm_error_rankx"
+    )
+  }
+  # Two digits fewer are enough.
+  near <- rlmm(y ~ x * z + (1 | g), data)
+  fit <- rlmm(y ~ x * z + (1 | g), transform(data, x = x + 1e5, z = z + 1e4))
+  expect_equal(logLik(fit), logLik(near), tolerance = 1e-6)
+  # A repeated column says nothing of this.
+  cnd <- expect_message(
+    rlmm(y ~ x + I(2 * x) + (1 | g), data),
+    class = "rlmm_message_rankx"
+  )
+  expect_no_match(conditionMessage(cnd), "far from zero")
+})

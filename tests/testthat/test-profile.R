@@ -575,4 +575,13 @@ test_that("limits of covariances of a covariate far from zero say that they may 
   expect_silent(confint(fit, "far", method = "profile"))
   near <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   expect_silent(profile(near, ".sig01"))
+  # Sums have no orthogonal effects to search in.
+  sums <- rlmm_sums(
+    Reaction ~ Days + (Days | Subject),
+    transform(sleepstudy, Days = Days + 1e6)
+  )
+  expect_warning(
+    profile(rlmm(sums), ".sig01"),
+    class = "rlmm_warning_profile"
+  )
 })

@@ -255,3 +255,33 @@ test_that("score and Hessian are those of statsmodels", {
     )
   }
 })
+
+# With an origin o the variance of the intercepts is v - 2 o c + o^2 w, and their covariance with
+# the slopes c - o w.
+test_that("score and Hessian follow the origin of a covariate", {
+  set.seed(3)
+  data <- data.frame(k = gl(20, 10), x = round(rnorm(200), 3))
+  data$y <- rnorm(20)[data$k] + rnorm(20)[data$k] * data$x + rnorm(200)
+  near <- hessian(rlmm(y ~ x + (x | k), data))
+  for (origin in c(10, 1e3, 1e5, 1e7)) {
+    map <- diag(4)
+    map[1, 2:3] <- c(2 * origin, origin^2)
+    map[2, 3] <- origin
+    expected <- crossprod(map, near %*% map)
+    far <- transform(data, x = x + origin)
+    fit <- rlmm(y ~ x + (x | k), far)
+    expect_equal(
+      unname(hessian(fit) / expected),
+      matrix(1, 4, 4),
+      tolerance = 1e-3
+    )
+    expect_lt(max(abs(score(fit) / sqrt(-diag(hessian(fit))))), 1e-6)
+    if (origin > 1e3) {
+      next
+    }
+    order <- c(1, 3, 2, 4)
+    other <- rlmm(y ~ x + cs(x | k), far)
+    found <- hessian(other)[order, order] / expected
+    expect_equal(unname(found), matrix(1, 4, 4), tolerance = 1e-3)
+  }
+})

@@ -234,3 +234,18 @@ test_that("standard errors on the log and Fisher-z scales are glmmTMB's, and so 
     )
   }
 })
+
+# A common correlation of two effects restricts nothing. Far from zero it is near -1, without being
+# at its limit.
+test_that("a correlation that only the origin brings near one has a standard error", {
+  for (origin in c(3, 100, 1000)) {
+    far <- transform(sleepstudy, Days = Days + 3 * origin)
+    free <- sqrt(diag(variance_vcov(rlmm(
+      Reaction ~ Days + (Days | Subject),
+      far
+    ))))
+    same <- rlmm(Reaction ~ Days + cs(Days | Subject), far)
+    found <- sqrt(diag(variance_vcov(same)))
+    expect_equal(unname(found[c(1, 3, 2, 4)]), unname(free), tolerance = 1e-5)
+  }
+})
