@@ -348,3 +348,22 @@ test_that("effects of a structure far from zero end where lme4's centred ones do
   peer <- lme4::glmer(y ~ centred + (centred | g), data, poisson)
   expect_lt(-2 * as.numeric(logLik(fit)), -2 * as.numeric(logLik(peer)) + 1e-6)
 })
+
+# By the observed information the fixed effects of this model may have no covariance matrix at the
+# end of a search, at an edge of the objective.
+test_that("no information about fixed effects by its observed kind is no error", {
+  data <- read.csv(test_path("optima", "glmm-520.csv"))
+  data$g <- factor(data$g)
+  expect_warning(
+    fit <- suppressMessages(rglmm(
+      y ~ x + f + (x | g),
+      data,
+      binomial("cauchit"),
+      weights = w0,
+      information = "observed"
+    )),
+    class = "rlmm_warning_convergence"
+  )
+  expect_equal(certificate(fit)$verdict, "edge")
+  expect_true(all(is.finite(fixef(fit))))
+})

@@ -109,6 +109,12 @@ impl GeneralizedLinearMixedModel {
             return Ok((self.without_derivatives(vary), vec![f64::NAN; n * n]));
         };
         found.verdict = self.verdict_at_edge(vary, parameters, found.verdict);
+        // Where derivatives aren't defined, an edge is the reason rather than rounding errors.
+        let is_rounded = found.verdict == Verdict::Rounded;
+        let is_undefined = found.predicted_decrease.is_nan();
+        if is_rounded && is_undefined && self.may_have_edges() {
+            found.verdict = Verdict::Edge;
+        }
         Ok((found, hessian))
     }
 

@@ -80,6 +80,7 @@ use crate::coordinates::far_slopes::FarSlope;
 use crate::design::{check_finite, Design};
 use crate::error::{check_length, Error, Result};
 use crate::factor::memory::{EngineKind, Room};
+use crate::glmm::families::response::Information;
 use crate::glmm::families::{Family, Link};
 use crate::glmm::gauss_hermite::Rule;
 use crate::glmm::pirls::{Modes, Pirls};
@@ -396,8 +397,13 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<GlmmEstimates> {
         let parts = self.parts_at(vary, parameters)?;
         self.reached = None;
-        // R_X comes from the factor with fixed effects, with the same weights.
-        self.pirls.refactor(Vary::Jointly)?;
+        let weights = self.pirls.unsorted(&self.pirls.response.weight);
+        // R_X comes from the factor with fixed effects, with the same weights or, where the
+        // observed information about these effects isn't positive, with the expected ones.
+        if self.pirls.refactor(Vary::Jointly).is_err() {
+            let kind = Information::Expected;
+            self.pirls.factor_at_modes(Vary::Jointly, kind)?;
+        }
         let sigma = self.sigma(&parts);
         let rx = self.pirls.engine.rx()?;
         let log_det_fe = self.pirls.engine.log_det_fe()?;
@@ -414,7 +420,7 @@ impl GeneralizedLinearMixedModel {
             log_det_fe,
             eta: pirls.unsorted(&pirls.response.eta),
             mu: pirls.unsorted(&pirls.response.mean()),
-            weights: pirls.unsorted(&pirls.response.weight),
+            weights,
             deviance: pirls.response.deviance(),
             pearson: pirls.response.pearson(),
             sigma,
