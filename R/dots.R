@@ -209,82 +209,32 @@ foreign_hint <- function(name, expr, fitter) {
   hint <- switch(
     name,
     dispformula = dispersion_hint(expr, fitter),
-    zi = ,
-    ziformula = paste(
-      "Models of zeros and of the dispersion aren't available;",
-      "`glmmTMB::glmmTMB()` has them."
-    ),
-    fixed = "The argument is called `formula`: `y ~ x + (1 | group)`.",
     random = random_hint(expr),
     group = ,
     groups = group_hint(expr),
-    re_formula = ,
-    vc_formula = "Random effects stand in `formula`: `y ~ x + (x | group)`.",
     method = method_hint(expr, sub("_many", "", fitter)),
     link = if (fitter == "rglmm") link_argument_hint(expr),
-    correlation = paste(
-      "Correlations stand in `formula`, in a random-effects term:",
-      "`ar1(0 + time | group)`, for one."
-    ),
-    covstruct = ,
-    cov_struct = ,
-    corstr = ,
-    structure = paste(
-      "A covariance structure stands in `formula`, around a random-effects term:",
-      "`ar1(0 + time | group)`, for one. See `?covariance_structures`."
-    ),
-    rel_mat = ,
-    relmat = ,
-    pedigree = ,
-    ginverse = ,
-    cov_ranef = ,
-    data2 = paste(
-      "Relationships of the levels that are known aren't available;",
-      "`lme4qtl::relmatLmer()`, `pedigreemm::pedigreemm()` and `brms::brm()` have them."
-    ),
-    varStruct = "Write `dispersion = ~x`, of factors.",
-    trials = "Numbers of trials are `weights`, or `cbind(successes, failures)` is the response.",
-    wts = "The argument is called `weights`.",
-    fast = "A linear model has one criterion, without approximation: leave `fast` out.",
-    nAGQ = "Quadrature is for generalized models, of `rglmm()`.",
-    REML = paste0(always_ml, "leave `REML` out."),
-    ddf = "Degrees of freedom are chosen afterwards: `summary(fit, ddf = )`.",
-    map = "Parameters are held by `control = rlmm_control(fixed = )`.",
-    cluster = ,
-    cov_type = "Robust standard errors are chosen afterwards: `vcov(fit, type = \"CR2\")`.",
-    se = "Leave it out: the fit always has standard errors.",
-    seed = "Leave it out: a fit is the same each time.",
-    sparseX = "Leave it out: zeros are left out wherever that saves time.",
-    doFit = "Use `preview()`, or `devFunOnly = TRUE` for the objective.",
-    calc.derivs = "Leave it out: derivatives are exact, and always known.",
-    prior = ,
-    priors = ,
-    chains = ,
-    warmup = ,
-    iter = "Bayesian models are fitted by the packages brms and rstanarm.",
-    optCtrl = "Limits of the optimizer: `control = rlmm_control(max_eval = , ftol_abs = )`.",
     maxfun = ,
     maxeval = ,
-    maxit = paste0(
-      "Write `control = rlmm_control(max_eval = ",
-      short_deparse(expr),
-      ")`."
-    ),
-    optimizer = control_argument_hint(name, expr),
-    sides_hint(name, expr) %||% control_argument_hint(name, expr)
+    maxit = control_line("max_eval", expr),
+    hint_elsewhere(name) %||%
+      sides_hint(name, expr) %||%
+      control_argument_hint(name, expr)
   )
   if (!is.null(hint)) c(i = hint)
 }
 
 # The hint for an argument of rlmm_control() that was given to the fitting function.
 control_argument_hint <- function(name, expr) {
-  if (name %in% names(formals(rlmm_control))) {
-    sprintf(
-      "Write `control = rlmm_control(%s = %s)`.",
-      name,
-      short_deparse(expr)
-    )
-  }
+  if (name %in% names(formals(rlmm_control))) control_line(name, expr)
+}
+
+control_line <- function(name, expr) {
+  sprintf(
+    "Write `control = rlmm_control(%s = %s)`.",
+    name,
+    short_deparse(expr)
+  )
 }
 
 link_argument_hint <- function(expr) {
@@ -337,8 +287,6 @@ group_hint <- function(expr) {
     " to it."
   )
 }
-
-always_ml <- "A generalized model is fitted by maximum likelihood: "
 
 method_hint <- function(expr, fitter) {
   if (fitter != "rlmm") {

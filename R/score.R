@@ -59,10 +59,7 @@ score.rlmm_lmm <- function(
   ...
 ) {
   refuse_dots(...)
-  near <- in_columns_of_score(
-    object,
-    parameter_point(object, at, parameterization)
-  )
+  near <- derivation_point(object, at, parameterization)
   point <- near$point
   spec <- fitted_spec(near$fit)
   gradient <- switch(
@@ -115,10 +112,7 @@ hessian.rlmm_lmm <- function(
   ...
 ) {
   refuse_dots(...)
-  near <- in_columns_of_score(
-    object,
-    parameter_point(object, at, parameterization)
-  )
+  near <- derivation_point(object, at, parameterization)
   point <- near$point
   found <- second_derivatives(near$fit, point)
   out <- found$hessian
@@ -154,12 +148,20 @@ absolute_derivatives <- function(object, spec, point, exact = FALSE) {
     )
   }
   found <- derive(FALSE)
-  if (any(vapply(object$random, \(term) has_rho(term$structure), NA))) {
-    near <- derive(n_held(object) == 0L)
-    own <- c("gradient", "hessian")
-    if (length(near$roots) == 0L) found[own] <- near[own]
+  if (!has_correlations(object)) {
+    return(found)
+  }
+  near <- derive(n_held(object) == 0L)
+  own <- c("gradient", "hessian")
+  if (length(near$roots) == 0L) {
+    found[own] <- near[own]
   }
   found
+}
+
+# Whether a structure of the fit has a correlation parameter.
+has_correlations <- function(object) {
+  any(vapply(object$random, \(term) has_rho(term$structure), NA))
 }
 
 #' @rdname score
@@ -192,6 +194,11 @@ variance_parameters.rlmm_lmm <- function(
 }
 
 parameterizations <- c("user", "profile", "sqrt")
+
+# A fit at the point of differentiation, in orthogonal columns.
+derivation_point <- function(object, at, parameterization) {
+  in_columns_of_score(object, parameter_point(object, at, parameterization))
+}
 
 # The point of differentiation: theta and sigma for `at`, and the names of the parameters.
 parameter_point <- function(object, at, parameterization) {

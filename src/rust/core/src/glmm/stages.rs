@@ -43,14 +43,7 @@ impl GeneralizedLinearMixedModel {
         learnt: Option<&[f64]>,
         observe: &mut Observer,
     ) -> Result<(BfgsSummary, String)> {
-        // Evaluates the objective at the end of the fast stage, so that R_X belongs to these
-        // parameters.
-        let own = self.objective(Vary::Jointly, start);
-        if fit.vary == Vary::Modes && !fit.beta.is_empty() {
-            self.start_at(&fit.beta);
-        }
-        own?;
-        let mut parameters = self.parameters(fit.vary);
+        let mut parameters = self.last_start(fit, start)?;
         let inverse = self.inverse_with(fit.vary, start.len(), learnt);
         if fit.beta.is_empty() {
             self.leave_symmetry(fit.vary, &mut parameters, &inverse);
@@ -88,6 +81,21 @@ impl GeneralizedLinearMixedModel {
             inverse,
         };
         Ok((found, settings.optimizer))
+    }
+
+    // The parameters at which the last stage starts. The objective is evaluated at the end of the
+    // fast stage, so that R_X belongs to these parameters.
+    fn last_start(
+        &mut self,
+        fit: &FitSettings,
+        start: &[f64],
+    ) -> Result<Vec<f64>> {
+        let own = self.objective(Vary::Jointly, start);
+        if fit.vary == Vary::Modes && !fit.beta.is_empty() {
+            self.start_at(&fit.beta);
+        }
+        own?;
+        Ok(self.parameters(fit.vary))
     }
 
     // Moves fixed effects of zero to a small share of their standard error. Where failures and
