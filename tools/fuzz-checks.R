@@ -160,8 +160,7 @@ check_optimum <- function(model, found) {
       fit_model(model, control = control)
     }),
     lapply(starts, \(start) {
-      control <- control_of(model, max_eval = 3000)
-      fit_model(model, start = start, control = control)
+      fit_model(model, start = start, control = control_of(model))
     })
   )
   others <- Filter(Negate(is_rounded), others)

@@ -20,14 +20,19 @@ const MOST_CUT_SHORT: usize = 300;
 /// Largest number of evaluations of each stage of such a search, and of its continuation where no
 /// other start led to an optimum.
 const MOST_AT_FIRST: usize = 1000;
-/// Number of operations that the first search may cost, counted in PIRLS steps, of which an
-/// evaluation takes hundreds where many probabilities tend to zero or one.
+/// Number of operations that the first search may cost, and as many all those from other starts,
+/// counted in PIRLS steps, of which an evaluation takes hundreds where many probabilities tend to
+/// zero or one.
 const AFFORDABLE_AT_FIRST: f64 = 5e9;
 /// Largest number of evaluations of each stage of any search: the likelihood hardly changes along a
 /// path to infinity.
 const MOST_AT_LAST: usize = 5000;
-/// Number of operations that a search with few rows after other starts may cost.
+/// Number of operations that any other search may cost.
 const AFFORDABLE_AT_LAST: f64 = 1.5e10;
+/// Number of PIRLS steps that a search may always take; ordinary ones take less than a thousand.
+const ALWAYS_ALLOWED: usize = 20_000;
+/// Number of halvings, without a factorization, that take as long as a PIRLS step.
+const HALVINGS_PER_STEP: usize = 4;
 /// The ratio between the ranks of the earlier points that are tried, from the lowest one on, where
 /// the last point can't be evaluated again.
 const EARLIER_RATIO: f64 = 1.5;
@@ -53,11 +58,11 @@ pub struct FitSettings {
 
 impl FitSettings {
     // Whether the search may be cut short after this number of evaluations of each stage: one of
-    // rlmm's own, from its own start, that isn't limited to fewer by the user.
+    // rlmm's own that isn't limited to fewer by the user.
     fn allows(&self, most: usize) -> bool {
         let optimizer = self.settings.optimizer.as_str();
         let is_ours = [bfgs::NAME, NEWTON].contains(&optimizer);
-        is_ours && self.theta.is_empty() && self.settings.allow_more_than(most)
+        is_ours && self.settings.allow_more_than(most)
     }
 
     /// The same with at most this number of evaluations of each stage.
@@ -123,15 +128,16 @@ impl GeneralizedLinearMixedModel {
         if self.shape_is_estimated() {
             start.push(self.start_shape.ln());
         }
-        let beta = self.pirls.beta.clone();
-        let most = match self.is_cut_short() {
-            true => MOST_AT_FIRST,
-            false => MOST_AT_LAST,
-        };
-        let mut first = self.first_search(fit, most, &start, observe);
         if !fit.theta.is_empty() {
-            return first;
+            let limits = (MOST_AT_LAST, AFFORDABLE_AT_LAST);
+            return self.search_within(limits, fit, &start, observe);
         }
+        let beta = self.pirls.beta.clone();
+        let limits = match self.is_cut_short() {
+            true => (MOST_AT_FIRST, AFFORDABLE_AT_FIRST),
+            false => (MOST_AT_LAST, AFFORDABLE_AT_LAST),
+        };
+        let mut first = self.search_within(limits, fit, &start, observe);
         if self.is_iterative() && first.is_ok() {
             // Other starts are only for few observations.
             return first;
@@ -147,31 +153,34 @@ impl GeneralizedLinearMixedModel {
         let first = first?;
         let is_waiting = first.summary.status == Status::MaxEval
             && self.is_cut_short()
-            && fit.allows(most);
+            && fit.allows(limits.0);
         if !(first.summary.status.has_converged() || is_waiting) {
             return Ok(first);
         }
+        self.limit_steps(Some(AFFORDABLE_AT_FIRST));
         let found =
-            self.or_from_other_starts(fit, &start, &beta, first, observe)?;
+            self.or_from_other_starts(fit, &start, &beta, first, observe);
+        self.limit_steps(None);
+        let found = found?;
         if found.summary.status != Status::MaxEval {
             return Ok(found);
         }
         self.last_search(fit, found, observe)
     }
 
-    // The first search, cut short where it makes no progress in many steps: other starts may.
-    fn first_search(
+    // A search that ends after `most` evaluations of each stage, or this number of operations,
+    // unless the user has chosen its limits.
+    fn search_within(
         &mut self,
+        (most, operations): (usize, f64),
         fit: &FitSettings,
-        most: usize,
         start: &[f64],
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
         if !fit.allows(most) {
             return self.fit_from(fit, start.to_vec(), observe);
         }
-        let cut = self.is_cut_short();
-        self.limit_steps(cut.then_some(AFFORDABLE_AT_FIRST));
+        self.limit_steps(Some(operations));
         let found = self.fit_from(&fit.limited(most), start.to_vec(), observe);
         self.limit_steps(None);
         found
@@ -217,8 +226,14 @@ impl GeneralizedLinearMixedModel {
     // Limits the PIRLS steps of the next search to those that this number of operations allows.
     fn limit_steps(&mut self, operations: Option<f64>) {
         self.most_steps = operations.map_or(usize::MAX, |operations| {
-            self.pirls.iterations + self.affordable_steps(operations)
+            let steps = self.affordable_steps(operations).max(ALWAYS_ALLOWED);
+            self.effort() + steps
         });
+    }
+
+    /// The number of PIRLS steps so far, in which halvings count as parts of a step.
+    pub(super) fn effort(&self) -> usize {
+        self.pirls.iterations + self.pirls.halvings / HALVINGS_PER_STEP
     }
 
     // A fit from other sizes of the random effects, with which the means may remain in their range

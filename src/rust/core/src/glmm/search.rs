@@ -102,7 +102,7 @@ impl Objective for Search<'_> {
     }
 
     fn is_spent(&self) -> bool {
-        self.model.pirls.iterations >= self.model.most_steps
+        self.model.effort() >= self.model.most_steps
     }
 
     fn value(&mut self, x: &[f64]) -> Result<f64> {

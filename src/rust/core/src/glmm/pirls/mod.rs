@@ -98,6 +98,8 @@ pub struct Pirls {
     pub(crate) follow: Option<Follow>,
     /// Total number of Newton steps.
     pub(crate) iterations: usize,
+    /// Total number of halvings of these steps.
+    pub(crate) halvings: usize,
     trace: Option<Vec<f64>>,
     /// Called with the course of every search.
     pub report: Option<Report>,
@@ -151,6 +153,7 @@ impl Pirls {
             unit: 1.0,
             follow: None,
             iterations: 0,
+            halvings: 0,
             trace: None,
             report: None,
             tolerance: Tolerance::default(),

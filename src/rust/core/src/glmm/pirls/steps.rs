@@ -172,6 +172,7 @@ impl Pirls {
                 return Some(length);
             }
             length *= 0.5;
+            self.halvings += 1;
         }
         None
     }
