@@ -27,7 +27,9 @@ const AFFORDABLE_AT_FIRST: f64 = 5e9;
 /// Largest number of evaluations of each stage of any search: the likelihood hardly changes along a
 /// path to infinity.
 const MOST_AT_LAST: usize = 5000;
-/// Number of operations that any other search may cost.
+/// Number of operations that the first search may cost with more rows, where it isn't cut short.
+const AFFORDABLE_OF_MANY_ROWS: f64 = 1e11;
+/// Number of operations that a search from a given start may cost, or a continuation.
 const AFFORDABLE_AT_LAST: f64 = 1.5e10;
 /// Number of PIRLS steps that a search may always take; ordinary ones take less than a thousand.
 const ALWAYS_ALLOWED: usize = 20_000;
@@ -135,7 +137,7 @@ impl GeneralizedLinearMixedModel {
         let beta = self.pirls.beta.clone();
         let limits = match self.is_cut_short() {
             true => (MOST_AT_FIRST, AFFORDABLE_AT_FIRST),
-            false => (MOST_AT_LAST, AFFORDABLE_AT_LAST),
+            false => (MOST_AT_LAST, AFFORDABLE_OF_MANY_ROWS),
         };
         let mut first = self.search_within(limits, fit, &start, observe);
         if self.is_iterative() && first.is_ok() {
