@@ -29,7 +29,7 @@ const AFFORDABLE_AT_FIRST: f64 = 5e9;
 const MOST_AT_LAST: usize = 5000;
 /// Number of operations that the first search may cost with more rows, where it isn't cut short.
 const AFFORDABLE_OF_MANY_ROWS: f64 = 1e11;
-/// Number of operations that a search from a given start may cost, or a continuation.
+/// Number of operations that the continuation of a search may cost.
 const AFFORDABLE_AT_LAST: f64 = 1.5e10;
 /// Number of PIRLS steps that a search may always take; ordinary ones take less than a thousand.
 const ALWAYS_ALLOWED: usize = 20_000;
@@ -130,15 +130,16 @@ impl GeneralizedLinearMixedModel {
         if self.shape_is_estimated() {
             start.push(self.start_shape.ln());
         }
-        if !fit.theta.is_empty() {
-            let limits = (MOST_AT_LAST, AFFORDABLE_AT_LAST);
-            return self.search_within(limits, fit, &start, observe);
-        }
-        let beta = self.pirls.beta.clone();
-        let limits = match self.is_cut_short() {
+        let (most, operations) = match self.is_cut_short() {
             true => (MOST_AT_FIRST, AFFORDABLE_AT_FIRST),
             false => (MOST_AT_LAST, AFFORDABLE_OF_MANY_ROWS),
         };
+        if !fit.theta.is_empty() {
+            let limits = (MOST_AT_LAST, operations);
+            return self.search_within(limits, fit, &start, observe);
+        }
+        let beta = self.pirls.beta.clone();
+        let limits = (most, operations);
         let mut first = self.search_within(limits, fit, &start, observe);
         if self.is_iterative() && first.is_ok() {
             // Other starts are only for few observations.
@@ -155,7 +156,7 @@ impl GeneralizedLinearMixedModel {
         let first = first?;
         let is_waiting = first.summary.status == Status::MaxEval
             && self.is_cut_short()
-            && fit.allows(limits.0);
+            && fit.allows(most);
         if !(first.summary.status.has_converged() || is_waiting) {
             return Ok(first);
         }
