@@ -48,7 +48,8 @@ distances_from_zero <- function(spec, own) {
   distance[spread > 0]
 }
 
-# The same from sums of the covariates minus their origins, beside an intercept of the term.
+# The absolute mean of each covariate of a term, in standard deviations, from sums of the covariates
+# minus their origins, beside an intercept of the term.
 distances_in_sums <- function(sums, own) {
   intercept <- intercept_places(list(own))
   if (is.na(intercept)) {

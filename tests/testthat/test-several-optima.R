@@ -295,7 +295,8 @@ test_that("a certificate says how many optima the random starts ended at", {
 })
 
 # The deviance of Gamma responses with a logarithmic link at slopes and intercepts of such a size,
-# by dense algebra and Laplace's approximation. Fixed effects are those of the lowest joint deviance.
+# by dense algebra and Laplace's approximation. Fixed effects are those of the lowest joint
+# deviance.
 dense_gamma_deviance <- function(data, size, origin, shape) {
   effects <- size^2 * matrix(c(2 * origin^2, origin, origin, 1), 2)
   columns <- cbind(1, data$x - origin)

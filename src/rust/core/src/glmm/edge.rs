@@ -13,7 +13,8 @@
 //! it: nodes there make no jumps, but often several minima. With the observed information `log |H|`
 //! tends to minus infinity where H becomes singular, as it does where a mode ceases to be one.
 
-use super::fit::{FitSettings, GlmmFit};
+use super::fit::GlmmFit;
+use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
 use crate::error::Result;
 use crate::glmm::families::response::Information;

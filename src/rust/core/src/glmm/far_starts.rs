@@ -1,7 +1,8 @@
 //! Starts from random slopes of covariates far from zero, as large as the reciprocal standard
 //! deviation of their covariate; see `coordinates::far_rays`.
 
-use super::fit::{FitSettings, GlmmFit};
+use super::fit::GlmmFit;
+use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::far_rays::{Ray, Slope, SPREADS};
 use crate::coordinates::other_thetas::OtherThetas;

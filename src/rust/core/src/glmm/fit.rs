@@ -2,6 +2,7 @@
 //! found by PIRLS, then a stage over all parameters.
 
 use super::matrix_free::FEWEST;
+use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
 use crate::error::{Error, Result};
 use crate::glmm::pirls::Modes;
@@ -41,40 +42,6 @@ const EARLIER_RATIO: f64 = 1.5;
 /// Largest number of evaluations of Newton's method after a search that ended too early: near an
 /// optimum few are needed, but where parameters tend to infinity any number would be used.
 const MOST_TO_GO_ON: usize = 300;
-
-/// Start, optimizer and limits of a fit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FitSettings {
-    /// The optimizer ([`bfgs::NAME`], [`NEWTON`] or one of NLopt's) and its limits, which apply to
-    /// each stage.
-    pub settings: Settings,
-    /// How the fixed effects are finally estimated: by PIRLS (lme4's `nAGQ = 0`), or as parameters
-    /// of the objective.
-    pub vary: Vary,
-    /// The starting covariance parameters; if empty, Lambda = I.
-    pub theta: Vec<f64>,
-    /// The starting fixed effects of the original X, which skip the fast stage; if empty, the fast
-    /// stage finds them.
-    pub beta: Vec<f64>,
-}
-
-impl FitSettings {
-    // Whether the search may be cut short after this number of evaluations of each stage: one of
-    // rlmm's own that isn't limited to fewer by the user.
-    fn allows(&self, most: usize) -> bool {
-        let optimizer = self.settings.optimizer.as_str();
-        let is_ours = [bfgs::NAME, NEWTON].contains(&optimizer);
-        is_ours && self.settings.allow_more_than(most)
-    }
-
-    /// The same with at most this number of evaluations of each stage.
-    pub(super) fn limited(&self, most: usize) -> Self {
-        Self {
-            settings: self.settings.limited(most),
-            ..self.clone()
-        }
-    }
-}
 
 /// The course and result of a fit. The model is left at the optimum.
 #[derive(Debug, Clone, PartialEq)]

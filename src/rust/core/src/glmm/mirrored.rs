@@ -5,7 +5,8 @@
 //! of the linear predictors and random effects of the opposite sign. Random covariances seldom lead
 //! to it, as the fixed effects start at those of the first maximum.
 
-use super::fit::{FitSettings, GlmmFit};
+use super::fit::GlmmFit;
+use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
 use crate::covariance::RelCov;
 use crate::glmm::vary::Vary;

@@ -25,7 +25,7 @@
 //! | gradient of `d`; leverages `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
 //! | start values; the objective in unconstrained coordinates | `start`, `search` |
 //! | its Hessian without the change of the weights | `working_model` |
-//! | the fit; its stages | `fit`, `stages` |
+//! | the fit; its settings; its stages | `fit`, `settings`, `stages` |
 //! | alternative and random starts | `other_starts`, `random_starts` |
 //! | starts from slopes of covariates far from zero | `far_starts` |
 //! | a start with random effects of the opposite sign | `mirrored` |
@@ -65,6 +65,7 @@ mod random_part;
 mod random_starts;
 mod redundant;
 mod search;
+mod settings;
 mod stages;
 mod start;
 mod vary;
@@ -73,7 +74,8 @@ mod working_model;
 pub use approximation::{Options, Shape};
 pub use engine::possible_engine;
 pub use estimates::{GlmmEstimates, Parts, Sigma};
-pub use fit::{FitSettings, GlmmFit};
+pub use fit::GlmmFit;
+pub use settings::FitSettings;
 pub use vary::Vary;
 
 use crate::coordinates::far_slopes::FarSlope;

@@ -6,7 +6,8 @@
 //! that is promising, the fit continues from there. Nothing of this is done if the data determine
 //! every standard deviation well.
 
-use super::fit::{FitSettings, GlmmFit};
+use super::fit::GlmmFit;
+use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
 use crate::covariance::{Part, RelCov, Role};
@@ -356,7 +357,7 @@ impl GeneralizedLinearMixedModel {
         self.fast_from_modes(start, fit)
     }
 
-    /// The same from the current modes.
+    /// The result of the fast stage from a start and the current modes, and the criterion there.
     pub(super) fn fast_from_modes(
         &mut self,
         start: &[f64],
@@ -372,8 +373,8 @@ impl GeneralizedLinearMixedModel {
         Some((stage.summary.best, stage.summary.best_value))
     }
 
-    // The other starts, the most promising ones first: with small effects if the fit is stuck at an
-    // edge, which large ones reach, and with other correlation parameters.
+    // Starts at the corners of the parameter space, the most promising ones first: with small effects
+    // if the fit is stuck at an edge, which large ones reach, and with other correlation parameters.
     fn other_starts(&self, start: &[f64], is_stuck: bool) -> Vec<Vec<f64>> {
         let scaled = |size: f64| self.scaled_start(start, 0..start.len(), size);
         let mut starts = Vec::new();

@@ -5,7 +5,8 @@
 //! shrink the random effects. Every second start is near the best point so far, as the maxima occur
 //! in clusters.
 
-use super::fit::{FitSettings, GlmmFit};
+use super::fit::GlmmFit;
+use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
 use crate::covariance::RelCov;

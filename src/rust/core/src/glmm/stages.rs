@@ -1,8 +1,8 @@
 //! The stages of a fit: a fast one over the covariance parameters, a last one over all parameters,
 //! and the minimisers of both.
 
-use super::fit::FitSettings;
 use super::search::Search;
+use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
 use crate::error::Result;
 use crate::glmm::vary::Vary;

@@ -12,7 +12,7 @@ const FEW_ROWS: usize = 4;
 /// Up to this number of multiplications, for both triangles, a plain loop is faster than the
 /// overhead of a call of faer.
 const FEW_PRODUCTS: usize = 2048;
-/// Likewise of [`add_rows_product`].
+/// Up to this number of multiplications [`add_rows_product`] is faster by a plain loop.
 const FEW_ROW_PRODUCTS: usize = 512;
 
 /// `out += alpha a b`.

@@ -24,7 +24,7 @@ const ALONE: [f64; 9] =
 const AT_LIMITS: [f64; 3] = [0.1, 1.0, 10.0];
 /// Factors of the start on the ray of effects that vary together.
 const TOGETHER: [f64; 9] = [0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 1.0, 3.0, 10.0];
-/// The same where standard deviations are very large.
+/// Further factors on that ray where standard deviations are very large.
 const LARGE_TOGETHER: [f64; 3] = [100.0, 1e3, 1e4];
 /// Factors of the other standard deviations where one is left out.
 const BESIDE_ZERO: [f64; 3] = [0.03, 0.2, 5.0];
