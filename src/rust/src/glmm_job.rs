@@ -20,8 +20,7 @@ use crate::convert::{
     engine_and_room, held, settings, shapes, take_threads, Spec,
 };
 use crate::fields::{missing, Fields};
-use crate::lmm::{noise_list, redundant};
-use crate::optsum::{course, verdict};
+use crate::optsum::{course, remarks, verdict};
 use crate::progress::print_course;
 use crate::threads::n_threads;
 use crate::values::{array, count, effects, list, Pairs};
@@ -295,13 +294,9 @@ impl GlmmJob {
         }
         pairs
             .push(("optsum", opt_summary(&fit, prepared.model.lower_bounds())));
-        if let Some(noise) = prepared.model.noise() {
-            pairs.push(("noise", noise_list(noise)));
-        }
-        let effects = prepared.model.redundant();
-        if !effects.is_empty() {
-            pairs.push(("redundant", redundant(effects, design.terms.len())));
-        }
+        let model = &prepared.model;
+        let n_terms = design.terms.len();
+        pairs.extend(remarks(model.noise(), model.redundant(), n_terms));
         Ok(pairs)
     }
 }

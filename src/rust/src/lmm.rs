@@ -7,7 +7,6 @@ use rlmm_core::factor::memory::free_bytes;
 use rlmm_core::factor::sums::Sums;
 use rlmm_core::factor::sums_of_rows::Centre;
 use rlmm_core::factor::{leverage, Solution};
-use rlmm_core::iterative::Noise;
 use rlmm_core::judge::Certificate;
 use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::{OptSummary, Settings};
@@ -16,7 +15,7 @@ use rlmm_core::{Basis, Design, LinearMixedModel, Result, Root};
 use crate::convert::{held, settings, Data, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
-use crate::optsum::{certificate_list, course, verdict};
+use crate::optsum::{certificate_list, course, remarks, verdict};
 use crate::pair_starts::start_of_pairs;
 use crate::progress::Watch;
 use crate::sums::sums_list;
@@ -142,25 +141,10 @@ impl Fitted<'_> {
                 &certificate,
             ),
         ));
-        if let Some(noise) = model.noise() {
-            pairs.push(("noise", noise_list(noise)));
-        }
-        if !model.redundant().is_empty() {
-            let n_terms = data.shapes().len();
-            pairs.push(("redundant", redundant(model.redundant(), n_terms)));
-        }
+        let n_terms = data.shapes().len();
+        pairs.extend(remarks(model.noise(), model.redundant(), n_terms));
         Ok(pairs)
     }
-}
-
-/// The error of the stochastic estimates.
-pub fn noise_list(noise: Noise) -> Robj {
-    list(vec![
-        ("excess", Robj::from(noise.excess)),
-        ("loglik_se", Robj::from(noise.loglik_se)),
-        ("probes", Robj::from(noise.probes as i32)),
-        ("iterations", Robj::from(noise.iterations as i32)),
-    ])
 }
 
 // Theta of the original effects at which those in the column space of X have zero variance; `None`
@@ -194,15 +178,6 @@ fn judged(
         }
     }
     Ok(certificate)
-}
-
-/// The columns of each term whose random effects are in the column space of X.
-pub fn redundant(effects: &[(usize, usize)], n_terms: usize) -> Robj {
-    let of_term = |term: usize| -> Vec<i32> {
-        let found = effects.iter().filter(|(t, _)| *t == term);
-        found.map(|(_, column)| *column as i32 + 1).collect()
-    };
-    List::from_values((0..n_terms).map(of_term)).into_robj()
 }
 
 /// A measure of the distance of X from rank deficiency, in its rows of positive weight: see the

@@ -2,6 +2,7 @@
 
 use extendr_api::prelude::*;
 use rlmm_core::covariance::DescentDirection;
+use rlmm_core::iterative::Noise;
 use rlmm_core::judge::Certificate;
 use rlmm_core::optimize::{bfgs, OptSummary, Optima, NEWTON};
 
@@ -81,4 +82,39 @@ pub fn certificate_list(certificate: &Certificate) -> Robj {
         ("suspects", Robj::from(suspects)),
         ("parts", List::from_values(parts).into_robj()),
     ])
+}
+
+/// What a fit says beside its optimum: the error of stochastic estimates, if it has some, and the
+/// random effects (term, column) that are in the column space of X.
+pub fn remarks(
+    noise: Option<Noise>,
+    redundant: &[(usize, usize)],
+    n_terms: usize,
+) -> Pairs {
+    let mut pairs = Vec::new();
+    if let Some(noise) = noise {
+        pairs.push(("noise", noise_list(noise)));
+    }
+    if !redundant.is_empty() {
+        pairs.push(("redundant", columns_by_term(redundant, n_terms)));
+    }
+    pairs
+}
+
+fn noise_list(noise: Noise) -> Robj {
+    list(vec![
+        ("excess", Robj::from(noise.excess)),
+        ("loglik_se", Robj::from(noise.loglik_se)),
+        ("probes", Robj::from(noise.probes as i32)),
+        ("iterations", Robj::from(noise.iterations as i32)),
+    ])
+}
+
+// The columns of each term, counted from one.
+fn columns_by_term(effects: &[(usize, usize)], n_terms: usize) -> Robj {
+    let of_term = |term: usize| -> Vec<i32> {
+        let found = effects.iter().filter(|(t, _)| *t == term);
+        found.map(|(_, column)| *column as i32 + 1).collect()
+    };
+    List::from_values((0..n_terms).map(of_term)).into_robj()
 }

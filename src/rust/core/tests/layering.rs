@@ -163,3 +163,37 @@ fn every_folder_has_its_place() {
         MAY_NAME.iter().map(|(name, _)| name.to_string()).collect();
     assert_eq!(found, known);
 }
+
+/// The modules of the library for R, each with those that it uses.
+fn modules_for_r() -> BTreeMap<String, BTreeSet<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src");
+    let module = |path: &Path| {
+        let stem = path.file_stem().expect("a file has a name");
+        let name = stem.to_string_lossy().into_owned();
+        let used = named(&code(path));
+        (name, used)
+    };
+    sources(&root).iter().map(|path| module(path)).collect()
+}
+
+#[test]
+fn the_library_for_r_has_no_circle() {
+    let mut left = modules_for_r();
+    assert!(left.contains_key("lmm"));
+    loop {
+        let lowest: Vec<String> = left
+            .iter()
+            .filter(|(_, used)| {
+                used.iter().all(|name| !left.contains_key(name))
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        if lowest.is_empty() {
+            break;
+        }
+        for name in lowest {
+            left.remove(&name);
+        }
+    }
+    assert!(left.is_empty(), "modules in a circle: {:?}", left.keys());
+}
