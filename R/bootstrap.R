@@ -63,7 +63,7 @@ bootstrap.rlmm <- function(
   ...
 ) {
   refuse_dots(...)
-  n <- check_replicates(n, "n")
+  n <- check_number_of_fits(object, n)
   check_seed(seed)
   scheme <- check_drawing(object, use.u, type)
   check_repeatable(
@@ -140,6 +140,13 @@ whole_bootstrap <- function(b, n) {
   b
 }
 
+# Checks the number of fits to replicates, which must leave room for their estimates.
+check_number_of_fits <- function(fit, n) {
+  n <- check_replicates(n, "n")
+  check_replicates_fit(n, bytes_of_estimates(fit))
+  n
+}
+
 # Checks the total number of replicates.
 check_total <- function(object, n) {
   if (missing(n)) {
@@ -149,7 +156,7 @@ check_total <- function(object, n) {
       arg = "n"
     )
   }
-  check_replicates(n, "n")
+  check_number_of_fits(object$fit, n)
 }
 
 

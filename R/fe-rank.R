@@ -104,11 +104,12 @@ frame_near_zero <- function(terms, frame) {
 }
 
 # Whether shifted columns vary by less than 1e5 rounding errors of the unshifted ones, as products
-# of two covariates far from zero may.
+# of two covariates far from zero may. A column of zeros, as that of an empty cell, has no digits to
+# lose.
 has_lost_digits <- function(near, far) {
-  # Without rows, as where parts are added, all columns are zero.
   largest <- \(x) apply(abs(x), 2L, max, 0)
-  largest(near) <= 1e-11 * largest(far)
+  size <- largest(far)
+  size > 0 & largest(near) <= 1e-11 * size
 }
 
 # The variables whose origin is free: each term that contains the variable is also a term without

@@ -4,7 +4,11 @@
 #' @noRd
 call_frame_step <- function(expr, terms = NULL, data = NULL, bars = NULL) {
   translate <- \(cnd) abort_frame(cnd, terms, data, bars)
-  withCallingHandlers(expr, error = translate)
+  # A calling handler has no room on a stack that overflows.
+  tryCatch(
+    withCallingHandlers(expr, error = translate),
+    stackOverflowError = translate
+  )
 }
 
 abort_frame <- function(cnd, terms, data, bars) {
@@ -19,6 +23,7 @@ abort_frame <- function(cnd, terms, data, bars) {
   hint <- foreign_call_hint(terms) %||%
     bar_response_hint(terms) %||%
     list_column_hint(terms, data) %||%
+    overflow_hint(cnd, terms, data) %||%
     table_column_hint(cnd)
   abort_rlmm(
     c("Can't evaluate the variables of `formula`.", hint),
@@ -51,6 +56,20 @@ table_column_hint <- function(cnd) {
   if (grepl("[(]list[)].*\\[", conditionMessage(cnd))) {
     c(i = "Take a column of a table by two brackets: `x[[\"column\"]]`.")
   }
+}
+
+# The hint for a function that calls itself without an end, as `poly()` does for a matrix in `I()`.
+overflow_hint <- function(cnd, terms, data) {
+  if (!inherits(cnd, "stackOverflowError")) {
+    return(NULL)
+  }
+  is_matrix <- \(name) is.matrix(data[[name]])
+  found <- Filter(is_matrix, intersect(all.vars(terms), names(data)))
+  if (length(found) > 0L) {
+    text <- "The column %s is a matrix: use `as.vector()`?"
+    return(c(i = sprintf(text, tick(found[1L]))))
+  }
+  c(i = "A function calls itself without an end.")
 }
 
 # The replacement of a function of another package's formulas that the session doesn't have.

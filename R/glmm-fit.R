@@ -59,7 +59,7 @@ column_sizes <- function(core_term, unit, counts = NULL) {
 #' residual variance.
 #' @noRd
 effects_unit <- function(design, est) {
-  if (est$relative || !has_dispersion(design$family)) {
+  if (!has_dispersion(design$family)) {
     return(1)
   }
   n <- sum(design$spec$counts %||% length(est$working_weights))

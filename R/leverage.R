@@ -84,6 +84,7 @@ rstudent.rlmm_glmm <- function(model, ...) {
 hat_matrix <- function(fit) {
   fit <- in_orthogonal_columns(fit)
   x <- free_matrix(fit)
+  check_hat_matrix_fits(nrow(x), ncol(x) + sum(lengths(fit$b)))
   z_lambda <- as.matrix(random_matrix(fit) %*% lambda_matrix(fit))
   top <- root_weights(fit) * cbind(z_lambda, x)
   bottom <- diag(1, ncol(z_lambda), ncol(top))

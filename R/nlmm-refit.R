@@ -120,7 +120,7 @@ bootstrap.rlmm_nlmm <- function(
   ...
 ) {
   refuse_dots(...)
-  n <- check_replicates(n, "n")
+  n <- check_number_of_fits(object, n)
   check_seed(seed)
   check_flag(use.u, "use.u")
   seed <- seed %||% draw_seed()

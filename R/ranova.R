@@ -63,6 +63,9 @@ ranova.rlmm <- function(
   method <- one_of(method, c("LRT", "RLRT"), "method")
   check_simulations(nsim)
   check_seed(seed)
+  if (method == "LRT") {
+    inform_not_simulated(nsim, seed)
+  }
   reductions <- random_reductions(model, reduce.terms)
   fits <- lapply(reductions, \(reduction) reduced_fit(model, reduction))
   table <- reduction_table(model, fits, reductions)
@@ -79,6 +82,14 @@ ranova.rlmm <- function(
   )
   table <- as_anova(table, heading)
   structure(table, class = c("rlmm_ranova", class(table)))
+}
+
+# Gives a message about arguments of a simulation where nothing is simulated.
+inform_not_simulated <- function(nsim, seed) {
+  given <- c(if (!is.null(nsim)) "nsim", if (!is.null(seed)) "seed")
+  if (!is.null(given)) {
+    inform_without_effect(given)
+  }
 }
 
 # The simulated p-value, which counts the observed value as one of the simulated ones.
@@ -347,6 +358,7 @@ exact_tests <- function(fit, nsim) {
   n_left <- nobs.rlmm(fit) - n_free_beta(fit)
   reml <- isREML.rlmm(fit)
   n_projected <- length(found$projected)
+  check_replicates_fit(nsim, 8 * (2 * n_projected + 8))
   draws <- list(
     squares = matrix(stats::rchisq(nsim * n_projected, 1), nsim),
     rest = stats::rchisq(nsim, n_left - n_projected)

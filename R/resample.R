@@ -27,6 +27,7 @@ check_semiparametric <- function(fit, holds_effects) {
 #' @noRd
 resampled_responses <- function(fit, n) {
   response <- fit_response(fit)
+  check_replicates_fit(n, bytes_of_draws(length(response$y), 0))
   root <- sqrt(response$weights %||% rep(1, length(response$y)))
   scaled <- (root * (response$y - fit$fitted))[root > 0]
   one <- \(i) {

@@ -177,8 +177,8 @@ add_new_levels <- function(refs, term, new) {
 #' b[ref_i]`. The spherical effects of a replicate are simulated by term, level and effect.
 #' @noRd
 draw_effects <- function(terms, n, nsim, cluster_rand = stats::rnorm) {
-  total <- matrix(0, n, nsim)
   size <- vapply(terms, count_effects, 1)
+  total <- zeros_for_draws(n, nsim, sum(size))
   u <- drawn_numbers(cluster_rand, sum(size) * nsim)
   u <- matrix(u, ncol = nsim)
   start <- cumsum(size) - size
@@ -188,6 +188,12 @@ draw_effects <- function(terms, n, nsim, cluster_rand = stats::rnorm) {
     total <- total + term_effects(terms[[i]], own)
   }
   total
+}
+
+# The matrix to which simulated effects are added.
+zeros_for_draws <- function(n, nsim, n_effects) {
+  check_replicates_fit(nsim, bytes_of_draws(n, n_effects))
+  matrix(0, n, nsim)
 }
 
 # As many numbers as are asked for, from the user's generator.

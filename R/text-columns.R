@@ -17,7 +17,8 @@ report_text_columns <- function(terms, frame) {
 # codes of groups, a few dates rarely are. Two values make no difference.
 unexpected_text <- function(x) {
   kind <- text_kind(x, more_than = 2L)
-  if (identical(kind, "dates")) kind else text_kind(x, more_than = 5L)
+  is_date <- !is.null(kind) && kind %in% c("dates", "times")
+  if (is_date) kind else text_kind(x, more_than = 5L)
 }
 
 # The variables of a part of the formula that are in the frame, without the response.
@@ -56,8 +57,12 @@ text_kind <- function(x, more_than = 0L) {
   } else if (all(grepl(number, sub(",", ".", values, fixed = TRUE)))) {
     "numbers with a comma"
   } else if (all(grepl(date, values))) {
-    "dates"
+    kind_of_dates(values)
   }
+}
+
+kind_of_dates <- function(values) {
+  if (all(grepl("[T ][0-9]{1,2}:[0-9]{2}", values))) "times" else "dates"
 }
 
 text_remedy <- function(kind) text_remedies[[kind]]
@@ -65,7 +70,8 @@ text_remedy <- function(kind) text_remedies[[kind]]
 text_remedies <- c(
   numbers = "`as.numeric()`",
   "numbers with a comma" = "`as.numeric(sub(\",\", \".\", x, fixed = TRUE))`",
-  dates = "`as.Date()`"
+  dates = "`as.Date()`",
+  times = "`as.POSIXct()`"
 )
 
 # The hint for a response that is text and must be numeric.

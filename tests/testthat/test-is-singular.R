@@ -100,3 +100,24 @@ test_that("effects with a common standard deviation are zero together", {
     "the variances of `(Intercept)` and `x` are estimated as zero"
   )
 })
+
+test_that("the unit of the response doesn't make a fit singular, for any dispersion", {
+  set.seed(5)
+  d <- data.frame(g = factor(rep(1:24, 10)), x = rnorm(240))
+  inverse <- 5 + 0.4 * d$x + rnorm(24, sd = 0.4)[d$g]
+  d$y <- rgamma(240, 8, 8 * inverse)
+  for (kind in c("profiled", "moment", "estimated")) {
+    fit_in <- \(unit) {
+      d$y <- d$y * unit
+      rglmm(y ~ x + (1 | g), d, Gamma("inverse"), dispersion = kind)
+    }
+    plain <- fit_in(1)
+    expect_no_message(scaled <- fit_in(1e8))
+    expect_false(isSingular(scaled))
+    # With an inverse link all coefficients have the reciprocal unit.
+    expect_equal(scaled$theta * 1e8, plain$theta, tolerance = 1e-4)
+    smallest <- core_smallest_singular_values(scaled$random, scaled$theta)
+    expected <- core_smallest_singular_values(plain$random, plain$theta)
+    expect_equal(unlist(smallest), unlist(expected), tolerance = 1e-4)
+  }
+})

@@ -147,11 +147,13 @@ test_that("dates and numbers that are stored as text", {
     few = as.character(Days %% 4),
     phase = ifelse(Days < 5, "2020-01-01", "2020-06-01"),
     visit = format(as.Date("2020-01-01") + Days %% 3),
+    hour = sprintf("2020-01-01 %02d:00", Days),
     label = paste0("day", Days)
   )
   expect_snapshot({
     show_conditions(rlmm(Reaction ~ when + (1 | Subject), d))
     show_conditions(rlmm(Reaction ~ visit + (1 | Subject), d))
+    show_conditions(rlmm(Reaction ~ hour + (1 | Subject), d))
     show_conditions(rlmm(Reaction ~ number + (1 | Subject), d))
     show_conditions(rlmm(
       Reaction ~ Days + (number | Subject),
@@ -464,6 +466,23 @@ test_that("a column that is a list", {
     show_conditions(rlmm(Reaction ~ parts + (1 | Subject), d))
     show_conditions(rlmm(Reaction ~ both + (1 | Subject), d))
   })
+})
+
+test_that("a function of formulas that calls itself without an end", {
+  # R's own poly() does so for a matrix in I().
+  endless <- function(x) endless(x)
+  d <- transform(sleepstudy, wrapped = I(matrix(Days)))
+  variable <- "rlmm_error_variable"
+  expect_error(
+    rlmm(Reaction ~ poly(wrapped, 2) + (1 | Subject), d),
+    "The column `wrapped` is a matrix",
+    class = variable
+  )
+  expect_error(
+    rlmm(Reaction ~ Days + (endless(Days) | Subject), d),
+    "A function calls itself without an end",
+    class = variable
+  )
 })
 
 test_that("formulas in pieces, quoted, and by the marks of tidy evaluation", {

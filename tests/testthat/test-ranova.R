@@ -238,3 +238,13 @@ test_that("a model that isn't smaller may be the better one", {
   expect_equal(found$LRT[2], as.numeric(2 * (logLik(fit) - logLik(other))))
   expect_lt(found$LRT[2], 0)
 })
+
+test_that("arguments of the simulation are said to have no effect without it", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_message(
+    table <- ranova(fit, nsim = 100, seed = 1),
+    "`nsim` and `seed`",
+    class = "rlmm_message_without_effect"
+  )
+  expect_equal(table, ranova(fit))
+})
