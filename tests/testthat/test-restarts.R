@@ -46,6 +46,16 @@ test_that("random starts cost what the searches before them do, where data say l
   }
 })
 
+# A structure with one standard deviation has correlations, too. The right values are the best of
+# stats::optim() on dense algebra from random starts: the intercepts of `f:g` stand in for the effects
+# of `g`.
+test_that("random starts are tried for structures of one standard deviation", {
+  few <- y ~ x * f + cs(f + x | g, hom = TRUE) + (1 | h) + (1 | f:g)
+  expect_lt(optimum("lmm-58510233.csv", few, TRUE), -737.880895577 + 1e-4)
+  more <- y ~ x + cs(f + x | g, hom = TRUE) + (1 | h) + (1 | f:g)
+  expect_lt(optimum("lmm-71000810.csv", more, TRUE), -2169.51105576 + 1e-4)
+})
+
 # The right values are the best of lme4 1.1-31 from 60 random starts. One search follows a valley
 # of slopes that are a thousand times as large as the covariate's spread.
 test_that("an easy search isn't the last one where the data say little", {

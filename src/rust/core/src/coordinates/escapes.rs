@@ -1,7 +1,7 @@
 //! Trial points of a search: alternative starts, and points beyond a stationary point.
 
 use super::Coordinates;
-use crate::covariance::{DescentDirection, Part, RelCov};
+use crate::covariance::{DescentDirection, Part, RelCov, Role};
 use crate::random::Stream;
 
 /// Positions of the correlations within their ranges at alternative starts.
@@ -171,6 +171,19 @@ impl Coordinates {
             };
             point[j] = share * sizes[j];
         }
+    }
+
+    /// Whether a correlation parameter is free and there are several standard deviations, in one
+    /// term or in several: the objective often has several minima.
+    pub(crate) fn is_correlated(&self) -> bool {
+        let parts = self.covs.iter().flat_map(RelCov::parts);
+        let mut roles = parts.flat_map(Part::roles);
+        let is_deviation =
+            |role: &&Role| role.bounds().0 == 0.0 && !role.is_correlation();
+        let has_several = roles.by_ref().filter(is_deviation).nth(1).is_some();
+        let mut correlated = self.correlated.iter();
+        has_several
+            && correlated.any(|part| self.first_correlation(part).is_some())
     }
 
     fn first_correlation(&self, part: &Part) -> Option<usize> {

@@ -9,7 +9,7 @@ use crate::tolerances::{OTHER_MINIMUM, SIGMA_STEP, UNDISCOVERED};
 /// Largest number of observations for random starts: with more data several minima are rare, and
 /// the searches would take several times as long as the fit.
 const FEW_OBSERVATIONS: usize = 40;
-/// The same for structures with correlation parameters, whose criterion often has several minima.
+/// The same beside correlation parameters, where the objective often has several minima.
 const FEW_OF_CORRELATED: usize = 400;
 /// Number of operations that random starts may cost. They may also cost as much as the searches
 /// before them.
@@ -80,9 +80,9 @@ impl Restarts<'_, '_, '_> {
 
     /// Whether the data set is so small that the objective may well have several minima.
     pub(super) fn has_few_data(&self) -> bool {
-        let most = match self.search.at.other_starts().is_empty() {
-            true => FEW_OBSERVATIONS,
-            false => FEW_OF_CORRELATED,
+        let most = match self.search.at.is_correlated() {
+            true => FEW_OF_CORRELATED,
+            false => FEW_OBSERVATIONS,
         };
         self.search.model().n_eff() <= most
             && self.search.at.free().len() > 1

@@ -554,8 +554,8 @@ impl Restarts<'_, '_, '_> {
 /// The factor of the budget: correlation parameters come with many minima, and random slopes of
 /// covariates far from zero with distant ones.
 pub(super) fn share_of(search: &Search) -> f64 {
-    let is_plain = search.at.other_starts().is_empty()
-        && !search.thetas().has_far_slopes();
+    let is_plain =
+        !search.at.is_correlated() && !search.thetas().has_far_slopes();
     match is_plain {
         true => 1.0,
         false => CORRELATED,
