@@ -256,3 +256,52 @@ correlation_map <- function(roles, found, sd, relative) {
     jacobian = found$jacobian[cells, , drop = FALSE] / size - correlation * both
   )
 }
+
+# The derivative in a term's free covariances from that in the symmetric Omega, in which an
+# off-diagonal element occurs twice.
+cell_gradient <- function(term, roles, g) {
+  if (is_homogeneous(term$structure)) {
+    return(sum(diag(g)))
+  }
+  times <- ifelse(roles$row == roles$col, 1, 2)
+  g[covariance_cells(term, roles)] * times
+}
+
+# Whether a Jacobian is singular, whatever the units of its rows and columns.
+is_singular_jacobian <- function(jacobian) {
+  scaled <- scaled_jacobian(jacobian)$matrix
+  !all(is.finite(scaled)) || rcond(scaled) < 1e-10
+}
+
+# The solution of J'x = b for a regular Jacobian J, whatever the units of its rows and columns.
+solve_transposed <- function(jacobian, b) {
+  scaled <- scaled_jacobian(jacobian)
+  solve(t(scaled$matrix), b / scaled$cols) / scaled$rows
+}
+
+# A Jacobian with rows and columns scaled to a largest element of one, and their sizes.
+scaled_jacobian <- function(jacobian) {
+  rows <- apply(abs(jacobian), 1L, max)
+  cols <- apply(abs(jacobian / rows), 2L, max)
+  list(matrix = jacobian / outer(rows, cols), rows = rows, cols = cols)
+}
+
+# The second derivatives in theta of the elements of all Omegas, weighted by slopes and summed.
+omega_bend <- function(random, theta, slope) {
+  slopes <- Map(slope_matrix, random, core_structures(random), list(slope))
+  bends <- core_covariance_bends(random, theta, slopes)
+  out <- matrix(0, length(theta), length(theta))
+  for (i in seq_along(bends)) {
+    own <- random[[i]]$theta
+    out[own, own] <- bends[[i]]
+  }
+  out
+}
+
+# The slopes in the elements of a term's covariance matrix.
+slope_matrix <- function(term, roles, slope) {
+  k <- length(term$columns)
+  out <- matrix(0, k, k)
+  out[covariance_cells(term, roles)] <- slope[term$theta]
+  out
+}

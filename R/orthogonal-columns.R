@@ -74,9 +74,13 @@ root_of_columns <- function(x) {
   if (any(abs(diag(root)) <= least_independence * size)) {
     return(NULL)
   }
-  inverse <- inverse_of(root)
-  left <- 1 / (size * sqrt(rowSums(inverse^2)))
-  if (min(left) < clear_independence) root
+  if (independence_in(root) < clear_independence) root
+}
+
+# The smallest share of the norm of a column of X = Q R left after projection on the others.
+independence_in <- function(root) {
+  size <- sqrt(colSums(root^2))
+  min(1 / (size * sqrt(rowSums(inverse_of(root)^2))))
 }
 
 # R of columns for which Q has a mean square of one in `n` rows.

@@ -18,7 +18,9 @@
 #' matrix of the estimates. At a singular covariance, the score under `"user"` and `"profile"` is
 #' the derivative in the covariances themselves: it need not be zero there, but points out of the
 #' cone of covariance matrices. The Hessian under these two doesn't exist as a function of theta and
-#' is an error; in theta it always exists.
+#' is an error; in theta it always exists. If a covariate is so far from zero that the effects of a
+#' term are almost perfectly correlated, and second derivatives have too few digits (from about 3e5
+#' standard deviations on in `cs()`), `hessian()` asks you to centre it.
 #'
 #' For a generalized model the parameters are those of `as.function(fit)`: theta, the fixed effects
 #' (unless PIRLS finds them, `nAGQ = 0`), and the logarithm of an estimated shape; `"sqrt"` is the
@@ -64,7 +66,7 @@ score.rlmm_lmm <- function(
   spec <- fitted_spec(near$fit)
   gradient <- switch(
     point$kind,
-    sqrt = core_derivatives(spec, point$theta)$gradient,
+    sqrt = theta_derivatives(object, point)$gradient,
     profile = relative_gradient(near$fit, spec, point),
     user = absolute_gradient(near$fit, spec, point)
   )
@@ -114,12 +116,13 @@ hessian.rlmm_lmm <- function(
   refuse_dots(...)
   near <- derivation_point(object, at, parameterization)
   point <- near$point
-  found <- second_derivatives(near$fit, point)
-  out <- found$hessian
-  if (point$kind != "sqrt") {
-    out <- change_coordinates(near$fit, found, point)
+  out <- if (point$kind == "sqrt") {
+    theta_derivatives(object, point, exact = TRUE)$hessian
+  } else {
+    check_digits_of_correlations(near$fit, point$theta)
+    found <- second_derivatives(near$fit, point)
+    curvature_in_given(change_coordinates(near$fit, found, point), near)
   }
-  out <- curvature_in_given(out, near)
   out <- -(out + t(out)) / 4
   dimnames(out) <- list(point$names, point$names)
   out
@@ -127,41 +130,10 @@ hessian.rlmm_lmm <- function(
 
 # The derivatives of the objective in theta, and for absolute covariances in sigma.
 second_derivatives <- function(object, point) {
-  spec <- fitted_spec(object)
-  if (point$kind != "user") {
-    return(core_derivatives(spec, point$theta, exact = TRUE))
+  if (point$kind == "profile") {
+    return(profiled_derivatives(object, point, exact = TRUE))
   }
-  absolute_derivatives(object, spec, point, exact = TRUE)
-}
-
-# The derivatives in theta and sigma. Those of a structure with correlations are by way of
-# orthogonal effects, which keep the parameters of the given ones.
-absolute_derivatives <- function(object, spec, point, exact = FALSE) {
-  derive <- function(independent) {
-    joint_derivatives(
-      spec,
-      point$theta,
-      point$sigma,
-      object$known_sigma,
-      exact = exact,
-      independent = independent
-    )
-  }
-  found <- derive(FALSE)
-  if (!has_correlations(object)) {
-    return(found)
-  }
-  near <- derive(n_held(object) == 0L)
-  own <- c("gradient", "hessian")
-  if (length(near$roots) == 0L) {
-    found[own] <- near[own]
-  }
-  found
-}
-
-# Whether a structure of the fit has a correlation parameter.
-has_correlations <- function(object) {
-  any(vapply(object$random, \(term) has_rho(term$structure), NA))
+  absolute_derivatives(object, fitted_spec(object), point, exact = TRUE)
 }
 
 #' @rdname score
@@ -336,29 +308,12 @@ covariance_gradient <- function(object, theta, found) {
   unlist(slopes)
 }
 
-# The derivative in a term's free covariances from that in the symmetric Omega, in which an
-# off-diagonal element occurs twice.
-cell_gradient <- function(term, roles, g) {
-  if (is_homogeneous(term$structure)) {
-    return(sum(diag(g)))
-  }
-  times <- ifelse(roles$row == roles$col, 1, 2)
-  g[covariance_cells(term, roles)] * times
-}
-
 # The gradient in the covariances from that in theta, which needs a regular Jacobian.
 solve_regular <- function(jacobian, gradient) {
   if (is_singular_jacobian(jacobian)) {
     abort_singular_score()
   }
-  solve(t(jacobian), gradient)
-}
-
-# Whether a Jacobian is singular, whatever the units of its rows and columns.
-is_singular_jacobian <- function(jacobian) {
-  scaled <- jacobian / apply(abs(jacobian), 1L, max)
-  scaled <- t(scaled) / apply(abs(scaled), 2L, max)
-  !all(is.finite(scaled)) || rcond(scaled) < 1e-10
+  solve_transposed(jacobian, gradient)
 }
 
 abort_singular_score <- function() {
@@ -383,8 +338,8 @@ change_coordinates <- function(object, found, point) {
   slope <- solve_regular(jacobian, found$gradient)
   bend <- second_map(object, map, scale, point$theta, sigma, slope)
   bend <- bend[kept, kept, drop = FALSE]
-  half <- solve(t(jacobian), t(found$hessian - bend))
-  solve(t(jacobian), t(half))
+  half <- solve_transposed(jacobian, t(found$hessian - bend))
+  solve_transposed(jacobian, t(half))
 }
 
 # The sum over k of slope_k d^2 psi_k / dx^2, with psi = sigma^2 Omega and sigma^2 ("variance") or
@@ -405,24 +360,4 @@ second_map <- function(object, map, scale, theta, sigma, slope) {
   bend[last, last] <- 2 *
     (sum(of_omega * map$value[free]) / sigma^2 + in_sigma2)
   bend
-}
-
-# The second derivatives in theta of the elements of all Omegas, weighted by slopes and summed.
-omega_bend <- function(random, theta, slope) {
-  slopes <- Map(slope_matrix, random, core_structures(random), list(slope))
-  bends <- core_covariance_bends(random, theta, slopes)
-  out <- matrix(0, length(theta), length(theta))
-  for (i in seq_along(bends)) {
-    own <- random[[i]]$theta
-    out[own, own] <- bends[[i]]
-  }
-  out
-}
-
-# The slopes in the elements of a term's covariance matrix.
-slope_matrix <- function(term, roles, slope) {
-  k <- length(term$columns)
-  out <- matrix(0, k, k)
-  out[covariance_cells(term, roles)] <- slope[term$theta]
-  out
 }

@@ -285,3 +285,101 @@ test_that("score and Hessian follow the origin of a covariate", {
     expect_equal(unname(found), matrix(1, 4, 4), tolerance = 1e-3)
   }
 })
+
+# A covariate 1e4 and 1e6 standard deviations from zero. The right values are differences of the
+# dense likelihood in arithmetic of 70 digits (Python's decimal).
+far_figures <- list(
+  list(
+    origin = 1e4,
+    formula = y ~ x + (x | k),
+    at = c(10774.9618947, -1.07749467327, 0.000109228200616),
+    score = c(2.0475021e-07, 0.0020475025, -1.6906716e-05),
+    hessian = c(
+      c(-13.36460816, -133646.2988, -1336465184),
+      c(4843.69025, 48404539.83, -2513528745)
+    )
+  ),
+  list(
+    origin = 1e6,
+    formula = y ~ x + (x | k),
+    at = c(1077494.69387, -1.07749467882, 1.0922835223e-06),
+    score = c(3.2009697e-05, 32.009697, -1.1539294),
+    hessian = c(
+      c(-13.36470561, -13364705.83, -1.336470605e13),
+      c(484168.1959, 4.841649597e11, -2.513501722e13)
+    )
+  ),
+  list(
+    origin = 1e4,
+    formula = y ~ x + cs(x | k),
+    at = c(10774.962, 1.0774947, -0.99999999486182),
+    score = c(0.0014253848, -14.253924, -5573.8695),
+    hessian = c(
+      c(-13.36462464, 133646.95, -1336476582),
+      c(51148647.33, -5.138507618e11, -2.839667655e17)
+    )
+  )
+)
+
+test_that("derivatives in theta are right far from zero", {
+  set.seed(3)
+  data <- data.frame(k = gl(20, 10), x = round(rnorm(200), 3))
+  data$y <- rnorm(20)[data$k] + rnorm(20)[data$k] * data$x + rnorm(200)
+  for (figures in far_figures) {
+    far <- transform(data, x = x + figures$origin)
+    fit <- rlmm(figures$formula, far, REML = FALSE)
+    found <- hessian(fit, figures$at, "sqrt")
+    upper <- found[upper.tri(found, diag = TRUE)]
+    expect_lt(max(abs(upper / figures$hessian - 1)), 1e-7)
+    # In standard errors.
+    units <- sqrt(-diag(found))
+    score <- score(fit, figures$at, "sqrt")
+    expect_lt(max(abs(score - figures$score) / units), 1e-6)
+  }
+})
+
+test_that("derivatives in theta are by way of orthogonal columns as directly", {
+  set.seed(5)
+  data <- data.frame(k = gl(20, 10), h = gl(8, 1, 200), x = rnorm(200))
+  slopes <- rnorm(20)[data$k] + 0.6 * rnorm(8)[data$h]
+  data$y <- rnorm(20)[data$k] + slopes * data$x + rnorm(200)
+  data$x <- data$x + 20
+  for (term in c("(x | h)", "cs(x | h)", "(1 | h)")) {
+    formula <- as.formula(paste("y ~ x + (x | k) +", term))
+    for (sigma in list(NULL, 1)) {
+      fit <- suppressMessages(rlmm(formula, data, sigma = sigma))
+      theta <- fit$theta * (1 - 5e-5 * seq_along(fit$theta))
+      direct <- core_derivatives(fitted_spec(fit), theta, exact = TRUE)
+      found <- hessian(fit, theta, "sqrt")
+      units <- sqrt(abs(diag(found)))
+      expect_lt(
+        max(abs(found + direct$hessian / 2) / outer(units, units)),
+        1e-5
+      )
+      score <- score(fit, theta, "sqrt")
+      expect_lt(max(abs(score + direct$gradient / 2) / units), 1e-5)
+    }
+  }
+})
+
+test_that("second derivatives of too few digits are refused", {
+  set.seed(3)
+  data <- data.frame(k = gl(20, 10), x = rnorm(200))
+  data$y <- rnorm(20)[data$k] + rnorm(20)[data$k] * data$x + rnorm(200)
+  data$none <- rnorm(200) + rnorm(20)[data$k] / 2
+  data$x <- data$x + 1e6
+  fit <- rlmm(y ~ x + cs(x | k), data)
+  for (kind in c("user", "profile")) {
+    expect_error(
+      hessian(fit, parameterization = kind),
+      class = "rlmm_error_origin"
+    )
+  }
+  expect_lt(max(diag(hessian(fit, parameterization = "sqrt"))), 0)
+  singular <- suppressMessages(rlmm(none ~ x + (x | k), data))
+  expect_identical(singular$theta[3], 0)
+  expect_error(
+    hessian(singular, parameterization = "sqrt"),
+    class = "rlmm_error_origin"
+  )
+})
