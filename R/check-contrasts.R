@@ -1,7 +1,7 @@
 # Checks of the argument `contrasts`.
 
 check_contrasts <- function(contrasts, frame) {
-  if (is.null(contrasts)) {
+  if (is.null(contrasts) || identical(contrasts, list())) {
     return(invisible())
   }
   if (!is.list(contrasts) || is.null(names(contrasts))) {

@@ -31,7 +31,7 @@ hints_elsewhere <- list(
     "`ar1(0 + time | group)`, for one."
   ),
   new_hint(
-    c("covstruct", "cov_struct", "corstr", "structure"),
+    c("covstruct", "cov_struct", "corstr", "structure", "covariance"),
     "A covariance structure stands in `formula`, around a random-effects term:",
     "`ar1(0 + time | group)`, for one. See `?covariance_structures`."
   ),
@@ -47,13 +47,30 @@ hints_elsewhere <- list(
   ),
   new_hint("wts", "The argument is called `weights`."),
   new_hint(
+    "exposure",
+    "The logarithm of an exposure is an offset: `offset = log(exposure)`."
+  ),
+  new_hint(
+    c("subject", "subjects", "id", "panel", "grouping"),
+    "Grouping factors stand in `formula`: `y ~ x + (1 | group)`."
+  ),
+  new_hint(
+    c("cores", "ncores", "ncpus", "nthreads", "parallel"),
+    "Threads: `control = rlmm_control(threads = )`."
+  ),
+  new_hint("missing", "Missing values: `na.action = na.omit`, the default."),
+  new_hint(
     "fast",
     "A linear model has one criterion, without approximation: leave `fast` out."
   ),
   new_hint("nAGQ", "Quadrature is for generalized models, of `rglmm()`."),
+  new_hint(
+    c("intpoints", "n_quad", "nodes"),
+    "Quadrature is for generalized models: `rglmm(nAGQ = 9)`."
+  ),
   new_hint("REML", paste0(always_ml, "leave `REML` out.")),
   new_hint(
-    "ddf",
+    c("ddf", "ddfm", "dfmethod"),
     "Degrees of freedom are chosen afterwards: `summary(fit, ddf = )`."
   ),
   new_hint(
@@ -61,13 +78,13 @@ hints_elsewhere <- list(
     "Parameters are held by `control = rlmm_control(fixed = )`."
   ),
   new_hint(
-    c("cluster", "cov_type"),
+    c("cluster", "cov_type", "vce"),
     "Robust standard errors are chosen afterwards: `vcov(fit, type = \"CR2\")`."
   ),
   new_hint("se", "Leave it out: the fit always has standard errors."),
   new_hint("seed", "Leave it out: a fit is the same each time."),
   new_hint(
-    "sparseX",
+    c("sparseX", "sparse"),
     "Leave it out: zeros are left out wherever that saves time."
   ),
   new_hint(
@@ -75,11 +92,22 @@ hints_elsewhere <- list(
     "Use `preview()`, or `devFunOnly = TRUE` for the objective."
   ),
   new_hint(
-    "calc.derivs",
+    c("calc.derivs", "hessian"),
     "Leave it out: derivatives are exact, and always known."
   ),
   new_hint(
-    c("prior", "priors", "chains", "warmup", "iter"),
+    c(
+      "prior",
+      "priors",
+      "sample_prior",
+      "stanvars",
+      "chains",
+      "warmup",
+      "burnin",
+      "iter",
+      "nitt",
+      "thin"
+    ),
     "Bayesian models are fitted by the packages brms and rstanarm."
   ),
   new_hint(

@@ -573,6 +573,17 @@ test_that("what other programs write is answered in the form that it has here", 
   expect_hint(rlmm_control(max_iter = 10), "`max_eval`")
   expect_hint(rlmm_control(calc.derivs = FALSE), "certificate()")
   expect_hint(fit(random, doFit = FALSE), "preview()")
+  expect_hint(fit(random, covariance = "unstructured"), "around a random")
+  expect_hint(fit(random, ddfm = "kr"), "summary(fit, ddf = )")
+  expect_hint(fit(random, vce = "robust"), "vcov(fit, type = \"CR2\")")
+  expect_hint(fit(random, exposure = Days), "offset = log(exposure)")
+  expect_hint(fit(random, subject = Subject), "(1 | group)")
+  expect_hint(fit(random, intpoints = 7), "rglmm(nAGQ = 9)")
+  expect_hint(fit(random, cores = 4), "rlmm_control(threads = )")
+  expect_hint(fit(random, stanvars = 1), "brms")
+  expect_hint(fit(random, missing = "drop"), "na.action = na.omit")
+  # As in lm(), an empty list of contrasts is none.
+  expect_equal(fixef(fit(random, contrasts = list())), fixef(fit(random)))
   expect_hint(fit(random, seed = 1), "Leave it out")
   expect_hint(
     fit(random, control = "bobyqa"),
