@@ -145,7 +145,7 @@ autoplot.rlmm_bootstrap <- function(
 ) {
   refuse_dots(...)
   type <- one_of(type, c("density", "ridges"), "type")
-  drawn <- drawn_parameters(object, parm)
+  drawn <- shown_parameters(object, parm)
   if (type == "density") density_ggplot(drawn) else ridge_ggplot(drawn)
 }
 

@@ -263,9 +263,18 @@ autoplot.profile.rlmm <- function(
   switch(
     type,
     pairs = pairs_ggplot(object, levels, parm),
-    density = with_curves(density_areas(object), "free"),
-    zeta = with_curves(zeta_levels(object), "free_x")
+    density = with_curves(density_areas(shown_profile(object, parm)), "free"),
+    zeta = with_curves(zeta_levels(shown_profile(object, parm)), "free_x")
   )
+}
+
+# A profile with the parameters that are to be shown.
+shown_profile <- function(profile, parm) {
+  known <- levels(profile$.par)
+  is_variance <- attr(profile, "kinds")[known] != "beta"
+  shown <- unique(select_profiled(parm, known, is_variance))
+  profile$.par <- factor(profile$.par, levels = shown)
+  profile[!is.na(profile$.par), ]
 }
 
 # Adds a panel with the curve of each parameter.

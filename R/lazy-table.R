@@ -61,10 +61,11 @@ without_long_integers <- function(x) {
 }
 
 check_table_packages <- function(table) {
-  rlang::check_installed(
-    c("dplyr", if (inherits(table, "tbl_lazy")) "dbplyr"),
-    "to sum up a table that isn't in R's memory."
-  )
+  what <- "rlmm() of a table outside R's memory"
+  need_package("dplyr", what)
+  if (inherits(table, "tbl_lazy")) {
+    need_package("dbplyr", what)
+  }
 }
 
 abort_unreadable <- function(cnd) {

@@ -10,8 +10,19 @@ plot.rlmm_bootstrap <- function(
 ) {
   need_package("lattice", "plot() of a bootstrap")
   type <- one_of(type, c("density", "ridges"), "type")
-  drawn <- drawn_parameters(x, parm)
+  drawn <- shown_parameters(x, parm)
   if (type == "density") density_plot(drawn, ...) else ridge_plot(drawn, ...)
+}
+
+# The replicates of the parameters to be shown, each once.
+shown_parameters <- function(x, parm) {
+  drawn <- drawn_parameters(x, parm)
+  is_first <- !duplicated(colnames(drawn$values))
+  check_some_shown(colnames(drawn$values))
+  list(
+    values = drawn$values[, is_first, drop = FALSE],
+    estimate = drawn$estimate[is_first]
+  )
 }
 
 density_plot <- function(drawn, ...) {

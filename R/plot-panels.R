@@ -117,22 +117,33 @@ box_panel <- function(grid) {
 }
 
 #' Raises an error if a suggested package isn't installed
+#' @param version The oldest version that suffices.
 #' @noRd
-need_package <- function(package, what) {
-  if (requireNamespace(package, quietly = TRUE)) {
+need_package <- function(package, what, version = NULL) {
+  if (rlang::is_installed(package, version = version)) {
     return(invisible())
   }
   abort_rlmm(
     c(
-      paste0("`", what, "` needs the package ", package, "."),
+      paste0(
+        sprintf("`%s` needs the package %s", what, package),
+        if (!is.null(version)) sprintf(", version %s at least", version),
+        "."
+      ),
       i = paste0("Install it with `install.packages(\"", package, "\")`.")
     ),
     "rlmm_error_package"
   )
 }
 
-#' A list of arguments with those replaced that the user gave
-#' @noRd
+# Raises an error about a plot of no parameter.
+check_some_shown <- function(names) {
+  if (length(names) == 0L) {
+    problem <- "There must be at least one parameter to be plotted."
+    abort_argument(problem, x = "None is chosen.", arg = "parm")
+  }
+}
+
 grey_strip <- function() lattice::strip.custom(bg = "grey92")
 
 # Draws a plot with defaults that the user's settings replace.
@@ -140,6 +151,7 @@ draw_with <- function(draw, defaults, ...) {
   do.call(draw, replace_named(defaults, list(...)))
 }
 
+# A list of arguments with those replaced that the user gave.
 replace_named <- function(defaults, given) {
   defaults[names(given)[nzchar(names(given))]] <- NULL
   c(defaults, given)

@@ -98,6 +98,7 @@ profile_densities <- function(x) {
 
 per_parameter <- function(x, curve) {
   labels <- levels(x$.par)
+  check_some_shown(labels)
   curves <- lapply(labels, \(name) {
     rows <- x$.par == name
     values <- curve(x$.zeta[rows], x[[name]][rows])

@@ -244,11 +244,9 @@ rlmm_sums_sql <- function(
   contrasts = NULL
 ) {
   refuse_dots(...)
+  need_package("dplyr", "rlmm_sums_sql()")
   # Older versions of dbplyr ignore the quoting rules of the engine.
-  rlang::check_installed(
-    c("dplyr", "dbplyr (>= 2.5.0)"),
-    "to write statements."
-  )
+  need_package("dbplyr", "rlmm_sums_sql()", version = "2.5.0")
   formula <- read_formula(formula, parent.frame())
   check_chunk(columns)
   extras <- given_expressions(c("weights", "offset"))

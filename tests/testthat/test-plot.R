@@ -162,3 +162,48 @@ test_that("qqmath() understands lattice's types, as scripts for lme4 give them",
     unname(sort(residuals(fit, type = "pearson")))
   )
 })
+
+test_that("a plot of parameters shows each of them once, and at least one", {
+  skip_if_not_installed("lattice")
+  skip_if_not_installed("ggplot2")
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  drawn <- bootstrap(fit, 5, seed = 1)
+  profiled <- profile(fit)
+  panels <- \(plot) length(plot$packet.sizes)
+  expect_equal(panels(plot(drawn, parm = c("Days", "Days"))), 1)
+  expect_equal(panels(plot(drawn)), 4)
+  shown <- \(parm, type) {
+    picture <- ggplot2::autoplot(profiled, parm = parm, type = type)
+    as.character(unique(picture$data$parameter))
+  }
+  for (type in c("zeta", "density")) {
+    expect_equal(shown("Days", type), "Days")
+    expect_equal(shown(c("Days", ".sigma"), type), c("Days", ".sigma"))
+    expect_equal(shown("beta_", type), c("(Intercept)", "Days"))
+    expect_equal(shown(NULL, type), levels(profiled$.par))
+    expect_error(shown("days", type), class = "rlmm_error_unknown_parameter")
+  }
+  none <- "at least one parameter"
+  refused <- \(expr) expect_error(expr, none, class = "rlmm_error_argument")
+  refused(plot(drawn, parm = character()))
+  refused(plot(drawn, parm = character(), type = "ridges"))
+  refused(ggplot2::autoplot(drawn, parm = character()))
+  refused(ggplot2::autoplot(profiled, parm = character()))
+  refused(plot(profile(fit, which = character())))
+})
+
+test_that("a missing package, or an old version of it, is a classed error", {
+  expect_no_error(need_package("stats", "f()"))
+  expect_error(
+    need_package("no.such.package", "f()"),
+    "`f()` needs the package no.such.package.",
+    fixed = TRUE,
+    class = "rlmm_error_package"
+  )
+  expect_error(
+    need_package("stats", "f()", version = "99.0"),
+    "`f()` needs the package stats, version 99.0 at least.",
+    fixed = TRUE,
+    class = "rlmm_error_package"
+  )
+})
