@@ -14,12 +14,14 @@ theta_derivatives <- function(object, point, exact = FALSE) {
     return(found)
   }
   moved <- moved_theta(object, near)
-  change <- to_given_theta(object, point, near, moved, found)
+  change <- list(
+    moved = moved,
+    slopes = slopes_of_moved(near, found),
+    jacobian = jacobian_of_moved(object, point, near, moved)
+  )
   list(
     gradient = drop(crossprod(change$jacobian, change$slopes)),
-    hessian = if (exact) {
-      theta_hessian(object, point, near, moved, found, change)
-    }
+    hessian = if (exact) theta_hessian(object, point, near, found, change)
   )
 }
 
@@ -40,13 +42,16 @@ profiled_derivatives <- function(object, point, exact) {
     point$sigma <- profiled_sigma(object, spec, point$theta)
   }
   found <- absolute_derivatives(object, spec, point, exact = TRUE)
-  last <- length(point$theta) + 1L
-  if (!object$known_sigma) {
-    cross <- found$hessian[-last, last]
-    bend <- tcrossprod(cross) / found$hessian[last, last]
-    found$hessian <- found$hessian[-last, -last, drop = FALSE] - bend
-    found$gradient <- found$gradient[-last]
-  }
+  if (object$known_sigma) found else without_sigma(found)
+}
+
+# Derivatives in (theta, sigma) with sigma profiled out.
+without_sigma <- function(found) {
+  last <- length(found$gradient)
+  cross <- found$hessian[-last, last]
+  bend <- tcrossprod(cross) / found$hessian[last, last]
+  found$hessian <- found$hessian[-last, -last, drop = FALSE] - bend
+  found$gradient <- found$gradient[-last]
   found
 }
 
@@ -93,22 +98,27 @@ profiled_sigma <- function(object, spec, theta) {
   sqrt(squares / (slope / 2 + squares))
 }
 
-#' The slopes of the objective in the covariances of orthogonal effects and in the other elements of
-#' theta, and the derivative of these parameters in the given theta
-#' @noRd
-to_given_theta <- function(object, point, near, moved, found) {
+# The slopes of the objective in the covariances of orthogonal effects and in the other elements of
+# theta.
+slopes_of_moved <- function(near, found) {
   slopes <- found$gradient
-  own <- which(lengths(near$fit$basis$random) > 0L)
-  roles <- core_structures(object$random)
-  for (i in own) {
-    term <- object$random[[i]]
-    g <- found$g[[term$core_term]][term$core_cols, term$core_cols]
-    slopes[term$theta] <- cell_gradient(term, roles[[i]], g)
+  random <- near$fit$random
+  roles <- core_structures(random)
+  for (i in which(lengths(near$fit$basis$random) > 0L)) {
+    own <- random[[i]]$core_cols
+    g <- found$g[[random[[i]]$core_term]][own, own]
+    slopes[random[[i]]$theta] <- cell_gradient(random[[i]], roles[[i]], g)
   }
-  inner <- omega_jacobian(object, point$theta, moved)
-  jacobian <- diag(length(slopes))
-  jacobian[moved, moved] <- near$map[moved, moved] %*% inner
-  list(slopes = slopes, jacobian = jacobian)
+  slopes
+}
+
+# The derivative of the covariances of orthogonal effects and of the other elements of theta in the
+# given theta.
+jacobian_of_moved <- function(object, point, near, moved) {
+  jacobian <- diag(length(point$theta))
+  own <- omega_jacobian(object, point$theta, moved)
+  jacobian[moved, moved] <- near$map[moved, moved] %*% own
+  jacobian
 }
 
 # The derivative of the covariances of some terms in their theta.
@@ -118,20 +128,31 @@ omega_jacobian <- function(object, theta, own) {
 }
 
 # The Hessian in the given theta, by that in the covariances of orthogonal effects.
-theta_hessian <- function(object, point, near, moved, found, change) {
-  theta <- near$point$theta
-  inner <- diag(length(theta))
-  inner[moved, moved] <- omega_jacobian(near$fit, theta, moved)
-  if (is_singular_jacobian(inner)) {
+theta_hessian <- function(object, point, near, found, change) {
+  moved <- change$moved
+  there <- hessian_of_moved(near, found, change)
+  if (is.null(there)) {
     return(singular_hessian(object, point, near$fit$basis$random))
   }
-  bend <- moved_bend(near$fit, theta, change$slopes, moved)
-  half <- solve_transposed(inner, t(found$hessian - bend))
-  there <- solve_transposed(inner, t(half))
   given <- drop(crossprod(near$map[moved, moved], change$slopes[moved]))
   given <- replace(change$slopes, moved, given)
   crossprod(change$jacobian, there %*% change$jacobian) +
     moved_bend(object, point$theta, given, moved)
+}
+
+# The Hessian in the covariances of orthogonal effects and in the other elements of theta; `NULL` at
+# a singular covariance.
+hessian_of_moved <- function(near, found, change) {
+  theta <- near$point$theta
+  moved <- change$moved
+  inner <- diag(length(theta))
+  inner[moved, moved] <- omega_jacobian(near$fit, theta, moved)
+  if (is_singular_jacobian(inner)) {
+    return(NULL)
+  }
+  bend <- moved_bend(near$fit, theta, change$slopes, moved)
+  half <- solve_transposed(inner, t(found$hessian - bend))
+  solve_transposed(inner, t(half))
 }
 
 # The Hessian in theta at a singular covariance, which is derived in the given columns.
