@@ -91,7 +91,8 @@ fit_or_error <- function(est, control, fit, design) {
 
 #' The starting values of allFit(): those of the fit, or its estimates
 #'
-#' A generalized model starts with the fast stage, as its fit did, or from all of its estimates.
+#' A generalized model starts with the fast stage or from fixed effects too, as its fit did, or from
+#' all of its estimates.
 #' @noRd
 all_fit_start <- function(fit, start_from_mle) UseMethod("all_fit_start")
 
@@ -106,7 +107,11 @@ all_fit_start.rlmm_glmm <- function(fit, start_from_mle) {
     return(fit[c("theta", "beta")])
   }
   search <- fit$optsum$fast %||% fit$optsum
-  list(theta = search$initial[seq_along(fit$theta)])
+  parts <- list(theta = seq_along(fit$theta))
+  if (is.null(fit$optsum$fast) && !fit$glmm$fast) {
+    parts$beta <- length(fit$theta) + seq_along(fit$beta)
+  }
+  lapply(parts, \(part) search$initial[part])
 }
 
 check_ncpus <- function(ncpus) {

@@ -134,7 +134,8 @@ core_error_texts <- list(
         "Is a covariate on a very large scale, or nearly a combination of others,",
         "or `start` very large?"
       ),
-      i = "Or is a generalized model's observed `information` not positive at the modes?"
+      i = "Or is a generalized model's observed `information` not positive at the modes?",
+      i = "Or does its link let the mean leave its range?"
     )
   },
   parameter = \(err) {

@@ -447,6 +447,9 @@ unwrap <- function(result, spec = NULL) {
       columns <- spec$terms[[result$term]]$columns
       result$name <- unquoted(columns[result$column])
     }
+    if (identical(result$kind, "interrupted")) {
+      end_interrupted()
+    }
     abort_core(result)
   }
   result

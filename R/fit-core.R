@@ -33,11 +33,35 @@ fit_leverage.rlmm_glmm <- function(fit) {
 
 #' The spec of a search for another response or another model
 #'
-#' An estimated shape is no start at its Poisson limit, where the likelihood is flat in the shape.
+#' An estimated shape is no start at its Poisson limit, where the likelihood is flat in the shape,
+#' nor where theta is no start either.
 #' @noRd
 spec_to_search <- function(fit, spec = fit_spec(fit)) {
-  has_limit <- isGLMM.rlmm(fit) && !is.null(poisson_limit(fit))
-  if (has_limit) with_typical_shape(spec) else spec
+  if (!isGLMM.rlmm(fit)) {
+    return(spec)
+  }
+  is_start <- is.null(poisson_limit(fit)) && !is.null(inner_start(fit))
+  if (is_start) spec else with_typical_shape(spec)
+}
+
+#' The starting theta for another response
+#'
+#' That of the fit, unless it is singular, where the objective may be flat and an optimizer may not
+#' move; and unless a term often has several optima, which are searched for from the default start
+#' alone.
+#' @noRd
+inner_start <- function(fit) {
+  diagonal <- theta_lower(fit$random) == 0
+  has_several <- vapply(fit$random, has_several_optima, NA)
+  if (!any(has_several) && all(fit$theta[diagonal] > 1e-3)) fit$theta
+}
+
+# Whether the likelihood often has several maxima: with correlation parameters, or independent
+# standard deviations of which each may be zero or not.
+has_several_optima <- function(term) {
+  structure <- term$structure
+  is_several <- is_diagonal(structure) && length(term$columns) > 1L
+  has_rho(structure) || (is_several && !is_homogeneous(structure))
 }
 
 #' Optimizes the criterion of a fit again

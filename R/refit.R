@@ -234,26 +234,6 @@ check_new_response.rlmm_glmm <- function(fit) {
   )
 }
 
-#' The starting theta for another response
-#'
-#' That of the fit, unless it is singular, where the objective may be flat and an optimizer may not
-#' move; and unless a term often has several optima, which are searched for from the default start
-#' alone.
-#' @noRd
-inner_start <- function(fit) {
-  diagonal <- theta_lower(fit$random) == 0
-  has_several <- vapply(fit$random, has_several_optima, NA)
-  if (!any(has_several) && all(fit$theta[diagonal] > 1e-3)) fit$theta
-}
-
-# Whether the likelihood often has several maxima: with correlation parameters, or independent
-# standard deviations of which each may be zero or not.
-has_several_optima <- function(term) {
-  structure <- term$structure
-  is_several <- is_diagonal(structure) && length(term$columns) > 1L
-  has_rho(structure) || (is_several && !is_homogeneous(structure))
-}
-
 #' The argument `start` for many fits to other responses: the estimates, unless they are singular
 #' @noRd
 many_start <- function(fit) {

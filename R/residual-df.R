@@ -34,13 +34,13 @@ rank_of_model <- function(spec, used) {
     n_levels = 1L,
     z = spec$x
   )
-  fixed <- unit_part(x, used)
-  fixed$z <- orthogonalized_columns(fixed)
+  fixed <- with_orthogonalized(unit_part(x, used))
   random <- lapply(spec$terms, unit_part, used = used)
   if (count_crossed(random) > max_crossed_columns) {
     return(rank_by_terms(random, fixed$z))
   }
-  rank_of(do.call(cbind, lapply(c(list(fixed), random), sparse_part)))
+  parts <- c(list(fixed), lapply(random, with_orthogonalized))
+  rank_of(do.call(cbind, lapply(parts, sparse_part)))
 }
 
 # A term in the rows in use, with covariates scaled by their standard deviations.
@@ -65,12 +65,19 @@ unit_columns <- function(x) {
   x
 }
 
-# The columns of X orthogonalized against earlier ones that nearly equal them: an interaction with a
-# covariate far from zero is a multiple of its factor's column, up to a residual below the tolerance
-# of the rank.
-orthogonalized_columns <- function(part) {
-  x <- part$z
-  products <- as.matrix(Matrix::crossprod(sparse_part(part)))
+# A part whose columns are orthogonalized against earlier ones that nearly equal them: an
+# interaction with a covariate far from zero is a multiple of the other variable's column, up to a
+# residual below the tolerance of the rank. The span of the columns is the same within each level.
+with_orthogonalized <- function(part) {
+  if (ncol(part$z) > 1L) {
+    part$z <- orthogonalized_columns(part$z)
+  }
+  part
+}
+
+orthogonalized_columns <- function(x) {
+  whole <- list(refs = rep(1L, nrow(x)), n_levels = 1L, z = x)
+  products <- as.matrix(Matrix::crossprod(sparse_part(whole)))
   lengths <- sqrt(diag(products))
   cosines <- abs(products) / outer(lengths, lengths)
   near <- which(cosines > 0.9 & upper.tri(cosines), arr.ind = TRUE)

@@ -163,3 +163,26 @@ test_that("a row that counts for several has the dispersion of as many rows", {
     class = "rlmm_error_dispersion"
   )
 })
+
+test_that("the origin of a covariate in an interaction makes no difference", {
+  set.seed(3)
+  d <- data.frame(g = gl(4, 12), c = rnorm(48), z = rnorm(48))
+  effects <- matrix(rnorm(16, sd = 0.4), 4)[d$g, ]
+  eta <- rowSums(effects * cbind(1, d$c, d$z, d$c * d$z))
+  d$y <- rgamma(48, 4, 4 / exp(0.5 * d$c + eta))
+  for (term in c("(x * z | g)", "(z + x:z | g)")) {
+    formula <- as.formula(paste("y ~ x +", term))
+    fit <- \(origin) {
+      d$x <- d$c + origin
+      suppressMessages(rglmm(formula, d, Gamma("log")))
+    }
+    near <- fit(0)
+    for (origin in c(3e4, 1e5, 1e6)) {
+      far <- fit(origin)
+      expect_equal(far$glmm$shape, near$glmm$shape, tolerance = 1e-12)
+      if (term == "(x * z | g)") {
+        expect_equal(logLik(far), logLik(near), tolerance = 1e-6)
+      }
+    }
+  }
+})

@@ -188,3 +188,37 @@ test_that("a failed search for the modes doesn't decide the next ones", {
   )
   expect_equal(fixef(fit), fixef(poisson), tolerance = 1e-4)
 })
+
+# Nearly each row has a random effect of its own, which may stand in for the overdispersion.
+test_that("the limit without overdispersion is found beside effects of rows", {
+  d <- data.frame(
+    y = c(
+      c(0, 2, 9, 1, 0, 0, 4, 3, 5, 3, 0, 0, 2, 2, 2, 0, 0, 1, 0, 0),
+      c(3, 8, 3, 0, 1, 2, 2, 1, 4, 3, 0, 3, 3, 1, 5, 1, 4, 3, 0, 0)
+    ),
+    x = c(
+      c(0.2905, 0.0898, -0.3041, -0.0088, -0.1935, 0.0106, -0.0625, 0.3646),
+      c(0.2375, -0.2955, -0.3774, 0.2274, 0.3892, -0.1884, 0.2656, 0.0541),
+      c(0.3119, -0.4933, 0.3659, -1.0579, -0.2352, 0.8649, 0.0954, 0.4453),
+      c(-0.0038, 0.3349, -0.6376, -0.1546, 0.5617, -0.7473, 0.5526, 0.1161),
+      c(-0.8494, -0.2209, 0.824, 0.2809, -0.6318, 0.1538, 0.2774, -0.3114)
+    ),
+    f = factor(strsplit("baababcaaaccbacccbacaaabcaacbcbbbabbbaab", "")[[1L]]),
+    g = factor(
+      c(
+        c(12, 2, 1, 2, 14, 12, 9, 9, 9, 10, 2, 2, 8, 2, 9, 4, 8, 8, 2, 2),
+        c(8, 8, 9, 12, 8, 9, 2, 1, 9, 2, 8, 2, 9, 4, 9, 2, 2, 12, 2, 2)
+      )
+    ),
+    h = factor(c(1, 1:39))
+  )
+  expect_message(
+    fit <- rglmm(y ~ f + x + (1 | g) + (1 | g:h), d, nbinom2),
+    class = "rlmm_message_poisson"
+  )
+  # glmer(family = poisson) of lme4 1.1-31
+  expect_equal(-2 * as.numeric(logLik(fit)), 146.0058842, tolerance = 1e-7)
+  # The shape of nbinom1() has its limit at zero.
+  fit <- suppressMessages(rglmm(y ~ f + x + (1 | g) + (1 | g:h), d, nbinom1))
+  expect_lt(-2 * as.numeric(logLik(fit)), 146.00589)
+})

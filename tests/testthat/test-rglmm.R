@@ -581,6 +581,27 @@ test_that("a response that the model reproduces is named as the cause", {
   }
 })
 
+# The search may end on the way to larger and larger random effects.
+test_that("such a response is named as the cause with any dispersion", {
+  told <- c("rlmm_error_zero_residual", "rlmm_warning_exact_fit")
+  for (seed in 1:4) {
+    set.seed(seed)
+    d <- data.frame(g = gl(6, 5), x = rnorm(30))
+    d$y <- exp(1 + 0.3 * d$x + rnorm(6, sd = 0.4)[d$g])
+    for (dispersion in c("moment", "estimated", "profiled")) {
+      condition <- rlang::catch_cnd(
+        rglmm(
+          y ~ x + (1 | g),
+          d,
+          inverse.gaussian("log"),
+          dispersion = dispersion
+        )
+      )
+      expect_true(inherits(condition, told))
+    }
+  }
+})
+
 test_that("a dispersion that tends to zero is never passed over in silence", {
   set.seed(2)
   d <- data.frame(g = gl(10, 6), f = gl(3, 1, 60), x = rnorm(60))

@@ -534,6 +534,31 @@ test_that("responses with correlated slopes of a covariate far from zero", {
   }
 })
 
+test_that("counts with correlated slopes of a covariate far from zero", {
+  set.seed(4)
+  data <- data.frame(g = factor(rep(1:20, each = 8)), c = rnorm(160))
+  slope <- rnorm(20, sd = 0.4)[data$g]
+  level <- rnorm(20, sd = 0.5)[data$g]
+  eta <- 0.6 + level + (0.3 + slope) * data$c
+  data$y <- rpois(160, exp(eta))
+  data$z <- rpois(160, exp(eta))
+  centred <- rglmm_many(cbind(y, z) ~ c + (c | g), data, poisson)
+  for (origin in c(1e3, 1e5)) {
+    data$x <- origin + data$c
+    many <- rglmm_many(cbind(y, z) ~ x + cs(x | g), data, poisson)
+    expect_equal(logLik(many), logLik(centred), tolerance = 1e-6)
+    expect_equal(many$beta[, 2L], centred$beta[, 2L], tolerance = 1e-3)
+    fit <- suppressMessages(rglmm(y ~ x + cs(x | g), data, poisson))
+    boot <- bootstrap(fit, 2, seed = 1)
+    drawn <- core_draws(fit_spec(fit), bootstrap_plan(fit, 1:2, 1, FALSE))
+    for (i in 1:2) {
+      data$d <- drawn[, i]
+      right <- rglmm(d ~ c + (c | g), data, poisson)
+      expect_equal(boot$beta[[i, "x"]], right$beta[["c"]], tolerance = 1e-3)
+    }
+  }
+})
+
 test_that("each response has a name of its own", {
   data <- transform(sleepstudy, twice = 2 * Reaction)
   left <- list(

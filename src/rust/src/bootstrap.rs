@@ -17,7 +17,7 @@ use crate::fit_many::{
 };
 use crate::glmm_job::GlmmJob;
 use crate::lmm::start_of;
-use crate::pair_starts::starts_of_pairs;
+use crate::pair_starts::{generalized_starts_of_pairs, starts_of_pairs};
 use crate::progress::Count;
 use crate::values::{array, list};
 
@@ -157,16 +157,25 @@ fn rust_glmm_bootstrap(
         let draws =
             GlmmDraws::new(design, family, link, plan.shape, &plan.truth()?)?;
         let basis = spec.basis(design, &job.held.indices())?;
-        let design = &basis.design(design);
+        let given = design;
+        let design = &basis.design(given);
         let model = job.model(design)?;
-        let mut count =
-            Count::new(plan.replicates.len(), control.is_set("progress"));
-        let fits = model.bootstrap(
-            &draws,
-            &plan.replicates,
-            &job.many(&basis, design.p(), threads, false),
-            &mut |ended| count.see(ended),
+        let of = &plan.replicates;
+        let mut many = job.many(&basis, design.p(), threads, false);
+        let how = (&basis, threads);
+        many.starts = generalized_starts_of_pairs(
+            &job,
+            spec,
+            given,
+            how,
+            |model, many| {
+                let mut count = Count::new(of.len(), false);
+                model.bootstrap(&draws, of, many, &mut |ended| count.see(ended))
+            },
         );
+        let mut count = Count::new(of.len(), control.is_set("progress"));
+        let fits =
+            model.bootstrap(&draws, of, &many, &mut |ended| count.see(ended));
         count.finish();
         let p = design.p();
         let mut pairs = glmm_columns(&basis, &model, p, &fits);

@@ -2,12 +2,12 @@
 //! thread calls R: it waits for the others, and for a user interrupt.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use rlmm_core::optimize::{until, Observer, Settings};
+use rlmm_core::optimize::{until, Settings};
 use rlmm_core::Result;
 
 use crate::convert::{confirm_rows, held, settings, Spec};
@@ -44,9 +44,9 @@ fn rust_lmm_fit_all(
         let mut from = start_of(&model, &basis, start);
         model.hold(&held, &mut from)?;
         let original = model.fork();
-        let fit = |settings: &Settings, watch: &mut Observer| {
+        let fit = |settings: &Settings, stop: &Arc<AtomicBool>| {
             let mut model = original.fork();
-            let summary = model.fit(&from, settings, watch)?;
+            let summary = model.fit(&from, settings, &mut until(stop))?;
             let sigma = model.at(&summary.best)?.sigma();
             Ok((summary, sigma))
         };
@@ -87,8 +87,8 @@ fn rust_glmm_fit_all(
         let held = jobs.first().map(|job| job.held.clone()).unwrap_or_default();
         let basis = spec.basis(&given, &held.indices())?;
         let design = basis.design(&given);
-        let fit = |job: &GlmmJob, watch: &mut Observer| {
-            job.run(&design, &basis, watch)
+        let fit = |job: &GlmmJob, stop: &Arc<AtomicBool>| {
+            job.run_until(&design, &basis, stop.clone())
         };
         let outcomes = run(&jobs, n_threads(threads), fit);
         let mut fits = Vec::with_capacity(jobs.len());
@@ -121,17 +121,17 @@ type Timed<T> = Result<(T, f64)>;
 fn run<Job: Sync, T: Send>(
     jobs: &[Job],
     threads: usize,
-    fit: impl Fn(&Job, &mut Observer) -> Result<T> + Sync,
+    fit: impl Fn(&Job, &Arc<AtomicBool>) -> Result<T> + Sync,
 ) -> Vec<Timed<T>> {
     let next = AtomicUsize::new(0);
-    let stop = AtomicBool::new(false);
+    let stop = Arc::new(AtomicBool::new(false));
     let outcomes: Mutex<Vec<(usize, Timed<T>)>> = Mutex::new(Vec::new());
     let work = || loop {
         let i = next.fetch_add(1, Relaxed);
         let Some(job) = jobs.get(i) else {
             return;
         };
-        let outcome = timed(&stop, |watch| fit(job, watch));
+        let outcome = timed(|| fit(job, &stop));
         let outcomes = outcomes.lock();
         let mut outcomes = outcomes.unwrap_or_else(PoisonError::into_inner);
         outcomes.push((i, outcome));
@@ -152,13 +152,10 @@ fn run<Job: Sync, T: Send>(
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-// A fit that ends when `stop` is set, with its duration in seconds.
-fn timed<T>(
-    stop: &AtomicBool,
-    fit: impl FnOnce(&mut Observer) -> Result<T>,
-) -> Timed<T> {
+// A fit with its duration in seconds.
+fn timed<T>(fit: impl FnOnce() -> Result<T>) -> Timed<T> {
     let started = Instant::now();
-    let fit = fit(&mut until(stop))?;
+    let fit = fit()?;
     Ok((fit, started.elapsed().as_secs_f64()))
 }
 

@@ -54,7 +54,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self, stop: &AtomicBool) -> Result<PointFit> {
+    fn run(&self, stop: &Arc<AtomicBool>) -> Result<PointFit> {
         if let Some((model, basis)) = self.copied() {
             return self.fit(model, basis, stop);
         }
@@ -183,10 +183,10 @@ struct GlmmPoint<'a> {
 }
 
 impl GlmmPoint<'_> {
-    fn run(&self, stop: &AtomicBool) -> Result<PointFit> {
+    fn run(&self, stop: &Arc<AtomicBool>) -> Result<PointFit> {
         let basis = basis_of(&self.given, &self.job.held)?;
         let design = basis.design(&self.given);
-        let (fit, model) = self.job.run(&design, &basis, &mut until(stop))?;
+        let (fit, model) = self.job.run_until(&design, &basis, stop.clone())?;
         let mut theta = basis.to_given(&fit.parameters);
         let beta = theta.split_off(model.n_theta());
         Ok(PointFit {
@@ -282,13 +282,14 @@ fn held_column(at: i32, value: f64) -> Option<HeldColumn> {
 // Runs all jobs; the first control determines whether progress is shown.
 fn all<Job: Sync>(
     jobs: &[Job],
-    run: impl Fn(&Job, &AtomicBool) -> Result<PointFit> + Sync,
+    run: impl Fn(&Job, &Arc<AtomicBool>) -> Result<PointFit> + Sync,
     controls: &[Fields],
     threads: i32,
 ) -> Robj {
     let progress = controls.first().is_some_and(|c| c.is_set("progress"));
     let mut count = Count::new(jobs.len(), progress);
-    let job = |_: &mut (), at: usize, stop: &AtomicBool| run(&jobs[at], stop);
+    let job =
+        |_: &mut (), at: usize, stop: &Arc<AtomicBool>| run(&jobs[at], stop);
     let threads = n_threads(threads);
     let mut watch = |ended| count.see(ended);
     let found = in_threads(jobs.len(), threads, || (), job, &mut watch);

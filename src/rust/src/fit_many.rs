@@ -14,7 +14,7 @@ use crate::error::guard;
 use crate::fields::Fields;
 use crate::glmm_job::GlmmJob;
 use crate::lmm::start_of;
-use crate::pair_starts::starts_of_pairs;
+use crate::pair_starts::{generalized_starts_of_pairs, starts_of_pairs};
 use crate::progress::Count;
 use crate::threads::n_threads;
 use crate::values::{array, list, Pairs};
@@ -100,9 +100,22 @@ fn rust_glmm_fit_many(
         let basis = spec.basis(&given, &job.held.indices())?;
         let design = basis.design(&given);
         let model = job.model(&design)?;
+        let mut many = job.many(&basis, design.p(), threads, true);
+        let how = (&basis, threads);
+        many.starts = generalized_starts_of_pairs(
+            &job,
+            &spec,
+            &given,
+            how,
+            |model, many| {
+                let mut count = Count::new(y.len() / given.n(), false);
+                let see = &mut |ended| count.see(ended);
+                let fits = model.fit_many(y, many, see).unwrap_or_default();
+                fits.into_iter().map(Some).collect()
+            },
+        );
         let mut count =
             Count::new(y.len() / design.n(), control.is_set("progress"));
-        let many = job.many(&basis, design.p(), threads, true);
         let fits = model.fit_many(y, &many, &mut |ended| count.see(ended));
         count.finish();
         let fits: Vec<_> = fits?.into_iter().map(Some).collect();

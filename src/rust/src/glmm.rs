@@ -43,13 +43,11 @@ fn rust_glmm_fit(spec: Fields, start: Fields, control: Fields) -> Robj {
             control.is_set("progress"),
             settings(&control).max_time,
         );
+        job.heed(watch.interrupt());
         let mut see =
             |count: usize, value: f64, x: &[f64]| watch.see(count, value, x);
-        if job.is_free() {
-            let found =
-                generalized_start_of_pairs(&job, &spec, &given, &mut see);
-            found.inspect(|start| job.start_at(&given, start));
-        }
+        let found = generalized_start_of_pairs(&job, &spec, &given, &mut see);
+        found.inspect(|start| job.start_at(&given, start));
         let result = job.run(&design, &basis, &mut see);
         watch.finish();
         let (mut fit, model) = result?;

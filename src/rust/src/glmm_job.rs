@@ -1,5 +1,8 @@
 //! The fit of a generalized model from a spec and a control, and its result for R.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+
 use extendr_api::prelude::*;
 use rlmm_core::factor::memory::{EngineKind, Room};
 use rlmm_core::glmm::bootstrap::ManySettings;
@@ -13,7 +16,7 @@ use rlmm_core::glmm::{
 };
 use rlmm_core::judge::Certificate;
 use rlmm_core::lmm::Held;
-use rlmm_core::optimize::{bfgs, Observer};
+use rlmm_core::optimize::{bfgs, until, Observer, StopRequest};
 use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
@@ -21,7 +24,7 @@ use crate::convert::{
 };
 use crate::fields::{missing, Fields};
 use crate::optsum::{course, remarks, verdict};
-use crate::progress::print_course;
+use crate::progress::{print_course, Interrupt};
 use crate::threads::n_threads;
 use crate::values::{array, count, effects, list, Pairs};
 
@@ -143,6 +146,7 @@ pub(crate) fn with_model(
     let design = basis.design(&given);
     let mut model = glmm.model(&design)?;
     model.hold(&held);
+    model.heed(Interrupt::new());
     body(&mut Prepared {
         model,
         design: &design,
@@ -152,12 +156,15 @@ pub(crate) fn with_model(
 }
 
 /// A model and the settings of its fit, from the spec and the control.
+#[derive(Clone)]
 pub struct GlmmJob {
     glmm: GlmmSpec,
     fit: FitSettings,
     tolerance: Tolerance,
     pub held: Held,
     is_traced: bool,
+    // The user's interrupt, for fits on R's main thread.
+    interrupt: Option<Arc<dyn StopRequest>>,
 }
 
 impl GlmmJob {
@@ -188,7 +195,13 @@ impl GlmmJob {
             tolerance: pirls_tolerance(control),
             held: held(control),
             is_traced,
+            interrupt: None,
         })
+    }
+
+    /// Makes fits end early when the user interrupts.
+    pub fn heed(&mut self, interrupt: Arc<dyn StopRequest>) {
+        self.interrupt = Some(interrupt);
     }
 
     /// The model of a design, not yet fitted.
@@ -199,6 +212,7 @@ impl GlmmJob {
         let mut model = self.glmm.model(design)?;
         model.hold_at(&self.held.relative);
         model.pirls_mut().tolerance = self.tolerance;
+        self.interrupt.iter().for_each(|it| model.heed(it.clone()));
         Ok(model)
     }
 
@@ -236,6 +250,19 @@ impl GlmmJob {
         settings
     }
 
+    /// The settings, in the basis, of a fit that starts at parameters of a design's original
+    /// effects.
+    pub fn settings_from(
+        &self,
+        design: &Design,
+        basis: &Basis,
+        parameters: &[f64],
+    ) -> FitSettings {
+        let mut job = self.clone();
+        job.start_at(design, parameters);
+        job.settings(basis)
+    }
+
     /// The settings of the fits of many responses of a design with `p` fixed effects.
     pub fn many(
         &self,
@@ -246,6 +273,7 @@ impl GlmmJob {
     ) -> ManySettings {
         ManySettings {
             fit: self.settings(basis),
+            starts: Vec::new(),
             held: self.held.relative.clone(),
             threads: n_threads(threads),
             contrasts: basis.given_coefficients(p),
@@ -267,6 +295,18 @@ impl GlmmJob {
                 observe(count, value, &basis.to_given(x))
             })?;
         Ok((fit, model))
+    }
+
+    /// The fit in a thread other than R's, which ends early when `stop` is set.
+    pub fn run_until(
+        &self,
+        design: &Design,
+        basis: &Basis,
+        stop: Arc<AtomicBool>,
+    ) -> Result<(GlmmFit, GeneralizedLinearMixedModel)> {
+        let mut job = self.clone();
+        job.heed(stop.clone());
+        job.run(design, basis, &mut until(&stop))
     }
 
     /// The result for R.

@@ -1,6 +1,12 @@
 //! Starts for structures of two standard deviations and a correlation where a covariate is far from
 //! zero, found by fits with unstructured covariances in their place: see [`rlmm_core::lmm::pairs`].
 
+use rlmm_core::glmm::bootstrap::{
+    ManySettings as GlmmManySettings, OneOfMany as GlmmOneOfMany,
+};
+use rlmm_core::glmm::{
+    FitSettings, GeneralizedLinearMixedModel, GlmmEstimates,
+};
 use rlmm_core::lmm::many::{ManySettings, OneOfMany};
 use rlmm_core::lmm::pairs::{
     has_pairs, to_correlation, with_unstructured_pairs,
@@ -13,6 +19,8 @@ use crate::glmm_job::GlmmJob;
 
 /// Many fits; `None` for those that were not begun.
 pub type ManyFits = Vec<Option<Result<OneOfMany>>>;
+/// Many generalized fits; `None` for those that were not begun.
+pub type GlmmManyFits = Vec<Option<Result<GlmmOneOfMany>>>;
 
 /// The start of a fit: theta of the given effects. `None` for data without such structures, in
 /// whose pairs of effects `basis` has nothing to make orthogonal.
@@ -42,13 +50,8 @@ pub fn generalized_start_of_pairs(
     given: &Design,
     observe: &mut Observer,
 ) -> Option<Vec<f64>> {
-    if !has_pairs(&given.covs()) {
-        return None;
-    }
-    let linear = Basis::of_linear(given, false, |_| false).ok()?;
-    let given = Data::Rows(given.clone());
-    let other = Unstructured::new(spec, &given, &linear)?;
-    let design = other.basis.design(other.data.rows().ok()?);
+    let other = Unstructured::of_rows(job, spec, given)?;
+    let design = other.design().ok()?;
     let (found, _) = job.run(&design, &other.basis, observe).ok()?;
     Some(other.given_theta(&found.parameters))
 }
@@ -82,6 +85,33 @@ pub fn starts_of_pairs(
     Some(fits.into_iter().map(start).collect())
 }
 
+/// The settings of each of many generalized fits that [`generalized_start_of_pairs`] would start,
+/// `None` for fits that fail; empty without such structures. `fit` fits a model to each response.
+pub fn generalized_starts_of_pairs(
+    job: &GlmmJob,
+    spec: &Spec,
+    given: &Design,
+    (basis, threads): (&Basis, i32),
+    fit: impl FnOnce(
+        &GeneralizedLinearMixedModel,
+        &GlmmManySettings,
+    ) -> GlmmManyFits,
+) -> Vec<Option<FitSettings>> {
+    let Some(other) = Unstructured::of_rows(job, spec, given) else {
+        return Vec::new();
+    };
+    let fits = other.design().and_then(|design| {
+        let many = job.many(&other.basis, design.p(), threads, false);
+        Ok(fit(&job.model(&design)?, &many))
+    });
+    let start = |found: Option<Result<GlmmOneOfMany>>| {
+        let GlmmEstimates { theta, beta, .. } = found?.ok()?.estimates;
+        let parameters = other.given_theta(&[theta, beta].concat());
+        Some(job.settings_from(given, basis, &parameters))
+    };
+    fits.unwrap_or_default().into_iter().map(start).collect()
+}
+
 // Data with unstructured covariances, and the basis in which they are computed.
 struct Unstructured<'a> {
     data: Data<'a>,
@@ -97,6 +127,20 @@ impl<'a> Unstructured<'a> {
         let data = given.with_covs(covs);
         let basis = spec.basis_of(&data, &[]).ok()?;
         Some(Self { data, basis, pairs })
+    }
+
+    // The same for a generalized fit with the default start and optimizer.
+    fn of_rows(job: &GlmmJob, spec: &Spec, given: &Design<'a>) -> Option<Self> {
+        if !job.is_free() || !has_pairs(&given.covs()) {
+            return None;
+        }
+        let linear = Basis::of_linear(given, false, |_| false).ok()?;
+        Self::new(spec, &Data::Rows(given.clone()), &linear)
+    }
+
+    // The design of rows in the basis.
+    fn design(&self) -> Result<Design<'_>> {
+        Ok(self.basis.design(self.data.rows()?))
     }
 
     // Theta of the given structures and effects, and the parameters after it.

@@ -2,11 +2,12 @@
 //! interrupts.
 
 use std::ffi::{c_char, CString};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
 use rlmm_core::glmm::Vary;
-use rlmm_core::optimize::{Flow, OptSummary, Status};
+use rlmm_core::optimize::{Flow, OptSummary, Status, StopRequest};
 
 extern "C" {
     fn rlmm_check_interrupt() -> i32;
@@ -31,6 +32,39 @@ pub fn is_interrupted() -> bool {
 const POLL: Duration = Duration::from_millis(50);
 const FIRST_PROGRESS: Duration = Duration::from_secs(1);
 
+/// The user's interrupt of a computation on R's main thread. R forgets an interrupt that it has
+/// reported, so it is remembered here.
+#[derive(Debug)]
+pub struct Interrupt(Mutex<Polls>);
+
+#[derive(Debug)]
+struct Polls {
+    last: Instant,
+    is_interrupted: bool,
+}
+
+impl Interrupt {
+    /// No interrupt so far.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Polls {
+            last: Instant::now(),
+            is_interrupted: false,
+        })))
+    }
+}
+
+impl StopRequest for Interrupt {
+    fn is_made(&self) -> bool {
+        let polls = self.0.lock();
+        let mut polls = polls.unwrap_or_else(PoisonError::into_inner);
+        if !polls.is_interrupted && polls.last.elapsed() >= POLL {
+            polls.last = Instant::now();
+            polls.is_interrupted = is_interrupted();
+        }
+        polls.is_interrupted
+    }
+}
+
 /// Watches a fit from R's main thread, across all of its searches.
 pub struct Watch {
     verbose: bool,
@@ -38,7 +72,9 @@ pub struct Watch {
     // The limit in seconds; zero for no limit.
     max_time: f64,
     started: Instant,
-    polled: Instant,
+    // When progress was shown last.
+    seen: Instant,
+    interrupt: Arc<Interrupt>,
     shown: bool,
     // The reason why the fit must stop, if it must.
     ended: Option<Status>,
@@ -54,10 +90,16 @@ impl Watch {
             progress,
             max_time,
             started: now,
-            polled: now,
+            seen: now,
+            interrupt: Interrupt::new(),
             shown: false,
             ended: None,
         }
+    }
+
+    /// The user's interrupt, for computations between the evaluations that the watch sees.
+    pub fn interrupt(&self) -> Arc<Interrupt> {
+        self.interrupt.clone()
     }
 
     /// Called after an evaluation; returns whether the search may continue. After one search was
@@ -81,17 +123,13 @@ impl Watch {
         }
     }
 
-    fn end(&mut self) -> Option<Status> {
+    fn end(&self) -> Option<Status> {
         if self.max_time > 0.0
             && self.started.elapsed().as_secs_f64() >= self.max_time
         {
             return Some(Status::MaxTime);
         }
-        if self.polled.elapsed() < POLL {
-            return None;
-        }
-        self.polled = Instant::now();
-        is_interrupted().then_some(Status::Interrupted)
+        self.interrupt.is_made().then_some(Status::Interrupted)
     }
 
     fn show(&mut self, count: usize, value: f64, theta: &[f64]) {
@@ -104,10 +142,11 @@ impl Watch {
                 theta.join(", ")
             ));
         }
-        let is_due = self.polled.elapsed() >= POLL
+        let is_due = self.seen.elapsed() >= POLL
             && self.started.elapsed() > FIRST_PROGRESS;
         if self.progress && !self.verbose && is_due {
             self.shown = true;
+            self.seen = Instant::now();
             reprint!(
                 "\rFitting: evaluation {count}, objective {}  ",
                 decimals(value)

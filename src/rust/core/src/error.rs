@@ -196,8 +196,8 @@ pub enum Error {
         /// Size of `Z'V^-1Z` in GiB.
         gib: f64,
     },
-    /// The user interrupted the computation before this job began.
-    #[error("interrupted before it was begun")]
+    /// The user interrupted the computation before it had a result.
+    #[error("interrupted before there was a result")]
     Interrupted,
     /// The optimizer failed before it had evaluated a usable point.
     #[error("optimizer failed: {status}")]

@@ -161,6 +161,7 @@ fn fits_are_those_of_drawn_responses(
     };
     let settings = |threads| GlmmSettings {
         fit: fit.clone(),
+        starts: Vec::new(),
         held: Vec::new(),
         threads,
         contrasts: Vec::new(),
@@ -272,6 +273,7 @@ fn generalized_fits_of_given_responses() {
             theta: Vec::new(),
             beta: Vec::new(),
         },
+        starts: Vec::new(),
         held: Vec::new(),
         threads: 2,
         contrasts: Basis::default().given_coefficients(design.p()),

@@ -2,6 +2,7 @@
 //! parametric bootstrap, or any others.
 
 use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use crate::design::Design;
 use crate::error::{Error, Result};
@@ -29,6 +30,9 @@ pub struct Draws<'a> {
 pub struct ManySettings {
     /// Settings of each fit.
     pub fit: FitSettings,
+    /// The settings of each fit where they differ in their starts; those of a response for which
+    /// there are none are `fit`.
+    pub starts: Vec<Option<FitSettings>>,
     /// Elements of theta that are held fixed, with their values.
     pub held: Vec<(usize, f64)>,
     /// Number of threads, at least one.
@@ -151,11 +155,13 @@ impl GeneralizedLinearMixedModel {
         watch: &mut Watch,
     ) -> Vec<Option<Result<OneOfMany>>> {
         let n = self.pirls.rows.n();
-        let job =
-            |(model, y): &mut (Self, Vec<f64>), c: usize, stop: &AtomicBool| {
-                fill(c, y);
-                model.fit_one(y, settings, stop)
-            };
+        let job = |(model, y): &mut (Self, Vec<f64>),
+                   c: usize,
+                   stop: &Arc<AtomicBool>| {
+            fill(c, y);
+            let own = settings.starts.get(c).and_then(Option::as_ref);
+            model.fit_one(y, own.unwrap_or(&settings.fit), settings, stop)
+        };
         let hire = || (self.clone(), vec![0.0; n]);
         in_threads(count, settings.threads, hire, job, watch)
     }
@@ -163,13 +169,15 @@ impl GeneralizedLinearMixedModel {
     fn fit_one(
         &mut self,
         y: &[f64],
+        fit: &FitSettings,
         settings: &ManySettings,
-        stop: &AtomicBool,
+        stop: &Arc<AtomicBool>,
     ) -> Result<OneOfMany> {
+        self.heed(stop.clone());
         self.set_response(y)?;
         self.hold_at(&settings.held);
-        let fit = self.fit(&settings.fit, &mut until(stop))?;
-        let vary = settings.fit.vary;
+        let vary = fit.vary;
+        let fit = self.fit(fit, &mut until(stop))?;
         let parameters = self.centred(vary, &fit.parameters)?;
         let estimates = self.estimates(vary, &parameters)?;
         let std_error = match settings.exact_errors && vary == Vary::Modes {

@@ -6,7 +6,7 @@ use super::GeneralizedLinearMixedModel;
 use crate::covariance::DescentDirection;
 use crate::derivatives::boundary::along;
 use crate::derivatives::{HessianKind, OmegaDerivatives};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::glmm::vary::Vary;
 use crate::judge::{derivatives, judge, Certificate, Verdict};
 use crate::optimize::Objective;
@@ -96,15 +96,17 @@ impl GeneralizedLinearMixedModel {
     /// ones.
     ///
     /// # Errors
-    /// Fails as [`Self::objective`] and [`Self::gradient`] do.
+    /// Fails as [`Self::objective`] and [`Self::gradient`] do; `Interrupted`.
     pub fn certificate(
         &mut self,
         vary: Vary,
         parameters: &[f64],
     ) -> Result<(Certificate, Vec<f64>)> {
-        let Ok((mut found, hessian)) =
-            judge(&mut Search::new(self, vary, parameters))
-        else {
+        let judged = judge(&mut Search::new(self, vary, parameters));
+        if self.must_stop() {
+            return Err(Error::Interrupted);
+        }
+        let Ok((mut found, hessian)) = judged else {
             let n = Search::new(self, vary, parameters).at.free().len();
             return Ok((self.without_derivatives(vary), vec![f64::NAN; n * n]));
         };
@@ -154,14 +156,18 @@ impl GeneralizedLinearMixedModel {
     /// Twice its inverse is the covariance matrix of the estimates.
     ///
     /// # Errors
-    /// Fails as [`Self::objective`] and [`Self::gradient`] do.
+    /// Fails as [`Self::objective`] and [`Self::gradient`] do; `Interrupted`.
     pub fn hessian(&mut self, parameters: &[f64]) -> Result<Vec<f64>> {
         self.set_search_probes(REPORTED);
         self.pirls.tolerance.roughness = 1.0;
         let mut search = Search::new(self, Vary::Modes, parameters);
         let x = search.at.start();
         search.value(&x)?;
-        Ok(derivatives(&mut search, x.len())?.1)
+        let found = derivatives(&mut search, x.len())?.1;
+        match self.must_stop() {
+            true => Err(Error::Interrupted),
+            false => Ok(found),
+        }
     }
 
     /// The gradient, and for each part of each term the direction in which a larger covariance

@@ -1,5 +1,6 @@
 //! The dispersion, where it is a function of the deviance.
 
+use super::fit::GlmmFit;
 use super::{GeneralizedLinearMixedModel, Parts, Shape, Sigma};
 use crate::error::{Error, Result};
 use crate::glmm::pirls::Follow;
@@ -7,6 +8,9 @@ use crate::glmm::vary::Vary;
 use crate::tolerances::{
     LEAST_DISPERSION, OTHER_MINIMUM, PERFECT_FIT, ROUNDED_DEVIANCE,
 };
+
+/// Multiples of the random effects at which a likelihood without a maximum shows that it has none.
+const BEYOND: [f64; 4] = [10.0, 1e2, 1e3, 1e4];
 
 impl GeneralizedLinearMixedModel {
     // The error that explains a failed fit: the dispersion is unbounded below if the modes
@@ -33,6 +37,32 @@ impl GeneralizedLinearMixedModel {
             }
             Shape::Moment | Shape::Profiled(_) => false,
         }
+    }
+
+    /// Whether the search ended on the way to such a fit, to which larger random effects lead.
+    pub(super) fn leads_to_perfect(&self, found: &GlmmFit) -> bool {
+        let is_known = matches!(self.options.shape, Shape::Known(_));
+        let has_dispersion = self.pirls.response.family.has_dispersion();
+        let is_open = found.certificate.is_some() && !found.is_optimum();
+        if is_known || !has_dispersion || !is_open {
+            return false;
+        }
+        let start = self.start_of(&found.parameters);
+        BEYOND.into_iter().any(|size| {
+            let beyond = self.scaled_start(&start, 0..self.n_theta(), size);
+            let mut other = self.clone();
+            let value = other.start().and_then(|()| {
+                other.reset_modes();
+                other.objective(Vary::Jointly, &beyond)
+            });
+            match value {
+                Ok(value) if value < found.summary.best_value => {
+                    other.leaves_at_most(PERFECT_FIT)
+                }
+                Ok(_) => false,
+                Err(error) => matches!(error, Error::ZeroResidual),
+            }
+        })
     }
 
     // Whether the deviance of a family with a dispersion is at most this share of that of the model

@@ -24,6 +24,9 @@ impl GeneralizedLinearMixedModel {
         let most = self.most_of_corners(&best);
         for (_, slope) in self.hidden_slopes(&here) {
             for ray in self.far_rays(slope, &here) {
+                if self.must_stop() {
+                    return best;
+                }
                 let limit = self.value_to_beat(&best) - OTHER_MINIMUM;
                 let start = self.lower_start(fit, ray, limit, most);
                 if let Some(start) = start {

@@ -76,11 +76,16 @@ impl GeneralizedLinearMixedModel {
         fit: &FitSettings,
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
-        let found = self.best_of_searches(fit, observe)?;
-        match self.is_perfect() {
-            true => Err(Error::ZeroResidual),
-            false => Ok(found),
+        self.stopping.limit(fit.settings.max_time);
+        let found = self.best_of_searches(fit, observe);
+        let stopped = self.stopping.reason();
+        self.stopping.limit(0.0);
+        let mut found = found?;
+        if self.is_perfect() || self.leads_to_perfect(&found) {
+            return Err(Error::ZeroResidual);
         }
+        found.summary.status = stopped.unwrap_or(found.summary.status);
+        Ok(found)
     }
 
     // The best result of the search from the default start, or the given one, and from others.
@@ -131,11 +136,7 @@ impl GeneralizedLinearMixedModel {
         let found =
             self.or_from_other_starts(fit, &start, &beta, first, observe);
         self.limit_steps(None);
-        let found = found?;
-        if found.summary.status != Status::MaxEval {
-            return Ok(found);
-        }
-        self.last_search(fit, found, observe)
+        self.completed(fit, found?, observe)
     }
 
     // A search that ends after `most` evaluations of each stage, or this number of operations,
@@ -156,14 +157,17 @@ impl GeneralizedLinearMixedModel {
         found
     }
 
-    // The continuation of a fit that neither the first search nor those from other starts
-    // completed.
-    fn last_search(
+    // The fit, or its continuation if neither the first search nor those from other starts
+    // completed it.
+    fn completed(
         &mut self,
         fit: &FitSettings,
         found: GlmmFit,
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
+        if found.summary.status != Status::MaxEval || self.must_stop() {
+            return Ok(found);
+        }
         let start = self.start_of(&found.parameters);
         let from = self.from_end(fit, &found.parameters).limited(MOST_AT_FIRST);
         self.limit_steps(Some(AFFORDABLE_AT_LAST));
@@ -474,12 +478,14 @@ impl GeneralizedLinearMixedModel {
         // A user who stopped the fit should not wait for a certificate.
         let is_stopped =
             matches!(summary.status, Status::Interrupted | Status::MaxTime);
-        let certificate = if is_stopped {
-            None
-        } else {
-            let found = self.quick_certificate(vary, &parameters, inverse);
-            Some(found.unwrap_or_else(|_| self.without_derivatives(vary)))
+        let certificate = match is_stopped || self.must_stop() {
+            true => None,
+            false => {
+                let found = self.quick_certificate(vary, &parameters, inverse);
+                Some(found.unwrap_or_else(|_| self.without_derivatives(vary)))
+            }
         };
+        let certificate = certificate.filter(|_| !self.must_stop());
         Ok(GlmmFit {
             fast: None,
             summary,

@@ -78,6 +78,8 @@ pub use fit::GlmmFit;
 pub use settings::FitSettings;
 pub use vary::Vary;
 
+use std::sync::Arc;
+
 use crate::coordinates::far_slopes::FarSlope;
 use crate::design::{check_finite, Design};
 use crate::error::{check_length, Error, Result};
@@ -87,6 +89,7 @@ use crate::glmm::families::{Family, Link};
 use crate::glmm::gauss_hermite::Rule;
 use crate::glmm::pirls::{Modes, Pirls};
 use crate::iterative::Noise;
+use crate::optimize::{StopRequest, Stopping};
 
 /// A generalized linear mixed model of a [`Design`].
 ///
@@ -120,6 +123,8 @@ pub struct GeneralizedLinearMixedModel {
     noise: Option<Noise>,
     // The total number of PIRLS steps after which a search ends.
     most_steps: usize,
+    // The reasons to end a computation early.
+    stopping: Stopping,
     // The last point of the iterative engine, unless later computations have invalidated it.
     reached: Option<ReachedPoint>,
     // The derivatives of the deviance in the coefficients of fixed factors at which these are to
@@ -192,6 +197,7 @@ impl GeneralizedLinearMixedModel {
             redundant: Vec::new(),
             noise: None,
             most_steps: usize::MAX,
+            stopping: Stopping::default(),
             reached: None,
             pull: Vec::new(),
             lowest: None,
@@ -230,6 +236,16 @@ impl GeneralizedLinearMixedModel {
         self.null_deviance = self.pirls.response.null_deviance();
         self.held.fill(false);
         self.start()
+    }
+
+    /// Makes all computations end early when this request is made.
+    pub fn heed(&mut self, request: Arc<dyn StopRequest>) {
+        self.stopping.heed(request);
+    }
+
+    // Whether the current computation must end early.
+    fn must_stop(&self) -> bool {
+        self.stopping.reason().is_some()
     }
 
     /// The state of PIRLS: working response, modes and factor.

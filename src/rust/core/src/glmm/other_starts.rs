@@ -50,6 +50,9 @@ const OTHER_SIZES: [f64; 3] = [0.1, 4.0, 30.0];
 const AWAY_FROM_EDGE: f64 = 0.001;
 /// Multiples at starts with other correlations, or without some effects.
 const CORNER_SIZES: [f64; 2] = [1.0, 8.0];
+/// Multiples of the default start's shape of counts at other starts: near the limits without
+/// overdispersion, where random effects of the rows may stand in for it.
+const OTHER_SHAPES: [f64; 2] = [100.0, 0.01];
 /// Positions of the correlations within their ranges at other starts.
 const SHARES: [f64; 2] = [0.05, 0.95];
 
@@ -113,7 +116,7 @@ impl GeneralizedLinearMixedModel {
         };
         let most = self.most_of_corners(&best);
         for other in self.other_starts(start, self.is_stuck(&best)) {
-            if self.pirls.iterations > most {
+            if self.pirls.iterations > most || self.must_stop() {
                 break;
             }
             let Some(place) = self.fast_from(&other, beta, fit) else {
@@ -373,8 +376,9 @@ impl GeneralizedLinearMixedModel {
         Some((stage.summary.best, stage.summary.best_value))
     }
 
-    // Starts at the corners of the parameter space, the most promising ones first: with small effects
-    // if the fit is stuck at an edge, which large ones reach, and with other correlation parameters.
+    // Starts at the corners of the parameter space, the most promising ones first: with small
+    // effects if the fit is stuck at an edge, which large ones reach, and with other correlation
+    // parameters.
     fn other_starts(&self, start: &[f64], is_stuck: bool) -> Vec<Vec<f64>> {
         let scaled = |size: f64| self.scaled_start(start, 0..start.len(), size);
         let mut starts = Vec::new();
@@ -398,6 +402,7 @@ impl GeneralizedLinearMixedModel {
                 starts.extend(self.without_some(&sized, part));
             }
         }
+        starts.extend(self.other_shapes(start));
         let mut distinct = Vec::new();
         for start in starts {
             if !distinct.contains(&start) {
@@ -405,6 +410,20 @@ impl GeneralizedLinearMixedModel {
             }
         }
         distinct
+    }
+
+    // The start with other shapes, unless there is none, or it is a dispersion.
+    fn other_shapes(&self, start: &[f64]) -> Vec<Vec<f64>> {
+        let is_dispersion = self.pirls.response.family.has_dispersion();
+        if !self.shape_is_estimated() || is_dispersion {
+            return Vec::new();
+        }
+        let with = |size: f64| {
+            let mut other = start.to_vec();
+            other[self.n_theta()] += size.ln();
+            other
+        };
+        OTHER_SHAPES.map(with).to_vec()
     }
 
     // The start with other correlations of its effects.

@@ -63,7 +63,8 @@ impl GeneralizedLinearMixedModel {
         let most = self.pirls.iterations + self.affordable_steps(AFFORDABLE);
         for search in 0..MOST_SEARCHES {
             let is_done = optima.undiscovered() < UNDISCOVERED;
-            if self.pirls.iterations > most || is_done {
+            let is_over = self.pirls.iterations > most || self.must_stop();
+            if is_over || is_done {
                 break;
             }
             let point = self.random_start(search, start, &best, &mut stream);

@@ -62,7 +62,9 @@ impl<'a> Search<'a> {
         let n = x.len();
         for (j, &step) in steps.iter().enumerate() {
             let column = &mut hessian[j * n..(j + 1) * n];
-            if self.central_difference(&x, j, step, column).is_err() {
+            let is_known = !self.model.must_stop()
+                && self.central_difference(&x, j, step, column).is_ok();
+            if !is_known {
                 column.fill(f64::NAN);
             }
         }
@@ -102,7 +104,7 @@ impl Objective for Search<'_> {
     }
 
     fn is_spent(&self) -> bool {
-        self.model.effort() >= self.model.most_steps
+        self.model.effort() >= self.model.most_steps || self.model.must_stop()
     }
 
     fn value(&mut self, x: &[f64]) -> Result<f64> {

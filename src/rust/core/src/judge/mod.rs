@@ -61,7 +61,8 @@ struct Evidence {
     slopes: Vec<f64>,
     hessian: Vec<f64>,
     model: Model,
-    /// The decrease that a Newton step predicts; `NaN` where derivatives are not finite.
+    /// The decrease that a Newton step predicts; `NaN` where derivatives are not finite, or have no
+    /// correct digits.
     predicted_decrease: f64,
     descent_directions: Vec<DescentDirection>,
     /// The rounding error of the objective.
@@ -117,10 +118,13 @@ impl Evidence {
         let mut hessian = hessian.to_vec();
         scale(&step_sizes, &mut slopes, &mut hessian);
         let mut model = Model::new(n);
-        let predicted_decrease = if model.update(&slopes, &hessian) {
-            model.step((n as f64).sqrt()).predicted
-        } else {
-            f64::NAN
+        let scaled = x.iter().zip(&step_sizes).map(|(x, size)| x / size);
+        let extent = scaled.fold(1.0, |most: f64, x| most.max(x.abs()));
+        let has_model = model.update(&slopes, &hessian)
+            && is_resolved(model.largest(), extent);
+        let predicted_decrease = match has_model {
+            true => model.step((n as f64).sqrt()).predicted,
+            false => f64::NAN,
         };
         let rounding = search.rounding(&x, value);
         Self {
@@ -241,6 +245,13 @@ impl Evidence {
         }
         (verdict, Vec::new())
     }
+}
+
+// Whether coordinates of this extent are accurate enough for a quadratic model with this curvature:
+// their rounding errors must not change the objective. They do where differences of the gradient
+// straddle a jump.
+fn is_resolved(curvature: f64, extent: f64) -> bool {
+    curvature * (f64::EPSILON * extent).powi(2) < NEGLIGIBLE_GAIN
 }
 
 // The indices of the parameters of some coordinates.

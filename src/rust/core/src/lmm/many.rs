@@ -8,6 +8,7 @@
 //! order.
 
 use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use crate::design::{check_finite, Design};
 use crate::error::{Error, Result};
@@ -126,7 +127,7 @@ impl LinearMixedModel {
             .clamp(1, GROUP);
         let job = |(model, y): &mut (Self, Vec<f64>),
                    at: usize,
-                   stop: &AtomicBool| {
+                   stop: &Arc<AtomicBool>| {
             let first = at * group;
             let size = group.min(count - first);
             let y = &mut y[..size * n];

@@ -18,6 +18,7 @@
 //! | minima found by earlier searches | `minima` |
 //! | tolerances and limits; the record of evaluations | [`settings`], [`recorder`] |
 //! | stopping rules | `limits` |
+//! | time limits and requests to stop, of a whole fit | [`Stopping`] |
 //! | the course and the result of a search | [`summary`] |
 
 pub mod bfgs;
@@ -32,6 +33,7 @@ mod recorder;
 mod rosenbrock;
 mod secant;
 mod settings;
+mod stopping;
 mod summary;
 pub(crate) mod trust_region;
 
@@ -43,6 +45,7 @@ pub use optima::Optima;
 pub(crate) use recorder::Recorder;
 pub use recorder::{until, Flow, Observer};
 pub use settings::{start_or_default, Settings};
+pub use stopping::{StopRequest, Stopping};
 pub use summary::{OptSummary, Status};
 
 /// Name of Newton's method, the default.

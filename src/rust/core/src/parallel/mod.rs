@@ -8,7 +8,7 @@
 pub mod team;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -26,12 +26,12 @@ pub fn in_threads<Worker, T: Send>(
     count: usize,
     threads: usize,
     hire: impl Fn() -> Worker + Sync,
-    job: impl Fn(&mut Worker, usize, &AtomicBool) -> T + Sync,
+    job: impl Fn(&mut Worker, usize, &Arc<AtomicBool>) -> T + Sync,
     watch: &mut Watch,
 ) -> Vec<Option<T>> {
     let next = AtomicUsize::new(0);
     let ended = AtomicUsize::new(0);
-    let stop = AtomicBool::new(false);
+    let stop = Arc::new(AtomicBool::new(false));
     let found: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
     let work = || {
         let mut worker = hire();
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn results_come_in_order() {
         for threads in [1, 3, 50] {
-            let jobs = |_: &mut (), at: usize, _: &AtomicBool| at * at;
+            let jobs = |_: &mut (), at: usize, _: &Arc<AtomicBool>| at * at;
             let found = in_threads(20, threads, || (), jobs, &mut |_| false);
             let expected: Vec<_> = (0..20).map(|at| Some(at * at)).collect();
             assert_eq!(found, expected);
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn jobs_that_had_not_begun_have_no_result() {
-        let job = |_: &mut (), at: usize, stop: &AtomicBool| {
+        let job = |_: &mut (), at: usize, stop: &Arc<AtomicBool>| {
             while at == 3 && !stop.load(Relaxed) {
                 thread::sleep(POLL);
             }
