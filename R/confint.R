@@ -187,7 +187,7 @@ profile_confint <- function(fit, parm, level, signames) {
   wanted <- select_parameters(parm, names(problem$values), problem$n_variance)
   limits <- held_limits(problem$values[wanted], level)
   free <- setdiff(wanted, problem$held)
-  warn_far_profile(problem, free)
+  check_far_profile(problem, free)
   if (length(free) > 0L) {
     limits[free, ] <- limits_by_profile(problem, free, level)
   }

@@ -7,15 +7,20 @@
 # and of sums, which have no orthogonal columns to search in, are those of the centred covariate.
 far_of_structures <- 1e3
 far_of_sums <- 1e4
+# From this distance on the limits from sums are wrong, after minutes.
+wrong_of_sums <- 5e4
 
-#' Warns of limits of covariances that may be wrong
+#' Warns of limits of covariances that may be wrong, and refuses those that would be
 #' @param wanted The names of the parameters to profile.
 #' @noRd
-warn_far_profile <- function(problem, wanted) {
+check_far_profile <- function(problem, wanted) {
   pieces <- problem$pieces[intersect(wanted, names(problem$pieces))]
   for (own in pieces[lengths(lapply(pieces, `[[`, "term")) > 0L]) {
     term <- problem$fit$random[[own$term]]
     distance <- distances_from_zero(problem$spec, term)
+    if (!is.null(problem$spec$sums) && any(distance > wrong_of_sums)) {
+      abort_far_profile(term, distance)
+    }
     if (any(distance > far_of_piece(term, problem$spec))) {
       return(warn_of_distance(term, distance))
     }
@@ -68,28 +73,45 @@ distances_in_sums <- function(sums, own) {
 }
 
 warn_of_distance <- function(own, distance) {
-  farthest <- which.max(distance)
-  name <- names(distance)[farthest]
-  rounded <- signif(distance[[farthest]], 2L)
-  text <- format(
-    rounded,
-    big.mark = ",",
-    scientific = FALSE
-  )
   warn_rlmm(
     c(
       sprintf(
         "The profile limits of the covariance of `%s` may be wrong.",
         term_text(own)
       ),
-      x = sprintf(
-        "The mean of `%s` is %s of its standard deviations from zero.",
-        name,
-        text
-      ),
-      i = sprintf("Centre it: `%s - mean(%s)`.", name, name)
+      distance_lines(distance)
     ),
     "rlmm_warning_profile"
+  )
+}
+
+abort_far_profile <- function(own, distance) {
+  abort_rlmm(
+    c(
+      sprintf(
+        "From sums, the covariance of `%s` has no profile.",
+        term_text(own)
+      ),
+      distance_lines(distance),
+      i = "Or name other parameters by `parm`, such as \"beta_\"."
+    ),
+    "rlmm_error_origin",
+    term = term_text(own)
+  )
+}
+
+# The lines of a message on the covariate that is farthest from zero.
+distance_lines <- function(distance) {
+  farthest <- which.max(distance)
+  name <- names(distance)[farthest]
+  rounded <- signif(distance[[farthest]], 2L)
+  c(
+    x = sprintf(
+      "The mean of `%s` is %s of its standard deviations from zero.",
+      name,
+      format(rounded, big.mark = ",", scientific = FALSE)
+    ),
+    i = sprintf("Centre it: `%s - mean(%s)`.", name, name)
   )
 }
 

@@ -85,7 +85,7 @@ scaled_profile <- function(fit, which, pace, signames, scale, level = 0.95) {
     abort_if_coded(problem$fit, "A profile")
   }
   wanted <- without_held(wanted, problem$held)
-  warn_far_profile(problem, wanted)
+  check_far_profile(problem, wanted)
   n <- max(1L, length(labels))
   limit <- sqrt(stats::qchisq(1 - pace$alphamax, n))
   profile_of(problem, wanted, limit, pace$cutoff, pace$maxpts, level)

@@ -203,6 +203,40 @@ abort_digits <- function(term) {
   )
 }
 
+# Up to these distances of a covariate from zero, in its standard deviations, derivatives from sums
+# have about three correct digits: sums have no orthogonal columns for unstructured terms.
+far_in_sums <- list(
+  score = c(user = 2e3, profile = 2e5, sqrt = 2e3),
+  hessian = c(user = 200, profile = 2e5, sqrt = 2e3)
+)
+
+# Raises an error for unstructured terms of sums that are farther from zero.
+check_far_in_sums <- function(object, limit) {
+  if (is.null(object$sums)) {
+    return(invisible())
+  }
+  for (term in object$random) {
+    distance <- distances_from_zero(fitted_spec(object), term)
+    if (is_unstructured(term$structure) && any(distance > limit)) {
+      abort_far_in_sums(term, distance)
+    }
+  }
+}
+
+abort_far_in_sums <- function(term, distance) {
+  abort_rlmm(
+    c(
+      sprintf(
+        "From sums, derivatives in the covariances of %s have too few digits.",
+        tick(term_text(term))
+      ),
+      distance_lines(distance)
+    ),
+    "rlmm_error_origin",
+    term = term_text(term)
+  )
+}
+
 # The second derivatives of Omega, weighted by slopes, of some terms.
 moved_bend <- function(object, theta, slopes, moved) {
   bend <- omega_bend(object$random, theta, slopes)

@@ -20,7 +20,8 @@
 #' cone of covariance matrices. The Hessian under these two doesn't exist as a function of theta and
 #' is an error; in theta it always exists. If a covariate is so far from zero that the effects of a
 #' term are almost perfectly correlated, and second derivatives have too few digits (from about 3e5
-#' standard deviations on in `cs()`), `hessian()` asks you to centre it.
+#' standard deviations on in `cs()`, from 200 on in unstructured terms of sums), `hessian()` asks
+#' you to centre it, and so does `score()` from 2,000 on in sums.
 #'
 #' For a generalized model the parameters are those of `as.function(fit)`: theta, the fixed effects
 #' (unless PIRLS finds them, `nAGQ = 0`), and the logarithm of an estimated shape; `"sqrt"` is the
@@ -61,7 +62,7 @@ score.rlmm_lmm <- function(
   ...
 ) {
   refuse_dots(...)
-  near <- derivation_point(object, at, parameterization)
+  near <- derivation_point(object, at, parameterization, far_in_sums$score)
   point <- near$point
   spec <- fitted_spec(near$fit)
   gradient <- switch(
@@ -114,18 +115,23 @@ hessian.rlmm_lmm <- function(
   ...
 ) {
   refuse_dots(...)
-  near <- derivation_point(object, at, parameterization)
+  near <- derivation_point(object, at, parameterization, far_in_sums$hessian)
   point <- near$point
   out <- if (point$kind == "sqrt") {
     theta_derivatives(object, point, exact = TRUE)$hessian
   } else {
-    check_digits_of_correlations(near$fit, point$theta)
-    found <- second_derivatives(near$fit, point)
-    curvature_in_given(change_coordinates(near$fit, found, point), near)
+    covariance_hessian(near)
   }
   out <- -(out + t(out)) / 4
   dimnames(out) <- list(point$names, point$names)
   out
+}
+
+# The Hessian of the objective in the covariances of the given columns.
+covariance_hessian <- function(near) {
+  check_digits_of_correlations(near$fit, near$point$theta)
+  found <- second_derivatives(near$fit, near$point)
+  curvature_in_given(change_coordinates(near$fit, found, near$point), near)
 }
 
 # The derivatives of the objective in theta, and for absolute covariances in sigma.
@@ -167,9 +173,11 @@ variance_parameters.rlmm_lmm <- function(
 
 parameterizations <- c("user", "profile", "sqrt")
 
-# A fit at the point of differentiation, in orthogonal columns.
-derivation_point <- function(object, at, parameterization) {
-  in_columns_of_score(object, parameter_point(object, at, parameterization))
+# A fit at the point of differentiation, in orthogonal columns. `limits` are those of sums.
+derivation_point <- function(object, at, parameterization, limits) {
+  point <- parameter_point(object, at, parameterization)
+  check_far_in_sums(object, limits[[point$kind]])
+  in_columns_of_score(object, point)
 }
 
 # The point of differentiation: theta and sigma for `at`, and the names of the parameters.

@@ -578,10 +578,32 @@ test_that("limits of covariances of a covariate far from zero say that they may 
   # Sums have no orthogonal effects to search in.
   sums <- rlmm_sums(
     Reaction ~ Days + (Days | Subject),
-    transform(sleepstudy, Days = Days + 1e6)
+    transform(sleepstudy, Days = Days + 6e4)
   )
   expect_warning(
     profile(rlmm(sums), ".sig01"),
     class = "rlmm_warning_profile"
+  )
+})
+
+# Profiles of such sums took minutes, and their limits were wrong.
+test_that("far from zero the covariances of sums have no profile", {
+  sums <- rlmm_sums(
+    Reaction ~ Days + (Days | Subject),
+    transform(sleepstudy, Days = Days + 1e6)
+  )
+  fit <- rlmm(sums)
+  refused <- list(
+    quote(profile(fit, ".sig01")),
+    quote(confint(fit, "theta_", method = "profile"))
+  )
+  for (call in refused) {
+    expect_error(eval(call), "Centre it", class = "rlmm_error_origin")
+  }
+  centred <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_equal(
+    unname(confint(fit, "Days", method = "profile")),
+    unname(confint(centred, "Days", method = "profile")),
+    tolerance = 1e-5
   )
 })

@@ -383,3 +383,32 @@ test_that("second derivatives of too few digits are refused", {
     class = "rlmm_error_origin"
   )
 })
+
+# The right values are those from rows, which have orthogonal columns.
+test_that("derivatives from sums are right far from zero, or refused", {
+  set.seed(3)
+  data <- data.frame(k = gl(20, 10), x = rnorm(200))
+  data$y <- rnorm(20)[data$k] + rnorm(20)[data$k] * data$x + rnorm(200)
+  formula <- y ~ x + (x | k)
+  for (origin in c(100, 1e3, 1e4)) {
+    far <- transform(data, x = x + origin)
+    rows <- rlmm(formula, far)
+    sums <- rlmm(rlmm_sums(formula, far))
+    for (kind in c("user", "profile", "sqrt")) {
+      at <- if (kind == "sqrt") rows$theta
+      right <- hessian(rows, at, kind)
+      is_right <- kind == "profile" ||
+        origin == 100 ||
+        (kind == "sqrt" && origin == 1e3)
+      if (is_right) {
+        found <- hessian(sums, at, kind)
+        expect_equal(found / right, 0 * right + 1, tolerance = 1e-3)
+      } else {
+        expect_error(hessian(sums, at, kind), class = "rlmm_error_origin")
+      }
+    }
+  }
+  expect_error(score(sums), "Centre it", class = "rlmm_error_origin")
+  units <- sqrt(-diag(hessian(sums, parameterization = "profile")))
+  expect_lt(max(abs(score(sums, parameterization = "profile")) / units), 1e-4)
+})
