@@ -29,6 +29,7 @@ new_problem <- function(y, weights, x, random, shell, mean, s) {
     n = length(positive),
     n_rows = length(weights),
     s = s,
+    sums = block_sums(length(weights), s),
     x = x,
     z = dense_where_small(Matrix::t(sparse_zt(shell))),
     random = random,
@@ -90,13 +91,28 @@ times_block <- function(z, block) {
 }
 
 #' The sum over the parameters of the gradient times their rows of a matrix
+#' @param sums For a sparse matrix, the result of [block_sums()].
 #' @noRd
-times_gradient <- function(matrix, gradient, n) {
+times_gradient <- function(
+  matrix,
+  gradient,
+  n,
+  sums = block_sums(n, ncol(gradient))
+) {
+  if (methods::is(matrix, "dgCMatrix")) {
+    matrix@x <- matrix@x * gradient[matrix@i + 1L]
+    return(sums %*% matrix)
+  }
   blocks <- lapply(seq_len(ncol(gradient)), \(k) {
     rows <- (k - 1L) * n + seq_len(n)
     gradient[, k] * matrix[rows, , drop = FALSE]
   })
   Reduce(`+`, blocks)
+}
+
+# The matrix whose product with the rows of s parameters sums up those of each observation.
+block_sums <- function(n, s) {
+  Matrix::sparseMatrix(rep(seq_len(n), s), seq_len(n * s), x = 1)
 }
 
 # Modes ---------------------------------------------------------------------
@@ -120,7 +136,7 @@ squares_at <- function(problem, z, beta, u) {
 #' @noRd
 linearized <- function(problem, z, at, whole) {
   gradient <- problem$root * at$mean$gradient
-  m <- times_gradient(z, gradient, problem$n_rows)
+  m <- times_gradient(z, gradient, problem$n_rows, problem$sums)
   x <- if (whole) times_gradient(problem$x, gradient, problem$n_rows)
   list(
     m = m,

@@ -223,3 +223,16 @@ test_that("without fixed effects a nonlinear model is the linear one", {
   expect_equal(dim(vcov(fit)), c(0L, 0L))
   expect_output(print(summary(fit)), "Random effects")
 })
+
+test_that("the gradient times the rows of parameters is that of dense algebra", {
+  set.seed(1)
+  n <- 30L
+  dense <- matrix(rnorm(3 * n * 8) * rbinom(3 * n * 8, 1, 0.2), 3 * n)
+  sparse <- methods::as(Matrix::Matrix(dense, sparse = TRUE), "CsparseMatrix")
+  gradient <- matrix(rnorm(3 * n), n)
+  sums <- kronecker(t(rep(1, 3)), diag(n))
+  expected <- sums %*% (as.vector(gradient) * dense)
+  expect_equal(times_gradient(dense, gradient, n), expected)
+  found <- times_gradient(sparse, gradient, n)
+  expect_equal(unname(as.matrix(found)), expected)
+})
