@@ -47,13 +47,24 @@ spec_to_search <- function(fit, spec = fit_spec(fit)) {
 #' The starting theta for another response
 #'
 #' That of the fit, unless it is singular, where the objective may be flat and an optimizer may not
-#' move; and unless a term often has several optima, which are searched for from the default start
+#' move; and unless there are often several optima, which are searched for from the default start
 #' alone.
 #' @noRd
 inner_start <- function(fit) {
   diagonal <- theta_lower(fit$random) == 0
   has_several <- vapply(fit$random, has_several_optima, NA)
-  if (!any(has_several) && all(fit$theta[diagonal] > 1e-3)) fit$theta
+  is_unique <- !any(has_several) && !is_quickly_searched(fit)
+  if (is_unique && all(fit$theta[diagonal] > 1e-3)) fit$theta
+}
+
+# Whether a linear model has few random effects, so that an evaluation costs less than the call, or
+# a term of few levels: other responses may have another optimum then, and a start from the default
+# finds it as it does in a first fit.
+is_quickly_searched <- function(fit) {
+  n_levels <- vapply(fit$random, \(term) length(term$levels), 1L)
+  n_columns <- vapply(fit$random, \(term) length(term$columns), 1L)
+  n_effects <- sum(n_levels * n_columns)
+  isLMM.rlmm(fit) && (n_effects <= 1000 || any(n_levels < 10))
 }
 
 # Whether the likelihood often has several maxima: with correlation parameters, or independent

@@ -46,6 +46,29 @@ test_that("a refit is a fit to the new response", {
   )
 })
 
+# The deviance of few levels of unequal size often has two minima, one of them at zero.
+test_that("a refit finds the lower of two optima", {
+  set.seed(2)
+  data <- data.frame(
+    g = factor(rep(1:3, c(150, 8, 2))),
+    x = rnorm(160)
+  )
+  data$y <- rnorm(160) + c(0, 1.5, -2)[data$g]
+  fit <- rlmm(y ~ x + (1 | g), data, REML = FALSE)
+  thetas <- c(0, exp(seq(log(0.01), log(5), length.out = 60)))
+  for (y in simulate(fit, 200, seed = 1)[c(33, 88, 138, 152)]) {
+    spec <- fit_spec(fit)
+    spec$y <- y
+    deviances <- vapply(
+      thetas,
+      \(theta) dense_estimates(spec, theta)$objective,
+      0
+    )
+    again <- suppressMessages(refit(fit, y))
+    expect_lt(deviance(again), min(deviances) + 1e-6)
+  }
+})
+
 test_that("new weights", {
   fit <- twin("sleep")$ours
   direct <- rlmm(
