@@ -56,6 +56,29 @@ test_that("random starts are tried for structures of one standard deviation", {
   expect_lt(optimum("lmm-71000810.csv", more, TRUE), -2169.51105576 + 1e-4)
 })
 
+# The right value is that of dense algebra at the best of 60 searches from thetas around the optimum
+# of the default start, with other signs of correlations.
+test_that("random starts are tried beside several correlated effects", {
+  crossed <- y ~ x + (f | g) + (x * z | h)
+  expect_lt(optimum("lmm-59501659.csv", crossed), -787.411279887 + 1e-4)
+})
+
+# The objective has a minimum at either limit of the correlation; dense algebra at that of the upper
+# limit is right.
+test_that("the opposite limit of a correlation is tried", {
+  data <- read.csv(test_path("optima", "lmm-59501745.csv"))
+  factors <- c("f", "g", "h", "k")
+  data[factors] <- lapply(data[factors], factor)
+  fit <- suppressMessages(rlmm(
+    y ~ f * k + (x * z | g) + ar1(0 + k | h),
+    data,
+    REML = FALSE,
+    weights = w,
+    sigma = 0.000843435813085627
+  ))
+  expect_lt(-2 * as.numeric(logLik(fit)), -2638.36441311 + 1e-4)
+})
+
 # The right values are the best of lme4 1.1-31 from 60 random starts. One search follows a valley
 # of slopes that are a thousand times as large as the covariate's spread.
 test_that("an easy search isn't the last one where the data say little", {

@@ -2,16 +2,11 @@
 
 use super::Coordinates;
 use crate::covariance::{DescentDirection, Part, RelCov, Role};
-use crate::random::Stream;
 
 /// Positions of the correlations within their ranges at alternative starts.
 const SHARES: [f64; 4] = [0.05, 0.25, 0.75, 0.95];
 /// Multiples of the step along a descent direction that are tried.
 const STEPS: [f64; 3] = [1.0, 0.1, 0.01];
-/// Standard deviations of random starts are log-uniform over this number of decades on either side
-/// of their unit: a common factor, and a factor of each.
-const DECADES: [f64; 2] = [1.5, 1.5];
-
 /// Number of standard errors from zero at which a standard deviation is well determined.
 const FAR_FROM_ZERO: f64 = 2.0;
 /// A term with fewer levels per covariance parameter has little information about them.
@@ -122,55 +117,36 @@ impl Coordinates {
         is_any.then(|| self.with_shares(parameters, &turned, share))
     }
 
-    /// `parameters` with random covariances: log-uniform standard deviations around their `units`,
-    /// and correlations over their whole range.
-    pub(crate) fn at_random(
+    /// `parameters` with the first free correlation of each part at the limit of its range that is
+    /// opposite to the one it has reached; the two limits are positions within the range. `None` if
+    /// none has reached a limit.
+    pub(crate) fn with_opposite_correlations(
         &self,
         parameters: &[f64],
-        units: &[f64],
-        stream: &mut Stream,
-    ) -> Vec<f64> {
-        let mut around = |decades: f64| {
-            let place = 2.0 * stream.uniform() - 1.0;
-            10f64.powf(decades * place)
-        };
-        let [of_all, of_each] = DECADES;
-        let whole = around(of_all);
-        let sizes: Vec<f64> = units
-            .iter()
-            .map(|unit| whole * unit * around(of_each))
-            .collect();
-        let mut point = parameters.to_vec();
-        for part in self.covs.iter().flat_map(RelCov::parts) {
-            self.place_at_random(part, &sizes, stream, &mut point);
-        }
-        let mut x = self.from_theta(&point);
-        for (&j, x) in self.free.iter().zip(&mut x) {
-            if self.is_angle[j] {
-                *x = (2.0 * stream.uniform() - 1.0).asin();
-            }
-        }
-        self.to_theta(&x)
-    }
-
-    // Sets the free standard deviations, or elements of Lambda, of a part at random.
-    fn place_at_random(
-        &self,
-        part: &Part,
-        sizes: &[f64],
-        stream: &mut Stream,
-        point: &mut [f64],
-    ) {
-        for (j, role) in part.range().zip(part.roles()) {
-            if self.is_held[j] || role.is_correlation() {
+        limits: [f64; 2],
+    ) -> Option<Vec<f64>> {
+        let [lower, upper] = limits;
+        let mut x = self.from_theta(parameters);
+        let mut is_any = false;
+        for part in &self.correlated {
+            let first = self.first_correlation(part);
+            let place = self.free.iter().position(|&j| Some(j) == first);
+            let Some(angle) = place.map(|place| &mut x[place]) else {
+                continue;
+            };
+            let share = (angle.sin() + 1.0) / 2.0;
+            if (lower..=upper).contains(&share) {
                 continue;
             }
-            let share = match role.is_below_diagonal() {
-                true => 2.0 * stream.uniform() - 1.0,
-                false => 1.0,
-            };
-            point[j] = share * sizes[j];
+            *angle = (1.0 - 2.0 * share.clamp(lower, upper)).asin();
+            is_any = true;
         }
+        is_any.then(|| self.to_theta(&x))
+    }
+
+    /// Whether a term has several effects.
+    pub(crate) fn has_several_effects(&self) -> bool {
+        self.covs.iter().any(|cov| cov.vsize() > 1)
     }
 
     /// Whether a correlation parameter is free and there are several standard deviations, in one

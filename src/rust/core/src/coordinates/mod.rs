@@ -12,6 +12,7 @@
 //! | angles as coordinates of correlations, with derivatives | `angles` |
 //! | the canonical one of equivalent points; genuine bounds | `canonical` |
 //! | alternative starts; trial points beyond a stationary point | `escapes` |
+//! | random starts | `random_points` |
 //! | tangent coordinates of an unstructured covariance | [`tangent`] |
 //! | centred columns of X | [`centring`] |
 //! | the basis of orthogonalised columns, for near collinearity | [`basis`] |
@@ -35,6 +36,7 @@ mod fixed_basis;
 mod orthogonal;
 pub(crate) mod other_thetas;
 mod part_basis;
+mod random_points;
 pub mod sums;
 pub mod tangent;
 

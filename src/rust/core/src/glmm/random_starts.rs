@@ -9,7 +9,6 @@ use super::fit::GlmmFit;
 use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
-use crate::covariance::RelCov;
 use crate::error::Result;
 use crate::glmm::vary::Vary;
 use crate::optimize::bfgs::BfgsSummary;
@@ -31,8 +30,6 @@ const UNDISCOVERED: f64 = 0.01;
 const FIRST_SIZES: [f64; 3] = [3.0, 10.0, 30.0];
 /// Number of higher points from which a fit that is stuck at an edge is continued.
 const MOST_CHANCES: usize = 4;
-/// Probability that a standard deviation is drawn independently of the best point.
-const ANEW: f64 = 0.2;
 
 impl GeneralizedLinearMixedModel {
     /// Whether the data have little information about the covariances: few levels or few rows.
@@ -155,41 +152,13 @@ impl GeneralizedLinearMixedModel {
             return self.scaled_start(start, 0..self.n_theta(), *size);
         }
         let units = self.step_sizes(Vary::Jointly);
+        let from = |start: &[f64]| {
+            Coordinates::new(&self.covs, &self.held, &[], start)
+        };
         if search % 2 == 0 {
-            let at = Coordinates::new(&self.covs, &self.held, &[], start);
-            return at.at_random(start, &units, stream);
+            return from(start).at_random(start, &units, stream);
         }
-        self.near_point(&self.start_of(&best.parameters), &units, stream)
-    }
-
-    // A point with standard deviations around those of another point, some of them drawn
-    // independently.
-    fn near_point(
-        &self,
-        from: &[f64],
-        units: &[f64],
-        stream: &mut Stream,
-    ) -> Vec<f64> {
-        let mut point = from.to_vec();
-        let whole = stream.normal().exp();
-        let parts = self.covs.iter().flat_map(RelCov::parts);
-        for (j, role) in parts.flat_map(|part| part.range().zip(part.roles())) {
-            if self.held[j] || role.is_correlation() {
-                continue;
-            }
-            point[j] *= whole * stream.normal().exp();
-            if stream.uniform() < ANEW {
-                point[j] += units[j] * stream.normal();
-            }
-        }
-        self.canonical(&point, from)
-    }
-
-    // The canonical one of the equivalent thetas, which have the same covariances.
-    fn canonical(&self, theta: &[f64], from: &[f64]) -> Vec<f64> {
-        let at = Coordinates::new(&self.covs, &self.held, &[], from);
-        let mut x = at.from_theta(theta);
-        at.make_canonical(&mut x);
-        at.to_theta(&x)
+        let best = self.start_of(&best.parameters);
+        from(&best).at_random_near(&best, &units, stream)
     }
 }

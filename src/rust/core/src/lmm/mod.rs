@@ -22,7 +22,8 @@
 //! | searches with a stochastic objective | `noise` |
 //! | a start near the optimum of a large model | [`start`] |
 //! | random effects in the column space of X | [`redundant`] |
-//! | restarts, to find a lower minimum | [`restarts`], `random_starts`, `far_restarts` |
+//! | restarts, to find a lower minimum | [`restarts`], `limit_restarts` |
+//! | the same from random points; from slopes of far covariates | `random_starts`, `far_restarts` |
 //! | Satterthwaite's degrees of freedom | [`satterthwaite`] |
 //! | prediction error variances of linear combinations of effects | [`combinations`] |
 //! | many responses of one design, in threads | [`many`] |
@@ -39,6 +40,7 @@ mod fit;
 mod fitted;
 mod fixed_levels;
 mod likelihood;
+mod limit_restarts;
 pub mod many;
 mod matrix_free;
 mod noise;

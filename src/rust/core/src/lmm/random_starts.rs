@@ -6,55 +6,58 @@ use crate::optimize::{OptSummary, Optima};
 use crate::random::Stream;
 use crate::tolerances::{OTHER_MINIMUM, SIGMA_STEP, UNDISCOVERED};
 
-/// Largest number of observations for random starts: with more data several minima are rare, and
-/// the searches would take several times as long as the fit.
-const FEW_OBSERVATIONS: usize = 40;
-/// The same beside correlation parameters, where the objective often has several minima.
-const FEW_OF_CORRELATED: usize = 400;
+/// Largest number of observations for random starts from anywhere: with more data minima far from
+/// the best point are rare.
+const TINY: usize = 40;
+/// Largest number of observations for random starts near the best point, and of the parameters of
+/// such models: with more the searches would take several times as long as the fit.
+const FEW_OBSERVATIONS: usize = 400;
+const FEW_PARAMETERS: usize = 20;
 /// Number of operations that random starts may cost. They may also cost as much as the searches
-/// before them.
+/// before them, and several times as much up to a larger number of operations.
 const AFFORDABLE_AT_RANDOM: f64 = 6e5;
+const SHARE_OF_SEARCHES: f64 = 8.0;
+const AFFORDABLE_AT_MOST: f64 = 1e9;
 /// Number of minima from which on there may well be more.
 const SEVERAL: usize = 2;
 /// The further cost that random starts may have once they have found several minima, as a multiple
 /// of the cost until then.
-const SHARE_OF_SEVERAL: f64 = 4.0;
+const SHARE_OF_SEVERAL: f64 = 1.0;
+/// Largest number of searches.
+const MOST_SEARCHES: usize = 200;
 /// Random starts are used only if at least this number of searches is affordable, as fewer are
 /// unlikely to find another minimum.
 const LEAST_SEARCHES: f64 = 4.0;
 
 impl Restarts<'_, '_, '_> {
     /// Searches from random starts until the expected probability of a new minimum is small (see
-    /// [`Optima`]), and returns the best result. Every second start is scaled to the size of the
-    /// best covariances so far.
+    /// [`Optima`]), and returns the best result.
     pub(super) fn from_random_starts(
         &mut self,
         mut found: OptSummary,
     ) -> OptSummary {
         let model = self.search.model();
-        let affordable =
-            share_of(self.search) * AFFORDABLE_AT_RANDOM / model.engine.cost();
+        let cost = model.engine.cost();
+        let affordable = share_of(self.search) * AFFORDABLE_AT_RANDOM / cost;
         let as_before = PER_STEP * found.log.len() as f64;
-        self.budget = affordable.max(as_before);
+        let at_most = AFFORDABLE_AT_MOST / cost;
+        self.budget = affordable
+            .max((SHARE_OF_SEARCHES * as_before).min(at_most))
+            .max(as_before);
         if self.budget < LEAST_SEARCHES * PER_SEARCH {
             return found;
         }
         let mut units = model.step_sizes();
         units.resize(found.initial.len(), SIGMA_STEP);
-        let at = self.search.at.clone();
         let mut stream = Stream::new(0, 0);
         let mut optima = Optima::default();
         let mut further = SHARE_OF_SEVERAL * self.budget;
-        while self.budget > 0.0
-            && found.status.has_converged()
-            && optima.undiscovered() > UNDISCOVERED
-        {
-            let mut sizes = units.clone();
-            if optima.searches() % 2 == 1 {
-                let extent = self.extent(&found.best, &units);
-                sizes.iter_mut().for_each(|size| *size *= extent);
+        for search in 0..MOST_SEARCHES {
+            let is_done = optima.undiscovered() <= UNDISCOVERED;
+            if self.budget <= 0.0 || is_done || !found.status.has_converged() {
+                break;
             }
-            let start = at.at_random(&found.initial, &sizes, &mut stream);
+            let start = self.random_start(search, &found, &units, &mut stream);
             let before = found.log.len();
             let (value, next) = self.and_from(&start, found);
             found = next;
@@ -71,6 +74,30 @@ impl Restarts<'_, '_, '_> {
         found
     }
 
+    // A start near the best point so far. In tiny data sets, and beside correlation parameters,
+    // every second one is anywhere, in turn in the units of theta and in those of the size of the
+    // best covariances.
+    fn random_start(
+        &self,
+        search: usize,
+        found: &OptSummary,
+        units: &[f64],
+        stream: &mut Stream,
+    ) -> Vec<f64> {
+        let at = &self.search.at;
+        let is_anywhere =
+            self.search.model().n_eff() <= TINY || at.is_correlated();
+        if search % 2 == 0 || !is_anywhere {
+            return at.at_random_near(&found.best, units, stream);
+        }
+        let size = match search % 4 {
+            1 => 1.0,
+            _ => self.extent(&found.best, units),
+        };
+        let sizes: Vec<f64> = units.iter().map(|unit| size * unit).collect();
+        at.at_random(&found.initial, &sizes, stream)
+    }
+
     // The largest standard deviation of theta in its unit, but at least 0.1.
     fn extent(&self, theta: &[f64], units: &[f64]) -> f64 {
         let at = &self.search.at;
@@ -80,12 +107,16 @@ impl Restarts<'_, '_, '_> {
 
     /// Whether the data set is so small that the objective may well have several minima.
     pub(super) fn has_few_data(&self) -> bool {
-        let most = match self.search.at.is_correlated() {
-            true => FEW_OF_CORRELATED,
-            false => FEW_OBSERVATIONS,
+        let at = &self.search.at;
+        let n_free = at.free().len();
+        let is_rugged = at.is_correlated()
+            || (at.has_several_effects() && n_free <= FEW_PARAMETERS);
+        let most = match is_rugged {
+            true => FEW_OBSERVATIONS,
+            false => TINY,
         };
         self.search.model().n_eff() <= most
-            && self.search.at.free().len() > 1
+            && n_free > 1
             && self.search.has_little_information()
     }
 }

@@ -10,7 +10,6 @@
 //! budget in operations, compared to the cost of an evaluation, limits the number of restarts.
 
 use super::search::Search;
-use crate::coordinates::far_rays::LIMITS;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
 use crate::tolerances::{NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM};
 
@@ -20,12 +19,6 @@ const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
 /// Z.
 const ALONE: [f64; 9] =
     [0.001, 1.0 / 32.0, 0.1, 0.3, 1.0, 3.0, 32.0, 1e3, 3.2e4];
-/// Factors of the start for correlations near their limits.
-const AT_LIMITS: [f64; 3] = [0.1, 1.0, 10.0];
-/// Factors of the start on the ray of effects that vary together.
-const TOGETHER: [f64; 9] = [0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 1.0, 3.0, 10.0];
-/// Further factors on that ray where standard deviations are very large.
-const LARGE_TOGETHER: [f64; 3] = [100.0, 1e3, 1e4];
 /// Factors of the other standard deviations where one is left out.
 const BESIDE_ZERO: [f64; 3] = [0.03, 0.2, 5.0];
 /// Factors of the start.
@@ -93,6 +86,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let found = self.at_spreads(found);
         self.margin = NOISE_MARGIN;
         let found = self.at_limits(found);
+        let found = self.at_opposite_limits(found);
         let after_limits = found.best.clone();
         if self.search.thetas().has_zero_among_several(&found.best) {
             let cost = self.search.model().engine.cost();
@@ -222,55 +216,6 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             (found.best_value, found.best) = (value, point);
         }
         found
-    }
-
-    // Restarts from correlations near their limits: from the start at several scales, and from the
-    // estimated standard deviations.
-    fn at_limits(&mut self, found: OptSummary) -> OptSummary {
-        let at = self.search.at.clone();
-        let start = found.initial.clone();
-        let mut found = found;
-        for share in LIMITS {
-            found = self.along_limit(share, found);
-            for scale in AT_LIMITS {
-                let scaled = self.search.thetas().scaled(&start, scale);
-                let Some(point) = at.with_correlation(&scaled, share) else {
-                    return found;
-                };
-                found = self.from(&point, found);
-            }
-            if let Some(point) = at.with_correlation(&found.best, share) {
-                found = self.from(&point, found);
-            }
-        }
-        found
-    }
-
-    // Restarts from the incumbent with its correlations near their limits.
-    fn from_limits(&mut self, mut found: OptSummary) -> OptSummary {
-        for share in LIMITS {
-            let at = &self.search.at;
-            if let Some(point) = at.with_correlation(&found.best, share) {
-                found = self.from(&point, found);
-            }
-        }
-        found
-    }
-
-    // Restarts along the ray of the start rescaled, with correlations near a limit: near the upper
-    // one the effects of a term vary together, as those of a single random intercept.
-    fn along_limit(&mut self, share: f64, found: OptSummary) -> OptSummary {
-        let mut ray = Vec::new();
-        let larger = match self.has_large(&found.best) {
-            true => &LARGE_TOGETHER[..],
-            false => &[],
-        };
-        for &scale in TOGETHER.iter().chain(larger) {
-            let scaled = self.search.thetas().scaled(&found.initial, scale);
-            let point = self.search.at.with_correlation(&scaled, share);
-            ray.extend(point.map(|point| (scale, point)));
-        }
-        self.from_valleys(Vec::new(), ray, found)
     }
 
     // Restarts with each standard deviation set to zero, first at the incumbent and then at the
@@ -444,8 +389,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         deviations.any(|j| !ordinary.contains(&(theta[j].abs() / units[j])))
     }
 
-    // Whether a standard deviation is very large.
-    fn has_large(&self, theta: &[f64]) -> bool {
+    /// Whether a standard deviation is very large.
+    pub(super) fn has_large(&self, theta: &[f64]) -> bool {
         let thetas = self.search.thetas();
         let is_large = |j: usize| theta[j].abs() > ORDINARY * thetas.units[j];
         thetas.standard_deviations().into_iter().any(is_large)
@@ -463,8 +408,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         self.from_valleys(vec![incumbent], ray, found)
     }
 
-    // Restarts from the interior minima among known places on a ray, and its other points.
-    fn from_valleys(
+    /// Restarts from the interior minima among known places on a ray, and its other points.
+    pub(super) fn from_valleys(
         &mut self,
         mut places: Vec<(f64, f64, Option<Vec<f64>>)>,
         ray: Vec<(f64, Vec<f64>)>,

@@ -14,7 +14,7 @@
 //! | [`ROUGH_GAIN`] | 0.1 | the same for the iterative engine | the next stage moves by more |
 //! | [`FAR_GAIN`] | 1.0 | BFGS recomputes the Hessian | within one s.e. curvature is constant |
 //! | [`OTHER_MINIMUM`] | 1e-4 | a restart found another minimum | more than the error of a search |
-//! | [`UNDISCOVERED`] | 5e-3 | random starts can stop | 21 searches that end in one minimum |
+//! | [`UNDISCOVERED`] | 2e-3 | random starts can stop | 33 searches that end in one minimum |
 //! | [`BETTER_START`] | 3e-3 | another start is better | three times the error of the fast stage |
 //! | [`NEAR_OPTIMUM`] | 1e-2 | observed information is better | a tenth of a standard error |
 //! | [`NOTICEABLE_JUMP`] | 1e-4 | a node beyond its range matters | the size of `OTHER_MINIMUM` |
@@ -74,7 +74,7 @@ pub(crate) const OTHER_MINIMUM: f64 = 1e-4;
 
 /// Random starts stop when the expected probability that the next one leads to a new minimum is
 /// below this.
-pub(crate) const UNDISCOVERED: f64 = 5e-3;
+pub(crate) const UNDISCOVERED: f64 = 2e-3;
 
 /// Another start of a generalized fit leads to another optimum if its fast stage ends lower by more
 /// than this.
