@@ -14,6 +14,20 @@ growth_data <- function(seed) {
   data
 }
 
+test_that("large curvatures of correlations far from zero are no false alarm", {
+  set.seed(1)
+  data <- data.frame(g = gl(12, 10), x = rnorm(120))
+  slopes <- rnorm(12)[data$g] + (1 + rnorm(12, sd = 0.7)[data$g]) * data$x
+  data$y <- 3 + slopes + rnorm(120, sd = 0.5)
+  near <- rlmm(y ~ x + (1 + x | g), data, REML = FALSE)
+  data$x <- data$x + 1e6
+  expect_no_warning(
+    far <- rlmm(y ~ x + cs(1 + x | g), data, REML = FALSE)
+  )
+  expect_equal(logLik(far), logLik(near), tolerance = 1e-6)
+  expect_identical(certificate(far)$verdict, "optimal")
+})
+
 test_that("a random slope of a covariate that is far from zero", {
   for (seed in 1:3) {
     data <- growth_data(seed)

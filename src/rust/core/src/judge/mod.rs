@@ -120,8 +120,9 @@ impl Evidence {
         let mut model = Model::new(n);
         let scaled = x.iter().zip(&step_sizes).map(|(x, size)| x / size);
         let extent = scaled.fold(1.0, |most: f64, x| most.max(x.abs()));
+        let is_exact = search.hessian_kind() != HessianKind::Differences;
         let has_model = model.update(&slopes, &hessian)
-            && is_resolved(model.largest(), extent);
+            && (is_exact || is_resolved(model.largest(), extent));
         let predicted_decrease = match has_model {
             true => model.step((n as f64).sqrt()).predicted,
             false => f64::NAN,
@@ -247,9 +248,9 @@ impl Evidence {
     }
 }
 
-// Whether coordinates of this extent are accurate enough for a quadratic model with this curvature:
-// their rounding errors must not change the objective. They do where differences of the gradient
-// straddle a jump.
+// Whether coordinates of this extent are accurate enough for a quadratic model with this curvature
+// by differences: their rounding errors must not change the objective. They do where differences of
+// the gradient straddle a jump.
 fn is_resolved(curvature: f64, extent: f64) -> bool {
     curvature * (f64::EPSILON * extent).powi(2) < NEGLIGIBLE_GAIN
 }
