@@ -2,7 +2,7 @@
 //! clusters.
 
 use super::Coordinates;
-use crate::covariance::{Part, RelCov};
+use crate::covariance::{Part, RelCov, Role};
 use crate::random::Stream;
 
 /// Standard deviations of random starts are log-uniform over this number of decades on either side
@@ -65,7 +65,7 @@ impl Coordinates {
 
     /// Random covariances near those of `parameters`: standard deviations, or elements of Lambda,
     /// are log-normal around theirs, a common factor and a factor of each, and some of them are
-    /// drawn independently in their `units`, as are some correlations.
+    /// drawn independently in their `units`.
     pub(crate) fn at_random_near(
         &self,
         parameters: &[f64],
@@ -74,8 +74,7 @@ impl Coordinates {
     ) -> Vec<f64> {
         let mut point = parameters.to_vec();
         let whole = stream.normal().exp();
-        let parts = self.covs.iter().flat_map(RelCov::parts);
-        for (j, role) in parts.flat_map(|part| part.range().zip(part.roles())) {
+        for (j, role) in self.roles() {
             if self.is_held[j] || role.is_correlation() {
                 continue;
             }
@@ -83,7 +82,21 @@ impl Coordinates {
             if stream.uniform() < ANEW {
                 point[j] += units[j] * stream.normal();
             }
-            if role.is_below_diagonal() && stream.uniform() < 0.5 {
+        }
+        self.canonical(&point)
+    }
+
+    /// `parameters` with correlations of random sign in unstructured covariances, and some
+    /// correlation parameters anywhere in their range.
+    pub(crate) fn with_random_correlations(
+        &self,
+        parameters: &[f64],
+        stream: &mut Stream,
+    ) -> Vec<f64> {
+        let mut point = parameters.to_vec();
+        for (j, role) in self.roles() {
+            let is_turned = role.is_below_diagonal() && stream.uniform() < 0.5;
+            if is_turned && !self.is_held[j] {
                 point[j] = -point[j];
             }
         }
@@ -93,6 +106,18 @@ impl Coordinates {
                 *x = random_angle(stream);
             }
         }
+        self.to_theta(&x)
+    }
+
+    // The indices of all elements of theta, with their roles.
+    fn roles(&self) -> impl Iterator<Item = (usize, &Role)> {
+        let parts = self.covs.iter().flat_map(RelCov::parts);
+        parts.flat_map(|part| part.range().zip(part.roles()))
+    }
+
+    // The canonical one of the equivalent thetas, which have the same covariances.
+    fn canonical(&self, theta: &[f64]) -> Vec<f64> {
+        let mut x = self.from_theta(theta);
         self.make_canonical(&mut x);
         self.to_theta(&x)
     }

@@ -88,7 +88,8 @@ impl Restarts<'_, '_, '_> {
         let is_anywhere =
             self.search.model().n_eff() <= TINY || at.is_correlated();
         if search % 2 == 0 || !is_anywhere {
-            return at.at_random_near(&found.best, units, stream);
+            let near = at.at_random_near(&found.best, units, stream);
+            return at.with_random_correlations(&near, stream);
         }
         let size = match search % 4 {
             1 => 1.0,

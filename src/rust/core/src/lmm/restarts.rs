@@ -21,6 +21,8 @@ const ALONE: [f64; 9] =
     [0.001, 1.0 / 32.0, 0.1, 0.3, 1.0, 3.0, 32.0, 1e3, 3.2e4];
 /// Factors of the other standard deviations where one is left out.
 const BESIDE_ZERO: [f64; 3] = [0.03, 0.2, 5.0];
+/// Factors of the incumbent's covariances of rank one.
+const AT_RANK_ONE: [f64; 2] = [1.5, 3.0];
 /// Factors of the start.
 const STARTS: [f64; 4] = [0.01, 0.1, 10.0, 100.0];
 /// A search with more evaluations than this was a hard one.
@@ -109,6 +111,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let found = self.each_alone_rescaled(found);
         let mut found = self.rescaled_without_each(found);
         if has_few_data {
+            found = self.at_rank_one(found);
             found = self.from_random_starts(found);
         }
         found = self.uncorrelated_without_each(found);
@@ -179,6 +182,20 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             {
                 let singular = self.search.thetas().with_rank_one(&point);
                 found = self.from(&singular, found);
+            }
+        }
+        found
+    }
+
+    // Restarts from the incumbent with unstructured covariances reduced to rank one and enlarged:
+    // one combination of effects may explain what several do.
+    fn at_rank_one(&mut self, mut found: OptSummary) -> OptSummary {
+        let theta = found.best.clone();
+        for scale in AT_RANK_ONE {
+            let thetas = self.search.thetas();
+            let reduced = thetas.with_rank_one(&theta);
+            if reduced != theta {
+                found = self.from(&thetas.scaled(&reduced, scale), found);
             }
         }
         found
