@@ -58,6 +58,7 @@ fit_spec.rlmm_glmm <- function(fit, y = NULL) {
     reml = FALSE,
     sigma = NULL,
     glmm = fit$glmm,
+    held = held_index(fit) - 1L,
     engine = fit$engine,
     threads = n_threads(fit$control)
   )

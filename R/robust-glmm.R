@@ -22,7 +22,7 @@ robust_covariance.rlmm_glmm <- function(fit, type, clusters) {
 clustered_covariance <- function(fit, type, clusters, groups) {
   fit <- in_orthogonal_columns(fit)
   kept <- estimated_parameters(fit)
-  bread <- solve(-hessian.rlmm_glmm(fit)[kept, kept, drop = FALSE])
+  bread <- inverse_information(fit, kept)
   scores <- group_scores(fit, groups)[, kept, drop = FALSE] %*% bread
   first <- match(levels(groups), groups)
   of_groups <- lapply(clusters, \(cluster) cluster[first])
@@ -38,6 +38,23 @@ clustered_covariance <- function(fit, type, clusters, groups) {
   covariance <- original_covariance(covariance[at, at, drop = FALSE], root)
   dimnames(covariance) <- list(names(fit$beta), names(fit$beta))
   covariance
+}
+
+# The inverse of the observed information about some parameters.
+inverse_information <- function(fit, kept) {
+  information <- -hessian.rlmm_glmm(fit)[kept, kept, drop = FALSE]
+  tryCatch(solve(information), error = \(cnd) abort_no_information())
+}
+
+abort_no_information <- function() {
+  abort_rlmm(
+    c(
+      "There is no robust covariance matrix of this fit.",
+      x = "The observed information about its parameters is singular.",
+      i = "Are some responses separated? See `certificate()`."
+    ),
+    "rlmm_error_not_available"
+  )
 }
 
 #' The derivatives of the log-likelihood of each group, with a row for each

@@ -601,3 +601,37 @@ test_that("effects that don't vary are judged at the best correlation", {
     expect_equal(fit$dev$objective, best$dev$objective, tolerance = 1e-9)
   }
 })
+
+test_that("methods for a held covariance don't depend on the origin of a covariate", {
+  set.seed(3)
+  data <- data.frame(g = factor(sample(15, 300, TRUE)), x = runif(300, 0, 30))
+  data$y <- rpois(300, exp(0.2 + 0.02 * data$x + rnorm(15, sd = 0.5)[data$g]))
+  # The lower triangular factor of the covariance of an intercept at the origin, by hand: with the
+  # slope b1, the intercept is b0 - origin * b1.
+  held <- \(origin) {
+    root <- rbind(c(0.6 + 0.005 * origin, -0.03 * origin), c(-0.005, 0.03))
+    first <- sqrt(sum(root[1, ]^2))
+    covariance <- sum(root[1, ] * root[2, ]) / first
+    theta <- c(first, covariance, 0.6 * 0.03 / first)
+    names(theta) <- c("g.(Intercept)", "g.x.(Intercept)", "g.x")
+    rglmm_control(fixed = list(theta = theta))
+  }
+  fit_at <- \(origin) {
+    moved <- transform(data, x = x + origin)
+    rglmm(y ~ x + (x | g), moved, poisson, control = held(origin))
+  }
+  near <- fit_at(0)
+  far <- fit_at(1e6)
+  methods <- list(
+    loglik = \(fit) as.numeric(logLik(fit)),
+    modes = \(fit) ranef(fit)$g$x,
+    variances = \(fit) condVar(fit)$g[2, 2, ],
+    error = \(fit) sqrt(vcov(fit)[2, 2]),
+    predictions = predict,
+    leverage = hatvalues,
+    robust = \(fit) vcov(fit, type = "CR1")[2, 2]
+  )
+  for (method in methods) {
+    expect_equal(method(far), method(near), tolerance = 1e-6)
+  }
+})

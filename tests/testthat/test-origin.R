@@ -679,6 +679,37 @@ test_that("cs() of two effects doesn't depend on the origin", {
 })
 
 # Sums have an origin for a covariate, but none for it in each category.
+test_that("cs() of two effects of a generalized model doesn't depend on the origin", {
+  set.seed(1)
+  data <- data.frame(g = factor(rep(1:8, 10)), x = round(runif(80, 0, 30)))
+  sd <- c(0.6, 0.03)
+  of_group <- rnorm(8, sd = sd[1])[data$g]
+  eta <- 0.2 + 0.02 * data$x + of_group + data$x * rnorm(8, sd = sd[2])[data$g]
+  data$poisson <- rpois(80, exp(eta))
+  data$normal <- exp(eta) + rnorm(80, sd = 0.3)
+  data$nb <- rnbinom(80, mu = exp(eta), size = 2)
+  quietly <- \(...) suppressWarnings(suppressMessages(rglmm(...)))
+  deviance_of <- \(name, term, data, family) {
+    fit <- quietly(reformulate(c("x", term), name), data, family = family)
+    -2 * as.numeric(logLik(fit))
+  }
+  families <- list(
+    poisson = poisson(),
+    nb = nbinom2(),
+    normal = gaussian("log")
+  )
+  # Every covariance of two effects has standard deviations and a correlation: glmmTMB 1.1.14 with
+  # an unstructured covariance at the origin, except for the profiled dispersion.
+  expected <- c(
+    poisson = 289.7604977,
+    nb = 310.4619799,
+    normal = deviance_of("normal", "(x | g)", data, families$normal)
+  )
+  far <- transform(data, x = x + 1e6)
+  found <- Map(deviance_of, names(families), "cs(x | g)", list(far), families)
+  expect_equal(unlist(found), expected, tolerance = 1e-7)
+})
+
 test_that("sums refuse slopes in categories whose digits they lose", {
   formula <- y ~ x + (f:x + f | k)
   near <- strong_slopes(3, 1e3)

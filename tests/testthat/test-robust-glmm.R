@@ -97,3 +97,13 @@ test_that("fewer clusters than coefficients have no joint test", {
   expect_identical(found$Df, 3L)
   expect_true(is.na(found$Chisq))
 })
+
+test_that("without information about the parameters the error says so", {
+  set.seed(2)
+  data <- data.frame(x = c(-5:-1, 1:5), g = rep(letters[1:5], 2))
+  data$y <- as.integer(data$x > 0)
+  fit <- suppressWarnings(suppressMessages(
+    rglmm(y ~ x + (x | g), data, family = binomial)
+  ))
+  expect_error(vcov(fit, type = "CR0"), class = "rlmm_error_not_available")
+})

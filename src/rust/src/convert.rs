@@ -48,6 +48,8 @@ pub struct Spec {
     /// The sums that replace the rows, or `NULL`.
     sums: Robj,
     is_generalized: bool,
+    // Whether the likelihood is computed by quadrature, with several nodes.
+    has_nodes: bool,
     criterion: Criterion,
     sigma: Option<f64>,
     engine: EngineKind,
@@ -225,6 +227,7 @@ impl Spec {
             terms: terms.iter().map(TermSpec::new).collect::<Result<_>>()?,
             sums: spec.element("sums").clone(),
             is_generalized: is_generalized(spec),
+            has_nodes: has_nodes(spec),
             criterion: if reml { Criterion::Reml } else { Criterion::Ml },
             sigma: spec.number("sigma"),
             engine: engine(spec),
@@ -271,6 +274,7 @@ impl Spec {
             criterion: self.criterion,
             sigma: self.sigma,
             is_generalized: self.is_generalized,
+            has_nodes: self.has_nodes,
         }
     }
 
@@ -349,6 +353,8 @@ pub struct Recipe {
     criterion: Criterion,
     sigma: Option<f64>,
     is_generalized: bool,
+    // Whether the likelihood is computed by quadrature, with several nodes.
+    has_nodes: bool,
 }
 
 impl Recipe {
@@ -383,14 +389,20 @@ impl Recipe {
         }
     }
 
-    // The basis in which rows are computed, with these elements of theta held.
-    fn basis_of_rows(&self, design: &Design, held: &[usize]) -> Result<Basis> {
+    /// The basis in which rows are computed, with these elements of theta held.
+    pub fn basis_of_rows(
+        &self,
+        design: &Design,
+        held: &[usize],
+    ) -> Result<Basis> {
         design.validate()?;
         let is_restricted = self.criterion == Criterion::Reml;
         let is_held = |j| held.contains(&j);
-        match self.is_generalized {
-            true => Basis::of(design, is_restricted, is_held),
-            false => Basis::of_linear(design, is_restricted, is_held),
+        match (self.is_generalized, self.has_nodes) {
+            (true, false) => Basis::of_generalized(design, is_held),
+            // Quadrature needs the elements of Lambda as parameters.
+            (true, true) => Basis::of(design, is_restricted, is_held),
+            (false, _) => Basis::of_linear(design, is_restricted, is_held),
         }
     }
 
@@ -432,6 +444,12 @@ fn default_room(spec: &Fields) -> Room {
         true => Room::default().of_steps(),
         false => Room::default(),
     }
+}
+
+// Whether the likelihood of a spec is computed by quadrature.
+fn has_nodes(spec: &Fields) -> bool {
+    let nodes = spec.fields("glmm").ok().and_then(|it| it.number("nodes"));
+    nodes.is_some_and(|nodes| nodes > 1.0)
 }
 
 // Whether a spec is that of a generalized model.

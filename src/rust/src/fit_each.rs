@@ -127,7 +127,8 @@ impl Shared {
         let Data::Rows(design) = &job.given else {
             return None;
         };
-        let basis = basis_of(design, &Held::default()).ok()?;
+        design.validate().ok()?;
+        let basis = Basis::of(design, false, |_| false).ok()?;
         let data = job.given.in_basis(&basis);
         let model = job.recipe.without_sigma().model_of(&data).ok()?;
         model.is_copied_cheaply().then_some(Self { model, basis })
@@ -170,21 +171,17 @@ impl Job<'_> {
     }
 }
 
-fn basis_of(design: &Design, held: &Held) -> Result<Basis> {
-    design.validate()?;
-    let held = held.indices();
-    Basis::of(design, false, |j| held.contains(&j))
-}
-
 /// A fit of a generalized model.
 struct GlmmPoint<'a> {
     given: Design<'a>,
+    recipe: Recipe,
     job: GlmmJob,
 }
 
 impl GlmmPoint<'_> {
     fn run(&self, stop: &Arc<AtomicBool>) -> Result<PointFit> {
-        let basis = basis_of(&self.given, &self.job.held)?;
+        let held = self.job.held.indices();
+        let basis = self.recipe.basis_of_rows(&self.given, &held)?;
         let design = basis.design(&self.given);
         let (fit, model) = self.job.run_until(&design, &basis, stop.clone())?;
         let mut theta = basis.to_given(&fit.parameters);
@@ -265,6 +262,7 @@ fn rust_glmm_fit_each(
             let (list, start) = (&lists_of_specs[at], &starts[at]);
             points.push(GlmmPoint {
                 given: spec.design()?,
+                recipe: spec.recipe(),
                 job: GlmmJob::new(list, start, &controls[at])?,
             });
         }

@@ -17,7 +17,7 @@ use rlmm_core::glmm::{
 use rlmm_core::judge::Certificate;
 use rlmm_core::lmm::Held;
 use rlmm_core::optimize::{bfgs, until, Observer, StopRequest};
-use rlmm_core::{Basis, Design, Result};
+use rlmm_core::{Basis, Design, Error, Result};
 
 use crate::convert::{
     engine_and_room, held, settings, shapes, take_threads, Spec,
@@ -132,20 +132,41 @@ impl Prepared<'_> {
     }
 }
 
-// Calls `body` with the model of a spec.
+// Calls `body` with the model of a spec, in the basis of the fit: its held elements of theta (`held`
+// of the spec) have no orthogonal columns. Where the parameters are large, as if responses are
+// separated, PIRLS may find the modes in one basis alone; an orthogonal one is tried then.
 pub(crate) fn with_model(
     spec: &Fields,
     held: &[i32],
-    body: impl FnOnce(&mut Prepared) -> Result<Robj>,
+    body: impl Fn(&mut Prepared) -> Result<Robj>,
+) -> Result<Robj> {
+    let of_fit = spec.integers("held").unwrap_or_default();
+    let held = indices(held);
+    let found = in_basis(spec, &[&of_fit[..], &held].concat(), &held, &body);
+    let has_another = held.is_empty() && !of_fit.is_empty();
+    match found {
+        Err(Error::PirlsDiverged { .. }) if has_another => {
+            in_basis(spec, &[], &[], &body)
+        }
+        found => found,
+    }
+}
+
+// Calls `body` with the model of a spec, in which some elements of theta are held, in the basis
+// that has no orthogonal columns for the effects of those of `kept`.
+fn in_basis(
+    spec: &Fields,
+    kept: &[usize],
+    held: &[usize],
+    body: impl Fn(&mut Prepared) -> Result<Robj>,
 ) -> Result<Robj> {
     let glmm = GlmmSpec::new(spec, &Fields::none())?;
     let spec = Spec::new(spec)?;
     let given = spec.design()?;
-    let held = indices(held);
-    let basis = spec.basis(&given, &held)?;
+    let basis = spec.basis(&given, kept)?;
     let design = basis.design(&given);
     let mut model = glmm.model(&design)?;
-    model.hold(&held);
+    model.hold(held);
     model.heed(Interrupt::new());
     body(&mut Prepared {
         model,
@@ -233,8 +254,15 @@ impl GlmmJob {
     pub fn start_at(&mut self, design: &Design, parameters: &[f64]) {
         let (theta, others) = parameters.split_at(design.n_theta());
         self.fit.theta = theta.to_vec();
+        let mut rest = others;
         if self.fit.vary == Vary::Modes {
-            self.fit.beta = others[..design.p()].to_vec();
+            let (beta, after) = others.split_at(design.p());
+            self.fit.beta = beta.to_vec();
+            rest = after;
+        }
+        let shape = &mut self.glmm.options.shape;
+        if let (Shape::Estimated(_), Some(log)) = (&shape, rest.first()) {
+            *shape = Shape::Estimated(log.exp());
         }
     }
 

@@ -10,7 +10,7 @@
 //! evaluated, fitted and judged in this basis.
 //!
 //! The effects of Q of other structures are not of these structures, but have a covariance with the
-//! parameters of Omega. Linear models have such a basis too, see [`crate::covariance::image`];
+//! parameters of Omega. Models have such a basis too, see [`crate::covariance::image`];
 //! theta is then that of b.
 //!
 //! | original | in the basis |
@@ -106,10 +106,40 @@ impl Basis {
         is_restricted: bool,
         is_held: impl Fn(usize) -> bool,
     ) -> Result<Self> {
-        let mut basis = Self::of(design, is_restricted, &is_held)?;
+        let basis = Self::of(design, is_restricted, &is_held)?;
+        basis.with_images(design, |cov| may_have_image(cov, &is_held))
+    }
+
+    /// The basis of a generalized model: that of [`Self::of`], with all columns of those terms of
+    /// the linear basis whose covariances are two standard deviations and a correlation, or held.
+    /// The search has other coordinates for other structures, in the units of their columns.
+    ///
+    /// # Errors
+    /// Fails as [`Self::of`] does.
+    pub fn of_generalized(
+        design: &Design,
+        is_held: impl Fn(usize) -> bool,
+    ) -> Result<Self> {
+        let suits = |cov: &RelCov| {
+            let theta = || cov.parts().iter().flat_map(Part::range);
+            let are_pairs = cov.parts().iter().all(Part::is_pair);
+            let is_free = are_pairs && !theta().any(&is_held);
+            (is_free || theta().all(&is_held)) && may_have_image(cov, &is_held)
+        };
+        let basis = Self::of(design, false, &is_held)?;
+        basis.with_images(design, suits)
+    }
+
+    // Makes all columns orthogonal of the terms that `suits` selects, if they are nearly collinear,
+    // and a covariate is far from zero.
+    fn with_images(
+        mut self,
+        design: &Design,
+        suits: impl Fn(&RelCov) -> bool,
+    ) -> Result<Self> {
         for (at, term) in design.terms.iter().enumerate() {
             let effects = 0..term.vsize();
-            if may_have_image(&term.cov, &is_held)
+            if suits(&term.cov)
                 && term.z.iter().any(|z| is_far(z, design.n(), FAR))
                 && are_nearly_collinear(design, at, &effects)
                 && !are_contained(design, at, effects.clone()).contains(&true)
@@ -118,10 +148,10 @@ impl Basis {
                 let place = (at, effects);
                 let part = orthogonal_part(design, place, 0..0, &kept)?;
                 let cov = term.cov.clone();
-                basis.images.push(TermImage::new(part, cov)?);
+                self.images.push(TermImage::new(part, cov)?);
             }
         }
-        Ok(basis)
+        Ok(self)
     }
 
     /// Whether all columns of a term are orthogonal, with the parameters of the given effects.

@@ -83,6 +83,17 @@ impl Part {
         self.size == 1 || !self.roles.iter().any(couples)
     }
 
+    /// Whether theta is two standard deviations and any correlation.
+    pub fn is_pair(&self) -> bool {
+        let is_free = |role: &Role| match *role {
+            Role::Scale { .. } => true,
+            Role::Correlation { low, high, .. } => (low, high) == (-1.0, 1.0),
+            _ => false,
+        };
+        let roles = self.roles();
+        self.size == 2 && roles.len() == 3 && roles.iter().all(is_free)
+    }
+
     /// Whether theta is the lower triangle of Lambda, column by column, so that every covariance
     /// has a theta.
     pub(crate) fn is_triangle(&self) -> bool {

@@ -6,7 +6,7 @@
 //! an unstructured one.
 
 use crate::coordinates::basis::Basis;
-use crate::covariance::{Part, RelCov, Role, Structure};
+use crate::covariance::{Part, RelCov, Structure};
 
 /// The covariances of a model's terms with such structures of the terms that `basis` makes
 /// orthogonal unstructured, and the index into theta of the first parameter of each; `None` without
@@ -22,7 +22,7 @@ pub fn with_unstructured_pairs(
             continue;
         }
         let mut parts = cov.parts().to_vec();
-        for part in parts.iter_mut().filter(|part| is_pair(part)) {
+        for part in parts.iter_mut().filter(|part| part.is_pair()) {
             pairs.push(part.theta_start);
             *part =
                 Part::new(Structure::Unstructured, part.size, part.theta_start);
@@ -34,7 +34,7 @@ pub fn with_unstructured_pairs(
 
 /// Whether a term has such a structure.
 pub fn has_pairs(covs: &[RelCov]) -> bool {
-    covs.iter().flat_map(|cov| cov.parts()).any(is_pair)
+    covs.iter().flat_map(|cov| cov.parts()).any(Part::is_pair)
 }
 
 /// Replaces the lower triangle of Lambda, whose first element is `first`, by standard deviations
@@ -46,16 +46,4 @@ pub fn to_correlation(theta: &mut [f64], first: usize) {
     own[0] = own[0].abs();
     own[1] = size;
     own[2] = if size > 0.0 { correlation } else { 0.0 };
-}
-
-// Whether the parameters of a part are two standard deviations and any correlation.
-fn is_pair(part: &Part) -> bool {
-    let is_free = |role: &Role| match *role {
-        Role::Scale { .. } => true,
-        Role::Correlation { low, high, .. } => (low, high) == (-1.0, 1.0),
-        _ => false,
-    };
-    part.size == 2
-        && part.roles().len() == 3
-        && part.roles().iter().all(is_free)
 }
