@@ -132,9 +132,10 @@ impl Prepared<'_> {
     }
 }
 
-// Calls `body` with the model of a spec, in the basis of the fit: its held elements of theta (`held`
-// of the spec) have no orthogonal columns. Where the parameters are large, as if responses are
-// separated, PIRLS may find the modes in one basis alone; an orthogonal one is tried then.
+// Calls `body` with the model of a spec, in the basis of the fit: its held elements of theta, the
+// element `held` of the spec, have no orthogonal columns. Where parameters are large, as if
+// responses are separated, PIRLS may find the modes in one basis alone; an orthogonal one is tried
+// then.
 pub(crate) fn with_model(
     spec: &Fields,
     held: &[i32],
