@@ -41,9 +41,10 @@
 #' parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`). In these cases [rlmm()]
 #' and [rglmm()] continue from starting values at other scales and correlations and without some
 #' effects. With very little information they also search from random starts, always the same ones:
-#' [rlmm()] with up to 40 rows, 400 for such structures, until fewer than one start in 200 is
-#' expected to lead to an optimum that hasn't been found (Boender and Rinnooy Kan, 1987), [rglmm()]
-#' with up to 1,000 rows until fewer than one in 100 is; or until further searches would take long.
+#' [rlmm()] with up to 40 rows, 400 if a term has several effects, until fewer than one start in 500
+#' is expected to lead to an optimum that hasn't been found (Boender and Rinnooy Kan, 1987),
+#' [rglmm()] with up to 1,000 rows until fewer than one in 100 is; or until further searches would
+#' take long.
 #' The printed scope then says how many searches ended at how many optima.
 #' Neither searches further if every standard deviation is at least two standard errors from zero.
 #' Another `start`, or [allFit()], may still find a lower optimum. A fit with a given `start`, with
