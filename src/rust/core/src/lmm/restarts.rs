@@ -11,7 +11,7 @@
 
 use super::search::Search;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
-use crate::tolerances::{NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM};
+use crate::tolerances::{NEGLIGIBLE_GAIN, NOISE_MARGIN};
 
 /// Factors of Lambda as a whole, besides zero and one.
 const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
@@ -97,6 +97,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let has_few_data = self.has_few_data();
         let is_hard = found.log.len() > EASY
             || self.is_unusual(&found.best)
+            || self.search.has_several_with_few_levels()
             || has_few_data;
         let found = self.without_each(found);
         let found = self.each_alone(found);
@@ -495,7 +496,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let status = found.status;
         let mut next = found.or_better(next);
         let rounding = self.margin * self.rounding(&next);
-        if value - next.best_value < OTHER_MINIMUM.max(rounding) {
+        if value - next.best_value < NEGLIGIBLE_GAIN.max(rounding) {
             (next.best, next.best_value) = (best, value);
             if next.status.has_converged() {
                 next.status = status;

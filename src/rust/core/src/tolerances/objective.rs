@@ -13,7 +13,7 @@
 //! | [`FAST_GAIN`] | 1e-3 | the fast stage has converged | another stage follows |
 //! | [`ROUGH_GAIN`] | 0.1 | the same for the iterative engine | the next stage moves by more |
 //! | [`FAR_GAIN`] | 1.0 | BFGS recomputes the Hessian | within one s.e. curvature is constant |
-//! | [`OTHER_MINIMUM`] | 1e-4 | a restart found another minimum | more than the error of a search |
+//! | [`OTHER_MINIMUM`] | 1e-4 | a search found another minimum | more than its error |
 //! | [`UNDISCOVERED`] | 2e-3 | random starts can stop | 33 searches that end in one minimum |
 //! | [`BETTER_START`] | 3e-3 | another start is better | three times the error of the fast stage |
 //! | [`NEAR_OPTIMUM`] | 1e-2 | observed information is better | a tenth of a standard error |
