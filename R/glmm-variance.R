@@ -182,11 +182,34 @@ central_differences <- function(f, at, steps) {
 difference_steps <- function(fit, parameters) {
   steps <- 1e-3 * pmax(abs(parameters), 0.1)
   n <- length(fit$theta)
+  own <- seq_len(n)
+  steps[own] <- pmin(steps[own], correlation_steps(fit, parameters[own]))
   is_beta <- !fit$glmm$fast &
     seq_along(parameters) %in% (n + seq_along(fit$beta))
   steps[is_beta] <- 1e-2 * standard_errors(fit)
   ifelse(is.finite(steps) & steps > 0, steps, 1e-4)
 }
+
+# The largest steps of the elements of theta: for a correlation a small share of its distance from a
+# limit, at which derivatives grow without bound; any for standard deviations.
+correlation_steps <- function(fit, theta) {
+  steps <- rep(Inf, length(theta))
+  for (term in fit$random) {
+    range <- theta_range(term)
+    values <- theta[term$theta]
+    room <- pmin(values - range[, "lower"], range[, "upper"] - values)
+    is_rho <- !is_scale(term)
+    if (any(room[is_rho] < least_room)) {
+      abort_digits(term)
+    }
+    steps[term$theta[is_rho]] <- 1e-3 * room[is_rho]
+  }
+  steps
+}
+
+# Nearer than this to a limit of a correlation differences of the gradient have less than three
+# correct digits.
+least_room <- 1e-4
 
 glmm_point <- function(object, at, parameterization) {
   estimates <- variance_parameters(object, parameterization)

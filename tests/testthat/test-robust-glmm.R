@@ -107,3 +107,25 @@ test_that("without information about the parameters the error says so", {
   ))
   expect_error(vcov(fit, type = "CR0"), class = "rlmm_error_not_available")
 })
+
+# Far from zero the correlation of `cs()` is near a limit. The truth is the fit with the covariate
+# near zero.
+test_that("second derivatives stay within the range of correlations", {
+  set.seed(3)
+  data <- data.frame(g = factor(sample(15, 300, TRUE)))
+  data$x <- round(runif(300, 0, 30))
+  slopes <- 0.02 + rnorm(15, sd = 0.03)[data$g]
+  data$k <- rpois(300, exp(0.2 + rnorm(15, sd = 0.6)[data$g] + slopes * data$x))
+  fit_at <- function(origin) {
+    data$x <- data$x + origin
+    rglmm(k ~ x + cs(1 + x | g), data, poisson())
+  }
+  slope <- \(covariance) sqrt(covariance["x", "x"])
+  near <- fit_at(0)
+  far <- fit_at(100)
+  robust <- \(fit) slope(vcov(fit, type = "CR0"))
+  expect_equal(robust(far), robust(near), tolerance = 1e-3)
+  model_based <- \(fit) slope(solve(-hessian(fit)))
+  expect_equal(model_based(far), model_based(near), tolerance = 1e-3)
+  expect_error(hessian(fit_at(1e4)), class = "rlmm_error_origin")
+})
