@@ -76,8 +76,8 @@
 #' * `rlmm_warning_bootstrap`, `rlmm_warning_power`: Some replicates failed.
 #' * `rlmm_warning_influence`, `rlmm_warning_lmlist`: The model can't be fitted without some groups,
 #'   or within some groups.
-#' * `rlmm_warning_inestimable`, `rlmm_warning_marginal`: Predictions that are not estimable, or
-#'   that have no finite mean over the groups.
+#' * `rlmm_warning_inestimable`, `rlmm_warning_marginal`: Predictions or conditional variances that
+#'   can't be had from the fit, or predictions that have no finite mean over the groups.
 #' * `rlmm_warning_simulate`: Responses that can't be simulated, as the family has no such mean.
 #' * `rlmm_warning_mean`: Predicted or simulated linear predictors for which the link has no mean,
 #'   such as negative ones with `1/mu^2`.

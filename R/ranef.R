@@ -10,7 +10,8 @@
 #' @param condVar Whether to attach the conditional covariance matrices as the attribute
 #'   `"postVar"`. They need a fit with its data (not `slim = TRUE` in [rlmm_control()]); with the
 #'   iterative engine they need a solve for each level and are only computed if `condVar = TRUE` is
-#'   given.
+#'   given. Where a generalized fit has run away to very large variances there may be none, with a
+#'   warning.
 #' @param drop Whether to return vectors instead of data frames for factors with one random effect
 #'   per level.
 #' @param whichel The names of the grouping factors to return.
@@ -46,7 +47,10 @@ ranef.rlmm <- function(
   wanted <- check_groups(whichel, unique(term_groups(object)))
   tables <- mode_tables(object, wanted, if (uscale) object$u else object$b)
   if ((condVar || postVar) && !uscale) {
-    tables <- with_variances(tables, object)
+    tables <- tryCatch(
+      with_variances(tables, object),
+      rlmm_error_pirls = \(cnd) without_variances(tables)
+    )
   }
   if (drop) {
     tables[] <- lapply(tables, drop_table)
@@ -59,6 +63,19 @@ mode_tables <- function(fit, wanted, modes) {
   groups <- term_groups(fit)
   tables <- lapply(wanted, \(group) bind_modes(modes[groups == group]))
   stats::setNames(tables, wanted)
+}
+
+# The modes alone, where those of a runaway fit can't be found again for their variances.
+without_variances <- function(tables) {
+  warn_rlmm(
+    c(
+      "The random effects have no conditional variances.",
+      x = "At theta of the fit PIRLS doesn't find their modes again.",
+      i = "Did the fit warn of separation or saturation, or isn't it an optimum?"
+    ),
+    "rlmm_warning_inestimable"
+  )
+  tables
 }
 
 with_variances <- function(tables, fit) {

@@ -73,3 +73,22 @@ test_that("random effects print as tables", {
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
   expect_snapshot(print(ranef(fit), digits = 4))
 })
+
+# Twenty separated binary responses: theta runs away to 1e12, where PIRLS has no digits.
+test_that("modes without conditional variances are returned with a warning", {
+  data <- read.csv(test_path("optima", "glmm-59201251.csv"))
+  factors <- c("f", "g", "h", "k")
+  data[factors] <- lapply(data[factors], factor)
+  fit <- suppressWarnings(suppressMessages(rglmm(
+    y ~ x + z + diag(0 + k | g, hom = TRUE) + (1 | h) + (1 | f:g),
+    data,
+    binomial("cauchit"),
+    nAGQ = 0
+  )))
+  modes <- ranef(fit, condVar = FALSE)
+  found <- suppressWarnings(
+    ranef(fit),
+    classes = "rlmm_warning_inestimable"
+  )
+  expect_equal(found, modes, ignore_attr = "postVar")
+})
