@@ -47,8 +47,8 @@ test_that("random starts cost what the searches before them do, where data say l
 })
 
 # A structure with one standard deviation has correlations, too. The right values are the best of
-# stats::optim() on dense algebra from random starts: the intercepts of `f:g` stand in for the effects
-# of `g`.
+# stats::optim() on dense algebra from random starts: the intercepts of `f:g` stand in for the
+# effects of `g`.
 test_that("random starts are tried for structures of one standard deviation", {
   few <- y ~ x * f + cs(f + x | g, hom = TRUE) + (1 | h) + (1 | f:g)
   expect_lt(optimum("lmm-58510233.csv", few, TRUE), -737.880895577 + 1e-4)

@@ -1,5 +1,5 @@
-# Results that can't fit in any memory are refused before the first number is computed: an allocation
-# that fails in the core would end R.
+# Results that can't fit in any memory are refused before the first number is computed: an
+# allocation that fails in the core would end R.
 
 refused <- function(expr) {
   error <- expect_error(expr, class = "rlmm_error_too_large")

@@ -129,7 +129,8 @@ impl<'a> Unstructured<'a> {
         Some(Self { data, basis, pairs })
     }
 
-    // The same for a generalized fit with the default start and optimizer.
+    // The rows of a generalized fit with unstructured covariances. `None` without structures to
+    // replace, and unless start and optimizer are the default.
     fn of_rows(job: &GlmmJob, spec: &Spec, given: &Design<'a>) -> Option<Self> {
         if !job.is_free() || !has_pairs(&given.covs()) {
             return None;

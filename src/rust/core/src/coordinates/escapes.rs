@@ -153,10 +153,10 @@ impl Coordinates {
     /// term or in several: the objective often has several minima.
     pub(crate) fn is_correlated(&self) -> bool {
         let parts = self.covs.iter().flat_map(RelCov::parts);
-        let mut roles = parts.flat_map(Part::roles);
         let is_deviation =
             |role: &&Role| role.bounds().0 == 0.0 && !role.is_correlation();
-        let has_several = roles.by_ref().filter(is_deviation).nth(1).is_some();
+        let mut deviations = parts.flat_map(Part::roles).filter(is_deviation);
+        let has_several = deviations.nth(1).is_some();
         let mut correlated = self.correlated.iter();
         has_several
             && correlated.any(|part| self.first_correlation(part).is_some())

@@ -2,7 +2,7 @@
 //! clusters.
 
 use super::Coordinates;
-use crate::covariance::{Part, RelCov, Role};
+use crate::covariance::{RelCov, Role};
 use crate::random::Stream;
 
 /// Standard deviations of random starts are log-uniform over this number of decades on either side
@@ -31,27 +31,7 @@ impl Coordinates {
             .map(|unit| whole * unit * around(of_each))
             .collect();
         let mut point = parameters.to_vec();
-        for part in self.covs.iter().flat_map(RelCov::parts) {
-            self.place_at_random(part, &sizes, stream, &mut point);
-        }
-        let mut x = self.from_theta(&point);
-        for (&j, x) in self.free.iter().zip(&mut x) {
-            if self.is_angle[j] {
-                *x = random_angle(stream);
-            }
-        }
-        self.to_theta(&x)
-    }
-
-    // Sets the free standard deviations, or elements of Lambda, of a part at random.
-    fn place_at_random(
-        &self,
-        part: &Part,
-        sizes: &[f64],
-        stream: &mut Stream,
-        point: &mut [f64],
-    ) {
-        for (j, role) in part.range().zip(part.roles()) {
+        for (j, role) in self.roles() {
             if self.is_held[j] || role.is_correlation() {
                 continue;
             }
@@ -61,6 +41,13 @@ impl Coordinates {
             };
             point[j] = share * sizes[j];
         }
+        let mut x = self.from_theta(&point);
+        for (&j, x) in self.free.iter().zip(&mut x) {
+            if self.is_angle[j] {
+                *x = random_angle(stream);
+            }
+        }
+        self.to_theta(&x)
     }
 
     /// Random covariances near those of `parameters`: standard deviations, or elements of Lambda,

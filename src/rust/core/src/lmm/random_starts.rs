@@ -18,11 +18,9 @@ const FEW_PARAMETERS: usize = 20;
 const AFFORDABLE_AT_RANDOM: f64 = 6e5;
 const SHARE_OF_SEARCHES: f64 = 8.0;
 const AFFORDABLE_AT_MOST: f64 = 1e9;
-/// Number of minima from which on there may well be more.
+/// Number of minima from which on there may well be more, so that random starts may cost as much
+/// again.
 const SEVERAL: usize = 2;
-/// The further cost that random starts may have once they have found several minima, as a multiple
-/// of the cost until then.
-const SHARE_OF_SEVERAL: f64 = 1.0;
 /// Largest number of searches.
 const MOST_SEARCHES: usize = 200;
 /// Random starts are used only if at least this number of searches is affordable, as fewer are
@@ -51,7 +49,7 @@ impl Restarts<'_, '_, '_> {
         units.resize(found.initial.len(), SIGMA_STEP);
         let mut stream = Stream::new(0, 0);
         let mut optima = Optima::default();
-        let mut further = SHARE_OF_SEVERAL * self.budget;
+        let mut further = self.budget;
         for search in 0..MOST_SEARCHES {
             let is_done = optima.undiscovered() <= UNDISCOVERED;
             if self.budget <= 0.0 || is_done || !found.status.has_converged() {
