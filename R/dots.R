@@ -80,13 +80,14 @@ warn_of_dots <- function(..., also = character()) {
     fun <- method_name(parent.frame(), sys.call(sys.parent()))
     abort_unknown_argument(fun, name, suggestion(name, known))
   }
+  warn_unused(unknown, suggestion(unknown[1L], known))
+}
+
+warn_unused <- function(unknown, hint) {
   labels <- ifelse(nzchar(unknown), tick(unknown), "an unnamed one")
   named <- enumerate(unique(labels))
   warn_rlmm(
-    c(
-      sprintf("Arguments that are not used: %s.", named),
-      suggestion(unknown[1L], known)
-    ),
+    c(sprintf("Arguments that are not used: %s.", named), hint),
     "rlmm_warning_unused_argument",
     arguments = unknown
   )

@@ -36,7 +36,7 @@ least_spread <- 1e-5
 
 # Whether each column varies, but much less than its distance from zero.
 is_far_column <- function(x) {
-  spread <- apply(x, 2L, stats::sd)
+  spread <- sqrt(colMeans(sweep(x, 2L, colMeans(x))^2))
   spread > 0 & spread < least_spread * abs(colMeans(x))
 }
 
@@ -104,12 +104,12 @@ frame_near_zero <- function(terms, frame) {
 }
 
 # Whether shifted columns vary by less than 1e5 rounding errors of the unshifted ones, as products
-# of two covariates far from zero may. A column of zeros, as that of an empty cell, has no digits to
-# lose.
+# of two covariates far from zero may. A shifted column of zeros has no digits to lose: it is that
+# of an empty cell or of a constant, or the combination of others.
 has_lost_digits <- function(near, far) {
   largest <- \(x) apply(abs(x), 2L, max, 0)
-  size <- largest(far)
-  size > 0 & largest(near) <= 1e-11 * size
+  size <- largest(near)
+  size > 0 & size <= 1e-11 * largest(far)
 }
 
 # The variables whose origin is free: each term that contains the variable is also a term without

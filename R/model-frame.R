@@ -21,7 +21,7 @@ build_frame <- function(parsed, env, data, extras, na_action, drop = TRUE) {
     return(full)
   }
   check_variables(full)
-  frame <- apply_na_action(full, action)
+  frame <- apply_na_action(full, action, data)
   if (count_rows(frame) == 0L) {
     abort_all_missing(full)
   }
@@ -238,7 +238,7 @@ is_complete_variable <- function(x) {
   all(counts > 0L) && sum(counts) == length(x)
 }
 
-apply_na_action <- function(frame, action) {
+apply_na_action <- function(frame, action, data) {
   if (is.null(action) || !has_missing(frame)) {
     return(frame)
   }
@@ -247,55 +247,9 @@ apply_na_action <- function(frame, action) {
   }
   kept <- action(frame)
   if (nrow(kept) < count_rows(frame)) {
-    inform_nan(frame)
+    inform_nan(frame, data)
   }
   kept
-}
-
-#' Gives a message about rows that are left out because a variable is `NaN`, often by mistake
-#' @noRd
-inform_nan <- function(frame) {
-  nan <- lapply(unclass(frame), nan_rows)
-  nan <- nan[lengths(nan) > 0L]
-  if (length(nan) == 0L) {
-    return(invisible())
-  }
-  inform_rlmm(
-    c(
-      "Rows are left out because a variable is NaN, which counts as missing.",
-      nan_lines(nan, original_rows(frame)),
-      i = "Is it computed from values outside of its domain, such as `log(-1)`?"
-    ),
-    "rlmm_message_nan",
-    rows = sort(unique(unlist(nan)))
-  )
-}
-
-#' Evaluates an expression that makes the frame of the same rows several times: only the first
-#' message about `NaN` is given
-#' @noRd
-with_one_nan_message <- function(expr) {
-  said <- rlang::new_environment(list(count = 0L))
-  withCallingHandlers(expr, rlmm_message_nan = \(cnd) {
-    said$count <- said$count + 1L
-    if (said$count > 1L) rlang::cnd_muffle(cnd)
-  })
-}
-
-# A line of the message for each of the first variables.
-nan_lines <- function(nan, row_names) {
-  nan <- utils::head(nan, 5L)
-  found <- vapply(nan, \(rows) describe_rows(row_names[rows]), "")
-  lines <- paste0(variable_labels(names(nan)), " is NaN at ", found, ".")
-  stats::setNames(lines, rep("x", length(lines)))
-}
-
-nan_rows <- function(x) {
-  if (!is.double(x) || !anyNA(x)) {
-    return(integer())
-  }
-  nan <- is.nan(unclass(x))
-  which(if (is.matrix(nan)) rowSums(nan) > 0 else nan)
 }
 
 has_missing <- function(frame) {

@@ -34,8 +34,7 @@ density_plot <- function(drawn, ...) {
     plot.points = FALSE
   )
   settings <- density_settings(levels(data$parameter))
-  all <- replace_named(c(defaults, settings), list(...))
-  do.call(lattice::densityplot, all)
+  draw_with(lattice::densityplot, c(defaults, settings), ...)
 }
 
 # The function that draws a panel: the density, and a line at the estimate.

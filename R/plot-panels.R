@@ -145,14 +145,3 @@ check_some_shown <- function(names) {
 }
 
 grey_strip <- function() lattice::strip.custom(bg = "grey92")
-
-# Draws a plot with defaults that the user's settings replace.
-draw_with <- function(draw, defaults, ...) {
-  do.call(draw, replace_named(defaults, list(...)))
-}
-
-# A list of arguments with those replaced that the user gave.
-replace_named <- function(defaults, given) {
-  defaults[names(given)[nzchar(names(given))]] <- NULL
-  c(defaults, given)
-}

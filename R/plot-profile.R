@@ -62,8 +62,7 @@ densityplot.profile.rlmm <- function(x, data = NULL, ...) {
     type = c("l", "g")
   )
   settings <- density_settings(levels(densities$parameter))
-  all <- replace_named(c(defaults, settings), list(...))
-  do.call(lattice::xyplot, all)
+  draw_with(lattice::xyplot, c(defaults, settings), ...)
 }
 
 #' Smooth curves of zeta, with a hundred points for each parameter

@@ -214,11 +214,12 @@ test_that("columns without digits beside others say that their covariates are fa
   expect_no_match(conditionMessage(cnd), "far from zero")
 })
 
-test_that("the column of an empty cell isn't said to be far from zero", {
+test_that("the column of an empty cell or a constant isn't said to be far from zero", {
   d <- expand.grid(a = letters[1:3], b = LETTERS[1:4], r = 1:6)
   d <- d[d$a != "b" | d$b != "C", ]
   d$g <- factor(rep(1:9, length.out = nrow(d)))
   d$zero <- 0
+  d$year <- 2020
   set.seed(4)
   d$y <- rnorm(nrow(d)) + rnorm(9)[d$g]
   said <- \(formula) {
@@ -232,9 +233,15 @@ test_that("the column of an empty cell isn't said to be far from zero", {
     )
     text
   }
-  for (formula in list(y ~ a * b + (1 | g), y ~ a + zero + (1 | g))) {
+  formulas <- list(
+    y ~ a * b + (1 | g),
+    y ~ a + zero + (1 | g),
+    y ~ a + I(year^2) + (1 | g),
+    y ~ a + year * r + (1 | g)
+  )
+  for (formula in formulas) {
     text <- said(formula)
-    expect_match(text, "is dropped", all = FALSE)
+    expect_match(text, "(is|are) dropped", all = FALSE)
     expect_no_match(text, "far from zero|Centre")
   }
 })

@@ -257,6 +257,38 @@ test_that("NaN is missing, and said where it is", {
   expect_silent(rlmm(Reaction ~ x + (1 | Subject), missing))
 })
 
+test_that("NaN within an expression is said, whose value is NA there", {
+  d <- sleepstudy
+  d$x <- replace(d$Days + 0.5, 3, NaN)
+  d$z <- replace(d$Days, 4, NA)
+  formulas <- list(
+    Reaction ~ splines::ns(x, 3) + (1 | Subject),
+    Reaction ~ cut(x, 3) + z + (1 | Subject),
+    Reaction ~ (x > 4) + (1 | Subject),
+    Reaction ~ z + (0 + factor(x > 4) | Subject)
+  )
+  for (formula in formulas) {
+    expect_message(
+      fit <- suppressMessages(rlmm(formula, d), "rlmm_message_singular"),
+      "`x` is NaN at row 3",
+      class = "rlmm_message_nan"
+    )
+  }
+  found <- testthat::capture_messages(
+    rlmm(Reaction ~ log(x) + (1 | Subject), d)
+  )
+  expect_no_match(found, "`x` is NaN")
+  # The rows are those of the data, with a subset and without data as well.
+  expect_message(
+    rlmm(Reaction ~ cut(x, 3) + (1 | Subject), d, subset = Days > 1),
+    "`x` is NaN at row 3"
+  )
+  expect_message(
+    with(d, rlmm(Reaction ~ cut(x, 3) + (1 | Subject))),
+    "`x` is NaN at row 3"
+  )
+})
+
 test_that("NaN is said once, whoever reads the data", {
   d <- sleepstudy
   d$Reaction[5] <- NaN
