@@ -76,8 +76,9 @@
 #'   whose variances are unbounded, unidentified or cause large rounding errors); `noise` (for the
 #'   iterative engine only, see [rlmm_control()]); `status` of the optimizer; `linear` (whether the
 #'   model is linear); `starts` (`"several"`, or `"one"` if no other start was tried);
-#'   `random_starts` (`NULL` without any, or a list of the number of `searches` and of `optima`, and
-#'   the expected share of starts that lead to `undiscovered` ones); `terms` (a
+#'   `random_starts` (`NULL` without any, or a list of the number of `searches` and of `optima`,
+#'   the expected share of starts that lead to `undiscovered` ones, and the number of
+#'   `improvements`, searches that ended below all before them); `terms` (a
 #'   data frame with the columns `term`, `rank`, `size`, `lambda_min`, `gain`); and `directions`
 #'   (for each term the combination of effects that belongs to `lambda_min`).
 #' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
@@ -238,21 +239,37 @@ or_unknown <- function(value, digits, remark = "") {
 # certificate says that others may be lower.
 noticeable_share <- 0.05
 
+# Whether a lower optimum may well exist: few of the random starts led to known optima.
+may_be_lower <- function(random) {
+  !is.null(random) && random$undiscovered > noticeable_share
+}
+
 scope_phrase <- function(starts, random) {
   if (identical(starts, "one")) {
     return(
       "local, from one start: another optimum may be lower, see `allFit()`"
     )
   }
-  may_be_lower <- !is.null(random) && random$undiscovered > noticeable_share
-  if (is.null(random) || random$optima < 2L && !may_be_lower) {
+  if (is.null(random) || random$optima < 2L && !may_be_lower(random)) {
     return("local; lower optima are looked for where they are common")
   }
   sprintf(
-    "local; %s from random starts ended at %s%s",
+    "local; %s%s",
+    searches_phrase(random),
+    if (may_be_lower(random)) ", and others may be lower" else ""
+  )
+}
+
+# Whether random starts led below all other ones to so many optima that they may well lead lower.
+led_lower <- function(random) {
+  may_be_lower(random) && isTRUE(random$improvements > 0L)
+}
+
+searches_phrase <- function(random) {
+  sprintf(
+    "%s from random starts ended at %s",
     plural(random$searches, "search", "searches"),
-    plural(random$optima, "optimum", "optima"),
-    if (may_be_lower) ", and others may be lower" else ""
+    plural(random$optima, "optimum", "optima")
   )
 }
 

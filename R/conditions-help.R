@@ -14,6 +14,8 @@
 #'   `rlmm_warning_rounded`: The estimates are an optimum, but not the only one, in the limit, or up
 #'   to rounding errors, which for the warning are so large that the estimates aren't reproducible.
 #'   See the verdicts of [certificate()].
+#' * `rlmm_message_optima`: The data are few for the model: searches from random starts led to a
+#'   lower optimum, and to so many of them that another one may be lower still.
 #' * `rlmm_message_limit`: A limit of evaluations or time was reached, but the estimates are an
 #'   optimum.
 #' * `rlmm_warning_convergence`: The estimates aren't an optimum, or aren't known to be one.

@@ -74,7 +74,8 @@
 #'     least two, or five levels;
 #'   * `check_response_not_const` (`"stop"`): the response isn't constant;
 #'   * `check_scalex` (`"ignore"`): the columns of X are on similar scales;
-#'   * `check_conv_singular` (`"message"`): the fit isn't singular;
+#'   * `check_conv_singular` (`"message"`): the fit isn't singular, and its
+#'     optimum is the only one that is likely;
 #'   * `check_rankx`: the columns of X are linearly independent; `"message+drop.cols"` (the
 #'     default), `"silent.drop.cols"`, `"warn+drop.cols"`, `"stop.deficient"` or `"ignore"`;
 #'   * `check_formula_lhs`: has no effect, as a response is always needed.

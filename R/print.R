@@ -210,6 +210,7 @@ fit_notes <- function(fit) {
     counted_note(fit),
     shape_note(fit),
     stopped_note(fit),
+    other_optima_note(fit),
     separation_note(fit),
     saturation_note(fit),
     singular_note(fit),
@@ -329,6 +330,10 @@ stopped_note <- function(fit) {
   if (stopped_early(fit) || is_ambiguous) {
     strwrap(stopped_text(fit), exdent = 2)
   }
+}
+
+other_optima_note <- function(fit) {
+  if (has_other_optima(fit)) strwrap(other_optima_line(fit), exdent = 2)
 }
 
 stopped_text <- function(fit) {

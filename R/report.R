@@ -74,8 +74,11 @@ report_limit <- function(optsum, reason) {
 #' @noRd
 report_certificate <- function(fit, spec) {
   verdict <- fit$optsum$certificate$verdict
-  if (is.null(verdict) || verdict == "optimal") {
+  if (is.null(verdict)) {
     return(invisible())
+  }
+  if (verdict == "optimal") {
+    return(report_other_optima(fit))
   }
   if (verdict == "imprecise") {
     return(warn_imprecise(fit))
@@ -94,6 +97,29 @@ report_certificate <- function(fit, spec) {
     return(warn_unknown(fit))
   }
   warn_not_optimal(fit, spec)
+}
+
+# Gives a message if random starts led lower, and to so many optima that others may be lower still.
+report_other_optima <- function(fit) {
+  if (has_other_optima(fit)) {
+    lines <- c(
+      other_optima_line(fit),
+      i = "Use fewer random effects, or compare with `allFit()` and other values of `start`."
+    )
+    signal(fit$control$checks$conv_singular, lines, "optima")
+  }
+}
+
+# Saturated fits have a warning that says so in its own words.
+has_other_optima <- function(fit) {
+  found <- fit$optsum
+  is_optimal <- identical(found$certificate$verdict, "optimal")
+  is_optimal && led_lower(found$random_starts) && length(fit$saturated) == 0L
+}
+
+other_optima_line <- function(fit) {
+  found <- searches_phrase(fit$optsum$random_starts)
+  sprintf("Another optimum may be lower: %s.", found)
 }
 
 warn_edge <- function(fit) {

@@ -26,6 +26,8 @@ outcome_kind <- function(found) {
     "says that it has no single optimum"
   } else if (has_warned(found)) {
     "warns that it isn't an optimum"
+  } else if (may_be_lower(found)) {
+    "says that another optimum may be lower"
   } else {
     "an optimum"
   }

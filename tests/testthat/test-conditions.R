@@ -162,9 +162,9 @@ test_that("?rlmm_conditions names every message and warning of the package", {
   files <- list.files(folder, full.names = TRUE)
   is_help <- basename(files) == "conditions-help.R"
   signalled <- unlist(lapply(files[!is_help], words_of))
-  # The names of verdicts and of the report of effects that the fixed ones contain are put together.
+  # The names of verdicts and of reports that follow a policy are put together.
   verdicts <- setdiff(final_verdicts, c("optimal", "imprecise"))
-  reports <- paste0("rlmm_message_", c(verdicts, "redundant"))
+  reports <- paste0("rlmm_message_", c(verdicts, "redundant", "optima"))
   signalled <- c(signalled, reports, "rlmm_warning_rounded")
   told <- words_of(files[is_help])
   expect_setequal(told, unique(signalled))

@@ -46,6 +46,7 @@ fn random_starts(optima: &Optima) -> Robj {
         ("searches", Robj::from(optima.searches() as i32)),
         ("optima", Robj::from(optima.count() as i32)),
         ("undiscovered", Robj::from(optima.undiscovered())),
+        ("improvements", Robj::from(optima.improvements() as i32)),
     ])
 }
 

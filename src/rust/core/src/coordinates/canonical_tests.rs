@@ -1,7 +1,8 @@
 //! The canonical form of coordinates, and the transformation from theta to coordinates and back.
 
 use super::*;
-use crate::covariance::Structure;
+use crate::coordinates::Coordinates;
+use crate::covariance::{RelCov, Structure};
 
 // The canonical form where some elements are held.
 fn project(
@@ -98,4 +99,19 @@ fn held_elements_leave_no_other_signs() {
     assert_eq!(kinks(us, [false; 3]), []);
     assert_eq!(kinks(us, [false, true, false]), [0]);
     assert_eq!(kinks(cs, [false; 3]), [0, 1]);
+}
+
+#[test]
+fn points_below_a_bound_without_an_equivalent_are_known() {
+    // Only two effects of a compound symmetric covariance can change the sign of their correlation.
+    let below = |size: usize, x: &[f64]| {
+        let part = Part::new(Structure::CompoundSymmetry, size, 0);
+        let start = vec![0.5; x.len()];
+        let covs = [RelCov::new(vec![part])];
+        Coordinates::new(&covs, &vec![false; x.len()], &[], &start)
+            .below_bounds(x)
+    };
+    assert_eq!(below(2, &[1.0, -2.0, 0.3]), []);
+    assert_eq!(below(3, &[-1.0, -2.0, -1.0, 0.3]), []);
+    assert_eq!(below(3, &[1.0, -2.0, 1.0, 0.3]), [1]);
 }

@@ -254,6 +254,20 @@ impl Coordinates {
         }
     }
 
+    /// The parameters below their bound of zero at `x` that are zero at the canonical point, as it
+    /// isn't equivalent.
+    pub(crate) fn below_bounds(&self, x: &[f64]) -> Vec<usize> {
+        let mut canonical = x.to_vec();
+        self.make_canonical(&mut canonical);
+        let is_below = |k: &usize| {
+            self.is_bounded[self.free[*k]]
+                && x[*k] < 0.0
+                && canonical[*k] == 0.0
+        };
+        let below = (0..x.len()).filter(is_below);
+        below.map(|k| self.free[k]).collect()
+    }
+
     // The derivatives of the parameters at the last point.
     fn jacobian(&self) -> Jacobian {
         let mut jacobian = Jacobian {

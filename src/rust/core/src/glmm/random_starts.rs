@@ -12,13 +12,14 @@ use crate::coordinates::Coordinates;
 use crate::error::Result;
 use crate::glmm::vary::Vary;
 use crate::optimize::bfgs::BfgsSummary;
-use crate::optimize::Optima;
-use crate::optimize::{Flow, Observer};
+use crate::optimize::{Flow, Observer, OptSummary, Optima};
 use crate::random::Stream;
 use crate::tolerances::{BETTER_START, FAST_GAIN, OTHER_MINIMUM};
 
-/// Number of operations that the searches may cost, counted in PIRLS steps.
+/// Number of operations that the searches may cost, counted in PIRLS steps; as many again after a
+/// lower optimum, as there may well be others, up to this number of times.
 const AFFORDABLE: f64 = 1.2e8;
+const MOST_RENEWALS: usize = 8;
 /// Largest number of evaluations of one search.
 const MOST_EVALUATIONS: usize = 100;
 /// Largest number of searches.
@@ -30,6 +31,21 @@ const UNDISCOVERED: f64 = 0.01;
 const FIRST_SIZES: [f64; 3] = [3.0, 10.0, 30.0];
 /// Number of higher points from which a fit that is stuck at an edge is continued.
 const MOST_CHANCES: usize = 4;
+
+// The course of the searches.
+struct Course {
+    optima: Optima,
+    // Number of higher points from which a fit that is stuck may still be continued.
+    chances: usize,
+    // The number of PIRLS steps, from the first one of the model on, after which no search starts.
+    last_step: usize,
+}
+
+impl Course {
+    fn is_done(&self) -> bool {
+        self.optima.undiscovered() < UNDISCOVERED
+    }
+}
 
 impl GeneralizedLinearMixedModel {
     /// Whether the data have little information about the covariances: few levels or few rows.
@@ -55,13 +71,15 @@ impl GeneralizedLinearMixedModel {
         observe: &mut Observer,
     ) -> GlmmFit {
         let mut stream = Stream::new(0, 0);
-        let mut optima = Optima::default();
-        let mut chances = MOST_CHANCES;
-        let most = self.pirls.iterations + self.affordable_steps(AFFORDABLE);
+        let mut course = Course {
+            optima: Optima::default(),
+            chances: MOST_CHANCES,
+            last_step: self.pirls.iterations,
+        };
+        course.last_step += self.affordable_steps(AFFORDABLE);
         for search in 0..MOST_SEARCHES {
-            let is_done = optima.undiscovered() < UNDISCOVERED;
-            let is_over = self.pirls.iterations > most || self.must_stop();
-            if is_over || is_done {
+            let is_over = self.pirls.iterations > course.last_step;
+            if is_over || self.must_stop() || course.is_done() {
                 break;
             }
             let point = self.random_start(search, start, &best, &mut stream);
@@ -69,27 +87,50 @@ impl GeneralizedLinearMixedModel {
             let found = self.with_low_accuracy(|model| {
                 model.search_likelihood(fit, &point)
             });
-            let Ok(found) = found else {
-                continue;
-            };
-            let value = found.summary.best_value;
-            let has_converged = found.summary.status.has_converged();
-            let is_lower = |best: &GlmmFit| {
-                value < best.summary.best_value - OTHER_MINIMUM
-            };
-            let is_chance =
-                has_converged && chances > 0 && self.is_stuck(&best);
-            if is_lower(&best) || is_chance {
-                chances -= usize::from(!is_lower(&best));
-                let point = &found.summary.best;
-                best = self.continued_from(fit, point, best, observe);
-            }
-            // A lower point from which no search converged is at an optimum that was not found.
-            if has_converged || is_lower(&best) {
-                optima.add(value, BETTER_START);
+            if let Ok(found) = found {
+                let found = &found.summary;
+                best = self.or_found_at_random(
+                    fit,
+                    found,
+                    best,
+                    &mut course,
+                    observe,
+                );
             }
         }
-        best.summary.optima = optima;
+        best.summary.optima = course.optima;
+        best
+    }
+
+    // The fit, or its continuation from the end of a search if that is lower.
+    fn or_found_at_random(
+        &mut self,
+        fit: &FitSettings,
+        found: &OptSummary,
+        mut best: GlmmFit,
+        course: &mut Course,
+        observe: &mut Observer,
+    ) -> GlmmFit {
+        let is_above = |value: f64| found.best_value < value - OTHER_MINIMUM;
+        let has_converged = found.status.has_converged();
+        let is_chance =
+            has_converged && course.chances > 0 && self.is_stuck(&best);
+        let before = best.summary.best_value;
+        if is_above(before) || is_chance {
+            course.chances -= usize::from(!is_above(before));
+            best = self.continued_from(fit, &found.best, best, observe);
+        }
+        if best.summary.best_value < before - OTHER_MINIMUM {
+            course.optima.count_improvement();
+            if course.optima.improvements() <= MOST_RENEWALS {
+                let affordable = self.affordable_steps(AFFORDABLE);
+                course.last_step = self.pirls.iterations + affordable;
+            }
+        }
+        // A lower point from which no search converged is at an optimum that was not found.
+        if has_converged || is_above(best.summary.best_value) {
+            course.optima.add(found.best_value, BETTER_START);
+        }
         best
     }
 

@@ -126,8 +126,47 @@ impl GeneralizedLinearMixedModel {
     }
 
     /// Minimises by BFGS. `inverse`, the summary's inverse and its points are in terms of all
-    /// parameters.
+    /// parameters. Where standard deviations end below zero without an equivalent point above it,
+    /// they are held at zero, and the search goes on.
     pub(super) fn bfgs(
+        &mut self,
+        settings: &Settings,
+        tolerance: f64,
+        vary: Vary,
+        start: &[f64],
+        inverse: Vec<f64>,
+        observe: &mut Observer,
+    ) -> Result<BfgsSummary> {
+        let (mut found, below) = self.bfgs_without_bounds(
+            settings, tolerance, vary, start, inverse, observe,
+        )?;
+        if below.is_empty() {
+            return Ok(found);
+        }
+        if found.summary.status.is_limit() {
+            if let Ok(value) = self.objective(vary, &found.summary.best) {
+                found.summary.best_value = value;
+            }
+            return Ok(found);
+        }
+        let held = self.held.clone();
+        for j in below {
+            self.held[j] = true;
+        }
+        let start = &found.summary.best;
+        let inverse = found.inverse;
+        let next =
+            self.bfgs(settings, tolerance, vary, start, inverse, observe);
+        self.held = held;
+        let next = next?;
+        Ok(BfgsSummary {
+            summary: found.summary.followed_by(next.summary),
+            ..next
+        })
+    }
+
+    // Also returns the parameters that ended below their bound, which are zero in the result.
+    fn bfgs_without_bounds(
         &mut self,
         settings: &Settings,
         tolerance: f64,
@@ -135,7 +174,7 @@ impl GeneralizedLinearMixedModel {
         start: &[f64],
         mut inverse: Vec<f64>,
         observe: &mut Observer,
-    ) -> Result<BfgsSummary> {
+    ) -> Result<(BfgsSummary, Vec<usize>)> {
         let n = start.len();
         let natural = self.to_natural(vary);
         let tolerance = tolerance.max(NOISE_SHARE * self.search_noise());
@@ -155,13 +194,15 @@ impl GeneralizedLinearMixedModel {
             &mut search,
             &mut see,
         )?;
+        let below = at.below_bounds(&found.summary.best);
         at.make_canonical(&mut found.summary.best);
         set_block_of(n, &mut inverse, at.free(), &found.inverse);
-        Ok(BfgsSummary {
+        let found = BfgsSummary {
             summary: found.summary.mapped(|x| at.to_theta(x)),
             gradient: found.gradient,
             inverse,
-        })
+        };
+        Ok((found, below))
     }
 
     /// Minimises by another optimizer than BFGS.

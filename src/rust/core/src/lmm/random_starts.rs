@@ -56,9 +56,12 @@ impl Restarts<'_, '_, '_> {
                 break;
             }
             let start = self.random_start(search, &found, &units, &mut stream);
-            let before = found.log.len();
+            let (before, lowest) = (found.log.len(), found.best_value);
             let (value, next) = self.and_from(&start, found);
             found = next;
+            if found.best_value < lowest - OTHER_MINIMUM {
+                optima.count_improvement();
+            }
             let steps = found.log.len() - before;
             self.budget -= PER_STEP * steps.max(1) as f64;
             if let Some(value) = value {

@@ -5,6 +5,7 @@
 pub struct Optima {
     values: Vec<f64>,
     searches: usize,
+    improvements: usize,
 }
 
 impl Optima {
@@ -16,6 +17,16 @@ impl Optima {
         if !known.any(|other| (value - other).abs() <= tolerance) {
             self.values.push(value);
         }
+    }
+
+    /// Counts a search that ended below all before it, those from systematic starts included.
+    pub(crate) fn count_improvement(&mut self) {
+        self.improvements += 1;
+    }
+
+    /// The number of searches that ended below all before them.
+    pub fn improvements(&self) -> usize {
+        self.improvements
     }
 
     /// The number of distinct minima.
