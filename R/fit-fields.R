@@ -277,3 +277,12 @@ rows_that_count <- function(fit) {
   counts <- counted_rows(fit_frame(fit))
   if (is.null(counts)) TRUE else counts > 0
 }
+
+#' The parameters of a generalized fit with the theta and beta of another parameterization
+#' @noRd
+parameters_of <- function(given, fit) {
+  old <- c(given$theta, given$beta)
+  new <- c(fit$theta, fit$beta)
+  own <- seq_len(min(length(given$parameters), length(old)))
+  replace(given$parameters, own, new[own])
+}

@@ -149,10 +149,12 @@ with_judgement <- function(fit, spec) {
   judged$certificate$noise <- fit$optsum$certificate$noise
   from_hessian <- c("gradient", "certificate")
   fit$optsum[from_hessian] <- judged[from_hessian]
-  covariance <- if (is.null(poisson_limit(fit))) {
-    judged$covariance
-  } else {
+  covariance <- if (!is.null(poisson_limit(fit))) {
     covariance_given_shape(fit, spec)
+  } else if (length(far_pairs(fit)) > 0L && needs_hessian(fit)) {
+    covariance_of_estimates(fit, spec)
+  } else {
+    judged$covariance
   }
   fit["covariance"] <- list(covariance)
   fit
@@ -169,7 +171,7 @@ hessian_covariance <- function(fit) {
   }
   spec <- fit_spec(fit)
   if (is.null(poisson_limit(fit))) {
-    core_glmm_covariance(spec, fit$parameters, held_index(fit))
+    covariance_of_estimates(fit, spec)
   } else {
     covariance_given_shape(fit, spec)
   }
@@ -181,7 +183,7 @@ covariance_given_shape <- function(fit, spec) {
   spec$glmm$shape <- fit$glmm$shape
   spec$glmm$shape_kind <- "known"
   others <- utils::head(fit$parameters, -1L)
-  covariance <- core_glmm_covariance(spec, others, held_index(fit))
+  covariance <- covariance_of_estimates(fit, spec, others)
   if (!is.null(covariance)) {
     rbind(cbind(covariance, 0), 0)
   }

@@ -45,14 +45,6 @@ with_fixed_basis <- function(fit, root) {
   fit
 }
 
-# The parameters of a generalized fit with the theta and beta of its new columns.
-parameters_of <- function(given, fit) {
-  old <- c(given$theta, given$beta)
-  new <- c(fit$theta, fit$beta)
-  own <- seq_len(min(length(given$parameters), length(old)))
-  replace(given$parameters, own, new[own])
-}
-
 # R of the columns of an unstructured term; `NULL` if they stay as they are.
 root_of_term <- function(term, fit, new) {
   held <- fit_held(fit)

@@ -20,7 +20,7 @@ robust_covariance.rlmm_glmm <- function(fit, type, clusters) {
 # The sandwich estimator for the fixed effects, with the scores of independent groups summed by
 # cluster.
 clustered_covariance <- function(fit, type, clusters, groups) {
-  fit <- in_orthogonal_columns(fit)
+  fit <- in_orthogonal_columns(with_unstructured_pairs(fit))
   kept <- estimated_parameters(fit)
   bread <- inverse_information(fit, kept)
   scores <- group_scores(fit, groups)[, kept, drop = FALSE] %*% bread

@@ -391,7 +391,10 @@ impl Coordinates {
     ) {
         let n = self.free.len();
         for (b, &j) in self.free.iter().enumerate() {
-            if !self.is_blocked(j, gradient) {
+            // At an optimum within the bounds the gradient is as small as on a bound of zero, but
+            // the curvature matters between the two.
+            let change = self.parameters[j].powi(2) * hessian[b * n + b].abs();
+            if !self.is_blocked(j, gradient) || change >= NO_GAIN {
                 continue;
             }
             for a in (0..n).filter(|&a| a != b) {
