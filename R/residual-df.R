@@ -34,8 +34,9 @@ rank_of_model <- function(spec, used) {
     n_levels = 1L,
     z = spec$x
   )
-  fixed <- with_orthogonalized(unit_part(x, used))
-  random <- lapply(spec$terms, unit_part, used = used)
+  constants <- Filter(has_constant, c(list(x), spec$terms))
+  fixed <- with_orthogonalized(unit_part(x, used, constants))
+  random <- lapply(spec$terms, unit_part, used, constants)
   if (count_crossed(random) > max_crossed_columns) {
     return(rank_by_terms(random, fixed$z))
   }
@@ -43,19 +44,26 @@ rank_of_model <- function(spec, used) {
   rank_of(do.call(cbind, lapply(parts, sparse_part)))
 }
 
-# A term in the rows in use, with covariates scaled by their standard deviations.
-unit_part <- function(core_term, used) {
-  z <- unit_columns(column_matrix(core_term$z, length(used)))
-  list(
-    refs = core_term$refs[used],
-    n_levels = core_term$n_levels,
-    z = z[used, , drop = FALSE]
-  )
+# A term in the rows in use. Its columns have the same span together with those of the terms with
+# constants, and don't depend on the units and origins of covariates.
+unit_part <- function(core_term, used, constants) {
+  refs <- core_term$refs[used]
+  z <- column_matrix(core_term$z, length(used))[used, , drop = FALSE]
+  has_origin <- \(other) determines(other$refs[used], refs)
+  if (any(vapply(constants, has_origin, NA))) {
+    z <- centred(cbind(1, z))[, -1L, drop = FALSE]
+  }
+  list(refs = refs, n_levels = core_term$n_levels, z = unit_columns(z))
 }
 
-# Columns with the same span, which don't depend on the units and origins of covariates.
+# Whether a term has an indicator of each of its levels.
+has_constant <- function(core_term) {
+  z <- column_matrix(core_term$z, length(core_term$refs))
+  any(apply(z, 2L, is_constant_column))
+}
+
+# Columns whose largest absolute value is one.
 unit_columns <- function(x) {
-  x <- centred(x)
   for (j in seq_len(ncol(x))) {
     size <- max(abs(x[, j]), 0)
     if (size > 0) {

@@ -73,6 +73,32 @@ test_that("the rank by the signs of pivots is that of dense algebra", {
   })
 })
 
+test_that("slopes without intercepts have the same rank at any origin", {
+  set.seed(2)
+  d <- data.frame(g = gl(10, 20), h = gl(4, 5, 200), x = rnorm(200))
+  # x is constant in the cells of two groups.
+  is_flat <- d$g %in% 1:2
+  d$x[is_flat] <- as.integer(d$h)[is_flat]
+  d$y <- rgamma(200, 2)
+  df_at <- function(formula, origin, rows = 1:200) {
+    d$x <- d$x + origin
+    fit <- suppressMessages(rglmm(formula, d[rows, ], Gamma("log")))
+    rlmm:::fit_spec(fit)$glmm$shape
+  }
+  # 40 cells, and slopes of eight groups whose sum is x up to a function of the cells.
+  expected <- list(
+    list(y ~ x + (0 + x | g) + (1 | g:h), 200 - 40 - 8),
+    list(y ~ x + (x || g), 200 - 20),
+    list(y ~ 0 + x + (0 + x | g) + (1 | h), 200 - 10 - 4)
+  )
+  for (model in expected) {
+    for (origin in c(0, 1e4, 2e5, 3e6)) {
+      expect_equal(df_at(model[[1L]], origin), model[[2L]])
+      expect_equal(df_at(model[[1L]], origin, 200:1), model[[2L]])
+    }
+  }
+})
+
 test_that("the two ways to the rank of a model agree", {
   with(random_factors(), {
     parts <- list(z_part(f, one, x), z_part(g, one))
