@@ -267,20 +267,28 @@ dispersion_hint <- function(expr, fitter) {
   )
 }
 
-# The hint for `random = ~ x | g` of nlme: the equivalent term of the formula.
+# The hint for `random = ~ x | g` and `random = list(g = ~ x)` of nlme: the equivalent term of the
+# formula.
 random_hint <- function(expr) {
-  is_bar_formula <- call_name(expr) == "~" &&
-    length(expr) == 2L &&
-    call_name(expr[[2L]]) == "|"
-  term <- if (is_bar_formula) {
-    paste0("(", short_deparse(expr[[2L]]), ")")
+  is_list <- call_name(expr) == "list" && length(names(expr)) == 2L
+  inner <- without_tilde(if (is_list) expr[[2L]] else expr)
+  term <- if (is_list) {
+    sprintf("(%s | %s)", short_deparse(inner), names(expr)[2L])
+  } else if (call_name(inner) == "|") {
+    paste0("(", short_deparse(inner), ")")
   } else {
     "(1 | group)"
   }
   paste0("Random effects stand in `formula`: add ", tick(term), " to it.")
 }
 
+# The right side of a one-sided formula; any other expression as it is.
+without_tilde <- function(expr) {
+  if (call_name(expr) == "~" && length(expr) == 2L) expr[[2L]] else expr
+}
+
 group_hint <- function(expr) {
+  expr <- without_tilde(expr)
   group <- if (is.character(expr)) expr[1L] else short_deparse(expr)
   paste0(
     "Grouping factors stand in `formula`: add ",

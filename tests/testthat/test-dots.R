@@ -332,3 +332,19 @@ test_that("printing tells of an argument that it doesn't know", {
     )
   }
 })
+
+test_that("nlme's arguments of random effects are shown as terms of the formula", {
+  fit <- \(...) rlmm(Reaction ~ Days, data = sleepstudy, ...)
+  expect_error(fit(groups = ~Subject), "add `(1 | Subject)` to", fixed = TRUE)
+  expect_error(
+    fit(random = list(Subject = ~Days)),
+    "add `(Days | Subject)` to",
+    fixed = TRUE
+  )
+  expect_error(
+    fit(random = ~ Days | Subject),
+    "add `(Days | Subject)` to",
+    fixed = TRUE
+  )
+  expect_error(fit(random = ~Days), "add `(1 | group)` to", fixed = TRUE)
+})
