@@ -57,14 +57,27 @@ inner_start <- function(fit) {
   if (is_unique && all(fit$theta[diagonal] > 1e-3)) fit$theta
 }
 
-# Whether a linear model has few random effects, so that an evaluation costs less than the call, or
-# a term of few levels: other responses may have another optimum then, and a start from the default
-# finds it as it does in a first fit.
+# Whether other responses may have another optimum than this one, which a search from the default
+# start finds as it does in a first fit, at a bearable price.
 is_quickly_searched <- function(fit) {
+  if (isGLMM.rlmm(fit)) is_small_and_rugged(fit) else has_few_effects(fit)
+}
+
+# Whether a linear model has few random effects, so that an evaluation costs less than the call, or
+# a term of few levels.
+has_few_effects <- function(fit) {
   n_levels <- vapply(fit$random, \(term) length(term$levels), 1L)
   n_columns <- vapply(fit$random, \(term) length(term$columns), 1L)
-  n_effects <- sum(n_levels * n_columns)
-  isLMM.rlmm(fit) && (n_effects <= 1000 || any(n_levels < 10))
+  sum(n_levels * n_columns) <= 1000 || any(n_levels < 10)
+}
+
+# Whether a generalized model has few observations, and a conditional likelihood that may have
+# several maxima.
+is_small_and_rugged <- function(fit) {
+  is_concave <- fit$glmm$link %in%
+    c("logit", "probit", "cloglog", "log") &&
+    !fit$glmm$family %in% c("gaussian", "inverse.gaussian")
+  !is_concave && fit$dev$n_eff <= 400
 }
 
 # Whether the likelihood often has several maxima: with correlation parameters, or independent

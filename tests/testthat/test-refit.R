@@ -69,6 +69,26 @@ test_that("a refit finds the lower of two optima", {
   }
 })
 
+test_that("a refit of a small generalized model isn't above the model without random effects", {
+  for (seed in c(112, 115, 382)) {
+    set.seed(seed)
+    data <- data.frame(g = gl(8, 3), x = rnorm(24))
+    slope <- (rnorm(8) * 0.8)[data$g] - 0.3
+    data$y <- rgamma(24, 1) * pmax(1.2 + slope * data$x, 0.1)
+    family <- Gamma("identity")
+    quiet <- \(expr) suppressWarnings(suppressMessages(expr))
+    fit <- quiet(rglmm(y ~ x + (0 + x | g), data, family))
+    data$y <- simulate(fit, seed = 1)[[1]]
+    again <- quiet(refit(fit, data$y))
+    without <- quiet(glm(y ~ x, family, data, start = c(mean(data$y), 0)))
+    # The log-likelihood at the dispersion `deviance / n`.
+    shape <- 24 / deviance(without)
+    mu <- fitted(without)
+    best <- sum(dgamma(data$y, shape, shape / mu, log = TRUE))
+    expect_gt(as.numeric(logLik(again)), best - 1e-6)
+  }
+})
+
 test_that("new weights", {
   fit <- twin("sleep")$ours
   direct <- rlmm(
