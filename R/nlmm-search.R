@@ -215,11 +215,15 @@ minimize <- function(objective, start, bounds, max_eval, verbose) {
   }
   place <- \(x) bounds$origin + bounds$size * x
   scaled <- \(x) (x - bounds$origin) / bounds$size
+  value <- \(x) objective(place(x))
+  lower <- scaled(bounds$lower)
+  slopes <- if (is_coarse(bounds)) \(x) slopes_by_differences(value, x, lower)
   search <- \(from) {
     found <- stats::nlminb(
       scaled(from),
-      \(x) objective(place(x)),
-      lower = scaled(bounds$lower),
+      value,
+      slopes,
+      lower = lower,
       upper = scaled(bounds$upper),
       control = nlminb_control(max_eval, verbose)
     )
@@ -230,6 +234,23 @@ minimize <- function(objective, start, bounds, max_eval, verbose) {
     return(found)
   }
   search(found$par)
+}
+
+# Whether a parameter is so large beside its standard error that it has hardly a different value
+# within 1e-8 of that, the step of nlminb()'s own differences.
+is_coarse <- function(bounds) {
+  any(.Machine$double.eps * abs(bounds$origin) > 1e-10 * bounds$size)
+}
+
+# The gradient by central differences over a thousandth of a standard error.
+slopes_by_differences <- function(f, x, lower) {
+  slopes <- 0 * x
+  for (j in seq_along(x)) {
+    up <- replace(x, j, x[j] + 1e-3)
+    down <- replace(x, j, max(x[j] - 1e-3, lower[j]))
+    slopes[j] <- (f(up) - f(down)) / (up[j] - down[j])
+  }
+  slopes
 }
 
 nlminb_control <- function(max_eval, verbose) {

@@ -158,6 +158,26 @@ test_that("the origin of a covariate of the mean doesn't matter", {
   }
 })
 
+test_that("a parameter that is large beside its standard error has its digits", {
+  set.seed(1)
+  data <- data.frame(g = gl(10, 8), t = rep(1:8, 10))
+  level <- (10 + rnorm(10))[data$g]
+  data$y <- level / (1 + exp((4 - data$t) / 1.3)) + rnorm(80, sd = 0.2)
+  fit <- function(origin) {
+    rnlmm(
+      y ~ A / (1 + exp((m - t) / s)) ~ A | g,
+      transform(data, t = t + origin),
+      start = c(A = 10, m = 4 + origin, s = 1.3)
+    )
+  }
+  near <- fit(0)
+  for (origin in c(1e8, 1e10)) {
+    far <- fit(origin)
+    expect_lt(abs(logLik(far) - logLik(near)), 1e-6)
+    expect_equal(fixef(far)[-2], fixef(near)[-2], tolerance = 1e-5)
+  }
+})
+
 test_that("a derivative that isn't finite at the end of its range is replaced", {
   set.seed(1)
   data <- expand.grid(t = c(0, 1, 2, 4, 8), g = factor(1:12))
