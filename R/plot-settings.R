@@ -32,7 +32,7 @@ lattice_settings <- c(
       "superpanel varname.cex varname.col varname.font axis.text.cex axis.text.col axis.line.col",
       "nint breaks endpoints equal.widths distribution f.value tails.n qtype width bw adjust",
       "kernel window from to cut n weights na.rm varwidth notch do.out coef stats",
-      "type grid abline jitter.x jitter.y jitter.data factor amount span degree evaluation",
+      "type grid abline jitter.x jitter.y jitter.data factor amount span degree family evaluation",
       "col col.line col.symbol lty lwd pch cex fill alpha font fontface fontfamily border ref",
       "plot.points lines.cex origin lineheight xbase ybase identifier ends"
     ),
