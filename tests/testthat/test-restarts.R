@@ -347,3 +347,59 @@ test_that("one standard deviation of different columns isn't known from its curv
   limit <- min(vapply(c(0.001, 0.00117, 0.0014), of_size, 0))
   expect_lt(-2 * as.numeric(logLik(fit)), limit)
 })
+
+# The restricted deviance of a random effect of each level of f in each group, with a common mean,
+# by a QR decomposition, which keeps twice the digits of cross-products.
+deviance_by_qr <- function(data, lambda) {
+  z <- model.matrix(~ 0 + f:g, data)
+  q <- ncol(z)
+  n <- nrow(z)
+  above <- cbind(z %*% kronecker(diag(nlevels(data$g)), lambda), 1, data$y)
+  d <- abs(diag(qr.R(qr(rbind(above, cbind(diag(q), 0, 0)), tol = 0))))
+  variance <- d[[q + 2L]]^2 / (n - 1)
+  2 * sum(log(d[seq_len(q + 1L)])) + (n - 1) * (1 + log(2 * pi * variance))
+}
+
+test_that("a shear of very large covariances leads to the minimum", {
+  set.seed(5)
+  d <- data.frame(f = gl(3, 1, 40, labels = c("a", "b", "c")))
+  d$g <- factor(rep(1:2, each = 20))
+  d$y <- c(0, 15, -4)[d$f] + c(0, 2.5)[d$g] + rnorm(40, sd = 0.01)
+  fit <- \(data) suppressMessages(rlmm(y ~ 1 + (0 + f | g), data))
+  first <- fit(d)
+  second <- fit(d[40:1, ])
+  expect_equal(c(logLik(first)), c(logLik(second)), tolerance = 1e-4)
+  expect_identical(first$optsum$certificate$verdict, "rounded")
+  # The rounding error of the criterion is that of covariances of 1e5 residual ones.
+  lambda <- as.matrix(getME(first, "Lambda"))[1:3, 1:3]
+  here <- deviance_by_qr(d, lambda)
+  expect_lt(abs(here + 2 * c(logLik(first))), 0.02)
+  # The intercept, 1, regressed on the difference of two levels.
+  sheared <- \(share) {
+    along <- lambda[2L, ] - lambda[1L, ]
+    scale <- sqrt(sum(lambda[1L, ]^2) / sum(along^2))
+    deviance_by_qr(d, lambda + outer(rep(share * scale, 3L), along))
+  }
+  around <- vapply(c(-0.9, -0.5, -0.1, 0.1, 0.5, 1, 3), sheared, 0)
+  expect_gt(min(around), here - 0.01)
+})
+
+# The limit is the deviance, by dense algebra, near the optimum of the model without `(x | h)`.
+test_that("one term may explain what two correlated ones do", {
+  x <- c(3.54, 1.51, 4.77, 4.73, 1.81, 2.48, 4.2, 1.83, 3.24, 1.58, 2.89, 2.55)
+  y <- c(1.57, -0.06, 2.79, 3.37, 1.77, 0.16, 2.77, -2.33, 0.81, -1.56, 1.67)
+  data <- data.frame(
+    x = c(x, 4.07, 4.9, 2.2),
+    y = c(y, 0.24, 2.31, 1.12, -0.83),
+    g = factor(c(6, 2, 2, 4, 6, 4, 2, 7, 4, 3, 5, 1, 7, 6, 7)),
+    h = factor(c(2, 3, 1, 3, 2, 2, 2, 3, 2, 1, 1, 3, 3, 2, 1))
+  )
+  fit <- suppressMessages(rlmm(
+    y ~ 1 + (x | g) + (x | h),
+    data,
+    REML = FALSE
+  ))
+  alone <- c(12.911, -3.664, 0, 0, 0, 0)
+  limit <- dense_estimates(fit_spec(fit), alone)$objective
+  expect_lt(-2 * as.numeric(logLik(fit)), limit + 1e-5)
+})

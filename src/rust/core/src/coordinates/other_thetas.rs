@@ -152,6 +152,11 @@ impl OtherThetas<'_> {
         changed
     }
 
+    /// Theta without a term.
+    pub fn without_term(&self, theta: &[f64], term: usize) -> Vec<f64> {
+        self.changed(theta, |element| (element.term == term).then_some(0.0))
+    }
+
     /// Theta with the other standard deviations of the term of element `j` at `scale` units too.
     pub fn with_term(&self, theta: &[f64], j: usize, scale: f64) -> Vec<f64> {
         let own = self.effect_of(j).map(|(term, _)| term);

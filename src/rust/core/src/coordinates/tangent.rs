@@ -287,7 +287,11 @@ impl OmegaDerivatives {
     }
 }
 
-fn for_each_place(k: usize, mut visit: impl FnMut(usize, usize, usize)) {
+/// Calls `visit` for each row, column and place in theta of a triangular Lambda.
+pub(crate) fn for_each_place(
+    k: usize,
+    mut visit: impl FnMut(usize, usize, usize),
+) {
     for j in 0..k {
         for i in j..k {
             visit(i, j, place(k, i, j));

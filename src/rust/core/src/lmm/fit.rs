@@ -78,6 +78,7 @@ impl LinearMixedModel {
         }
         let mut summary = at.minimize(&settings, &mut search, &mut see)?;
         if from_other_starts && !search.is_well_determined(&summary) {
+            search.straighten(&mut summary);
             search.keep_minimum(&summary);
             summary = search.or_from_elsewhere(summary, &settings, observe);
             summary =

@@ -24,6 +24,7 @@
 //! | random effects in the column space of X | [`redundant`] |
 //! | restarts, to find a lower minimum | [`restarts`], `limit_restarts` |
 //! | the same from random points; from slopes of far covariates | `random_starts`, `far_restarts` |
+//! | line searches along shears of very large covariances | `shears` |
 //! | Satterthwaite's degrees of freedom | [`satterthwaite`] |
 //! | prediction error variances of linear combinations of effects | [`combinations`] |
 //! | many responses of one design, in threads | [`many`] |
@@ -52,6 +53,7 @@ mod redundant;
 mod restarts;
 pub(crate) mod satterthwaite;
 pub(crate) mod search;
+mod shears;
 mod start;
 pub mod with_sigma;
 

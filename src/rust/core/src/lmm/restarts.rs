@@ -113,6 +113,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let mut found = self.rescaled_without_each(found);
         if has_few_data {
             found = self.at_rank_one(found);
+            found = self.without_each_term(found);
             found = self.from_random_starts(found);
         }
         found = self.uncorrelated_without_each(found);
@@ -197,6 +198,21 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             let reduced = thetas.with_rank_one(&theta);
             if reduced != theta {
                 found = self.from(&thetas.scaled(&reduced, scale), found);
+            }
+        }
+        found
+    }
+
+    // Restarts with each of several terms left out, if a Newton step from there predicts a lower
+    // objective: another term alone may explain what both do.
+    fn without_each_term(&mut self, mut found: OptSummary) -> OptSummary {
+        let terms = self.search.thetas().covs.len();
+        let theta = found.best.clone();
+        for term in (0..terms).filter(|_| terms > 1) {
+            self.budget = self.budget.max(2.0 * PER_SEARCH);
+            let without = self.search.thetas().without_term(&theta, term);
+            if without != theta {
+                found = self.from_promising(&without, found);
             }
         }
         found

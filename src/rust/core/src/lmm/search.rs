@@ -9,6 +9,7 @@ use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::judge::Judged;
 use crate::kernels::small;
+use crate::lmm::shears::Shear;
 use crate::lmm::with_sigma::bordered;
 use crate::lmm::{Domain, Hessian, LinearMixedModel};
 use crate::optimize::minima::Minima;
@@ -21,6 +22,9 @@ use crate::tolerances::{NEGLIGIBLE_GAIN, PROMISING_LOSS};
 /// Number of evaluations after which a restart ends unless it is near the incumbent, the best
 /// result so far: a longer search usually follows a valley whose minimum is at, or near, infinity.
 const LONG: usize = 100;
+
+/// Largest number of times that a search goes on after a shear.
+const MOST_SHEARS: usize = 5;
 
 /// A model with the coordinates of its free parameters.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub(crate) struct Search<'a> {
     pub(super) minima: Minima,
     /// The known minimum that the last search was approaching when it ended.
     pub(super) ended_in: Option<f64>,
+    /// The parts whose covariance may be sheared, once they have been determined.
+    pub(super) shears: Option<Vec<Shear>>,
 }
 
 impl<'a> Search<'a> {
@@ -76,6 +82,7 @@ impl<'a> Search<'a> {
             tangents: Vec::new(),
             minima: Minima::default(),
             ended_in: None,
+            shears: None,
         })
     }
 }
@@ -266,7 +273,15 @@ impl Search<'_> {
         };
         let at = self.at.starting_at(other);
         self.ended_in = None;
-        let ending = at.minimize(settings, self, &mut see).ok()?;
+        let mut ending = at.minimize(settings, self, &mut see).ok()?;
+        for _ in 0..MOST_SHEARS {
+            if self.ended_in.is_some() || !self.straighten(&mut ending) {
+                break;
+            }
+            let at = self.at.starting_at(&ending.best);
+            let rest = at.minimize(settings, self, &mut see).ok()?;
+            ending = ending.followed_by(rest);
+        }
         self.keep_minimum(&ending);
         Some(ending)
     }
