@@ -71,12 +71,12 @@ impl GeneralizedLinearMixedModel {
         observe: &mut Observer,
     ) -> GlmmFit {
         let mut stream = Stream::new(0, 0);
+        let affordable = self.affordable_steps(AFFORDABLE);
         let mut course = Course {
             optima: Optima::default(),
             chances: MOST_CHANCES,
-            last_step: self.pirls.iterations,
+            last_step: self.pirls.iterations + affordable,
         };
-        course.last_step += self.affordable_steps(AFFORDABLE);
         for search in 0..MOST_SEARCHES {
             let is_over = self.pirls.iterations > course.last_step;
             if is_over || self.must_stop() || course.is_done() {
