@@ -14,7 +14,7 @@ use crate::glmm::vary::Vary;
 use crate::optimize::bfgs::BfgsSummary;
 use crate::optimize::{Flow, Observer, OptSummary, Optima};
 use crate::random::Stream;
-use crate::tolerances::{BETTER_START, FAST_GAIN, OTHER_MINIMUM};
+use crate::tolerances::{BETTER_START, OTHER_MINIMUM, RANDOM_GAIN};
 
 /// Number of operations that the searches may cost, counted in PIRLS steps; as many again after a
 /// lower optimum, as there may well be others, up to this number of times.
@@ -165,7 +165,7 @@ impl GeneralizedLinearMixedModel {
         let mut continue_search = |_: usize, _: f64, _: &[f64]| Flow::Continue;
         self.bfgs(
             &settings,
-            FAST_GAIN,
+            RANDOM_GAIN,
             fit.vary,
             &parameters,
             inverse,

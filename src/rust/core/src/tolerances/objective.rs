@@ -11,6 +11,7 @@
 //! | [`FTOL_ABS`] | 1e-8 | the optimizer has converged | a hundredth of a negligible gain |
 //! | [`FTOL_SHARE`] | 1e-3 | Newton's method has converged | six printed digits are correct |
 //! | [`FAST_GAIN`] | 1e-3 | the fast stage has converged | another stage follows |
+//! | [`RANDOM_GAIN`] | 1e-5 | a search from a random start has converged | optima differ by more |
 //! | [`ROUGH_GAIN`] | 0.1 | the same for the iterative engine | the next stage moves by more |
 //! | [`FAR_GAIN`] | 1.0 | BFGS recomputes the Hessian | within one s.e. curvature is constant |
 //! | [`OTHER_MINIMUM`] | 1e-4 | a search found another minimum | more than its error |
@@ -60,6 +61,10 @@ pub(crate) const FTOL_SHARE: f64 = 1e-3;
 /// The fast stage of a generalized fit ends when a step predicts a smaller decrease, as another
 /// stage follows.
 pub(crate) const FAST_GAIN: f64 = 1e-3;
+
+/// A search from a random start of a generalized fit ends when a step predicts a smaller decrease.
+/// Searches that end earlier seem to have found ever new optima, so that there are more of them.
+pub(crate) const RANDOM_GAIN: f64 = 1e-5;
 
 /// The fast stage of the iterative engine ends when a step predicts a smaller decrease: a more
 /// accurate start would not help, since the next stage moves the fixed effects by more.
