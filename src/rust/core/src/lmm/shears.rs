@@ -46,14 +46,8 @@ impl Shear {
         for (row, share) in rows.chunks_exact_mut(k).zip(&self.combination) {
             small::axpy(-share, &along, row);
         }
-        let mut squares = vec![0.0; k * k];
-        for row in rows.chunks_exact(k) {
-            for (value, column) in row.iter().zip(squares.chunks_exact_mut(k)) {
-                small::axpy(*value, row, column);
-            }
-        }
         let mut eigen = Eigen::new(k);
-        if !eigen.decompose(&squares) {
+        if !eigen.decompose(&products_of(k, &rows)) {
             return Vec::new();
         }
         let size = small::dot(&along, &along).sqrt();
@@ -105,6 +99,17 @@ impl Shear {
         let along = self.row_of_combination(&self.rows(theta));
         small::dot(&along, &along).sqrt()
     }
+}
+
+// The products of the columns of a `k x k` matrix, stored by rows.
+fn products_of(k: usize, rows: &[f64]) -> Vec<f64> {
+    let mut products = vec![0.0; k * k];
+    for row in rows.chunks_exact(k) {
+        for (value, column) in row.iter().zip(products.chunks_exact_mut(k)) {
+            small::axpy(*value, row, column);
+        }
+    }
+    products
 }
 
 impl Search<'_> {
@@ -217,6 +222,28 @@ impl LinearMixedModel {
         products: &[f64],
     ) -> Vec<Vec<f64>> {
         let k = effects.len();
+        let mut eigen = Eigen::new(k);
+        if !eigen.decompose(&self.beside_fixed(term, effects, products)) {
+            return Vec::new();
+        }
+        let limit = CONTAINED * self.likelihood.n_eff as f64;
+        let within = (0..k).filter(|&i| eigen.values[i] < limit);
+        let found: Vec<_> = within.map(|i| eigen.vector(i).to_vec()).collect();
+        match found.len() < k {
+            true => found,
+            false => Vec::new(),
+        }
+    }
+
+    // The products of the effects' columns of Z, summed over the levels and orthogonal to X, in
+    // units of their root mean squares.
+    fn beside_fixed(
+        &self,
+        term: usize,
+        effects: Range<usize>,
+        products: &[f64],
+    ) -> Vec<f64> {
+        let k = effects.len();
         let vsize = self.scales[term].len();
         let rms = &self.scales[term][effects.clone()];
         let explained: Vec<Vec<f64>> =
@@ -229,17 +256,7 @@ impl LinearMixedModel {
             left[j * k + i] = (whole - fixed) / (rms[i] * rms[j]);
         });
         small::mirror_lower(k, &mut left);
-        let mut eigen = Eigen::new(k);
-        if !eigen.decompose(&left) {
-            return Vec::new();
-        }
-        let limit = CONTAINED * self.likelihood.n_eff as f64;
-        let within = (0..k).filter(|&i| eigen.values[i] < limit);
-        let found: Vec<_> = within.map(|i| eigen.vector(i).to_vec()).collect();
-        match found.len() < k {
-            true => found,
-            false => Vec::new(),
-        }
+        left
     }
 
     // The products of a column of Z, summed over its levels, with orthonormal columns of X.
