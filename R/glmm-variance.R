@@ -200,7 +200,7 @@ correlation_steps <- function(fit, theta) {
     room <- pmin(values - range[, "lower"], range[, "upper"] - values)
     is_rho <- !is_scale(term)
     if (any(room[is_rho] < least_room)) {
-      abort_digits(term)
+      abort_digits(fit, term)
     }
     steps[term$theta[is_rho]] <- 1e-3 * room[is_rho]
   }

@@ -9,6 +9,12 @@ max_crossed_columns <- 2000
 # Squared residual lengths below this fraction of the column's are rounding errors.
 rank_tolerance <- 1e-11
 
+# A bound on the rounding errors in a column relative to its length.
+column_noise <- 1e-14
+
+# The largest number of residuals of columns without a pivot that are computed.
+max_residuals <- 1e7
+
 #' Adds the degrees of freedom of a profiled dispersion to the element `glmm` of a spec
 #' @noRd
 with_residual_df <- function(spec) {
@@ -41,7 +47,21 @@ rank_of_model <- function(spec, used) {
     return(rank_by_terms(random, fixed$z))
   }
   parts <- c(list(fixed), lapply(random, with_orthogonalized))
-  rank_of(do.call(cbind, lapply(parts, sparse_part)))
+  is_far <- vapply(c(list(x), spec$terms), has_nearly_constant, NA, used)
+  rank_of(do.call(cbind, lapply(parts, sparse_part)), any(is_far))
+}
+
+# Whether a term has a covariate far from zero: its values other than zero are nearly equal.
+has_nearly_constant <- function(core_term, used) {
+  z <- column_matrix(core_term$z, length(used))[used, , drop = FALSE]
+  any(apply(z, 2L, is_nearly_constant))
+}
+
+is_nearly_constant <- function(column) {
+  values <- column[column != 0]
+  size <- max(abs(values), 0)
+  spread <- max(abs(values - values[1L]), 0)
+  spread > 0 && spread < 1e-3 * size
 }
 
 # A term in the rows in use. Its columns have the same span together with those of the terms with
@@ -120,11 +140,16 @@ sparse_part <- function(part) {
 #' that matrix is small. For a large one, a small multiple of the identity is subtracted: the factor
 #' then has as many positive pivots as there are larger eigenvalues (Sylvester's law of inertia), in
 #' any order.
+#' @param is_refined Whether columns without a pivot are compared with those that have one.
+#' @param noise Bounds on the rounding errors in the columns, relative to their lengths.
 #' @noRd
-rank_of <- function(m) {
+rank_of <- function(m, is_refined = FALSE, noise = rep(column_noise, ncol(m))) {
   lengths <- sqrt(Matrix::colSums(m^2))
-  m <- m[, lengths > 0, drop = FALSE]
-  m <- m %*% Matrix::Diagonal(x = 1 / lengths[lengths > 0])
+  used <- lengths > noise
+  if (!any(used)) {
+    return(0)
+  }
+  m <- m[, used, drop = FALSE] %*% Matrix::Diagonal(x = 1 / lengths[used])
   products <- Matrix::crossprod(m)
   if (ncol(m) > 1000L) {
     return(count_positive(products, rank_tolerance))
@@ -134,7 +159,38 @@ rank_of <- function(m) {
     pivot = TRUE,
     tol = rank_tolerance
   ))
-  attr(pivoted, "rank")
+  rank <- attr(pivoted, "rank")
+  is_small <- nrow(m) * (ncol(m) - rank) <= max_residuals
+  if (!is_refined || rank == ncol(m) || !is_small) {
+    return(rank)
+  }
+  left <- residuals_by_pivots(m, pivoted, (noise / pmin(lengths, 1))[used])
+  rank + rank_of(left$columns, TRUE, left$noise)
+}
+
+#' The residuals of the columns without a pivot from those with one
+#'
+#' The pivots are squared lengths, which have half the digits of the columns: a covariate far from
+#' zero differs from an indicator in later digits. Residuals that are refined have all digits.
+#' @noRd
+residuals_by_pivots <- function(m, pivoted, noise) {
+  first <- seq_len(attr(pivoted, "rank"))
+  order <- attr(pivoted, "pivot")
+  basis <- m[, order[first], drop = FALSE]
+  root <- pivoted[first, first, drop = FALSE]
+  columns <- m[, order[-first], drop = FALSE]
+  slopes <- 0
+  for (pass in 1:3) {
+    products <- as.matrix(Matrix::crossprod(basis, columns))
+    step <- backsolve(root, backsolve(root, products, transpose = TRUE))
+    columns <- columns - basis %*% step
+    slopes <- slopes + step
+  }
+  own <- noise[order[-first]]
+  list(
+    columns = columns,
+    noise = own + drop(crossprod(abs(slopes), noise[order[first]]))
+  )
 }
 
 # The number of eigenvalues above a limit.

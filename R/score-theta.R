@@ -160,7 +160,7 @@ singular_hessian <- function(object, point, roots) {
   is_far <- \(root) length(root) > 0L && independence_in(root) < 1e-3
   far <- vapply(roots, is_far, NA)
   if (any(far)) {
-    abort_digits(object$random[[which(far)[1L]]])
+    abort_digits(object, object$random[[which(far)[1L]]])
   }
   core_derivatives(fitted_spec(object), point$theta, exact = TRUE)$hessian
 }
@@ -168,6 +168,10 @@ singular_hessian <- function(object, point, roots) {
 # Second derivatives for a structure whose correlations are within 1e-11 of a singular matrix have
 # relative errors of about 1e-2.
 least_regularity <- 1e-11
+
+# From this distance of a covariate from zero on, in its standard deviations, it may be the cause of
+# an almost perfect correlation.
+noticeable_distance <- 30
 
 # Raises an error for a structure with correlations that is regular, but with few digits.
 check_digits_of_correlations <- function(object, theta) {
@@ -180,12 +184,16 @@ check_digits_of_correlations <- function(object, theta) {
     }
     least <- rcond(tcrossprod(lambdas[[i]] / size))
     if (least > .Machine$double.eps && least < least_regularity) {
-      abort_digits(term)
+      abort_digits(object, term)
     }
   }
 }
 
-abort_digits <- function(term) {
+abort_digits <- function(object, term) {
+  distance <- distances_from_zero(fit_spec(object), term)
+  advice <- c(
+    i = "At a perfect correlation they don't exist: use fewer random effects, or `||`?"
+  )
   abort_rlmm(
     c(
       sprintf(
@@ -193,10 +201,11 @@ abort_digits <- function(term) {
         tick(term_text(term))
       ),
       x = "Its effects are almost perfectly correlated, or exactly so.",
-      i = paste(
-        "If a covariate is far from zero, centre it: take its mean, or a",
-        "round number near it, off."
-      )
+      if (any(distance > noticeable_distance)) {
+        distance_lines(distance)
+      } else {
+        advice
+      }
     ),
     "rlmm_error_origin",
     term = term_text(term)

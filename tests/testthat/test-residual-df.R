@@ -26,6 +26,25 @@ random_factors <- function() {
   )
 }
 
+# The rank of a matrix of integers modulo a prime number, whose products are exact.
+rank_modulo <- function(m, prime = 67108859) {
+  m <- m %% prime
+  rank <- 0L
+  for (j in seq_len(ncol(m))) {
+    left <- seq_len(nrow(m)) > rank
+    found <- which(left & m[, j] != 0)
+    if (length(found) == 0L) {
+      next
+    }
+    rank <- rank + 1L
+    m[c(rank, found[1L]), ] <- m[c(found[1L], rank), ]
+    for (i in which(seq_len(nrow(m)) > rank & m[, j] != 0)) {
+      m[i, ] <- (m[i, ] * m[rank, j] - m[rank, ] * m[i, j]) %% prime
+    }
+  }
+  rank
+}
+
 test_that("the rank of crossed and nested terms is that of dense algebra", {
   with(random_factors(), {
     x <- cbind(1, x, outer > 10)
@@ -95,6 +114,49 @@ test_that("slopes without intercepts have the same rank at any origin", {
     for (origin in c(0, 1e4, 2e5, 3e6)) {
       expect_equal(df_at(model[[1L]], origin), model[[2L]])
       expect_equal(df_at(model[[1L]], origin, 200:1), model[[2L]])
+    }
+  }
+})
+
+test_that("covariates far from zero differ from combinations of indicators", {
+  set.seed(3)
+  n <- 40
+  d <- data.frame(g = sample(5, n, TRUE), f = sample(3, n, TRUE))
+  d$h <- sample(4, n, TRUE)
+  d$x <- round(50 * rnorm(n))
+  d$z <- round(20 * rnorm(n))
+  one <- rep(1, n)
+  term <- function(refs, ...) {
+    list(refs = refs, n_levels = max(refs), z = list(...))
+  }
+  # No term has an indicator of each level of g, nor of each cell of f and g.
+  terms_at <- function(origin) {
+    x <- d$x + origin
+    of_f <- outer(d$f, 1:3, `==`) * x
+    list(
+      list(term(d$h, one), term(d$g, of_f[, 1], of_f[, 2], of_f[, 3])),
+      list(term(d$g, as.numeric(d$f == 1)), term(d$g, x, d$z + origin)),
+      list(term(d$h, x), term(d$g, x), term(d$f, x))
+    )
+  }
+  fixed <- outer(d$f, 1:3, `==`) + 0
+  rank <- function(terms, rows) {
+    rlmm:::rank_of_model(list(x = list(fixed), terms = terms), rows)
+  }
+  for (rows in list(rep(TRUE, n), rep(c(TRUE, TRUE, FALSE, TRUE), 10))) {
+    for (origin in c(1e5, 1e7, 1e9)) {
+      for (terms in terms_at(origin)) {
+        # Reduction modulo a prime number is exact for integers.
+        z <- do.call(
+          cbind,
+          lapply(terms, \(term) {
+            level <- outer(term$refs, seq_len(term$n_levels), `==`)
+            do.call(cbind, lapply(term$z, \(column) level * column))
+          })
+        )
+        exact <- rank_modulo(cbind(fixed, z)[rows, ])
+        expect_equal(rank(terms, rows), exact)
+      }
     }
   }
 })

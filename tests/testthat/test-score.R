@@ -380,8 +380,21 @@ test_that("second derivatives of too few digits are refused", {
   expect_identical(singular$theta[3], 0)
   expect_error(
     hessian(singular, parameterization = "sqrt"),
+    "Centre it",
     class = "rlmm_error_origin"
   )
+})
+
+test_that("at a perfect correlation of covariates near zero, nobody is told to centre them", {
+  set.seed(5)
+  data <- data.frame(g = factor(sample(20, 300, TRUE)), x = rnorm(300))
+  b <- rnorm(20)[data$g]
+  data$y <- rpois(300, exp(0.3 + 0.5 * b + (0.2 + 0.4 * b) * data$x))
+  fit <- suppressMessages(rglmm(y ~ x + cs(1 + x | g), data, poisson))
+  expect_equal(fit$theta[3L], 1)
+  found <- expect_error(hessian(fit), class = "rlmm_error_origin")
+  expect_match(conditionMessage(found), "fewer random effects")
+  expect_no_match(conditionMessage(found), "[Cc]entre")
 })
 
 # The right values are those from rows, which have orthogonal columns.
