@@ -18,8 +18,30 @@ search_nonlinear <- function(problem, start, fast, max_eval, verbose) {
   if (is.null(est)) {
     abort_modes(problem, gradient)
   }
+  check_digits_of_mean(near, est$gradient)
   in_given_columns(est, near, problem)
 }
+
+# Raises an error if the mean's derivatives at the estimates are so nearly linearly dependent, in
+# orthogonal columns too, that their cross-products have no digits left.
+check_digits_of_mean <- function(problem, gradient) {
+  alike <- aliases_at(problem, gradient, least_distinctness)
+  if (length(alike) > 0L) {
+    abort_rlmm(
+      c(
+        "The fixed effects can't be told apart with the digits of a computer's numbers.",
+        x = sprintf("It concerns %s.", enumerate(tick(alike))),
+        i = if (is_nearly_aliased(problem, gradient)) centre_advice
+      ),
+      "rlmm_error_origin"
+    )
+  }
+}
+
+centre_advice <- paste(
+  "Is a covariate far from zero? Centre it: take its mean, or a round number",
+  "near it, off."
+)
 
 #' The estimates: first with beta found together with the modes, then by the Laplace approximation
 #' in all parameters; `NULL` if no modes are found
@@ -312,7 +334,8 @@ abort_modes <- function(problem, gradient) {
     c(
       "The modes of the random effects weren't found.",
       x = alias_at_start(problem, gradient),
-      i = "Is another `start` nearer to the data?"
+      i = "Is another `start` nearer to the data?",
+      i = if (is_nearly_aliased(problem, gradient)) centre_advice
     ),
     "rlmm_error_pirls"
   )
@@ -321,27 +344,49 @@ abort_modes <- function(problem, gradient) {
 #' A sentence about fixed effects that the mean can't tell apart at `start`; `NULL` without such
 #' @noRd
 alias_at_start <- function(problem, gradient) {
-  x <- times_gradient(problem$x, problem$root * gradient, problem$n_rows)
-  size <- sqrt(colSums(x^2))
-  names <- tick(problem$shell$fixed$names)
-  if (length(size) == 0L) {
-    return(NULL)
-  }
+  size <- sqrt(colSums(fixed_gradient(problem, gradient)^2))
   if (any(size == 0)) {
-    without <- enumerate(names[size == 0], last = "or")
+    names <- tick(problem$shell$fixed$names[size == 0])
+    without <- enumerate(names, last = "or")
     return(sprintf("At `start` the mean doesn't depend on %s.", without))
   }
-  alike <- names[null_columns(t(t(x) / size))]
+  alike <- aliases_at(problem, gradient)
   if (length(alike) > 0L) {
-    alike <- enumerate(alike)
+    alike <- enumerate(tick(alike))
     sprintf("At `start` the mean can't tell the effects of %s apart.", alike)
   }
 }
 
+# The derivatives of the mean in the fixed effects.
+fixed_gradient <- function(problem, gradient) {
+  times_gradient(problem$x, problem$root * gradient, problem$n_rows)
+}
+
+# The names of fixed effects in whose directions derivatives of the mean are linearly dependent.
+aliases_at <- function(problem, gradient, limit = 1e-7) {
+  x <- fixed_gradient(problem, gradient)
+  size <- sqrt(colSums(x^2))
+  if (length(size) == 0L || any(size == 0)) {
+    return(character())
+  }
+  problem$shell$fixed$names[null_columns(t(t(x) / size), limit)]
+}
+
+# Whether the derivatives of the mean are linearly dependent up to differences above their rounding
+# errors, as those of a covariate far from zero are.
+is_nearly_aliased <- function(problem, gradient) {
+  n_below <- \(limit) length(aliases_at(problem, gradient, limit))
+  n_below(1e-7) > n_below(1e-13)
+}
+
+# Below this singular value of derivatives of length one, cross-products have rounding errors as
+# large as what distinguishes the effects.
+least_distinctness <- 2e-8
+
 # The columns that stand in linear dependencies, of columns of length one.
-null_columns <- function(x) {
+null_columns <- function(x, limit) {
   found <- svd(x, nu = 0L, nv = ncol(x))
-  is_null <- seq_len(ncol(x)) > sum(found$d > 1e-7)
+  is_null <- seq_len(ncol(x)) > sum(found$d > limit)
   which(rowSums(found$v[, is_null, drop = FALSE]^2) > 1e-4)
 }
 

@@ -229,6 +229,21 @@ test_that("parameters that the mean can't tell apart are named", {
   })
 })
 
+test_that("a mean without digits for its fixed effects is refused, with advice to centre", {
+  set.seed(1)
+  data <- data.frame(g = gl(10, 8), x = rnorm(80))
+  data$y <- 1 + rnorm(10)[data$g] + 2 * data$x + rnorm(80, sd = 0.3)
+  fit_at <- function(origin) {
+    data$t <- data$x + origin
+    start <- c(a = 1 - 2 * origin, s = 2)
+    rnlmm(y ~ a + s * t ~ a | g, data, start, nAGQ = 0)
+  }
+  right <- rlmm(y ~ x + (1 | g), data, REML = FALSE)
+  expect_equal(fixef(fit_at(1e4))[["s"]], fixef(right)[["x"]], tolerance = 1e-5)
+  expect_error(fit_at(1e8), "Centre it", class = "rlmm_error_origin")
+  expect_error(fit_at(1e9), "Centre it", class = "rlmm_error_pirls")
+})
+
 test_that("without fixed effects a nonlinear model is the linear one", {
   set.seed(1)
   data <- data.frame(g = gl(10, 5), x = runif(50))
