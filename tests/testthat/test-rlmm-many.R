@@ -559,6 +559,21 @@ test_that("counts with correlated slopes of a covariate far from zero", {
   }
 })
 
+test_that("overdispersed counts with correlated slopes of a covariate far from zero", {
+  set.seed(4)
+  data <- data.frame(g = factor(rep(1:20, each = 8)), c = rnorm(160))
+  slope <- rnorm(20, sd = 0.4)[data$g]
+  level <- rnorm(20, sd = 0.5)[data$g]
+  mean <- exp(1.6 + level + (0.3 + slope) * data$c)
+  data$y <- rnbinom(160, mu = mean, size = 4)
+  data$z <- rnbinom(160, mu = mean, size = 1)
+  data$x <- 1e5 + data$c
+  centred <- rglmm_many(cbind(y, z) ~ c + (c | g), data, nbinom2)
+  many <- rglmm_many(cbind(y, z) ~ x + cs(x | g), data, nbinom2)
+  expect_equal(logLik(many), logLik(centred), tolerance = 1e-6)
+  expect_equal(many$beta[, 2L], centred$beta[, 2L], tolerance = 1e-3)
+})
+
 test_that("each response has a name of its own", {
   data <- transform(sleepstudy, twice = 2 * Reaction)
   left <- list(

@@ -368,3 +368,73 @@ test_that("no information about fixed effects by its observed kind is no error",
   expect_equal(certificate(fit)$verdict, "edge")
   expect_true(all(is.finite(fixef(fit))))
 })
+
+# Laplace's approximation of -2 log-likelihood for counts with the square-root link and one random
+# intercept, whose modes Newton's method finds level by level. The expected information of a linear
+# predictor is 4.
+laplace_of_roots <- function(parameters, data) {
+  p <- length(parameters) - 1L
+  sd <- exp(parameters[p + 1L])
+  eta <- drop(model.matrix(~f, data) %*% parameters[seq_len(p)])
+  of_level <- function(rows) {
+    u <- 0
+    for (i in 1:50) {
+      at <- eta[rows] + sd * u
+      slope <- sd * sum(2 * data$y[rows] / at - 2 * at) - u
+      curvature <- 1 + sd^2 * sum(2 * data$y[rows] / at^2 + 2)
+      u <- u + slope / curvature
+    }
+    log_lik <- sum(dpois(data$y[rows], (eta[rows] + sd * u)^2, log = TRUE))
+    u^2 - 2 * log_lik + log(1 + 4 * sd^2 * length(rows))
+  }
+  sum(vapply(split(seq_along(eta), data$g), of_level, 0))
+}
+
+test_that("categories may have square roots of either sign", {
+  for (signs in list(c(1, -1, 1), c(-1, 1, 1), c(1, 1, -1), c(1, 1, 1))) {
+    set.seed(3)
+    data <- data.frame(
+      f = factor(rep(c("a", "b", "c"), 20)),
+      g = factor(rep(1:6, each = 10))
+    )
+    effects <- rnorm(6, sd = 0.5)[data$g]
+    data$y <- rpois(60, (5 * signs[data$f] + effects)^2)
+    fit <- suppressMessages(rglmm(y ~ f + (1 | g), data, poisson("sqrt")))
+    start <- 5 * c(signs[1L], signs[2:3] - signs[1L])
+    right <- optim(
+      c(start, log(0.5)),
+      laplace_of_roots,
+      data = data,
+      method = "BFGS",
+      control = list(reltol = 1e-12)
+    )
+    expect_lt(-2 * as.numeric(logLik(fit)), right$value + 1e-6)
+  }
+})
+
+test_that("starts with square roots of opposite signs lead to the same optimum", {
+  set.seed(3)
+  data <- data.frame(
+    f = factor(rep(c("a", "b", "c"), 20)),
+    g = factor(rep(1:6, each = 10))
+  )
+  effects <- rnorm(6, sd = 0.5)[data$g]
+  data$y <- rpois(60, (5 * c(-1, 1, 1)[data$f] + effects)^2)
+  beta <- c(-5, 10, 10)
+  right <- optim(
+    c(beta, log(0.5)),
+    laplace_of_roots,
+    data = data,
+    method = "BFGS",
+    control = list(reltol = 1e-12)
+  )
+  for (theta in c(0.05, 0.3)) {
+    fits <- lapply(c(1, -1), function(sign) {
+      start <- list(theta = theta, beta = sign * beta)
+      rglmm(y ~ f + (1 | g), data, poisson("sqrt"), start = start)
+    })
+    values <- -2 * vapply(fits, \(fit) as.numeric(logLik(fit)), 0)
+    expect_equal(values, rep(right$value, 2), tolerance = 1e-9)
+    expect_equal(fixef(fits[[1L]]), -fixef(fits[[2L]]), tolerance = 1e-4)
+  }
+})

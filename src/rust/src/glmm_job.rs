@@ -208,6 +208,7 @@ impl GlmmJob {
             vary: glmm.vary,
             theta,
             beta,
+            log_shape: None,
         };
         let is_traced =
             control.number("verbose").is_some_and(|level| level > 2.0);
@@ -251,6 +252,23 @@ impl GlmmJob {
         is_default && !has_start && self.held.indices().is_empty()
     }
 
+    /// Whether the shape is a parameter of the objective.
+    pub fn has_shape(&self) -> bool {
+        matches!(self.glmm.options.shape, Shape::Estimated(_))
+    }
+
+    /// The parameters of the objective at the estimates of a fit.
+    pub fn parameters_of(&self, found: GlmmEstimates) -> Vec<f64> {
+        let mut parameters = found.theta;
+        if self.fit.vary == Vary::Modes {
+            parameters.extend(found.beta);
+        }
+        if self.has_shape() {
+            parameters.push(found.parts.shape.ln());
+        }
+        parameters
+    }
+
     /// Starts the fit at parameters of a design's original effects.
     pub fn start_at(&mut self, design: &Design, parameters: &[f64]) {
         let (theta, others) = parameters.split_at(design.n_theta());
@@ -261,9 +279,8 @@ impl GlmmJob {
             self.fit.beta = beta.to_vec();
             rest = after;
         }
-        let shape = &mut self.glmm.options.shape;
-        if let (Shape::Estimated(_), Some(log)) = (&shape, rest.first()) {
-            *shape = Shape::Estimated(log.exp());
+        if self.has_shape() {
+            self.fit.log_shape = rest.first().copied();
         }
     }
 

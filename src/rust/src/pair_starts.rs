@@ -4,9 +4,7 @@
 use rlmm_core::glmm::bootstrap::{
     ManySettings as GlmmManySettings, OneOfMany as GlmmOneOfMany,
 };
-use rlmm_core::glmm::{
-    FitSettings, GeneralizedLinearMixedModel, GlmmEstimates,
-};
+use rlmm_core::glmm::{FitSettings, GeneralizedLinearMixedModel};
 use rlmm_core::lmm::many::{ManySettings, OneOfMany};
 use rlmm_core::lmm::pairs::{
     has_pairs, to_correlation, with_unstructured_pairs,
@@ -105,8 +103,8 @@ pub fn generalized_starts_of_pairs(
         Ok(fit(&job.model(&design)?, &many))
     });
     let start = |found: Option<Result<GlmmOneOfMany>>| {
-        let GlmmEstimates { theta, beta, .. } = found?.ok()?.estimates;
-        let parameters = other.given_theta(&[theta, beta].concat());
+        let parameters = job.parameters_of(found?.ok()?.estimates);
+        let parameters = other.given_theta(&parameters);
         Some(job.settings_from(given, basis, &parameters))
     };
     fits.unwrap_or_default().into_iter().map(start).collect()

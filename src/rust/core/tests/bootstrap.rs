@@ -158,6 +158,7 @@ fn fits_are_those_of_drawn_responses(
         vary: Vary::Modes,
         theta: truth.theta.to_vec(),
         beta: beta.to_vec(),
+        log_shape: None,
     };
     let settings = |threads| GlmmSettings {
         fit: fit.clone(),
@@ -272,6 +273,7 @@ fn generalized_fits_of_given_responses() {
             vary: Vary::Modes,
             theta: Vec::new(),
             beta: Vec::new(),
+            log_shape: None,
         },
         starts: Vec::new(),
         held: Vec::new(),

@@ -286,6 +286,7 @@ fn units_of_covariates_cost_nothing() {
             vary: Vary::Modes,
             theta: Vec::new(),
             beta: Vec::new(),
+            log_shape: None,
         };
         model.fit(&fit, &mut |_, _, _| Flow::Continue).unwrap()
     };

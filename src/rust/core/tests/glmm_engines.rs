@@ -159,6 +159,7 @@ fn fit(model: &mut GeneralizedLinearMixedModel, vary: Vary) -> GlmmFit {
         vary,
         theta: Vec::new(),
         beta: Vec::new(),
+        log_shape: None,
     };
     model.fit(&settings, &mut |_, _, _| Flow::Continue).unwrap()
 }

@@ -37,6 +37,7 @@ fn settings(optimizer: &str, vary: Vary) -> FitSettings {
         vary,
         theta: Vec::new(),
         beta: Vec::new(),
+        log_shape: None,
     }
 }
 

@@ -75,6 +75,7 @@ fn fit(model: &mut GeneralizedLinearMixedModel) -> Result<GlmmFit> {
         vary: Vary::Modes,
         theta: Vec::new(),
         beta: Vec::new(),
+        log_shape: None,
     };
     model.fit(&settings, &mut |_, _, _| Flow::Continue)
 }
@@ -131,6 +132,7 @@ fn max_time_ends_a_fit_without_evaluations_that_an_observer_sees() {
         vary: Vary::Modes,
         theta: Vec::new(),
         beta: Vec::new(),
+        log_shape: None,
     };
     let found = model.fit(&settings, &mut |_, _, _| Flow::Continue).unwrap();
     assert_eq!(found.summary.status, Status::MaxTime);

@@ -100,7 +100,7 @@ impl GeneralizedLinearMixedModel {
         let mut start =
             self.with_held(start_or_default(&fit.theta, &self.start_theta));
         if self.shape_is_estimated() {
-            start.push(self.start_shape.ln());
+            start.push(fit.log_shape.unwrap_or(self.start_shape.ln()));
         }
         let (most, operations) = match self.is_cut_short() {
             true => (MOST_AT_FIRST, AFFORDABLE_AT_FIRST),

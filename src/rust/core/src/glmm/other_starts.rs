@@ -77,8 +77,15 @@ impl GeneralizedLinearMixedModel {
             && known.iter().all(|&is_known| is_known);
         // A criterion with a profiled dispersion may have another minimum all the same.
         let is_profiled = self.dispersion_follows() && self.has_few_rows();
-        if !fit.beta.is_empty() || is_known && !is_profiled {
+        if !fit.beta.is_empty() {
             return Ok(best);
+        }
+        if is_known && !is_profiled {
+            if !self.may_have_other_signs() {
+                return Ok(best);
+            }
+            best = self.or_with_other_signs(fit, start, best, observe);
+            return self.restored_to(fit, best);
         }
         if is_profiled {
             known.fill(false);
@@ -95,6 +102,7 @@ impl GeneralizedLinearMixedModel {
         }
         let optima = best.summary.optima.clone();
         best = self.or_mirrored(fit, best, observe);
+        best = self.or_with_other_signs(fit, start, best, observe);
         best.summary.optima = optima;
         self.restored_to(fit, best)
     }

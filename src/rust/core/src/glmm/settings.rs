@@ -18,6 +18,8 @@ pub struct FitSettings {
     /// The starting fixed effects of the original X, which skip the fast stage; if empty, the fast
     /// stage finds them.
     pub beta: Vec<f64>,
+    /// The starting shape, on the logarithmic scale; if `None`, that of the model.
+    pub log_shape: Option<f64>,
 }
 
 impl FitSettings {

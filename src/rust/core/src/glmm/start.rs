@@ -128,7 +128,8 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    fn fixed_eta(&self, beta: &[f64]) -> Vec<f64> {
+    /// The linear predictors without random effects.
+    pub(super) fn fixed_eta(&self, beta: &[f64]) -> Vec<f64> {
         let mut eta = self.pirls.response.offset.clone();
         self.pirls.rows.add_fixed(beta, &mut eta);
         eta
@@ -157,6 +158,19 @@ impl GeneralizedLinearMixedModel {
             length *= 0.5;
         }
         None
+    }
+
+    /// The fixed effects whose linear predictors are nearest to `eta` by least squares. The
+    /// response is left at these values, without weights.
+    pub(super) fn unweighted_effects(
+        &mut self,
+        eta: &[f64],
+    ) -> Option<Vec<f64>> {
+        let response = &mut self.pirls.response;
+        response.eta.copy_from_slice(eta);
+        response.weight.fill(1.0);
+        response.score.fill(0.0);
+        self.least_squares()
     }
 
     // Solves X'WX beta = X'(W (eta - offset) + score).

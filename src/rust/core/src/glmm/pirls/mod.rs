@@ -400,12 +400,25 @@ impl Pirls {
             self.penalized = -2.0 * self.update_eta();
         }
         if self.is_reflected() {
-            self.start_from_responses(vary)?;
+            self.start_beyond_zero(vary)?;
         }
         if self.penalized.is_finite() {
             return Ok(());
         }
         Err(self.diverged(0, 0))
+    }
+
+    // Starts from the responses, unless the penalized deviance is lower at the current modes: fixed
+    // effects may give some rows linear predictors of the other sign.
+    fn start_beyond_zero(&mut self, vary: Vary) -> Result<()> {
+        let (before, modes) = (self.penalized, self.u.clone());
+        self.start_from_responses(vary)?;
+        let is_lower = self.penalized < before;
+        if vary != Vary::Jointly && !is_lower {
+            self.u = modes;
+            self.penalized = self.penalized_here();
+        }
+        Ok(())
     }
 
     // The rounding error of the penalized deviance, below which steps gain nothing.

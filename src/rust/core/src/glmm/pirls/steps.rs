@@ -57,9 +57,10 @@ impl Pirls {
         squares.into_iter().fold(1.0, f64::max)
     }
 
-    // Whether the linear predictor of row `i` must remain positive. With a square-root link eta and
-    // -eta have the same mean, and at zero between them a positive response has zero likelihood:
-    // modes beyond zero are mirror images of better ones.
+    // Whether a linear predictor of row `i` that is positive must remain so. With a square-root
+    // link eta and -eta have the same mean, and at zero between them a positive response has zero
+    // likelihood: modes beyond zero are mirror images of better ones, unless the linear predictor
+    // is negative without random effects.
     fn may_reflect(&self, i: usize) -> bool {
         let response = &self.response;
         response.link == Link::Sqrt
