@@ -403,3 +403,24 @@ test_that("one term may explain what two correlated ones do", {
   limit <- dense_estimates(fit_spec(fit), alone)$objective
   expect_lt(-2 * as.numeric(logLik(fit)), limit + 1e-5)
 })
+
+# Either term can stand for `g`, and each is the larger one at a minimum of its own.
+test_that("terms of factors that share a coarser one exchange their variances", {
+  for (seed in c(487, 900, 1148)) {
+    set.seed(seed)
+    size <- rexp(8)^2
+    data <- data.frame(
+      g = factor(sample(8, 120, TRUE, size)),
+      k = factor(sample(4, 120, TRUE)),
+      h = factor(sample(8, 120, TRUE))
+    )
+    data$y <- rnorm(120) + rnorm(8, sd = 1.5)[data$g]
+    fit <- suppressMessages(rlmm(y ~ 1 + (1 | g:k) + (1 | g:h), data))
+    spec <- fit_spec(fit)
+    dense <- function(theta) dense_estimates(spec, abs(theta))$objective
+    starts <- list(c(1, 0.3), c(0.3, 1))
+    minima <- vapply(starts, \(start) optim(start, dense)$value, 0)
+    expect_gt(diff(range(minima)), 0.9)
+    expect_lt(fit$dev$objective, min(minima) + 1e-6)
+  }
+})

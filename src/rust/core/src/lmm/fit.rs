@@ -5,7 +5,6 @@ use crate::error::{Beside, Error, Result};
 use crate::judge::{judge, Certificate};
 use crate::lmm::far_restarts::LEAST_SPREAD;
 use crate::lmm::matrix_free::FEWEST;
-use crate::lmm::restarts::Restarts;
 use crate::lmm::search::Search;
 use crate::lmm::LinearMixedModel;
 use crate::optimize::{Observer, OptSummary, Settings, NEWTON};
@@ -77,12 +76,8 @@ impl LinearMixedModel {
             );
         }
         let mut summary = at.minimize(&settings, &mut search, &mut see)?;
-        if from_other_starts && !search.is_well_determined(&summary) {
-            search.straighten(&mut summary);
-            search.keep_minimum(&summary);
-            summary = search.or_from_elsewhere(summary, &settings, observe);
-            summary =
-                Restarts::new(&mut search, &settings, observe).run(summary);
+        if from_other_starts {
+            summary = search.restarted(summary, &settings, observe);
         }
         self.confirm_resolved(&summary.best)?;
         Ok(summary)

@@ -22,7 +22,7 @@
 //! | searches with a stochastic objective | `noise` |
 //! | a start near the optimum of a large model | [`start`] |
 //! | random effects in the column space of X | [`redundant`] |
-//! | restarts, to find a lower minimum | [`restarts`], `limit_restarts` |
+//! | restarts, to find a lower minimum | [`restarts`], `limit_restarts`, `exchanges` |
 //! | the same from random points; from slopes of far covariates | `random_starts`, `far_restarts` |
 //! | line searches along shears of very large covariances | `shears` |
 //! | Satterthwaite's degrees of freedom | [`satterthwaite`] |
@@ -36,6 +36,7 @@ pub mod combinations;
 mod copies;
 mod domain;
 mod engine;
+mod exchanges;
 mod far_restarts;
 mod fit;
 mod fitted;

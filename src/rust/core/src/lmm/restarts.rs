@@ -63,8 +63,29 @@ pub(super) struct Restarts<'a, 'b, 'c> {
     pub(super) margin: f64,
 }
 
+impl Search<'_> {
+    /// The better of an optimum and of those that restarts find. Where the derivatives say that no
+    /// other one is near, the only restarts are those that exchange terms.
+    pub(super) fn restarted(
+        &mut self,
+        mut found: OptSummary,
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> OptSummary {
+        if self.is_well_determined(&found) {
+            self.keep_minimum(&found);
+            return Restarts::new(self, settings, observe)
+                .exchanging_terms(found);
+        }
+        self.straighten(&mut found);
+        self.keep_minimum(&found);
+        let found = self.or_from_elsewhere(found, settings, observe);
+        Restarts::new(self, settings, observe).run(found)
+    }
+}
+
 impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
-    pub fn new(
+    fn new(
         search: &'a mut Search<'b>,
         settings: &'a Settings,
         observe: &'a mut Observer<'c>,
@@ -81,7 +102,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     }
 
     /// Runs all restarts, and returns the best result.
-    pub fn run(mut self, found: OptSummary) -> OptSummary {
+    fn run(mut self, found: OptSummary) -> OptSummary {
+        let found = self.exchanging_terms(found);
         // At slopes as large as the covariate's spread the rounding errors of the objective are
         // large, but so are possible gains, so that a smaller margin is appropriate.
         self.margin = 1.0;
