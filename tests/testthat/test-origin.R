@@ -678,6 +678,27 @@ test_that("cs() of two effects doesn't depend on the origin", {
   expect_match(conditionMessage(cnd), "a correlation can't have its digits")
 })
 
+# The likelihood, unlike the restricted one, depends on the variances of intercepts that are fixed.
+test_that("cs() beside fixed levels of its factor doesn't depend on the origin", {
+  set.seed(4)
+  k <- gl(8, 15)
+  x <- rnorm(120)
+  y <- rnorm(120) + rnorm(8)[k] * x + rnorm(8)[k]
+  formula <- y ~ k + cs(x | k)
+  centred <- suppressMessages(
+    rlmm(y ~ k + (x | k), data.frame(y, x, k), REML = FALSE)
+  )
+  deviance <- dense_estimates(fit_spec(centred), centred$theta)$objective
+  for (origin in c(30, 1e3, 1e5)) {
+    data <- data.frame(y, x = origin + x, k)
+    found <- c(
+      criterion_of(formula, data, REML = FALSE),
+      criterion_of(rlmm_sums(formula, data), REML = FALSE)
+    )
+    expect_equal(found, rep(deviance, 2L), tolerance = 1e-8)
+  }
+})
+
 # Sums have an origin for a covariate, but none for it in each category.
 test_that("cs() of two effects of a generalized model doesn't depend on the origin", {
   set.seed(1)

@@ -95,9 +95,9 @@ impl Basis {
 
     /// The basis of a linear model: that of [`Self::of`], which also orthogonalises all columns of
     /// a term without such a part if they are nearly collinear and a covariate is far from zero.
-    /// Their effects keep the parameters of the given ones. A term with effects in the column space
-    /// of X keeps its columns: their variances, which make no difference, would be large and cost
-    /// digits.
+    /// Their effects keep the parameters of the given ones. For the restricted likelihood a term
+    /// with effects in the column space of X keeps its columns: their variances, which make no
+    /// difference, would be large and cost digits.
     ///
     /// # Errors
     /// Fails as [`Self::of`] does.
@@ -107,7 +107,8 @@ impl Basis {
         is_held: impl Fn(usize) -> bool,
     ) -> Result<Self> {
         let basis = Self::of(design, is_restricted, &is_held)?;
-        basis.with_images(design, |cov| may_have_image(cov, &is_held))
+        let suits = |cov: &RelCov| may_have_image(cov, &is_held);
+        basis.with_images(design, is_restricted, suits)
     }
 
     /// The basis of a generalized model: that of [`Self::of`], with all columns of those terms of
@@ -127,7 +128,7 @@ impl Basis {
             (is_free || theta().all(&is_held)) && may_have_image(cov, &is_held)
         };
         let basis = Self::of(design, false, &is_held)?;
-        basis.with_images(design, suits)
+        basis.with_images(design, false, suits)
     }
 
     // Makes all columns orthogonal of the terms that `suits` selects, if they are nearly collinear,
@@ -135,14 +136,17 @@ impl Basis {
     fn with_images(
         mut self,
         design: &Design,
+        is_restricted: bool,
         suits: impl Fn(&RelCov) -> bool,
     ) -> Result<Self> {
         for (at, term) in design.terms.iter().enumerate() {
             let effects = 0..term.vsize();
+            let has_contained =
+                || are_contained(design, at, effects.clone()).contains(&true);
             if suits(&term.cov)
                 && term.z.iter().any(|z| is_far(z, design.n(), FAR))
                 && are_nearly_collinear(design, at, &effects)
-                && !are_contained(design, at, effects.clone()).contains(&true)
+                && !(is_restricted && has_contained())
             {
                 let kept = vec![false; effects.len()];
                 let place = (at, effects);

@@ -67,9 +67,11 @@ impl Basis {
                 }
             }
             let columns = 0..cov.vsize();
+            let has_contained = || {
+                are_contained_in_sums(sums, at, columns.clone()).contains(&true)
+            };
             if may_have_image(cov, &is_held)
-                && !are_contained_in_sums(sums, at, columns.clone())
-                    .contains(&true)
+                && !(is_restricted && has_contained())
             {
                 let own =
                     Products::new(&sums.terms[at], m, columns, sums.n_eff);
