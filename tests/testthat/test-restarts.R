@@ -422,5 +422,8 @@ test_that("terms of factors that share a coarser one exchange their variances", 
     minima <- vapply(starts, \(start) optim(start, dense)$value, 0)
     expect_gt(diff(range(minima)), 0.9)
     expect_lt(fit$dev$objective, min(minima) + 1e-6)
+    same <- y ~ 1 + diag(0 + k | g, hom = TRUE) + (1 | g:h)
+    same <- suppressMessages(rlmm(same, data))
+    expect_equal(same$dev$objective, fit$dev$objective, tolerance = 1e-8)
   }
 })

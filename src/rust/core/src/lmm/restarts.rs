@@ -410,14 +410,18 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             return found;
         }
         self.budget -= PER_STEP;
-        let x = self.search.at.from_theta(point);
-        let limit = found.best_value;
-        let is_lower =
-            |(value, fall): (f64, f64)| value - OPTIMISM * fall < limit;
-        match self.search.prospect(&x).is_some_and(is_lower) {
+        match self.is_promising(point, found.best_value) {
             true => self.from(point, found),
             false => found,
         }
+    }
+
+    /// Whether a Newton step from a point predicts an objective below `limit`.
+    pub(super) fn is_promising(&mut self, point: &[f64], limit: f64) -> bool {
+        let x = self.search.at.from_theta(point);
+        let is_lower =
+            |(value, fall): (f64, f64)| value - OPTIMISM * fall < limit;
+        self.search.prospect(&x).is_some_and(is_lower)
     }
 
     // Restarts from no random effects, whatever the budget, if the objective is lower there. If the
