@@ -390,44 +390,43 @@ laplace_of_roots <- function(parameters, data) {
   sum(vapply(split(seq_along(eta), data$g), of_level, 0))
 }
 
-test_that("categories may have square roots of either sign", {
-  for (signs in list(c(1, -1, 1), c(-1, 1, 1), c(1, 1, -1), c(1, 1, 1))) {
-    set.seed(3)
-    data <- data.frame(
-      f = factor(rep(c("a", "b", "c"), 20)),
-      g = factor(rep(1:6, each = 10))
-    )
-    effects <- rnorm(6, sd = 0.5)[data$g]
-    data$y <- rpois(60, (5 * signs[data$f] + effects)^2)
-    fit <- suppressMessages(rglmm(y ~ f + (1 | g), data, poisson("sqrt")))
-    start <- 5 * c(signs[1L], signs[2:3] - signs[1L])
-    right <- optim(
-      c(start, log(0.5)),
-      laplace_of_roots,
-      data = data,
-      method = "BFGS",
-      control = list(reltol = 1e-12)
-    )
-    expect_lt(-2 * as.numeric(logLik(fit)), right$value + 1e-6)
-  }
-})
-
-test_that("starts with square roots of opposite signs lead to the same optimum", {
-  set.seed(3)
-  data <- data.frame(
-    f = factor(rep(c("a", "b", "c"), 20)),
-    g = factor(rep(1:6, each = 10))
-  )
-  effects <- rnorm(6, sd = 0.5)[data$g]
-  data$y <- rpois(60, (5 * c(-1, 1, 1)[data$f] + effects)^2)
-  beta <- c(-5, 10, 10)
-  right <- optim(
+# The optimum of that approximation near some fixed effects.
+optimum_of_roots <- function(beta, data) {
+  optim(
     c(beta, log(0.5)),
     laplace_of_roots,
     data = data,
     method = "BFGS",
     control = list(reltol = 1e-12)
   )
+}
+
+# Counts of three categories whose square roots have these signs.
+signed_counts <- function(signs) {
+  set.seed(3)
+  data <- data.frame(
+    f = factor(rep(c("a", "b", "c"), 20)),
+    g = factor(rep(1:6, each = 10))
+  )
+  effects <- rnorm(6, sd = 0.5)[data$g]
+  data$y <- rpois(60, (5 * signs[data$f] + effects)^2)
+  data
+}
+
+test_that("categories may have square roots of either sign", {
+  for (signs in list(c(1, -1, 1), c(-1, 1, 1), c(1, 1, -1), c(1, 1, 1))) {
+    data <- signed_counts(signs)
+    fit <- suppressMessages(rglmm(y ~ f + (1 | g), data, poisson("sqrt")))
+    start <- 5 * c(signs[1L], signs[2:3] - signs[1L])
+    right <- optimum_of_roots(start, data)
+    expect_lt(-2 * as.numeric(logLik(fit)), right$value + 1e-6)
+  }
+})
+
+test_that("starts with square roots of opposite signs lead to the same optimum", {
+  data <- signed_counts(c(-1, 1, 1))
+  beta <- c(-5, 10, 10)
+  right <- optimum_of_roots(beta, data)
   for (theta in c(0.05, 0.3)) {
     fits <- lapply(c(1, -1), function(sign) {
       start <- list(theta = theta, beta = sign * beta)

@@ -16,9 +16,10 @@ use crate::optimize::{Flow, Observer, OptSummary, Optima};
 use crate::random::Stream;
 use crate::tolerances::{BETTER_START, OTHER_MINIMUM, RANDOM_GAIN};
 
-/// Number of operations that the searches may cost, counted in PIRLS steps; as many again after a
-/// lower optimum, as there may well be others, up to this number of times.
+/// Number of operations that the searches may cost, counted in PIRLS steps.
 const AFFORDABLE: f64 = 1.2e8;
+/// Largest number of lower optima after each of which the searches may cost as much again, as there
+/// may well be others.
 const MOST_RENEWALS: usize = 8;
 /// Largest number of evaluations of one search.
 const MOST_EVALUATIONS: usize = 100;

@@ -165,7 +165,8 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // Also returns the parameters that ended below their bound, which are zero in the result.
+    // Minimises by BFGS without bounds. Returns the search, and the parameters that ended below
+    // their bound, which are zero in the result.
     fn bfgs_without_bounds(
         &mut self,
         settings: &Settings,
