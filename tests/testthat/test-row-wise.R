@@ -7,15 +7,6 @@ pieces_data <- function() {
   d
 }
 
-# A reader of some data frames.
-reads <- function(parts) {
-  at <- 0L
-  function(reset) {
-    at <<- if (reset) 0L else at + 1L
-    if (at %in% seq_along(parts)) parts[[at]]
-  }
-}
-
 in_three <- function(d) unname(split(d, rep(1:3, each = nrow(d) / 3)))
 
 expect_fit_of_whole <- function(fit, whole) {
@@ -30,13 +21,13 @@ test_that("what depends on other rows is refused in chunks, weights and offsets 
   # The second one comes before the first.
   down <- in_three(d[order(d$a, decreasing = TRUE), ])
   refused <- list(
-    quote(rlmm(y ~ x + (1 | g), reads(parts), weights = w / mean(w))),
-    quote(rlmm(y ~ a + (1 | g), reads(parts), offset = x - min(x))),
-    quote(rlmm(y ~ as.integer(factor(a)) + (1 | g), reads(parts))),
-    quote(rlmm(y ~ x + (1 | match(a, unique(a))), reads(parts))),
-    quote(rlmm(y ~ as.integer(factor(a)) + (1 | g), reads(down))),
-    quote(rlmm(I(y / sd(y)) ~ x + (1 | g), reads(parts))),
-    quote(rlmm(y ~ I(x == max(x)) + (1 | g), reads(parts)))
+    quote(rlmm(y ~ x + (1 | g), in_chunks(parts), weights = w / mean(w))),
+    quote(rlmm(y ~ a + (1 | g), in_chunks(parts), offset = x - min(x))),
+    quote(rlmm(y ~ as.integer(factor(a)) + (1 | g), in_chunks(parts))),
+    quote(rlmm(y ~ x + (1 | match(a, unique(a))), in_chunks(parts))),
+    quote(rlmm(y ~ as.integer(factor(a)) + (1 | g), in_chunks(down))),
+    quote(rlmm(I(y / sd(y)) ~ x + (1 | g), in_chunks(parts))),
+    quote(rlmm(y ~ I(x == max(x)) + (1 | g), in_chunks(parts)))
   )
   for (call in refused) {
     expect_error(
@@ -46,7 +37,7 @@ test_that("what depends on other rows is refused in chunks, weights and offsets 
     )
   }
   expect_fit_of_whole(
-    rlmm(y ~ factor(a) + log(x) + (1 | g), reads(parts), weights = w / 2),
+    rlmm(y ~ factor(a) + log(x) + (1 | g), in_chunks(parts), weights = w / 2),
     rlmm(y ~ factor(a) + log(x) + (1 | g), d, weights = w / 2)
   )
 })
@@ -85,13 +76,13 @@ test_that("a variable that goes by the codes of a factor wants the same levels e
   formula <- y ~ as.integer(f) + (1 | g)
   same <- in_three(d)
   whole <- rlmm(formula, d)
-  expect_fit_of_whole(rlmm(formula, reads(same)), whole)
+  expect_fit_of_whole(rlmm(formula, in_chunks(same)), whole)
   sums <- lapply(same, \(part) rlmm_sums(formula, part))
   expect_fit_of_whole(rlmm(do.call(c, sums)), whole)
   other <- lapply(in_three(d[order(d$f, d$x), ]), droplevels)
   sums <- lapply(other, \(part) rlmm_sums(formula, part))
   expect_snapshot({
-    writeLines(error_lines(rlmm(formula, reads(other))))
+    writeLines(error_lines(rlmm(formula, in_chunks(other))))
     writeLines(error_lines(do.call(c, sums)))
   })
   # What is row by row may have constants that aren't numbers of the data.
@@ -99,11 +90,14 @@ test_that("a variable that goes by the codes of a factor wants the same levels e
     C(f, contr.sum(3)) +
     findInterval(w, 3:4) +
     (1 | g)
-  expect_fit_of_whole(rlmm(constants, reads(in_three(d))), rlmm(constants, d))
+  expect_fit_of_whole(
+    rlmm(constants, in_chunks(in_three(d))),
+    rlmm(constants, d)
+  )
   # What goes by the names of levels doesn't need their codes.
   by_name <- y ~ I(f == "u") + relevel(f, "u") + (1 | g)
   expect_fit_of_whole(
-    suppressMessages(rlmm(by_name, reads(in_three(d[order(d$x), ])))),
+    suppressMessages(rlmm(by_name, in_chunks(in_three(d[order(d$x), ])))),
     suppressMessages(rlmm(by_name, d))
   )
 })
@@ -123,7 +117,7 @@ test_that("chunks without a row that counts add nothing, the first one too", {
       part <- parts[[i]]
       eval(change)
       parts[[i]] <- part
-      fit <- rlmm(formula, reads(parts), weights = w)
+      fit <- rlmm(formula, in_chunks(parts), weights = w)
       whole <- rlmm(formula, do.call(rbind, parts), weights = w)
       expect_fit_of_whole(fit, whole)
       expect_equal(nobs(fit), 80)
@@ -131,7 +125,7 @@ test_that("chunks without a row that counts add nothing, the first one too", {
   }
   none <- lapply(in_three(d), transform, y = NA)
   expect_error(
-    rlmm(formula, reads(none)),
+    rlmm(formula, in_chunks(none)),
     "`y` is missing in 40 of 40 rows",
     class = "rlmm_error_no_rows"
   )
