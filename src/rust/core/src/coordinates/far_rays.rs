@@ -3,7 +3,7 @@
 //!
 //! Slopes in units of such a covariate itself are hardly more than random intercepts.
 
-use super::other_thetas::OtherThetas;
+use super::other_thetas::{Intercepts, OtherThetas};
 use super::Coordinates;
 
 /// Values of the standard deviation of random slopes, in units of the reciprocal standard deviation
@@ -37,16 +37,40 @@ impl OtherThetas<'_> {
         [sized.to_vec(), together, equal]
     }
 
-    /// Theta with slopes of increasing size and the first effects of other terms, which may make up
-    /// for them; empty without other terms.
-    pub fn ray_beside_others(&self, (j, spread): Slope, theta: &[f64]) -> Ray {
-        let beside = |scale: f64| {
-            let scale = scale / spread;
-            let sized = self.with_standard_deviation(theta, j, scale);
-            let point = self.with_other_terms(&sized, j, scale);
-            (point != sized).then_some(point)
+    /// Theta with slopes of increasing size and intercepts that may make up for them: those of the
+    /// own term or of the others, where intercepts are the first effects, or equal effects of the
+    /// levels of a factor.
+    pub fn rays_beside_intercepts(
+        &self,
+        slope: Slope,
+        theta: &[f64],
+    ) -> Vec<Ray> {
+        let kinds =
+            [(true, false), (true, true), (false, false), (false, true)];
+        let ray = |(is_own, of_levels)| -> Ray {
+            let kind = Intercepts { is_own, of_levels };
+            let point = |scale| self.beside(slope, theta, kind, scale);
+            SPREADS.into_iter().filter_map(point).collect()
         };
-        SPREADS.into_iter().filter_map(beside).collect()
+        let mut rays: Vec<Ray> = kinds.into_iter().map(ray).collect();
+        rays.dedup();
+        rays.retain(|ray| !ray.is_empty());
+        rays
+    }
+
+    // Theta with a slope of `scale` reciprocal standard deviations of its covariate and intercepts
+    // of this kind that may make up for it; `None` if there are none.
+    fn beside(
+        &self,
+        (j, spread): Slope,
+        theta: &[f64],
+        kind: Intercepts,
+        scale: f64,
+    ) -> Option<Vec<f64>> {
+        let scale = scale / spread;
+        let sized = self.with_standard_deviation(theta, j, scale);
+        let point = self.with_intercepts(&sized, j, kind, scale);
+        (point != sized).then_some(point)
     }
 
     /// Theta with slopes of increasing size and the first effect of their term, which may make up

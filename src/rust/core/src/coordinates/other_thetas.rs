@@ -16,6 +16,16 @@ pub(crate) struct OtherThetas<'a> {
     pub far: &'a [FarSlope],
 }
 
+/// A kind of intercepts that may make up for slopes of a covariate far from zero.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Intercepts {
+    /// Whether they belong to the term of the slopes, or else to every other one.
+    pub is_own: bool,
+    /// Whether they are equal effects of the levels of a factor, the first column of Lambda, or
+    /// else the first effect alone.
+    pub of_levels: bool,
+}
+
 /// An element of theta that is an element of Lambda.
 #[derive(Debug, Clone, Copy)]
 struct Element {
@@ -177,17 +187,35 @@ impl OtherThetas<'_> {
         })
     }
 
-    /// Theta with the standard deviation of the first effect of every other term than that of
-    /// element `j` at `scale` units too.
-    pub fn with_other_terms(
+    /// Theta with the intercepts of a kind, seen from the slope whose standard deviation is element
+    /// `j`, at `scale` units too. The unit of several equal effects is that of their sum, as each
+    /// row has one of them.
+    pub fn with_intercepts(
         &self,
         theta: &[f64],
         j: usize,
+        kind: Intercepts,
         scale: f64,
     ) -> Vec<f64> {
-        let own = self.effect_of(j).map(|(term, _)| term);
-        self.with_sizes(theta, scale, |element| {
-            (element.row, element.column) == (0, 0) && own != Some(element.term)
+        let slope = self.effect_of(j);
+        let is_wanted = |element: Element| {
+            let is_own = slope.is_some_and(|own| own.0 == element.term);
+            let is_first =
+                element.column == 0 && (element.row == 0 || kind.of_levels);
+            is_own == kind.is_own
+                && is_first
+                && slope != Some((element.term, element.row))
+        };
+        let mut squares = vec![0.0; self.covs.len()];
+        self.for_each_element(|element| {
+            let unit = self.units[element.index];
+            let is_summed = is_wanted(element);
+            squares[element.term] +=
+                if is_summed { unit.powi(-2) } else { 0.0 };
+        });
+        self.changed(theta, |element| {
+            let size = scale / squares[element.term].sqrt();
+            is_wanted(element).then_some(size)
         })
     }
 

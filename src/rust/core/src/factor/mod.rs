@@ -43,6 +43,7 @@
 //! | available memory, fallible allocation | `memory` |
 //! | root mean squares of the columns of Z | [`column_scales`] |
 //! | random effects in the column space of X | [`contained`] |
+//! | factors that share a coarser one | `common_groups` |
 //! | small matrices of equal size | [`blocks`] |
 
 pub mod blocks;
@@ -50,6 +51,7 @@ pub mod border;
 pub(crate) mod cells;
 mod chunk;
 pub(crate) mod column_scales;
+pub(crate) mod common_groups;
 pub mod cond_var;
 pub(crate) mod contained;
 pub(crate) mod coupling;

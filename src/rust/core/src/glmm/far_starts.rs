@@ -60,7 +60,9 @@ impl GeneralizedLinearMixedModel {
         let at = Coordinates::new(&self.covs, &self.held, &[], here);
         let mut rays = thetas.rays(slope, here).to_vec();
         rays.extend(thetas.rays_at_limits(slope, here, &at));
-        rays.push(thetas.ray_beside_others(slope, here));
+        let beside = thetas.rays_beside_intercepts(slope, here);
+        let other = beside.into_iter().filter(|ray| !rays.contains(ray));
+        rays.extend(other.collect::<Vec<Ray>>());
         rays
     }
 

@@ -3,10 +3,12 @@
 //! Where two factors share a coarser one that is no term of the model, such as `g` in
 //! `(1 | g:a) + (1 | g:b)`, either term can explain the variation between the levels of `g`. Each
 //! is then large at a minimum of its own, both of which may be sharp, and nothing at one of them
-//! tells of the other.
+//! tells of the other. Where an evaluation is not cheap, terms are exchanged only if their factors
+//! share such a one.
 
 use super::restarts::Restarts;
 use super::LinearMixedModel;
+use crate::factor::common_groups::have_common_groups;
 use crate::optimize::OptSummary;
 use crate::tolerances::PROMISING_LOSS;
 
@@ -23,7 +25,8 @@ impl Restarts<'_, '_, '_> {
     ) -> OptSummary {
         let thetas = self.search.thetas();
         let terms = thetas.covs.len();
-        if terms < 2 || self.budget < LEAST_PER_TERM * terms as f64 {
+        let is_cheap = self.budget >= LEAST_PER_TERM * terms as f64;
+        if terms < 2 || !(is_cheap || self.search.model().has_common_groups()) {
             return found;
         }
         let exchanged =
@@ -38,6 +41,14 @@ impl Restarts<'_, '_, '_> {
             }
         }
         found
+    }
+}
+
+impl LinearMixedModel {
+    // Whether the grouping factors of two terms share a coarser one.
+    fn has_common_groups(&self) -> bool {
+        let exact = self.engine.as_exact();
+        exact.is_ok_and(|exact| have_common_groups(&exact.factor))
     }
 }
 
@@ -68,4 +79,38 @@ fn variance(model: &LinearMixedModel, theta: &[f64]) -> f64 {
         }
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::derivatives::tests::{us, Data};
+    use crate::lmm::{Criterion, LinearMixedModel};
+
+    fn have_common_groups(
+        first: fn(usize) -> usize,
+        second: fn(usize) -> usize,
+    ) -> bool {
+        let data = Data::new(
+            144,
+            2,
+            vec![
+                (Box::new(first), vec![us(1, 0)]),
+                (Box::new(second), vec![us(1, 1)]),
+            ],
+        );
+        let design = data.design();
+        let model = LinearMixedModel::new(&design, Criterion::Ml, None);
+        model.unwrap().has_common_groups()
+    }
+
+    #[test]
+    fn only_factors_that_share_a_coarser_one_have_common_groups() {
+        // Six groups of 24 rows, in which two factors are crossed.
+        let threes = |i| i / 24 * 3 + i % 3;
+        assert!(have_common_groups(threes, |i| i / 24 * 4 + i / 3 % 4));
+        // Crossed factors are connected.
+        assert!(!have_common_groups(|i| i % 12, |i| i / 12));
+        // One level of the coarser factor is in each group of nested ones.
+        assert!(!have_common_groups(|i| i / 12, |i| i / 24));
+    }
 }

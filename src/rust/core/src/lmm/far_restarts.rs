@@ -1,12 +1,12 @@
 //! Restarts from random slopes of covariates far from zero, as large as the reciprocal standard
 //! deviation of their covariate; see [`crate::coordinates::far_slopes`].
 
-use super::restarts::Restarts;
+use super::restarts::{Restarts, PER_SEARCH};
 use crate::coordinates::far_rays::{Slope, SPREADS};
 use crate::optimize::{Geometry, Objective, OptSummary, Settings};
 use crate::tolerances::{
     FEW_DIGITS, HIDING_SPREAD, NEGLIGIBLE_GAIN, NO_DIGITS, OTHER_MINIMUM,
-    SIGMA_STEP,
+    PROMISING_LOSS, SIGMA_STEP,
 };
 
 /// Slopes with a smaller standard deviation are none.
@@ -51,27 +51,28 @@ impl Restarts<'_, '_, '_> {
             if is_hidden && is_beyond {
                 self.search.model_mut().unresolved = Some(slope);
             }
-            found = self.beside_other_terms(slope, &here, found);
+            found = self.beside_intercepts(slope, &here, found);
         }
         found
     }
 
-    // Restarts from theta with slopes of increasing size and the first effects of other terms that
-    // may make up for them, if the objective is lower there than at the incumbent. Their cost is
-    // small and leaves the budget as it is.
-    fn beside_other_terms(
+    // Restarts from theta with slopes of increasing size and intercepts that may make up for them,
+    // from that ray on which the objective is lowest, if it is not much above the incumbent there.
+    // Their cost is small and leaves the budget as it is.
+    fn beside_intercepts(
         &mut self,
         slope: Slope,
         theta: &[f64],
         found: OptSummary,
     ) -> OptSummary {
-        let points = self.search.thetas().ray_beside_others(slope, theta);
-        let points = self.evaluated(points);
-        let is_lower = |point: &Valued| point.0 < found.best_value;
-        if !points.iter().any(is_lower) {
+        let rays = self.search.thetas().rays_beside_intercepts(slope, theta);
+        let points = self.evaluated(rays.concat());
+        let limit = found.best_value + PROMISING_LOSS;
+        if points.iter().all(|point| point.0 >= limit) {
             return found;
         }
         let budget = self.budget;
+        self.budget = PER_SEARCH + VALUE_SEARCHES as f64 * PER_VALUE_SEARCH;
         let found = self.from_lowest(&points, &[], found);
         self.budget = budget;
         found

@@ -7,6 +7,9 @@ use crate::optimize::OptSummary;
 
 /// Factors of the start for correlations near their limits.
 const AT_LIMITS: [f64; 3] = [0.1, 1.0, 10.0];
+/// Factors of the incumbent for correlations near their limits. Near the lower limit effects offset
+/// each other, so that standard deviations may be larger.
+const BEST_AT_LIMITS: [f64; 2] = [1.0, 3.0];
 /// Factors of the start on the ray of effects that vary together.
 const TOGETHER: [f64; 9] = [0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 1.0, 3.0, 10.0];
 /// Further factors on that ray where standard deviations are very large.
@@ -14,7 +17,7 @@ const LARGE_TOGETHER: [f64; 3] = [100.0, 1e3, 1e4];
 
 impl Restarts<'_, '_, '_> {
     /// Restarts from correlations near their limits: from the start at several scales, and from the
-    /// estimated standard deviations.
+    /// estimated standard deviations and larger ones.
     pub(super) fn at_limits(&mut self, found: OptSummary) -> OptSummary {
         let at = self.search.at.clone();
         let start = found.initial.clone();
@@ -28,8 +31,11 @@ impl Restarts<'_, '_, '_> {
                 };
                 found = self.from(&point, found);
             }
-            if let Some(point) = at.with_correlation(&found.best, share) {
-                found = self.from(&point, found);
+            for scale in BEST_AT_LIMITS {
+                let scaled = self.search.thetas().scaled(&found.best, scale);
+                if let Some(point) = at.with_correlation(&scaled, share) {
+                    found = self.from(&point, found);
+                }
             }
         }
         found

@@ -38,6 +38,9 @@ const AFFORDABLE: f64 = 2e6;
 /// The same where independent standard deviations of one term may be zero, each or not: every such
 /// combination can be a minimum of its own.
 const AFFORDABLE_OF_COMBINATIONS: f64 = 2e7;
+/// Budget in evaluations that is left in small data sets for the restarts after those at limits, if
+/// it costs less than [`AFFORDABLE_OF_COMBINATIONS`]: random starts cost more.
+const OF_FEW_DATA: f64 = 600.0;
 /// Multiple of [`AFFORDABLE`] for structures with a correlation parameter, and for random slopes of
 /// covariates far from zero.
 const CORRELATED: f64 = 4.0;
@@ -74,29 +77,38 @@ impl Search<'_> {
     ) -> OptSummary {
         if self.is_well_determined(&found) {
             self.keep_minimum(&found);
-            return Restarts::new(self, settings, observe)
+            let spent = found.log.len();
+            return Restarts::new(self, settings, observe, spent)
                 .exchanging_terms(found);
         }
         self.straighten(&mut found);
         self.keep_minimum(&found);
         let found = self.or_from_elsewhere(found, settings, observe);
-        Restarts::new(self, settings, observe).run(found)
+        let spent = found.log.len();
+        Restarts::new(self, settings, observe, spent).run(found)
     }
 }
 
 impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
+    // Restarts after a search of `spent` evaluations. Those of structures with a correlation
+    // parameter may always cost as much again.
     fn new(
         search: &'a mut Search<'b>,
         settings: &'a Settings,
         observe: &'a mut Observer<'c>,
+        spent: usize,
     ) -> Self {
-        let budget =
+        let affordable =
             share_of(search) * AFFORDABLE / search.model().engine.cost();
+        let least = match search.at.is_correlated() {
+            true => PER_STEP * spent as f64,
+            false => 0.0,
+        };
         Self {
             search,
             settings,
             observe,
-            budget,
+            budget: affordable.max(least),
             margin: NOISE_MARGIN,
         }
     }
@@ -127,6 +139,11 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             let found = self.where_little_is_said(found);
             let found = self.rescaled_without_each(found);
             return self.or_without_effects(found);
+        }
+        if has_few_data {
+            let cost = self.search.model().engine.cost();
+            let least = OF_FEW_DATA.min(AFFORDABLE_OF_COMBINATIONS / cost);
+            self.budget = self.budget.max(least);
         }
         let found = self.at_scales(found);
         let found = self.from_dependent_effects(found);
