@@ -36,6 +36,19 @@ struct Element {
     index: usize,
 }
 
+impl Intercepts {
+    // Whether an element of Lambda is one of an intercept of this kind, seen from a slope: its term
+    // and its row.
+    fn includes(self, element: Element, slope: Option<(usize, usize)>) -> bool {
+        let is_own = slope.is_some_and(|own| own.0 == element.term);
+        let is_first = element.row == 0 || self.of_levels;
+        element.column == 0
+            && is_first
+            && is_own == self.is_own
+            && slope != Some((element.term, element.row))
+    }
+}
+
 impl OtherThetas<'_> {
     /// The standard deviations of random slopes whose covariate is far from zero, as indices into
     /// theta, each with the standard deviation of the covariate over its root mean square.
@@ -198,14 +211,7 @@ impl OtherThetas<'_> {
         scale: f64,
     ) -> Vec<f64> {
         let slope = self.effect_of(j);
-        let is_wanted = |element: Element| {
-            let is_own = slope.is_some_and(|own| own.0 == element.term);
-            let is_first =
-                element.column == 0 && (element.row == 0 || kind.of_levels);
-            is_own == kind.is_own
-                && is_first
-                && slope != Some((element.term, element.row))
-        };
+        let is_wanted = |element: Element| kind.includes(element, slope);
         let mut squares = vec![0.0; self.covs.len()];
         self.for_each_element(|element| {
             let unit = self.units[element.index];

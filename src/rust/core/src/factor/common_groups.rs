@@ -9,14 +9,26 @@ use crate::factor::Factor;
 /// Every observation is one of a level of the leading term, so that the trailing levels coupled
 /// with it tell what is connected.
 pub(crate) fn have_common_groups(factor: &Factor) -> bool {
-    let leading = &factor.leading;
     let layout = &factor.layout;
-    let first_of_leading = layout.m;
-    let mut sets = Sets::new(layout.m + leading.n_levels);
-    for level in 0..leading.n_levels {
-        let (rows, _) = leading.coupled(level);
+    let mut sets = connected(factor);
+    let end = layout.m + layout.n_leading;
+    let mut terms = vec![sets.roots(layout.m..end)];
+    for block in &layout.blocks {
+        let rows = block.first.iter().map(|&row| row as usize);
+        terms.push(sets.roots(rows));
+    }
+    let has_several = terms[0].iter().any(|&root| root != terms[0][0]);
+    has_several && share_a_group(&terms, end)
+}
+
+// The trailing rows, and after them the levels of the leading term, in sets of connected ones.
+fn connected(factor: &Factor) -> Sets {
+    let layout = &factor.layout;
+    let mut sets = Sets::new(layout.m + layout.n_leading);
+    for level in 0..layout.n_leading {
+        let (rows, _) = factor.leading.coupled(level);
         for &row in rows {
-            sets.join(first_of_leading + level, row as usize);
+            sets.join(layout.m + level, row as usize);
         }
     }
     for block in &layout.blocks {
@@ -26,14 +38,7 @@ pub(crate) fn have_common_groups(factor: &Factor) -> bool {
             }
         }
     }
-    let end = first_of_leading + leading.n_levels;
-    let mut terms = vec![sets.roots(first_of_leading..end)];
-    for block in &layout.blocks {
-        let rows = block.first.iter().map(|&row| row as usize);
-        terms.push(sets.roots(rows));
-    }
-    let has_several = terms[0].iter().any(|&root| root != terms[0][0]);
-    has_several && share_a_group(&terms, end)
+    sets
 }
 
 // Whether two terms have several levels in one group; the roots of the levels' groups are below
