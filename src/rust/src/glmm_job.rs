@@ -209,6 +209,7 @@ impl GlmmJob {
             theta,
             beta,
             log_shape: None,
+            x_coefficients: Vec::new(),
         };
         let is_traced =
             control.number("verbose").is_some_and(|level| level > 2.0);
@@ -293,6 +294,7 @@ impl GlmmJob {
         if !settings.beta.is_empty() {
             basis.fixed_from_given(&mut settings.beta);
         }
+        settings.x_coefficients = basis.x_coefficients();
         settings
     }
 

@@ -159,6 +159,7 @@ fn fits_are_those_of_drawn_responses(
         theta: truth.theta.to_vec(),
         beta: beta.to_vec(),
         log_shape: None,
+        x_coefficients: Vec::new(),
     };
     let settings = |threads| GlmmSettings {
         fit: fit.clone(),
@@ -274,6 +275,7 @@ fn generalized_fits_of_given_responses() {
             theta: Vec::new(),
             beta: Vec::new(),
             log_shape: None,
+            x_coefficients: Vec::new(),
         },
         starts: Vec::new(),
         held: Vec::new(),

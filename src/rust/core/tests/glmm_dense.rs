@@ -287,6 +287,7 @@ fn units_of_covariates_cost_nothing() {
             theta: Vec::new(),
             beta: Vec::new(),
             log_shape: None,
+            x_coefficients: Vec::new(),
         };
         model.fit(&fit, &mut |_, _, _| Flow::Continue).unwrap()
     };

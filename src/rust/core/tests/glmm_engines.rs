@@ -160,6 +160,7 @@ fn fit(model: &mut GeneralizedLinearMixedModel, vary: Vary) -> GlmmFit {
         theta: Vec::new(),
         beta: Vec::new(),
         log_shape: None,
+        x_coefficients: Vec::new(),
     };
     model.fit(&settings, &mut |_, _, _| Flow::Continue).unwrap()
 }

@@ -107,6 +107,7 @@ fn fit(model: &mut GeneralizedLinearMixedModel, vary: Vary) -> (f64, Vec<f64>) {
         theta: Vec::new(),
         beta: Vec::new(),
         log_shape: None,
+        x_coefficients: Vec::new(),
     };
     let found = model.fit(&settings, &mut |_, _, _| Flow::Continue).unwrap();
     (found.summary.best_value, found.parameters)

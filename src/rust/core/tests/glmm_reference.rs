@@ -38,6 +38,7 @@ fn settings(optimizer: &str, vary: Vary) -> FitSettings {
         theta: Vec::new(),
         beta: Vec::new(),
         log_shape: None,
+        x_coefficients: Vec::new(),
     }
 }
 

@@ -76,6 +76,7 @@ fn fit(model: &mut GeneralizedLinearMixedModel) -> Result<GlmmFit> {
         theta: Vec::new(),
         beta: Vec::new(),
         log_shape: None,
+        x_coefficients: Vec::new(),
     };
     model.fit(&settings, &mut |_, _, _| Flow::Continue)
 }
@@ -133,6 +134,7 @@ fn max_time_ends_a_fit_without_evaluations_that_an_observer_sees() {
         theta: Vec::new(),
         beta: Vec::new(),
         log_shape: None,
+        x_coefficients: Vec::new(),
     };
     let found = model.fit(&settings, &mut |_, _, _| Flow::Continue).unwrap();
     assert_eq!(found.summary.status, Status::MaxTime);

@@ -240,6 +240,13 @@ impl Basis {
         })
     }
 
+    /// C, column by column, with which the original X is this basis' times C'; empty if they are the
+    /// same.
+    pub fn x_coefficients(&self) -> Vec<f64> {
+        let fixed = self.fixed.as_ref();
+        fixed.map_or_else(Vec::new, |fixed| fixed.c.clone())
+    }
+
     /// Transforms fixed effects to this basis.
     pub fn fixed_from_given(&self, beta: &mut [f64]) {
         if let Some(FixedBasis { p, c, .. }) = &self.fixed {

@@ -44,23 +44,6 @@ impl RowsOfTerm {
         }
     }
 
-    /// Marks the rows of each effect; empty unless each row of Z has only one nonzero element.
-    pub(crate) fn categories(&self) -> Vec<Vec<bool>> {
-        let is_set = |z: &&f64| **z != 0.0;
-        let rows = self.z.chunks_exact(self.k.max(1));
-        let is_one = |z: &[f64]| z.iter().filter(is_set).count() == 1;
-        if self.k < 2 || !rows.clone().all(is_one) {
-            return Vec::new();
-        }
-        let mut found = vec![vec![false; rows.len()]; self.k];
-        for (i, row) in rows.enumerate() {
-            for (marks, z) in found.iter_mut().zip(row) {
-                marks[i] = *z != 0.0;
-            }
-        }
-        found
-    }
-
     /// The first row in the trailing system of the level of observation `i`.
     #[inline(always)]
     pub(crate) fn first_row(&self, i: usize) -> usize {

@@ -28,7 +28,7 @@
 //! | the fit; its settings; its stages | `fit`, `settings`, `stages` |
 //! | alternative and random starts | `other_starts`, `random_starts` |
 //! | starts from slopes of covariates far from zero | `far_starts` |
-//! | a start with random effects of the opposite sign | `mirrored` |
+//! | starts with random effects, or linear predictors, of the opposite sign | `mirrored`, `signs` |
 //! | fixed factors with many levels; the search for them | `fixed_levels`, `level_search` |
 //! | covariances of their coefficients | `level_covariance` |
 //! | the model without fixed factors | `random_part` |
@@ -66,6 +66,7 @@ mod random_starts;
 mod redundant;
 mod search;
 mod settings;
+mod signs;
 mod stages;
 mod start;
 mod vary;

@@ -102,7 +102,13 @@ impl GeneralizedLinearMixedModel {
         }
         let optima = best.summary.optima.clone();
         best = self.or_mirrored(fit, best, observe);
+        let before = best.summary.best_value;
         best = self.or_with_other_signs(fit, start, best, observe);
+        if best.summary.best_value < before {
+            let beta = self.fixed_effects_of(&best);
+            best = self.or_from_corners(fit, start, &beta, best, observe);
+            best = self.or_from_random_starts(fit, start, &beta, best, observe);
+        }
         best.summary.optima = optima;
         self.restored_to(fit, best)
     }
@@ -434,8 +440,8 @@ impl GeneralizedLinearMixedModel {
         OTHER_SHAPES.map(with).to_vec()
     }
 
-    // The start with other correlations of its effects.
-    fn correlated_starts(&self, start: &[f64]) -> Vec<Vec<f64>> {
+    /// The start with other correlations of its effects.
+    pub(super) fn correlated_starts(&self, start: &[f64]) -> Vec<Vec<f64>> {
         let with = SHARES.map(|share| self.correlated_start(start, share));
         with.into_iter().filter(|other| other != start).collect()
     }

@@ -84,7 +84,11 @@ impl GeneralizedLinearMixedModel {
                 break;
             }
             let point = self.random_start(search, start, &best, &mut stream);
-            self.restart_from(beta);
+            let beta = match search < FIRST_SIZES.len() {
+                true => beta.to_vec(),
+                false => self.with_random_signs(fit, beta, &mut stream),
+            };
+            self.restart_from(&beta);
             let found = self.with_low_accuracy(|model| {
                 model.search_likelihood(fit, &point)
             });

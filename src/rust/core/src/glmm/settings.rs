@@ -20,6 +20,8 @@ pub struct FitSettings {
     pub beta: Vec<f64>,
     /// The starting shape, on the logarithmic scale; if `None`, that of the model.
     pub log_shape: Option<f64>,
+    /// C, column by column, if the columns of the original X are `X C'`; empty if they are X.
+    pub x_coefficients: Vec<f64>,
 }
 
 impl FitSettings {

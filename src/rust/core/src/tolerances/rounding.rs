@@ -1,4 +1,4 @@
-//! Thresholds of rounding errors, relative to the objective.
+//! Thresholds of rounding errors, relative to the objective if nothing else is said.
 //!
 //! | name | value | decides whether | why this size |
 //! |---|---|---|---|
@@ -12,6 +12,7 @@
 //! | [`FTOL_REL`] | 1e-12 | NLopt has converged | above all of these |
 //! | [`START_NOISE`] | 1e-10 | a step to the start is accepted | the start needs no digits |
 //! | [`START_GAIN`] | 1e-8 | the start has been found | the same |
+//! | [`SAME_VALUE`] | 1e-6 | two elements of a column are equal | far beyond rounding |
 
 /// The relative rounding error of a linear model's objective where the random-effects variances are
 /// comparable to the residual variance; it grows with their ratio.
@@ -46,3 +47,7 @@ pub(crate) const START_NOISE: f64 = 1e-10;
 /// The start of the fixed effects has been found when the relative gain of the log-likelihood is
 /// smaller.
 pub(crate) const START_GAIN: f64 = 1e-8;
+
+/// Elements of a column with two values are equal if they differ by no more than this share of the
+/// difference of the two.
+pub(crate) const SAME_VALUE: f64 = 1e-6;

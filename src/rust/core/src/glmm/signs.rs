@@ -1,0 +1,305 @@
+//! Starts with linear predictors of the opposite sign, for the square-root link.
+//!
+//! With this link a mean is the same for linear predictors of either sign, so that each category of
+//! rows may have one or the other, and so may the rows on either side of a point of a covariate. The
+//! random effects, which several categories share, increase the means with one sign and decrease
+//! those with the other: the likelihood has a maximum for each combination of signs, and no path of
+//! increasing likelihood leads from one to another, as all means of a category would have to pass
+//! zero.
+
+use super::fit::GlmmFit;
+use super::settings::FitSettings;
+use super::GeneralizedLinearMixedModel;
+use crate::covariance::RelCov;
+use crate::glmm::families::Link;
+use crate::glmm::vary::Vary;
+use crate::optimize::Observer;
+use crate::random::Stream;
+use crate::tolerances::{OTHER_MINIMUM, SAME_VALUE};
+
+/// Largest number of categories of which two at once are given the opposite sign.
+const MOST_IN_PAIRS: usize = 8;
+/// Number of operations that searches with other signs may cost: each set of rows has several.
+const AFFORDABLE: f64 = 3e8;
+
+impl GeneralizedLinearMixedModel {
+    /// The fit, or the lowest one from linear predictors of the opposite sign in some categories of
+    /// rows, or in the rows with a covariate above a quartile; beside the fit's covariances, those
+    /// of `start`, and those with other correlations.
+    pub(super) fn or_with_other_signs(
+        &mut self,
+        fit: &FitSettings,
+        start: &[f64],
+        mut best: GlmmFit,
+        observe: &mut Observer,
+    ) -> GlmmFit {
+        if !self.may_have_other_signs() || !self.may_start_at_fixed(fit.vary) {
+            return best;
+        }
+        let [categories, above] = self.sets_of_rows(fit);
+        let sets = [with_pairs(categories), above].concat();
+        let most = self.pirls.iterations + self.affordable_steps(AFFORDABLE);
+        loop {
+            let before = best.summary.best_value;
+            let mut starts =
+                vec![self.start_of(&best.parameters), start.to_vec()];
+            for start in starts.clone() {
+                starts.extend(self.correlated_starts(&start));
+            }
+            let candidates = self.with_signs(&sets, &starts, &best, most);
+            for candidate in candidates {
+                if self.pirls.iterations > most || self.must_stop() {
+                    return best;
+                }
+                best = self.or_from_fixed(fit, candidate, best, observe);
+                if best.summary.best_value < before {
+                    break;
+                }
+            }
+            if best.summary.best_value >= before {
+                return best;
+            }
+        }
+    }
+
+    // Each of these covariances, with fixed effects of the original X that other signs lead to: the
+    // lowest ones that one set of rows after the other leads to, and then, in the order of their
+    // deviances, those of a single set.
+    fn with_signs(
+        &mut self,
+        sets: &[Vec<bool>],
+        starts: &[Vec<f64>],
+        best: &GlmmFit,
+        most: usize,
+    ) -> Vec<(Vec<f64>, Vec<f64>)> {
+        let beta = self.fixed_effects_of(best);
+        let mut lowest = Vec::new();
+        let mut others = Vec::new();
+        for start in starts {
+            let at_first = self.with_each_sign(sets, start, &beta);
+            let mut at = (self.fast_deviance(start, &beta), beta.clone());
+            let mut around = at_first.clone();
+            while let Some(lower) = around.into_iter().reduce(lower_of) {
+                let is_over = self.pirls.iterations > most || self.must_stop();
+                let is_lower = lower.0 < at.0 - OTHER_MINIMUM;
+                if !is_lower || is_over {
+                    break;
+                }
+                self.fast_deviance(start, &lower.1);
+                let beta = self.pirls.beta.clone();
+                around = self.with_each_sign(sets, start, &beta);
+                at = lower;
+            }
+            lowest.push((start, at));
+            others.extend(at_first.into_iter().map(|at| (start, at)));
+        }
+        others.sort_by(|(_, a), (_, b)| a.0.total_cmp(&b.0));
+        let all = lowest.into_iter().chain(others);
+        all.map(|(start, (_, beta))| (start.clone(), self.natural(&beta)))
+            .collect()
+    }
+
+    // Fixed effects whose linear predictors have the opposite sign in one of the sets of rows, each
+    // with the deviance at these covariances that PIRLS finds from there.
+    fn with_each_sign(
+        &mut self,
+        sets: &[Vec<bool>],
+        start: &[f64],
+        beta: &[f64],
+    ) -> Vec<(f64, Vec<f64>)> {
+        let mut found = Vec::new();
+        for rows in sets {
+            if let Some(beta) = self.with_other_sign(beta, rows) {
+                let value = self.fast_deviance(start, &beta);
+                found.push((value, beta));
+            }
+        }
+        found
+    }
+
+    // The deviance at the fixed effects that PIRLS finds from these; infinite if it finds none.
+    fn fast_deviance(&mut self, start: &[f64], beta: &[f64]) -> f64 {
+        self.restart_from(beta);
+        let value = self
+            .with_low_accuracy(|model| model.objective(Vary::Jointly, start));
+        value.unwrap_or(f64::INFINITY)
+    }
+
+    // The fixed effects of the original X.
+    fn natural(&mut self, beta: &[f64]) -> Vec<f64> {
+        self.pirls.beta.copy_from_slice(beta);
+        self.pirls.natural_beta()
+    }
+
+    /// The fixed effects of a fit, as PIRLS has them.
+    pub(super) fn fixed_effects_of(&mut self, fit: &GlmmFit) -> Vec<f64> {
+        let (n, p) = (self.n_theta(), self.pirls.beta.len());
+        self.start_at(&fit.parameters[n..n + p]);
+        self.pirls.beta.clone()
+    }
+
+    /// Fixed effects whose linear predictors have random signs in categories of rows and on either
+    /// side of a covariate's quartiles; those that are given with other links.
+    pub(super) fn with_random_signs(
+        &mut self,
+        fit: &FitSettings,
+        beta: &[f64],
+        stream: &mut Stream,
+    ) -> Vec<f64> {
+        if !self.may_have_other_signs() {
+            return beta.to_vec();
+        }
+        let mut changed = vec![false; self.pirls.rows.n()];
+        for rows in self.sets_of_rows(fit).concat() {
+            if stream.uniform() < 0.5 {
+                changed = exactly_one(&changed, &rows);
+            }
+        }
+        self.with_other_sign(beta, &changed)
+            .unwrap_or_else(|| beta.to_vec())
+    }
+
+    // The fixed effects whose linear predictors, as nearly as possible, have the opposite sign of
+    // those of `beta` in some rows, and are the same in the others.
+    fn with_other_sign(
+        &mut self,
+        beta: &[f64],
+        rows: &[bool],
+    ) -> Option<Vec<f64>> {
+        let mut wanted = self.fixed_eta(beta);
+        for (eta, _) in wanted.iter_mut().zip(rows).filter(|(_, row)| **row) {
+            *eta = -*eta;
+        }
+        self.unweighted_effects(&wanted)
+    }
+
+    /// Whether a mean is the same for linear predictors of either sign, and other starts are cheap
+    /// to try.
+    pub(super) fn may_have_other_signs(&self) -> bool {
+        self.pirls.response.link == Link::Sqrt && self.has_few_rows()
+    }
+
+    // The sets of rows whose linear predictors may have another sign than those of the others: each
+    // category of X and Z, and the rows with a covariate in X above a quartile.
+    fn sets_of_rows(&self, fit: &FitSettings) -> [Vec<Vec<bool>>; 2] {
+        let rows = &self.pirls.rows;
+        let of_x = original_columns(&rows.x, rows.p, &fit.x_coefficients);
+        let mut categories = categories(&of_x);
+        for term in &rows.terms {
+            let z = original_columns(&term.z, term.k, &[]);
+            for category in self::categories(&z) {
+                if !categories.contains(&category) {
+                    categories.push(category);
+                }
+            }
+        }
+        let above = of_x.iter().flat_map(|column| above_quartiles(column));
+        [categories, above.collect()]
+    }
+
+    /// Whether a search may start at other fixed effects: they are parameters, and none are stored
+    /// as a term.
+    pub(super) fn may_start_at_fixed(&self, vary: Vary) -> bool {
+        let is_parameter = vary == Vary::Modes && !self.pirls.beta.is_empty();
+        is_parameter && !self.covs.iter().any(RelCov::is_fixed)
+    }
+}
+
+// The columns of a matrix that is stored row by row, `p x n`, times the transpose of C (column by
+// column; empty if it is the identity).
+fn original_columns(rows: &[f64], p: usize, c: &[f64]) -> Vec<Vec<f64>> {
+    let stored = |j: usize| rows.iter().skip(j).step_by(p).copied();
+    let column = |j: usize| {
+        if c.is_empty() {
+            return stored(j).collect();
+        }
+        let mut sum = vec![0.0; rows.len() / p];
+        for l in 0..p {
+            let share = c[l * p + j];
+            sum.iter_mut()
+                .zip(stored(l))
+                .for_each(|(s, x)| *s += share * x);
+        }
+        sum
+    };
+    (0..p).map(column).collect()
+}
+
+// The rows of each category: the larger elements of a column with two values, and the reference
+// level, which has the lower value of all such columns.
+fn categories(columns: &[Vec<f64>]) -> Vec<Vec<bool>> {
+    let halves = columns.iter().filter_map(|column| upper_of_two(column));
+    let mut found: Vec<Vec<bool>> = halves.collect();
+    let Some(first) = found.first() else {
+        return found;
+    };
+    let mut others = vec![true; first.len()];
+    for marks in &found {
+        for (other, mark) in others.iter_mut().zip(marks) {
+            *other &= !mark;
+        }
+    }
+    if found.len() > 1 && others.contains(&true) {
+        found.push(others);
+    }
+    found
+}
+
+// The one with the lower deviance.
+fn lower_of(a: (f64, Vec<f64>), b: (f64, Vec<f64>)) -> (f64, Vec<f64>) {
+    if b.0 < a.0 {
+        b
+    } else {
+        a
+    }
+}
+
+// Adds the rows of each two categories, up to the complement: four categories that share all rows,
+// or fewer, then have each combination of signs, apart from mirror images.
+fn with_pairs(mut categories: Vec<Vec<bool>>) -> Vec<Vec<bool>> {
+    let n = categories.len();
+    if n > MOST_IN_PAIRS {
+        return categories;
+    }
+    for j in 1..n {
+        for i in 0..j {
+            let pair = exactly_one(&categories[i], &categories[j]);
+            let complement = pair.iter().map(|mark| !mark).collect();
+            if ![&pair, &complement].iter().any(|c| categories.contains(c)) {
+                categories.push(pair);
+            }
+        }
+    }
+    categories
+}
+
+// The rows that are in one of two sets, but not in both.
+fn exactly_one(a: &[bool], b: &[bool]) -> Vec<bool> {
+    a.iter().zip(b).map(|(a, b)| a != b).collect()
+}
+
+// Marks the larger elements of a column with two values; `None` for other columns.
+fn upper_of_two(column: &[f64]) -> Option<Vec<bool>> {
+    let low = column.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = column.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let error = SAME_VALUE * (high - low);
+    let is_either = |x: &f64| x - low <= error || high - x <= error;
+    let has_two = low < high && column.iter().all(is_either);
+    has_two.then(|| column.iter().map(|x| high - x <= error).collect())
+}
+
+// Marks the elements of a column above each of their quartiles; empty for columns with less than
+// three values.
+fn above_quartiles(column: &[f64]) -> Vec<Vec<bool>> {
+    let mut sorted = column.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let has_one = sorted.first() == sorted.last();
+    if has_one || upper_of_two(column).is_some() {
+        return Vec::new();
+    }
+    let above = |quarters: usize| {
+        let quartile = sorted[quarters * sorted.len() / 4];
+        column.iter().map(|x| *x > quartile).collect()
+    };
+    (1..4).map(above).collect()
+}
