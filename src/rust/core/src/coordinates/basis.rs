@@ -240,7 +240,7 @@ impl Basis {
         })
     }
 
-    /// C, column by column, with which the original X is this basis' times C'; empty if they are the
+    /// C, column by column, if the original X is that of this basis times C'; empty if they are the
     /// same.
     pub fn x_coefficients(&self) -> Vec<f64> {
         let fixed = self.fixed.as_ref();

@@ -102,6 +102,20 @@ impl GeneralizedLinearMixedModel {
         }
         let optima = best.summary.optima.clone();
         best = self.or_mirrored(fit, best, observe);
+        best = self.or_beside_other_signs(fit, start, best, observe);
+        best.summary.optima = optima;
+        self.restored_to(fit, best)
+    }
+
+    // The fit, or a better one with linear predictors of other signs, beside which the corners and
+    // random starts may lead elsewhere.
+    fn or_beside_other_signs(
+        &mut self,
+        fit: &FitSettings,
+        start: &[f64],
+        mut best: GlmmFit,
+        observe: &mut Observer,
+    ) -> GlmmFit {
         let before = best.summary.best_value;
         best = self.or_with_other_signs(fit, start, best, observe);
         if best.summary.best_value < before {
@@ -109,8 +123,7 @@ impl GeneralizedLinearMixedModel {
             best = self.or_from_corners(fit, start, &beta, best, observe);
             best = self.or_from_random_starts(fit, start, &beta, best, observe);
         }
-        best.summary.optima = optima;
-        self.restored_to(fit, best)
+        best
     }
 
     // The fit, or a better one from the corners of the parameter space.

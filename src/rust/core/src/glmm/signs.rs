@@ -1,11 +1,11 @@
 //! Starts with linear predictors of the opposite sign, for the square-root link.
 //!
 //! With this link a mean is the same for linear predictors of either sign, so that each category of
-//! rows may have one or the other, and so may the rows on either side of a point of a covariate. The
-//! random effects, which several categories share, increase the means with one sign and decrease
-//! those with the other: the likelihood has a maximum for each combination of signs, and no path of
-//! increasing likelihood leads from one to another, as all means of a category would have to pass
-//! zero.
+//! rows may have one or the other, and so may the rows on either side of a point of a covariate.
+//! The random effects, which several categories share, increase the means with one sign and
+//! decrease those with the other: the likelihood has a maximum for each combination of signs, and
+//! no path of increasing likelihood leads from one to another, as all means of a category would
+//! have to pass zero.
 
 use super::fit::GlmmFit;
 use super::settings::FitSettings;
@@ -21,6 +21,23 @@ use crate::tolerances::{OTHER_MINIMUM, SAME_VALUE};
 const MOST_IN_PAIRS: usize = 8;
 /// Number of operations that searches with other signs may cost: each set of rows has several.
 const AFFORDABLE: f64 = 3e8;
+
+// Fixed effects, and the deviance to which PIRLS leads from there; infinite if it fails.
+#[derive(Clone)]
+struct Place {
+    deviance: f64,
+    beta: Vec<f64>,
+}
+
+impl Place {
+    fn or_lower(self, other: Self) -> Self {
+        if other.deviance < self.deviance {
+            other
+        } else {
+            self
+        }
+    }
+}
 
 impl GeneralizedLinearMixedModel {
     /// The fit, or the lowest one from linear predictors of the opposite sign in some categories of
@@ -76,53 +93,62 @@ impl GeneralizedLinearMixedModel {
         let mut lowest = Vec::new();
         let mut others = Vec::new();
         for start in starts {
-            let at_first = self.with_each_sign(sets, start, &beta);
-            let mut at = (self.fast_deviance(start, &beta), beta.clone());
-            let mut around = at_first.clone();
-            while let Some(lower) = around.into_iter().reduce(lower_of) {
-                let is_over = self.pirls.iterations > most || self.must_stop();
-                let is_lower = lower.0 < at.0 - OTHER_MINIMUM;
-                if !is_lower || is_over {
-                    break;
-                }
-                self.fast_deviance(start, &lower.1);
-                let beta = self.pirls.beta.clone();
-                around = self.with_each_sign(sets, start, &beta);
-                at = lower;
-            }
-            lowest.push((start, at));
-            others.extend(at_first.into_iter().map(|at| (start, at)));
+            let own = self.reached_from(start, beta.clone());
+            let around = self.with_each_sign(sets, start, &beta);
+            others.extend(around.iter().map(|place| (start, place.clone())));
+            let from = (own, around);
+            lowest.push((start, self.lowest_from(from, sets, start, most)));
         }
-        others.sort_by(|(_, a), (_, b)| a.0.total_cmp(&b.0));
+        others.sort_by(|(_, a), (_, b)| a.deviance.total_cmp(&b.deviance));
         let all = lowest.into_iter().chain(others);
-        all.map(|(start, (_, beta))| (start.clone(), self.natural(&beta)))
+        all.map(|(start, at)| (start.clone(), self.natural(&at.beta)))
             .collect()
     }
 
-    // Fixed effects whose linear predictors have the opposite sign in one of the sets of rows, each
-    // with the deviance at these covariances that PIRLS finds from there.
+    // The place at which no set of rows lowers the deviance, from one and those around it.
+    fn lowest_from(
+        &mut self,
+        (mut at, mut around): (Place, Vec<Place>),
+        sets: &[Vec<bool>],
+        start: &[f64],
+        most: usize,
+    ) -> Place {
+        while let Some(lower) = around.into_iter().reduce(Place::or_lower) {
+            let is_over = self.pirls.iterations > most || self.must_stop();
+            let is_lower = lower.deviance < at.deviance - OTHER_MINIMUM;
+            if !is_lower || is_over {
+                break;
+            }
+            at = self.reached_from(start, lower.beta);
+            let beta = self.pirls.beta.clone();
+            around = self.with_each_sign(sets, start, &beta);
+        }
+        at
+    }
+
+    // The places with linear predictors of the opposite sign in one of the sets of rows.
     fn with_each_sign(
         &mut self,
         sets: &[Vec<bool>],
         start: &[f64],
         beta: &[f64],
-    ) -> Vec<(f64, Vec<f64>)> {
+    ) -> Vec<Place> {
         let mut found = Vec::new();
         for rows in sets {
             if let Some(beta) = self.with_other_sign(beta, rows) {
-                let value = self.fast_deviance(start, &beta);
-                found.push((value, beta));
+                found.push(self.reached_from(start, beta));
             }
         }
         found
     }
 
-    // The deviance at the fixed effects that PIRLS finds from these; infinite if it finds none.
-    fn fast_deviance(&mut self, start: &[f64], beta: &[f64]) -> f64 {
-        self.restart_from(beta);
-        let value = self
+    // These fixed effects, and the deviance to which PIRLS leads from there.
+    fn reached_from(&mut self, start: &[f64], beta: Vec<f64>) -> Place {
+        self.restart_from(&beta);
+        let deviance = self
             .with_low_accuracy(|model| model.objective(Vary::Jointly, start));
-        value.unwrap_or(f64::INFINITY)
+        let deviance = deviance.unwrap_or(f64::INFINITY);
+        Place { deviance, beta }
     }
 
     // The fixed effects of the original X.
@@ -245,15 +271,6 @@ fn categories(columns: &[Vec<f64>]) -> Vec<Vec<bool>> {
     found
 }
 
-// The one with the lower deviance.
-fn lower_of(a: (f64, Vec<f64>), b: (f64, Vec<f64>)) -> (f64, Vec<f64>) {
-    if b.0 < a.0 {
-        b
-    } else {
-        a
-    }
-}
-
 // Adds the rows of each two categories, up to the complement: four categories that share all rows,
 // or fewer, then have each combination of signs, apart from mirror images.
 fn with_pairs(mut categories: Vec<Vec<bool>>) -> Vec<Vec<bool>> {
@@ -285,7 +302,8 @@ fn upper_of_two(column: &[f64]) -> Option<Vec<bool>> {
     let error = SAME_VALUE * (high - low);
     let is_either = |x: &f64| x - low <= error || high - x <= error;
     let has_two = low < high && column.iter().all(is_either);
-    has_two.then(|| column.iter().map(|x| high - x <= error).collect())
+    let is_high = |x: &f64| high - x <= error;
+    has_two.then(|| column.iter().map(is_high).collect())
 }
 
 // Marks the elements of a column above each of their quartiles; empty for columns with less than
