@@ -19,6 +19,10 @@ use crate::tolerances::{OTHER_MINIMUM, SAME_VALUE};
 
 /// Largest number of categories of which two at once are given the opposite sign.
 const MOST_IN_PAIRS: usize = 8;
+/// Largest number of cells, the combinations of categories, that are given the opposite sign.
+const MOST_CELLS: usize = 24;
+/// Number of lower optima after each of which the searches may cost as much again.
+const MOST_RENEWALS: usize = 8;
 /// Number of operations that searches with other signs may cost: each set of rows has several.
 const AFFORDABLE: f64 = 3e8;
 
@@ -53,9 +57,11 @@ impl GeneralizedLinearMixedModel {
         if !self.may_have_other_signs() || !self.may_start_at_fixed(fit.vary) {
             return best;
         }
-        let [categories, above] = self.sets_of_rows(fit);
-        let sets = [with_pairs(categories), above].concat();
-        let most = self.pirls.iterations + self.affordable_steps(AFFORDABLE);
+        let [categories, others] = self.sets_of_rows(fit);
+        let sets = [with_pairs(categories), others].concat();
+        let affordable = self.affordable_steps(AFFORDABLE);
+        let mut renewals = 0..MOST_RENEWALS;
+        let mut most = self.pirls.iterations + affordable;
         loop {
             let before = best.summary.best_value;
             let mut starts =
@@ -75,6 +81,9 @@ impl GeneralizedLinearMixedModel {
             }
             if best.summary.best_value >= before {
                 return best;
+            }
+            if renewals.next().is_some() {
+                most = self.pirls.iterations + affordable;
             }
         }
     }
@@ -211,6 +220,7 @@ impl GeneralizedLinearMixedModel {
         let rows = &self.pirls.rows;
         let of_x = original_columns(&rows.x, rows.p, &fit.x_coefficients);
         let mut categories = categories(&of_x);
+        let cells = cells(&categories);
         for term in &rows.terms {
             let z = original_columns(&term.z, term.k, &[]);
             for category in self::categories(&z) {
@@ -220,7 +230,7 @@ impl GeneralizedLinearMixedModel {
             }
         }
         let above = of_x.iter().flat_map(|column| above_quartiles(column));
-        [categories, above.collect()]
+        [categories, cells.into_iter().chain(above).collect()]
     }
 
     /// Whether a search may start at other fixed effects: they are parameters, and none are stored
@@ -269,6 +279,28 @@ fn categories(columns: &[Vec<f64>]) -> Vec<Vec<bool>> {
         found.push(others);
     }
     found
+}
+
+// The rows of each combination of categories that is no category itself, if there are not many.
+fn cells(categories: &[Vec<bool>]) -> Vec<Vec<bool>> {
+    let n_rows = categories.first().map_or(0, Vec::len);
+    let of_row = |row: usize| {
+        let marks = categories.iter().map(|marks| marks[row]);
+        marks.collect::<Vec<bool>>()
+    };
+    let of_rows: Vec<Vec<bool>> = (0..n_rows).map(of_row).collect();
+    let mut kinds = of_rows.clone();
+    kinds.sort();
+    kinds.dedup();
+    if kinds.len() > MOST_CELLS {
+        return Vec::new();
+    }
+    let of_kind = |kind| {
+        let is_kind = of_rows.iter().map(|own| own == kind);
+        is_kind.collect::<Vec<bool>>()
+    };
+    let all = kinds.iter().map(of_kind);
+    all.filter(|cell| !categories.contains(cell)).collect()
 }
 
 // Adds the rows of each two categories, up to the complement: four categories that share all rows,
