@@ -8,8 +8,9 @@
 #'
 #' @param x,object The result of [rlmm_many()] or [rglmm_many()].
 #' @param what `"coef"` for fixed effects with standard errors and tests (t tests with
-#'   Satterthwaite's degrees of freedom for linear models, z tests for others), or `"fit"` for a row
-#'   for each response with the variances, the log-likelihood and the verdict.
+#'   Satterthwaite's degrees of freedom for linear models, z tests for others; fits that have not
+#'   converged have no p-values), or `"fit"` for a row for each response with the variances, the
+#'   log-likelihood and the verdict.
 #' @param term The fixed effects whose rows are returned; by default all.
 #' @param adjust A method of [p.adjust()], which adds the column `p.adjusted`, adjusted within each
 #'   fixed effect.
@@ -89,9 +90,16 @@ many_coefficients <- function(x) {
     std.error = by_response(x$std_error),
     df = by_response(df),
     statistic = by_response(t),
-    p.value = by_response(2 * stats::pt(-abs(t), df))
+    p.value = by_response(many_p_values(x))
   )
   if (is.null(x$df)) table[names(table) != "df"] else table
+}
+
+#' The p-values of the fixed effects of many fits, `NA` where a fit has not converged
+#' @noRd
+many_p_values <- function(x) {
+  p <- 2 * stats::pt(-abs(x$beta / x$std_error), x$df %||% Inf)
+  replace(p, !x$verdict[row(p)] %in% final_verdicts, NA)
 }
 
 many_fit_table <- function(x) {

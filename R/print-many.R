@@ -76,8 +76,6 @@ reason_line <- function(reasons) {
 
 # The medians of the estimates and the numbers of small p-values.
 median_lines <- function(x) {
-  t <- x$beta / x$std_error
-  p <- 2 * stats::pt(-abs(t), x$df %||% Inf)
   table <- data.frame(
     `median estimate` = apply(
       x$beta,
@@ -91,7 +89,7 @@ median_lines <- function(x) {
       stats::median,
       na.rm = TRUE
     ),
-    `p < 0.05` = colSums(p < 0.05, na.rm = TRUE),
+    `p < 0.05` = colSums(many_p_values(x) < 0.05, na.rm = TRUE),
     check.names = FALSE
   )
   utils::capture.output(print(table, digits = 4L))

@@ -596,3 +596,14 @@ test_that("each response has a name of its own", {
     )
   )
 })
+
+test_that("fits that have not converged have no p-values", {
+  set.seed(1)
+  data <- sleepstudy
+  data$y <- matrix(rnorm(180 * 3), 180)
+  formula <- y ~ Days + (Days | Subject)
+  few <- rlmm_many(formula, data, control = rlmm_control(max_eval = 3))
+  expect_setequal(few$verdict, "not_converged")
+  expect_true(all(is.na(as.data.frame(few)$p.value)))
+  expect_false(anyNA(as.data.frame(rlmm_many(formula, data))$p.value))
+})

@@ -19,6 +19,7 @@
 //! | effects of covariates far from zero in the column space of X | [`far_effects`] |
 //! | slopes of covariates far from zero that are independent of intercepts | [`far_slopes`] |
 //! | starting points of restarts; those for such slopes | `other_thetas`, `far_rays` |
+//! | the same with variances moved from one term to another | `transfers` |
 //! | the same two from sums | [`far_in_sums`] |
 //! | orthogonal columns of a part and of X | `orthogonal`, `part_basis`, `fixed_basis` |
 //! | the basis of a model given by its sums | [`sums`] |
@@ -39,6 +40,7 @@ mod part_basis;
 mod random_points;
 pub mod sums;
 pub mod tangent;
+pub(crate) mod transfers;
 
 use crate::covariance::{Part, RelCov};
 use crate::error::Result;

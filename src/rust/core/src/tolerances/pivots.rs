@@ -23,6 +23,7 @@
 //! | [`CONTAINED`] | 1e-9 | col(X) contains columns of Z | rounding of a well-scaled X'X |
 //! | [`ROUNDED_SHARE`] | 2e-12 | the same for orthogonal X | ten thousand roundings |
 //! | [`DEPENDENT_SUM`] | 1e-15 | a summed column is redundant | a few roundings |
+//! | [`SAME_SIZE`] | 1e-9 | two columns may be the same | rounding of a sum of squares |
 //! | [`UNIT_SCALE`] | 1e-9 | a column's mean square is one | rounding of a sum of squares |
 //! | [`HIDING_SPREAD`] | 7e-7 | rounding may hide strong slopes | a share of 5e-13 |
 //! | [`SAME_COLUMN`] | 1e-7 | X has a column of Z | digits of products of centred columns |
@@ -106,6 +107,10 @@ pub(crate) const DEPENDENT_SUM: f64 = 1e-15;
 /// The root mean square of an intercept's column, as computed from orthogonal columns, differs from
 /// one by no more.
 pub(crate) const UNIT_SCALE: f64 = 1e-9;
+
+/// Two columns of Z whose root mean squares differ by no more than this, relatively, are taken for
+/// the same.
+pub(crate) const SAME_SIZE: f64 = 1e-9;
 
 /// If a covariate's standard deviation is a smaller share of its root mean square, minima with
 /// strong slopes may be hidden, and are no longer found by their values.
