@@ -103,7 +103,7 @@ impl GeneralizedLinearMixedModel {
         let mut others = Vec::new();
         for start in starts {
             let own = self.reached_from(start, beta.clone());
-            let around = self.with_each_sign(sets, start, &beta);
+            let around = self.with_each_sign(sets, start, &beta, most);
             others.extend(around.iter().map(|place| (start, place.clone())));
             let from = (own, around);
             lowest.push((start, self.lowest_from(from, sets, start, most)));
@@ -123,27 +123,30 @@ impl GeneralizedLinearMixedModel {
         most: usize,
     ) -> Place {
         while let Some(lower) = around.into_iter().reduce(Place::or_lower) {
-            let is_over = self.pirls.iterations > most || self.must_stop();
-            let is_lower = lower.deviance < at.deviance - OTHER_MINIMUM;
-            if !is_lower || is_over {
+            if lower.deviance >= at.deviance - OTHER_MINIMUM {
                 break;
             }
             at = self.reached_from(start, lower.beta);
             let beta = self.pirls.beta.clone();
-            around = self.with_each_sign(sets, start, &beta);
+            around = self.with_each_sign(sets, start, &beta, most);
         }
         at
     }
 
-    // The places with linear predictors of the opposite sign in one of the sets of rows.
+    // The places with linear predictors of the opposite sign in one of the sets of rows, as many as
+    // the number of PIRLS steps allows.
     fn with_each_sign(
         &mut self,
         sets: &[Vec<bool>],
         start: &[f64],
         beta: &[f64],
+        most: usize,
     ) -> Vec<Place> {
         let mut found = Vec::new();
         for rows in sets {
+            if self.pirls.iterations > most || self.must_stop() {
+                break;
+            }
             if let Some(beta) = self.with_other_sign(beta, rows) {
                 found.push(self.reached_from(start, beta));
             }
