@@ -186,8 +186,7 @@ impl GeneralizedLinearMixedModel {
     ) -> FitSettings {
         let mut from = fit.clone();
         if fit.vary == Vary::Modes {
-            let (n, p) = (self.n_theta(), self.pirls.beta.len());
-            from.beta = parameters[n..n + p].to_vec();
+            from.beta = parameters[self.places_of_beta()].to_vec();
         }
         from
     }

@@ -56,8 +56,7 @@ impl GeneralizedLinearMixedModel {
         if mean.abs() <= sd {
             return None;
         }
-        let (n, p) = (self.n_theta(), self.pirls.beta.len());
-        let mut beta = best.parameters[n..n + p].to_vec();
+        let mut beta = best.parameters[self.places_of_beta()].to_vec();
         beta[0] += 2.0 * mean / intercept;
         Some(beta)
     }

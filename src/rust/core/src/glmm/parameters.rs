@@ -141,7 +141,8 @@ impl GeneralizedLinearMixedModel {
         natural
     }
 
-    fn places_of_beta(&self) -> Range<usize> {
+    /// Indices of the fixed effects among the parameters.
+    pub(super) fn places_of_beta(&self) -> Range<usize> {
         self.n_theta()..self.n_theta() + self.pirls.beta.len()
     }
 }

@@ -72,6 +72,7 @@ impl GeneralizedLinearMixedModel {
         observe: &mut Observer,
     ) -> GlmmFit {
         let mut stream = Stream::new(0, 0);
+        let sets = self.sets_of_random_signs(fit);
         let affordable = self.affordable_steps(AFFORDABLE);
         let mut course = Course {
             optima: Optima::default(),
@@ -86,7 +87,7 @@ impl GeneralizedLinearMixedModel {
             let point = self.random_start(search, start, &best, &mut stream);
             let beta = match search < FIRST_SIZES.len() {
                 true => beta.to_vec(),
-                false => self.with_random_signs(fit, beta, &mut stream),
+                false => self.with_random_signs(&sets, beta, &mut stream),
             };
             self.restart_from(&beta);
             let found = self.with_low_accuracy(|model| {

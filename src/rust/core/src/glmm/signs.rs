@@ -171,26 +171,35 @@ impl GeneralizedLinearMixedModel {
 
     /// The fixed effects of a fit, as PIRLS has them.
     pub(super) fn fixed_effects_of(&mut self, fit: &GlmmFit) -> Vec<f64> {
-        let (n, p) = (self.n_theta(), self.pirls.beta.len());
-        self.start_at(&fit.parameters[n..n + p]);
+        self.start_at(&fit.parameters[self.places_of_beta()]);
         self.pirls.beta.clone()
     }
 
-    /// Fixed effects whose linear predictors have random signs in categories of rows and on either
-    /// side of a covariate's quartiles; those that are given with other links.
+    /// The sets of rows whose linear predictors may have another sign; none with other links.
+    pub(super) fn sets_of_random_signs(
+        &self,
+        fit: &FitSettings,
+    ) -> Vec<Vec<bool>> {
+        match self.may_have_other_signs() {
+            true => self.sets_of_rows(fit).concat(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Fixed effects whose linear predictors have random signs in these sets of rows.
     pub(super) fn with_random_signs(
         &mut self,
-        fit: &FitSettings,
+        sets: &[Vec<bool>],
         beta: &[f64],
         stream: &mut Stream,
     ) -> Vec<f64> {
-        if !self.may_have_other_signs() {
+        if sets.is_empty() {
             return beta.to_vec();
         }
         let mut changed = vec![false; self.pirls.rows.n()];
-        for rows in self.sets_of_rows(fit).concat() {
+        for rows in sets {
             if stream.uniform() < 0.5 {
-                changed = exactly_one(&changed, &rows);
+                changed = exactly_one(&changed, rows);
             }
         }
         self.with_other_sign(beta, &changed)
