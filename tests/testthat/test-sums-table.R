@@ -1,37 +1,4 @@
-# A table of an embedded database, with the names that people give to columns.
-odd_rows <- function() {
-  set.seed(1)
-  n <- 600
-  rows <- data.frame(
-    x = rnorm(n, 100),
-    kind = sample(c("x;1", "y'2", 'z"3'), n, TRUE),
-    code = sample(3L, n, TRUE),
-    from = sample(20L, n, TRUE),
-    g = sample(letters, n, TRUE),
-    w = runif(n)
-  )
-  effects <- rnorm(20)[rows$from] + rnorm(26)[match(rows$g, letters)]
-  rows$y <- rows$x + effects + rnorm(n)
-  rows$y[3L] <- NA
-  names(rows)[c(1L, 2L)] <- c("a b", "select")
-  rows
-}
-
-odd_formula <- y ~
-  `a b` * select + factor(code) + I(w^2) + (1 | from) + (1 + w | g)
-
-local_database <- function(rows, name, env = parent.frame()) {
-  con <- DBI::dbConnect(RSQLite::SQLite(), ":memory:")
-  withr::defer(DBI::dbDisconnect(con), envir = env)
-  DBI::dbWriteTable(con, name, rows)
-  con
-}
-
-skip_without_database <- function() {
-  for (package in c("DBI", "RSQLite", "dplyr", "dbplyr")) {
-    skip_if_not_installed(package)
-  }
-}
+# Models of tables of embedded databases are those of their rows.
 
 test_that("a table of a database is fitted where it is", {
   skip_without_database()
@@ -85,29 +52,6 @@ test_that("a table is filtered before, by its own verbs", {
   )
 })
 
-test_that("what a database can't do is told", {
-  skip_without_database()
-  rows <- odd_rows()
-  con <- local_database(rows, "rows")
-  table <- dplyr::tbl(con, "rows")
-  none <- dplyr::filter(table, code == 7L)
-  expect_snapshot({
-    writeLines(error_lines(rlmm(y ~ splines::ns(w, 2) + (1 | g), table)))
-    writeLines(error_lines(rlmm(y ~ wx + (1 | g), table)))
-    writeLines(error_lines(rlmm(y ~ w + (1 | cut(w, 3)), table)))
-    writeLines(error_lines(rlmm(y ~ 1 + (1 | g), none)))
-    writeLines(error_lines(rlmm(y ~ 1 + (1 | g), table, subset = w > 1)))
-  })
-  expect_error(
-    rlmm(y ~ gamma(w) + (1 | g), table),
-    class = "rlmm_error_sums"
-  )
-  expect_error(
-    rlmm(y ~ w + (1 | g), table, weights = w - 0.5),
-    class = "rlmm_error_weights"
-  )
-})
-
 test_that("statements that are taken along come back as sums", {
   skip_without_database()
   skip_if_not_installed("dbplyr", "2.5.0")
@@ -128,47 +72,6 @@ test_that("statements that are taken along come back as sums", {
     writeLines(error_lines(rlmm_sums_sql(odd_formula, rows, dialect = "bq")))
   })
 })
-
-test_that("arrow's data sets are fitted in their partitions", {
-  skip_if(!nzchar(system.file(package = "arrow")))
-  arrow <- \(name) getExportedValue("arrow", name)
-  folder <- withr::local_tempdir()
-  rows <- InstEval[seq(1, nrow(InstEval), by = 12), ]
-  arrow("write_dataset")(rows, folder, partitioning = "dept")
-  formula <- y ~ service + (1 | s) + (service | dept)
-  fit <- rlmm(formula, rows)
-  found <- rlmm(formula, arrow("open_dataset")(folder))
-  expect_equal(deviance(found), deviance(fit), tolerance = 1e-9)
-  batches <- arrow("as_record_batch_reader")(arrow("arrow_table")(rows))
-  expect_equal(
-    deviance(rlmm(y ~ 1 + (1 | s), batches)),
-    deviance(rlmm(y ~ 1 + (1 | s), rows)),
-    tolerance = 1e-9
-  )
-})
-
-# Rows whose numbers of levels and codings leave nothing to chance.
-plain_rows <- function() {
-  rows <- odd_rows()
-  names(rows)[1:2] <- c("x", "kind")
-  rows$id <- rows$from * 7L
-  rows$count <- rows$code - 1L
-  rows$z <- as.integer(round(rows$x)) - 100L
-  stats::na.omit(rows)
-}
-
-expect_fit_of_rows <- function(formula, table, rows, ...) {
-  fit <- rlmm(formula, rows, ...)
-  found <- rlmm(formula, table, ...)
-  expect_equal(deviance(found), deviance(fit), tolerance = 1e-11)
-  expect_equal(fixef(found), fixef(fit), tolerance = 1e-8)
-  expect_equal(vcov(found), vcov(fit), tolerance = 1e-8)
-  expect_equal(
-    ranef(found, condVar = FALSE),
-    ranef(fit, condVar = FALSE),
-    tolerance = 1e-6
-  )
-}
 
 test_that("columns of X and Z are those that R makes of rows", {
   skip_without_database()
@@ -191,11 +94,15 @@ test_that("columns of X and Z are those that R makes of rows", {
   )
   suppressMessages({
     for (formula in formulas) {
-      expect_fit_of_rows(formula, table, rows)
+      expect_table_fit_of_rows(formula, table, rows)
     }
-    expect_fit_of_rows(y ~ . - y + (1 | g), dplyr::select(table, y, w, g), {
-      rows[c("y", "w", "g")]
-    })
+    expect_table_fit_of_rows(
+      y ~ . - y + (1 | g),
+      dplyr::select(table, y, w, g),
+      {
+        rows[c("y", "w", "g")]
+      }
+    )
   })
 })
 
@@ -229,7 +136,7 @@ test_that("the first rows may be unlike the others", {
   rows <- rbind(first, rows)
   con <- local_database(rows, "rows")
   formula <- y ~ x + kind + (1 | g)
-  expect_fit_of_rows(formula, dplyr::tbl(con, "rows"), rows)
+  expect_table_fit_of_rows(formula, dplyr::tbl(con, "rows"), rows)
 })
 
 test_that("more sums than an engine returns at once come in parts", {
@@ -240,7 +147,7 @@ test_that("more sums than an engine returns at once come in parts", {
   rows <- plain_rows()
   con <- local_database(rows, "rows")
   formula <- y ~ x + kind + (x | g)
-  expect_fit_of_rows(formula, dplyr::tbl(con, "rows"), rows)
+  expect_table_fit_of_rows(formula, dplyr::tbl(con, "rows"), rows)
 })
 
 test_that("products of indicators of two levels of a variable aren't summed up", {
@@ -255,7 +162,7 @@ test_that("products of indicators of two levels of a variable aren't summed up",
   rows$y <- rnorm(9)[rows$g] + rows$b + rows$x / 10 + rnorm(400)
   con <- local_database(rows, "rows")
   table <- dplyr::tbl(con, "rows")
-  expect_fit_of_rows(y ~ a + factor(b) * x + (1 | g), table, rows)
+  expect_table_fit_of_rows(y ~ a + factor(b) * x + (1 | g), table, rows)
   of_two <- matrix(upper.tri(diag(4), TRUE), 4)
   of_two[2, 3] <- FALSE
   indicates <- rbind(
@@ -263,92 +170,6 @@ test_that("products of indicators of two levels of a variable aren't summed up",
     level = c("", "1", "2", "1")
   )
   expect_identical(rlmm:::is_summed_product(indicates), of_two)
-})
-
-test_that("what a table holds or does is told in the user's words", {
-  skip_without_database()
-  rows <- plain_rows()
-  # Behind those that are looked at first.
-  rows <- rows[rep(seq_len(nrow(rows)), 2), ]
-  last <- nrow(rows)
-  rows$huge <- replace(rows$w, last, Inf)
-  rows$slope <- replace(rows$w, last, Inf)
-  rows$times <- replace(rows$code, last, 0.5)
-  rows$minus <- replace(rows$w, last, -1)
-  many <- data.frame(y = rnorm(1500), level = as.character(1:1500), g = 1:2)
-  con <- local_database(rows, "rows")
-  DBI::dbWriteTable(con, "many", many)
-  table <- dplyr::tbl(con, "rows")
-  fit <- \(formula, ...) writeLines(error_lines(rlmm(formula, table, ...)))
-  expect_snapshot({
-    fit(y ~ huge + (1 | g))
-    fit(huge ~ x + (1 | g))
-    fit(y ~ x + (slope | g))
-    fit(y ~ no_function(x) + (1 | g))
-    fit(y ~ relevel(factor(g), "b") + (1 | code))
-    fit(y ~ x + (1 | g), weights = huge)
-    fit(y ~ x + (1 | g), weights = minus)
-    fit(y ~ x + (1 | g), weights = times, weights_type = "frequency")
-    fit(y ~ x + (1 | g), dispersion = ~kind)
-    fit(y ~ x + g_ + (1 | g))
-    table <- dplyr::tbl(con, "many")
-    fit(y ~ 0 + level + (1 | g))
-  })
-})
-
-test_that("a value outside of a function's domain is told or left out, as engines do", {
-  skip_without_database()
-  rows <- plain_rows()
-  # Behind those that are looked at first.
-  rows <- rows[rep(seq_len(nrow(rows)), 2), ]
-  rows$minus <- replace(rows$w, nrow(rows), -1)
-  con <- local_database(rows, "rows")
-  # SQLite has an error or a missing value, depending on how it was built.
-  expect_error(
-    rlmm(y ~ sqrt(minus) + (1 | g), dplyr::tbl(con, "rows")),
-    "sqrt\\(minus\\)|missing"
-  )
-})
-
-test_that("groups that don't fit into the memory are refused before they are read", {
-  skip_without_database()
-  con <- local_database(plain_rows(), "rows")
-  table <- dplyr::tbl(con, "rows")
-  skip_if_not_installed("testthat", "3.1.7")
-  mocked <- getExportedValue("testthat", "local_mocked_bindings")
-  mocked(free_memory = \(...) 1024, .package = "rlmm")
-  error <- expect_error(
-    rlmm(y ~ x + (1 | id), table),
-    class = "rlmm_error_too_large"
-  )
-  expect_equal(error$levels, 20)
-  expect_match(conditionMessage(error), "20 levels, or pairs of levels")
-})
-
-test_that("sums of a table stay within the limit that is given", {
-  skip_without_database()
-  con <- local_database(plain_rows(), "rows")
-  table <- dplyr::tbl(con, "rows")
-  little <- rlmm_control(memory_limit = 1e-6)
-  error <- expect_error(
-    rlmm(y ~ x + (1 | id), table, control = little),
-    class = "rlmm_error_too_large"
-  )
-  expect_equal(error$levels, 20)
-  enough <- rlmm_control(memory_limit = 1)
-  expect_equal(
-    fixef(rlmm(y ~ x + (1 | id), table, control = enough)),
-    fixef(rlmm(y ~ x + (1 | id), plain_rows()))
-  )
-})
-
-test_that("a connection that has ended is told", {
-  skip_without_database()
-  con <- DBI::dbConnect(RSQLite::SQLite(), ":memory:")
-  DBI::dbWriteTable(con, "rows", plain_rows())
-  table <- dplyr::tbl(con, "rows")
-  DBI::dbDisconnect(con)
-  expect_error(rlmm(y ~ x + (1 | g), table), class = "rlmm_error_connection")
 })
 
 test_that("a table is only read", {
@@ -412,7 +233,7 @@ test_that("names that aren't syntactic may be those of factors and groups", {
   )
   suppressMessages({
     for (formula in formulas) {
-      expect_fit_of_rows(formula, table, rows)
+      expect_table_fit_of_rows(formula, table, rows)
     }
   })
 })
@@ -422,53 +243,7 @@ test_that("a grouped table is one table", {
   rows <- plain_rows()
   con <- local_database(rows, "rows")
   table <- dplyr::group_by(dplyr::tbl(con, "rows"), g)
-  expect_fit_of_rows(y ~ x + (1 | g), table, rows)
-})
-
-test_that("a connection is no table", {
-  skip_without_database()
-  con <- local_database(plain_rows(), "rows")
-  error <- expect_error(
-    rlmm(y ~ x + (1 | g), con),
-    class = "rlmm_error_argument"
-  )
-  expect_match(conditionMessage(error), "dplyr::tbl(connection", fixed = TRUE)
-})
-
-test_that("arrow's whole numbers may be large, and its times have seconds", {
-  skip_if(!nzchar(system.file(package = "arrow")))
-  arrow <- \(name) getExportedValue("arrow", name)
-  rows <- plain_rows()
-  rows$int <- 2000000000L + rows$code
-  rows$time <- as.POSIXct("2024-01-01", tz = "UTC") + 3600 * rows$code
-  table <- arrow("arrow_table")(rows)
-  expect_fit_of_rows(y ~ int + (1 | g), table, rows)
-  expect_fit_of_rows(y ~ int:id + (1 | g), table, rows)
-  expect_fit_of_rows(y ~ time + (1 | g), table, rows)
-})
-
-test_that("a reader of record batches is read once, also where levels come first", {
-  skip_if(!nzchar(system.file(package = "arrow")))
-  arrow <- \(name) getExportedValue("arrow", name)
-  rows <- plain_rows()
-  batches <- function() {
-    parts <- list(rows[1:100, ], rows[101:nrow(rows), ])
-    do.call(
-      arrow("RecordBatchReader")$create,
-      lapply(parts, arrow("RecordBatch")$create)
-    )
-  }
-  expect_fit_of_rows(y ~ kind + (1 | g), batches(), rows)
-  spent <- batches()
-  expect_equal(
-    deviance(rlmm(y ~ w + (1 | g), spent)),
-    deviance(rlmm(y ~ w + (1 | g), rows))
-  )
-  error <- expect_error(
-    rlmm(y ~ w + (1 | g), spent),
-    class = "rlmm_error_no_rows"
-  )
-  expect_match(conditionMessage(error), "read once")
+  expect_table_fit_of_rows(y ~ x + (1 | g), table, rows)
 })
 
 test_that("predictions and residuals for the rows of a table, chunk by chunk", {
@@ -516,27 +291,6 @@ test_that("predictions and residuals for the rows of a table, chunk by chunk", {
     predict(found, dplyr::filter(table, x > 1e9)),
     class = "rlmm_error_newdata"
   )
-})
-
-test_that("predictions for Arrow's tables and readers", {
-  rows <- plain_rows()
-  fit <- rlmm(y ~ x + kind + (1 | g), rows)
-  at <- new.env()
-  chunks <- function(reset) {
-    at$first <- if (reset) -99 else at$first + 100
-    own <- seq_len(nrow(rows))
-    own <- own[own >= at$first & own < at$first + 100]
-    if (!reset && length(own) > 0) rows[own, ]
-  }
-  expect_equal(unname(predict(fit, chunks)), unname(fitted(fit)))
-  skip_if(!nzchar(system.file(package = "arrow")))
-  arrow <- \(name) getExportedValue("arrow", name)
-  table <- arrow("arrow_table")(rows)
-  expect_equal(unname(predict(fit, table)), unname(fitted(fit)))
-  folder <- withr::local_tempdir()
-  arrow("write_dataset")(rows, folder)
-  set <- arrow("open_dataset")(folder)
-  expect_equal(unname(predict(fit, set)), unname(fitted(fit)))
 })
 
 test_that("dates and times of SQLite are numbers, or text, by their declaration", {
@@ -619,37 +373,9 @@ test_that("columns that indicate the same level are told from those of two level
     y ~ I(x > 100) + factor(x > 100) + (1 | g)
   )
   for (formula in formulas) {
-    suppressMessages(expect_fit_of_rows(formula, table, rows))
+    suppressMessages(expect_table_fit_of_rows(formula, table, rows))
     expect_message(rlmm(formula, table), class = "rlmm_message_rankx")
   }
-})
-
-test_that("what Arrow can't compute is an error that names it, also for tables in memory", {
-  skip_if(!nzchar(system.file(package = "arrow")))
-  skip_if_not_installed("dplyr")
-  arrow <- \(name) getExportedValue("arrow", name)
-  rows <- plain_rows()
-  table <- arrow("arrow_table")(rows)
-  for (data in list(table, dplyr::filter(table, x < 100))) {
-    cnd <- expect_no_warning(expect_error(
-      rlmm(y ~ x + (1 | interaction(g, kind)), data),
-      class = "rlmm_error_sums"
-    ))
-    expect_identical(cnd$variable, "interaction(g, kind)")
-  }
-})
-
-test_that("a negative weight is told by engines that compute its logarithm, too", {
-  skip_if(!nzchar(system.file(package = "arrow")))
-  rows <- plain_rows()
-  rows <- rows[rep(seq_len(nrow(rows)), length.out = 5000L), ]
-  rows$w <- 1
-  rows$w[4500L] <- -1
-  table <- getExportedValue("arrow", "arrow_table")(rows)
-  expect_error(
-    rlmm(y ~ x + (1 | g), table, weights = w),
-    class = "rlmm_error_weights"
-  )
 })
 
 test_that("the first rows of a table give no messages of their own", {
@@ -662,14 +388,5 @@ test_that("the first rows of a table give no messages of their own", {
       class = "rlmm_error_sums"
     ),
     class = "rlmm_message"
-  )
-})
-
-test_that("a table of one row has too few", {
-  skip_without_database()
-  con <- local_database(plain_rows()[1L, ], "rows")
-  expect_error(
-    suppressMessages(rlmm(y ~ x + (1 | g), dplyr::tbl(con, "rows"))),
-    class = "rlmm_error_too_few_observations"
   )
 })
