@@ -77,3 +77,10 @@ expect_like_glmer <- function(
   near(getME(ours, "y"), lme4::getME(theirs, "y"))
   near(getME(ours, "u"), lme4::getME(theirs, "u"), 2 * tolerance)
 }
+
+# A fit by glmer() that is evaluated where lme4 finds the variables of its arguments; warnings of
+# lme4's convergence aren't what is tested.
+glmer <- function(...) {
+  call <- substitute(lme4::glmer(...))
+  suppressMessages(suppressWarnings(eval(call, parent.frame())))
+}

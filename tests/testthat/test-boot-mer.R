@@ -1,7 +1,3 @@
-sleep_fit <- function(...) {
-  rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, ...)
-}
-
 test_that("lme4's bootMer() gives the same", {
   skip_if_not_installed("lme4")
   fit <- sleep_fit()

@@ -1,9 +1,5 @@
 # Replicates against fits of their responses, and their distribution against closed forms.
 
-sleep_fit <- function(...) {
-  rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, ...)
-}
-
 without_fit <- function(b) unclass(b)[names(b) != "fit"]
 
 test_that("a replicate is the fit of its response", {

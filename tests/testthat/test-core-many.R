@@ -1,9 +1,5 @@
 # core_fit_many(): many responses of one design, against fits of one each and against lme4.
 
-sleep_fit <- function(...) {
-  rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, ...)
-}
-
 test_that("each response is fitted as it is alone", {
   for (reml in c(TRUE, FALSE)) {
     fit <- sleep_fit(REML = reml)

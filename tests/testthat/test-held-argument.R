@@ -1,6 +1,4 @@
-hold <- function(fixed, formula = Reaction ~ Days + (Days | Subject), ...) {
-  rlmm(formula, sleepstudy, control = rlmm_control(fixed = fixed), ...)
-}
+# Elements of `fixed` that name nothing, or something else, and what is told then.
 
 test_that("nothing to hold is nothing held", {
   free <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)

@@ -14,12 +14,12 @@ dyestuff_fit <- function() {
   ml(Yield ~ 1 + (1 | Batch), Dyestuff, control = bobyqa(0.75))
 }
 
-sleep_fit <- function(control = bobyqa(c(0.75, 1, 0.75))) {
+fit_by <- function(control = bobyqa(c(0.75, 1, 0.75))) {
   ml(Reaction ~ 1 + Days + (1 + Days | Subject), sleepstudy, control = control)
 }
 
 test_that("the objective at every theta of the printed logs", {
-  fits <- list(dyestuff_ml = dyestuff_fit(), sleep_ml = sleep_fit())
+  fits <- list(dyestuff_ml = dyestuff_fit(), sleep_ml = fit_by())
   for (name in names(fits)) {
     theta <- do.call(cbind, lapply(fit_logs[[name]]$theta, as.numeric))
     objective <- core_objective(fit_spec(fits[[name]]), theta)
@@ -31,7 +31,7 @@ test_that("the objective at every theta of the printed logs", {
 test_that("BOBYQA takes the same path, evaluation by evaluation", {
   # Rounding differs between machines, and the last evaluations with it.
   skip_on_cran()
-  fits <- list(dyestuff_ml = dyestuff_fit(), sleep_ml = sleep_fit())
+  fits <- list(dyestuff_ml = dyestuff_fit(), sleep_ml = fit_by())
   for (name in names(fits)) {
     theta <- do.call(rbind, lapply(fit_logs[[name]]$theta, as.numeric))
     log <- fits[[name]]$optsum$fitlog
@@ -47,7 +47,7 @@ test_that("as.function() gives the objective of theta", {
 })
 
 test_that("the summary of the optimization of sleepstudy", {
-  fit <- sleep_fit()
+  fit <- fit_by()
   optsum <- opt_summary(fit)
   expect_equal(unname(optsum$initial), c(1, 0, 1))
   expect_equal(optsum$finitial, 1784.6422961924707, tolerance = 1e-13)
@@ -70,7 +70,7 @@ test_that("the summary of the optimization of sleepstudy", {
 })
 
 test_that("Nelder and Mead's optimum is the same to the printed digits, or lower", {
-  fit <- sleep_fit(rlmm_control(
+  fit <- fit_by(rlmm_control(
     optimizer = "LN_NELDERMEAD",
     initial_step = c(0.75, 1, 0.75)
   ))
