@@ -265,9 +265,52 @@ control_hint <- function(name) {
       i = "Leave it out: `certificate()` judges the derivatives."
     ),
     autoscale = c(i = "Leave it out: covariates may have any scale."),
-    sparseX = c(i = "Leave it out: factors with many levels take no columns.")
+    sparseX = c(i = "Leave it out: factors with many levels take no columns."),
+    fitter_hint(name)
   )
 }
+
+# The hint for an argument of the function that fits the model.
+fitter_hint <- function(name) {
+  fitters <- names(fitter_arguments)[vapply(
+    fitter_arguments,
+    \(x) name %in% x,
+    NA
+  )]
+  if (length(fitters) > 0L) {
+    written <- sprintf("`%s(%s = )`", fitters, name)
+    c(
+      i = sprintf(
+        "It stands outside of the control: %s.",
+        enumerate(written, last = "or")
+      )
+    )
+  }
+}
+
+# The arguments of the functions that fit a model, without formula and control; written down, as
+# these functions call rlmm_control() themselves.
+either_fitter <- c(
+  "data",
+  "start",
+  "verbose",
+  "subset",
+  "weights",
+  "na.action",
+  "offset",
+  "contrasts",
+  "devFunOnly",
+  "dispersion",
+  "weights_type"
+)
+
+fitter_arguments <- list(
+  rlmm = c(either_fitter, "REML", "sigma"),
+  rglmm = c(
+    either_fitter,
+    c("family", "nAGQ", "mustart", "etastart", "information", "fast")
+  )
+)
 
 # The names in lme4's optimizers of arguments of rlmm_control().
 tuning_aliases <- c(

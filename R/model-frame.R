@@ -338,7 +338,7 @@ check_complete <- function(frame) {
     if (is.double(x)) {
       abort_if_any(is.infinite(unclass(x)), name, "infinite", frame)
     }
-    if (is.complex(x)) {
+    if (is.complex(x) || is.raw(x)) {
       abort_complex(x, name)
     }
   }

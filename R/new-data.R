@@ -229,7 +229,8 @@ group_atoms <- function(expr) {
   }
 }
 
-# Labels are formatted from the distinct values, since formatting numbers is slow.
+# Labels are formatted from the distinct values, since formatting numbers is slow. The number NaN is
+# missing, as `is.na()` says.
 atom_labels <- function(x) {
   if (is.character(x)) {
     return(x)
@@ -238,7 +239,9 @@ atom_labels <- function(x) {
     return(levels(x)[x])
   }
   values <- unique(x)
-  as.character(values)[match(x, values)]
+  labels <- as.character(values)
+  labels[is.na(values)] <- NA
+  labels[match(x, values)]
 }
 
 # The integer 100000 and the double, which is formatted as "1e+05", are the same level.

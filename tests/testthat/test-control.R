@@ -62,6 +62,29 @@ test_that("what isn't known or not allowed is an error", {
   }
 })
 
+test_that("an argument of the fitting functions is said to stand outside of the control", {
+  said <- list(
+    information = "outside of the control: `rglmm(information = )`",
+    REML = "outside of the control: `rlmm(REML = )`",
+    weights = "`rlmm(weights = )` or `rglmm(weights = )`"
+  )
+  for (name in names(said)) {
+    expect_error(
+      do.call(rlmm_control, stats::setNames(list(1), name)),
+      said[[name]],
+      fixed = TRUE,
+      class = "rlmm_error_unknown_argument"
+    )
+  }
+})
+
+test_that("the hints know all arguments of the fitting functions", {
+  for (fitter in names(fitter_arguments)) {
+    arguments <- setdiff(names(formals(fitter)), c("formula", "control", "..."))
+    expect_setequal(fitter_arguments[[fitter]], arguments)
+  }
+})
+
 test_that("a plain list is a control", {
   expect_identical(as_control(list(max_eval = 7)), rlmm_control(max_eval = 7))
   expect_error(as_control(5), class = "rlmm_error_control")

@@ -245,6 +245,20 @@ test_that("whole numbers are the same levels as integers and as doubles", {
   }
 })
 
+test_that("a group that is NaN is missing", {
+  data <- frame_data()
+  data$y <- data$y + data$int
+  fit <- rlmm(y ~ x + (1 | int), data)
+  new <- transform(data[1:4, ], int = c(int[1:2], NaN, int[4]))
+  expect_error(predict(fit, new), "missing level of `int`.*row 3")
+  expect_identical(
+    predict(fit, new, allow.new.levels = TRUE)[3L],
+    predict(fit, new, re.form = NA)[3L]
+  )
+  crossed <- rlmm(y ~ x + (1 | b:int), data)
+  expect_error(predict(crossed, new), "missing level of `b:int`")
+})
+
 test_that("with rows left out a variable of the environment isn't taken for a missing column", {
   values <- frame_data()
   xs <- replace(values$x, 5, NA)
