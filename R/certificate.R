@@ -92,6 +92,7 @@ certificate <- function(object) {
   if (is.null(found)) {
     abort_no_certificate()
   }
+  found$noise <- object$optsum$noise
   found$status <- object$optsum$status
   found$linear <- isLMM.rlmm(object)
   found$starts <- starts_searched(object)
@@ -173,7 +174,8 @@ full_certificate.rlmm_glmm <- function(fit) {
   found <- fit$optsum$certificate
   is_own <- identical(found$hessian %||% "quasi-newton", "quasi-newton")
   # With the iterative engine, noise exceeds what the exact Hessian would add.
-  if (is.null(fit$frame) || !is_own || !is.null(found$noise)) {
+  is_enough <- !is.null(found) && !is.null(fit$optsum$noise)
+  if (is.null(fit$frame) || !is_own || is_enough) {
     return(found)
   }
   core_glmm_certificate(

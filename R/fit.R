@@ -33,9 +33,8 @@ new_fit <- function(design, est, call, control) {
   )
   fit <- with_coefficients_of(fit, est, design$fixed, design$held)
   fit$engine <- est$engine
-  if (!is.null(est$noise)) {
-    fit$optsum$certificate$noise <- est$noise
-  }
+  # A fit that was stopped may have no certificate, but its log-likelihood has this noise.
+  fit$optsum$noise <- est$noise
   fit$sums <- design$sums %||% design$spec$sums
   fit$strata <- design$strata
   is_judged <- slim || has_large(fit)

@@ -92,7 +92,7 @@ unfitted_family <- function(fit) {
 # each level of a factor.
 is_doubtful <- function(fit) {
   groups <- vapply(fit$random, `[[`, "", "group")
-  if (!anyDuplicated(groups) || !is.null(fit$optsum$certificate$noise)) {
+  if (!anyDuplicated(groups) || !is.null(fit$optsum$noise)) {
     return(FALSE)
   }
   columns <- lapply(fit$random, effects_and_intercept)
@@ -146,7 +146,6 @@ free_effects <- function(term) {
 # Adds the fields that need second derivatives, while the data are available.
 with_judgement <- function(fit, spec) {
   judged <- core_glmm_certificate(spec, fit$parameters, held_index(fit))
-  judged$certificate$noise <- fit$optsum$certificate$noise
   from_hessian <- c("gradient", "certificate")
   fit$optsum[from_hessian] <- judged[from_hessian]
   covariance <- if (!is.null(poisson_limit(fit))) {

@@ -59,7 +59,7 @@ logLik.rlmm <- function(object, REML = NULL, ...) {
 
 #' The standard error of the log-likelihood of the iterative engine; `NULL` if it is exact
 #' @noRd
-loglik_se <- function(fit) fit$optsum$certificate$noise$loglik_se
+loglik_se <- function(fit) fit$optsum$noise$loglik_se
 
 #' The log-likelihoods of fits and their numbers of parameters
 #' @noRd

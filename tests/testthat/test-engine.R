@@ -358,3 +358,27 @@ test_that("generalized models are those of the exact engine", {
     expect_error(hatvalues(found), class = "rlmm_error_needs_factor")
   }
 })
+
+test_that("a fit that was stopped at once can be printed, and judged", {
+  set.seed(1)
+  n <- 300
+  data <- data.frame(
+    g = factor(sample(40, n, TRUE)),
+    h = factor(sample(30, n, TRUE)),
+    x = rnorm(n)
+  )
+  data$y <- rbinom(n, 1, plogis(rnorm(40)[data$g] + rnorm(30)[data$h]))
+  control <- by_iterations(max_time = 1e-9)
+  fits <- suppressWarnings(list(
+    rlmm(y ~ x + (1 | g) + (1 | h), data, control = control),
+    rglmm(y ~ x + (1 | g) + (1 | h), data, family = binomial, control = control)
+  ))
+  for (fit in fits) {
+    expect_match(capture.output(print(fit)), "reached `max_time`", all = FALSE)
+    summary <- capture.output(print(opt_summary(fit)))
+    expect_match(summary, "MAXTIME_REACHED", all = FALSE)
+    found <- certificate(fit)
+    expect_identical(found$verdict, "not_converged")
+    expect_identical(found$noise$loglik_se, attr(logLik(fit), "se"))
+  }
+})
