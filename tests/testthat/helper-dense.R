@@ -86,15 +86,18 @@ dense_estimates <- function(spec, theta) {
       spec$terms
     )
   )
-  v <- diag(1 / w, n) + tcrossprod(zl)
-  v_inv <- chol2inv(chol(v))
-  y <- spec$y - offset
-  xtvx <- crossprod(x, v_inv %*% x)
-  beta <- if (p > 0) drop(solve(xtvx, crossprod(x, v_inv %*% y))) else numeric()
-  resid <- y - drop(x %*% beta)
-  pwrss <- drop(crossprod(resid, v_inv %*% resid))
-  log_det_re <- as.numeric(determinant(v)$modulus) + sum(log(w))
-  log_det_fe <- if (p > 0) as.numeric(determinant(xtvx)$modulus) else 0
+  # X and the response whitened by the root of V: normal equations would lose the digits of columns
+  # that are nearly collinear.
+  root <- chol(diag(1 / w, n) + tcrossprod(zl))
+  white <- function(values) backsolve(root, values, transpose = TRUE)
+  y <- white(spec$y - offset)
+  x_qr <- qr(white(x), tol = 0)
+  beta <- qr.coef(x_qr, y)
+  resid <- qr.resid(x_qr, y)
+  rx <- qr.R(x_qr)
+  pwrss <- sum(resid^2)
+  log_det_re <- 2 * sum(log(diag(root))) + sum(log(w))
+  log_det_fe <- 2 * sum(log(abs(diag(rx))))
   df <- if (spec$reml) n - p else n
   sigma <- if (is.null(spec$sigma)) sqrt(pwrss / df) else spec$sigma
   objective <- df *
@@ -103,7 +106,7 @@ dense_estimates <- function(spec, theta) {
     log_det_re -
     sum(log(w)) +
     if (spec$reml) log_det_fe else 0
-  u_all <- drop(crossprod(zl, v_inv %*% resid))
+  u_all <- drop(crossprod(white(zl), resid))
   ends <- cumsum(vapply(z, ncol, 1))
   u <- Map(
     function(z, end, t) {
@@ -122,7 +125,7 @@ dense_estimates <- function(spec, theta) {
     sigma = sigma,
     u = u,
     b = b,
-    rx = if (p > 0) chol(xtvx) else matrix(0, 0, 0),
+    rx = sign(diag(rx)) * rx,
     log_det_re = log_det_re,
     log_det_fe = log_det_fe,
     pwrss = pwrss,

@@ -32,6 +32,31 @@ test_that("slopes far from zero are found beside intercepts that make up for the
   expect_lt(fit$dev$objective, large)
 })
 
+# Slopes of x and z are proportional, and the intercepts that make up for the slopes of x, 100 of its
+# standard deviations from zero, are those of another term with the same groups. Intercepts of f:g
+# don't make up for them.
+test_that("proportional slopes far from zero are found beside intercepts of one other term", {
+  set.seed(3)
+  data <- data.frame(g = gl(30, 10), f = gl(3, 1, 300))
+  data[c("x", "z")] <- matrix(rnorm(600), 300)
+  slopes <- rnorm(30)[data$g]
+  data$w <- exp(rnorm(300, sd = 2))
+  data$y <- rnorm(300) / sqrt(data$w) + 3 * slopes * data$x + slopes * data$z
+  data$x <- data$x + 100
+  data$h <- data$g
+  formulas <- list(
+    y ~ x + (0 + z + x | g) + (1 | h) + (1 | f:g),
+    y ~ x + (0 + x + z | g) + (1 | h) + (1 | f:g)
+  )
+  large <- list(c(0, 300, 1, 3, 0), c(0, 300, 3, 1, 0))
+  for (i in 1:2) {
+    fit <- suppressMessages(rlmm(formulas[[i]], data, weights = w))
+    there <- dense_estimates(fit_spec(fit), large[[i]])$objective
+    expect_lt(fit$dev$objective, there)
+    expect_equal(certificate(fit)$verdict, "optimal")
+  }
+})
+
 # Rows of half the weight, twice each, with a known sigma have the likelihood of the rows but for a
 # constant. The models have two optima, .96 and .82 apart.
 test_that("rows of half the weight lead to the same optimum", {

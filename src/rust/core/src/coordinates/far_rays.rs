@@ -37,40 +37,54 @@ impl OtherThetas<'_> {
         [sized.to_vec(), together, equal]
     }
 
-    /// Theta with slopes of increasing size and intercepts that may make up for them: those of the
-    /// own term or of the others, where intercepts are the first effects, or equal effects of the
-    /// levels of a factor.
+    /// Theta with slopes of increasing size and intercepts that may make up for them: those of one
+    /// term, which are its first effect, or equal effects of the levels of a factor. Beside
+    /// intercepts of another term the slopes may also be multiples of another effect of their own.
     pub fn rays_beside_intercepts(
         &self,
         slope: Slope,
         theta: &[f64],
     ) -> Vec<Ray> {
-        let kinds =
-            [(true, false), (true, true), (false, false), (false, true)];
-        let ray = |(is_own, of_levels)| -> Ray {
-            let kind = Intercepts { is_own, of_levels };
-            let point = |scale| self.beside(slope, theta, kind, scale);
-            SPREADS.into_iter().filter_map(point).collect()
-        };
-        let mut rays: Vec<Ray> = kinds.into_iter().map(ray).collect();
-        rays.dedup();
-        rays.retain(|ray| !ray.is_empty());
+        let own = self.effect_of(slope.0).map(|(term, _)| term);
+        let kinds = (0..self.covs.len()).flat_map(|term| {
+            [false, true].map(|of_levels| Intercepts { term, of_levels })
+        });
+        let mut rays = Vec::new();
+        for kind in kinds {
+            let signs: &[Option<f64>] = match Some(kind.term) == own {
+                true => &[None],
+                false => &[None, Some(-1.0), Some(1.0)],
+            };
+            for &sign in signs {
+                let ray = self.ray_beside(slope, theta, kind, sign);
+                if !ray.is_empty() && !rays.contains(&ray) {
+                    rays.push(ray);
+                }
+            }
+        }
         rays
     }
 
-    // Theta with a slope of `scale` reciprocal standard deviations of its covariate and intercepts
-    // of this kind that may make up for it; `None` if there are none.
-    fn beside(
+    // Theta with slopes of increasing size and intercepts of this kind; no points if there are no
+    // such intercepts. With a sign, the slopes are multiples of another effect of their term.
+    fn ray_beside(
         &self,
         (j, spread): Slope,
         theta: &[f64],
         kind: Intercepts,
-        scale: f64,
-    ) -> Option<Vec<f64>> {
-        let scale = scale / spread;
-        let sized = self.with_standard_deviation(theta, j, scale);
-        let point = self.with_intercepts(&sized, j, kind, scale);
-        (point != sized).then_some(point)
+        sign: Option<f64>,
+    ) -> Ray {
+        let point = |scale: f64| {
+            let scale = scale / spread;
+            let sized = self.with_standard_deviation(theta, j, scale);
+            let sized = match sign {
+                Some(sign) => self.as_multiple(&sized, j, sign)?,
+                None => sized,
+            };
+            let point = self.with_intercepts(&sized, j, kind, scale);
+            (point != sized).then_some(point)
+        };
+        SPREADS.into_iter().filter_map(point).collect()
     }
 
     /// Theta with slopes of increasing size and the first effect of their term, which may make up

@@ -19,8 +19,8 @@ pub(crate) struct OtherThetas<'a> {
 /// A kind of intercepts that may make up for slopes of a covariate far from zero.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Intercepts {
-    /// Whether they belong to the term of the slopes, or else to every other one.
-    pub is_own: bool,
+    /// The term to which they belong.
+    pub term: usize,
     /// Whether they are equal effects of the levels of a factor, the first column of Lambda, or
     /// else the first effect alone.
     pub of_levels: bool,
@@ -40,11 +40,10 @@ impl Intercepts {
     // Whether an element of Lambda is one of an intercept of this kind, seen from a slope: its term
     // and its row.
     fn includes(self, element: Element, slope: Option<(usize, usize)>) -> bool {
-        let is_own = slope.is_some_and(|own| own.0 == element.term);
         let is_first = element.row == 0 || self.of_levels;
-        element.column == 0
+        element.term == self.term
+            && element.column == 0
             && is_first
-            && is_own == self.is_own
             && slope != Some((element.term, element.row))
     }
 }
@@ -173,6 +172,49 @@ impl OtherThetas<'_> {
         });
         changed[j] = scale * self.units[j];
         changed
+    }
+
+    /// Theta with the effect whose standard deviation is element `j` and another effect of its
+    /// unstructured term as multiples of each other, positive or negative ones by the sign: the
+    /// first of the effects before it, or else the first after it. `None` if there is no such
+    /// effect.
+    pub fn as_multiple(
+        &self,
+        theta: &[f64],
+        j: usize,
+        sign: f64,
+    ) -> Option<Vec<f64>> {
+        let (term, effect) = self.effect_of(j)?;
+        let mut between = None;
+        self.for_each_element(|element| {
+            let is_between = element.row == effect || element.column == effect;
+            let is_below = element.row != element.column;
+            if element.term == term && is_between && is_below {
+                between = between.or(Some(element));
+            }
+        });
+        let between = between?;
+        let size = self.standard_deviation_of(theta, (term, between.row));
+        Some(self.changed(theta, |element| {
+            let is_own = (element.term, element.row) == (term, between.row);
+            let is_kept = element.index == between.index;
+            is_own.then_some(if is_kept { sign * size } else { 0.0 })
+        }))
+    }
+
+    // The standard deviation of an effect: the length of its row of Lambda.
+    fn standard_deviation_of(
+        &self,
+        theta: &[f64],
+        effect: (usize, usize),
+    ) -> f64 {
+        let mut square = 0.0;
+        self.for_each_element(|element| {
+            if (element.term, element.row) == effect {
+                square += theta[element.index].powi(2);
+            }
+        });
+        square.sqrt()
     }
 
     /// Theta without a term.
