@@ -12,14 +12,15 @@
 #'   unscaled), `pwrss` and `leverage` (the trace of the block of the hat matrix); missing values if
 #'   the remaining rows don't identify the fixed effects.
 #' @noRd
-deleted_estimates <- function(fit, sets) {
+deleted_estimates <- function(fit, sets, report = NULL) {
   model <- deletion_model(fit)
   block <- if (all(lengths(sets) == 1L)) {
     block_of_single_rows(fit, model)
   } else {
     random_block(fit)
   }
-  lapply(sets, \(rows) without_rows_of(model, block, rows))
+  without <- \(rows) without_rows_of(model, block, rows)
+  lapply_reported(sets, without, report)
 }
 
 #' Quantities that all sets share: F (`fixed`) and s (`score`) with a row for each observation, the
@@ -267,7 +268,7 @@ newton_estimates <- function(fit, rows) {
   left <- fit_to_remaining_rows(fit, rows)
   spec <- fit_spec(left)
   at <- tryCatch(
-    core_derivatives(spec, fit$theta, exact = TRUE),
+    core_derivatives(spec, fit$theta),
     rlmm_error = \(cnd) NULL
   )
   if (is.null(at)) {

@@ -11,12 +11,15 @@
 #'   remaining rows, at the theta of all rows. They are computed from the hat matrix without
 #'   refitting: the 2,972 students of [InstEval] take seconds.
 #' * One Newton step in theta from its estimate, with the exact gradient and Hessian of the
-#'   remaining rows; the other estimates are those at this theta. This is the default for linear
-#'   models as long as the number of deletions times the number of rows is below 20 million.
+#'   remaining rows (the average information in place of a Hessian that would take long); the other
+#'   estimates are those at this theta. This is the default for linear models as long as the number
+#'   of deletions times the number of rows is below 20 million.
 #' * `refit = TRUE`: a refit without each case, as in lme4.
 #'
 #' For a generalized model without `refit`, cases are deleted from the working linear model, as for
 #' [glm()]: one PIRLS step at fixed theta.
+#'
+#' In an interactive session a progress bar is shown if package cli is installed.
 #'
 #' If the remaining rows don't identify the fixed effects, the result is `NA`, with a warning.
 #'
@@ -88,20 +91,21 @@ influence.rlmm <- function(
 
 # The estimates without each set of rows.
 estimates_of_cases <- function(fit, rows, way) {
+  report <- progress_reporter(length(rows), "Deletions", fit$control$progress)
   found <- if (way == "refit") {
-    lapply(rows, refitted_case, fit = fit)
+    lapply_reported(rows, refitted_case, report, fit = fit)
   } else {
-    cases_by_formula(fit, rows, way)
+    cases_by_formula(fit, rows, way, report)
   }
   with_leverages(found, fit, rows)
 }
 
-cases_by_formula <- function(fit, rows, way) {
+cases_by_formula <- function(fit, rows, way, report) {
   fit <- in_orthogonal_columns(fit)
   found <- if (way == "one_step") {
-    lapply(rows, stepped_case, fit = fit)
+    lapply_reported(rows, stepped_case, report, fit = fit)
   } else {
-    fixed_cases(fit, rows)
+    fixed_cases(fit, rows, report)
   }
   lapply(found, in_original_columns, fit)
 }
@@ -131,10 +135,10 @@ deletion_way <- function(fit, n_sets, refit, one_step) {
 
 #' The estimates at fixed theta
 #' @noRd
-fixed_cases <- function(fit, sets) {
+fixed_cases <- function(fit, sets, report) {
   n <- fit$dev$n_eff
   weighted <- working_weights(fit) != 0
-  found <- deleted_estimates(fit, sets)
+  found <- deleted_estimates(fit, sets, report)
   Map(
     function(left, rows) {
       sigma <- remaining_sigma(fit, left$pwrss, n - sum(weighted[rows]))

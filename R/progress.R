@@ -48,6 +48,23 @@ cli_reporter <- function(n, what, env) {
   }
 }
 
+#' Applies a function to each element, and reports about a hundred times how many are completed
+#' @param report The result of [progress_reporter()].
+#' @noRd
+lapply_reported <- function(x, f, report, ...) {
+  if (is.null(report)) {
+    return(lapply(x, f, ...))
+  }
+  times <- ceiling(seq_len(100L) * length(x) / 100)
+  lapply(seq_along(x), function(at) {
+    found <- f(x[[at]], ...)
+    if (at %in% times) {
+      report(at)
+    }
+    found
+  })
+}
+
 #' Fits many models, in portions if progress is reported
 #'
 #' The results don't depend on the portions.

@@ -152,6 +152,22 @@ test_that("a Newton step in theta goes most of the way to the refit", {
   expect_gt(error(one_step = FALSE), 0.7)
 })
 
+test_that("so does one with the average information in place of an expensive Hessian", {
+  set.seed(2)
+  n <- 2400
+  data <- data.frame(
+    g = factor(sample(700, n, TRUE)),
+    k = factor(sample(12, n, TRUE)),
+    x = rnorm(n)
+  )
+  data$y <- rnorm(700)[data$g] + rnorm(12, sd = 0.5)[data$k] + rnorm(n)
+  fit <- rlmm(y ~ x + (1 | g) + (1 | k), data)
+  expect_identical(certificate(fit)$hessian, "average")
+  step <- dfbeta(influence(fit, "k"), "var.cov")
+  refits <- dfbeta(influence(fit, "k", refit = TRUE), "var.cov")
+  expect_lt(sum((step - refits)^2) / sum(refits^2), 0.01)
+})
+
 test_that("leverage of groups adds up to that of the observations", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   total <- sum(hatvalues(fit))

@@ -72,3 +72,22 @@ test_that("bootMer() has the same replicates with a bar of cli", {
   shown <- suppressMessages(bootMer(fit, fixef, nsim = 5, seed = 1))
   expect_equal(shown$t, quiet$t)
 })
+
+test_that("elements are the same whether their progress is reported or not", {
+  counted <- new.env()
+  report <- \(now) counted$of <- c(counted$of, now)
+  found <- lapply_reported(1:250, \(x, by) x * by, report, by = 2)
+  expect_identical(found, lapply(1:250, \(x) x * 2))
+  expect_length(counted$of, 100L)
+  expect_identical(counted$of[100L], 250L)
+  expect_identical(lapply_reported(list(), identity, report), list())
+})
+
+test_that("progressr is told of the deletions of influence()", {
+  skip_if_not_installed("progressr")
+  withr::local_options(progressr.enable = TRUE)
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
+  expect_equal(steps(influence(fit, "Batch")), 6)
+  expect_equal(steps(influence(fit, "Batch", refit = TRUE)), 6)
+  expect_equal(steps(influence(fit, one_step = FALSE)), 30)
+})
