@@ -117,6 +117,16 @@ impl Coordinates {
         is_any.then(|| self.with_shares(parameters, &turned, share))
     }
 
+    /// `parameters` with each free correlation in turn at each limit of its range.
+    pub(crate) fn at_each_limit(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
+        let angles = self.free.iter().filter(|&&j| self.is_angle[j]);
+        let at_both = angles.flat_map(|&j| {
+            let at = |share| self.with_shares(parameters, &[j], share);
+            [0.0, 1.0].map(at)
+        });
+        at_both.collect()
+    }
+
     /// `parameters` with the first free correlation of each part at the limit of its range that is
     /// opposite to the one it has reached; the two limits are positions within the range. `None` if
     /// none has reached a limit.

@@ -13,6 +13,7 @@
 //! | the canonical one of equivalent points; genuine bounds | `canonical` |
 //! | alternative starts; trial points beyond a stationary point | `escapes` |
 //! | random starts | `random_points` |
+//! | covariances of lower rank | `ranks` |
 //! | tangent coordinates of an unstructured covariance | [`tangent`] |
 //! | centred columns of X | [`centring`] |
 //! | the basis of orthogonalised columns, for near collinearity | [`basis`] |
@@ -38,6 +39,7 @@ mod orthogonal;
 pub(crate) mod other_thetas;
 mod part_basis;
 mod random_points;
+mod ranks;
 pub mod sums;
 pub mod tangent;
 pub(crate) mod transfers;

@@ -95,8 +95,8 @@ impl GeneralizedLinearMixedModel {
         (value < limit).then_some(start)
     }
 
-    // The covariances from which other thetas are constructed.
-    fn thetas(&self) -> OtherThetas<'_> {
+    /// The covariances from which other thetas are constructed.
+    pub(super) fn thetas(&self) -> OtherThetas<'_> {
         OtherThetas {
             covs: &self.covs,
             held: &self.held,

@@ -28,6 +28,7 @@
 //! | the fit; its settings; its stages | `fit`, `settings`, `stages` |
 //! | alternative and random starts | `other_starts`, `random_starts` |
 //! | starts from slopes of covariates far from zero | `far_starts` |
+//! | starts from singular covariances that are nearly as good | `neighbours` |
 //! | starts with random effects, or linear predictors, of the opposite sign | `mirrored`, `signs` |
 //! | fixed factors with many levels; the search for them | `fixed_levels`, `level_search` |
 //! | covariances of their coefficients | `level_covariance` |
@@ -56,6 +57,7 @@ mod level_search;
 mod leverage;
 mod matrix_free;
 mod mirrored;
+mod neighbours;
 mod noise;
 mod other_starts;
 mod parameters;

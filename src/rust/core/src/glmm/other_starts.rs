@@ -103,6 +103,7 @@ impl GeneralizedLinearMixedModel {
         let optima = best.summary.optima.clone();
         best = self.or_mirrored(fit, best, observe);
         best = self.or_beside_other_signs(fit, start, best, observe);
+        best = self.or_from_neighbours(fit, best, observe);
         best.summary.optima = optima;
         self.restored_to(fit, best)
     }
@@ -277,9 +278,20 @@ impl GeneralizedLinearMixedModel {
         best: GlmmFit,
         search: impl FnOnce(&mut Self, &FitSettings) -> Result<GlmmFit>,
     ) -> GlmmFit {
+        self.or_lower_by(OTHER_MINIMUM, fit, best, search)
+    }
+
+    /// The fit, or the result of a short search if it ends lower by more than `margin`.
+    pub(super) fn or_lower_by(
+        &mut self,
+        margin: f64,
+        fit: &FitSettings,
+        best: GlmmFit,
+        search: impl FnOnce(&mut Self, &FitSettings) -> Result<GlmmFit>,
+    ) -> GlmmFit {
         let limited = fit.limited(MOST_OF_A_FIT);
         let found = self.with_few_steps(|model| search(model, &limited)).ok();
-        self.or_found(fit, best, found)
+        self.or_found(margin, fit, best, found)
     }
 
     /// The fit, or the one from `start` if it ends lower, with as many PIRLS steps as it takes.
@@ -292,23 +304,24 @@ impl GeneralizedLinearMixedModel {
     ) -> GlmmFit {
         let limited = fit.limited(MOST_OF_A_FIT);
         let found = self.fit_from(&limited, start, observe).ok();
-        self.or_found(fit, best, found)
+        self.or_found(OTHER_MINIMUM, fit, best, found)
     }
 
     // The fit, or another one if there is one that ended lower.
     fn or_found(
         &mut self,
+        margin: f64,
         fit: &FitSettings,
         best: GlmmFit,
         found: Option<GlmmFit>,
     ) -> GlmmFit {
         let Some(found) =
-            found.filter(|found| self.is_better(fit, found, &best))
+            found.filter(|found| self.is_better(margin, fit, found, &best))
         else {
             return best;
         };
         match self.restored_to(fit, found) {
-            Ok(found) if self.is_better(fit, &found, &best) => found,
+            Ok(found) if self.is_better(margin, fit, &found, &best) => found,
             _ => best,
         }
     }
@@ -318,6 +331,7 @@ impl GeneralizedLinearMixedModel {
     // optimum is preferred, unless a quadrature rule with more nodes tells otherwise.
     fn is_better(
         &mut self,
+        margin: f64,
         fit: &FitSettings,
         found: &GlmmFit,
         best: &GlmmFit,
@@ -327,7 +341,7 @@ impl GeneralizedLinearMixedModel {
             return false;
         }
         let margin = match best.summary.status.has_converged() {
-            true => OTHER_MINIMUM,
+            true => margin,
             false => 0.0,
         };
         let is_lower =
