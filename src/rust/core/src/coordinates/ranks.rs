@@ -59,8 +59,8 @@ impl OtherThetas<'_> {
     // The unstructured parts of several effects without held elements.
     fn free_triangles(&self) -> impl Iterator<Item = &Part> {
         let parts = self.covs.iter().flat_map(|cov| cov.parts());
-        let is_free = |part: &&Part| !part.range().any(|j| self.held[j]);
-        parts.filter(|part| part.is_triangle()).filter(is_free)
+        let triangles = parts.filter(|part| part.is_triangle());
+        triangles.filter(|part| !self.held[part.range()].contains(&true))
     }
 }
 
