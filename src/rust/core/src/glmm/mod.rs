@@ -66,6 +66,7 @@ mod quadrature;
 mod random_part;
 mod random_starts;
 mod redundant;
+mod roots;
 mod search;
 mod settings;
 mod signs;

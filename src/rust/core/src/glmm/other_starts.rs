@@ -90,7 +90,10 @@ impl GeneralizedLinearMixedModel {
         if is_profiled {
             known.fill(false);
         }
-        best = self.restored_to(fit, best)?;
+        if self.restore(fit, &mut best).is_err() {
+            // Any other optimum is better than one whose modes are not found again.
+            best.summary.best_value = f64::INFINITY;
+        }
         best = self.or_without_effects(fit, &known, best, observe);
         best = self.or_from_far_slopes(fit, best, observe);
         if is_known || !self.has_few_rows() {
@@ -207,6 +210,15 @@ impl GeneralizedLinearMixedModel {
         fit: &FitSettings,
         mut found: GlmmFit,
     ) -> Result<GlmmFit> {
+        self.restore(fit, &mut found)?;
+        Ok(found)
+    }
+
+    fn restore(
+        &mut self,
+        fit: &FitSettings,
+        found: &mut GlmmFit,
+    ) -> Result<()> {
         self.pirls.restore_modes(&found.modes);
         let parameters = self.centred(fit.vary, &found.parameters)?;
         let value = match self.objective(fit.vary, &parameters) {
@@ -216,7 +228,7 @@ impl GeneralizedLinearMixedModel {
         if value > found.summary.best_value + OTHER_MINIMUM {
             found.summary.best_value = value;
         }
-        Ok(found)
+        Ok(())
     }
 
     // The fit, or a better one without the random effects of one or several terms, if the objective

@@ -7,6 +7,9 @@
 //! no path of increasing likelihood leads from one to another, as all means of a category would
 //! have to pass zero.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
 use super::fit::GlmmFit;
 use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
@@ -15,7 +18,7 @@ use crate::glmm::families::Link;
 use crate::glmm::vary::Vary;
 use crate::optimize::Observer;
 use crate::random::Stream;
-use crate::tolerances::{OTHER_MINIMUM, SAME_VALUE};
+use crate::tolerances::SAME_VALUE;
 
 /// Largest number of categories of which two at once are given the opposite sign.
 const MOST_IN_PAIRS: usize = 8;
@@ -26,21 +29,16 @@ const MOST_RENEWALS: usize = 8;
 /// Number of operations that searches with other signs may cost: each set of rows has several.
 const AFFORDABLE: f64 = 3e8;
 
-// Fixed effects, and the deviance to which PIRLS leads from there; infinite if it fails.
+// Fixed effects, and the deviance there; infinite if PIRLS fails.
 #[derive(Clone)]
 struct Place {
     deviance: f64,
     beta: Vec<f64>,
 }
 
-impl Place {
-    fn or_lower(self, other: Self) -> Self {
-        if other.deviance < self.deviance {
-            other
-        } else {
-            self
-        }
-    }
+// The order of deviances, of places with their covariances.
+fn by_deviance<T>(a: &(T, Place), b: &(T, Place)) -> Ordering {
+    a.1.deviance.total_cmp(&b.1.deviance)
 }
 
 impl GeneralizedLinearMixedModel {
@@ -57,8 +55,7 @@ impl GeneralizedLinearMixedModel {
         if !self.may_have_other_signs() || !self.may_start_at_fixed(fit.vary) {
             return best;
         }
-        let [categories, others] = self.sets_of_rows(fit);
-        let sets = [with_pairs(categories), others].concat();
+        let sets = self.sets_of_signs(fit);
         let affordable = self.affordable_steps(AFFORDABLE);
         let mut renewals = 0..MOST_RENEWALS;
         let mut most = self.pirls.iterations + affordable;
@@ -88,77 +85,82 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // Each of these covariances, with fixed effects of the original X that other signs lead to: the
-    // lowest ones that one set of rows after the other leads to, and then, in the order of their
-    // deviances, those of a single set.
+    // Each of these covariances, with fixed effects of the original X that other signs lead to, in
+    // the order of their deviances: the lowest one with each of them, and then the others.
     fn with_signs(
         &mut self,
-        sets: &[Vec<bool>],
+        sets: &[Vec<usize>],
         starts: &[Vec<f64>],
         best: &GlmmFit,
         most: usize,
     ) -> Vec<(Vec<f64>, Vec<f64>)> {
         let beta = self.fixed_effects_of(best);
+        let mut stream = Stream::new(0, 0);
         let mut lowest = Vec::new();
         let mut others = Vec::new();
         for start in starts {
-            let own = self.reached_from(start, beta.clone());
-            let around = self.with_each_sign(sets, start, &beta, most);
-            others.extend(around.iter().map(|place| (start, place.clone())));
-            let from = (own, around);
-            lowest.push((start, self.lowest_from(from, sets, start, most)));
+            let from = self.with_best_signs(sets, start, &beta, &mut stream);
+            let mut places = self.places_from(from, start, most).into_iter();
+            lowest.extend(places.next().map(|place| (start, place)));
+            others.extend(places.map(|place| (start, place)));
         }
-        others.sort_by(|(_, a), (_, b)| a.deviance.total_cmp(&b.deviance));
+        lowest.sort_by(by_deviance);
+        others.sort_by(by_deviance);
         let all = lowest.into_iter().chain(others);
         all.map(|(start, at)| (start.clone(), self.natural(&at.beta)))
             .collect()
     }
 
-    // The place at which no set of rows lowers the deviance, from one and those around it.
-    fn lowest_from(
+    // Fixed effects of the best signs at these covariances, and of the opposite ones, which PIRLS
+    // does not treat alike.
+    fn with_best_signs(
         &mut self,
-        (mut at, mut around): (Place, Vec<Place>),
-        sets: &[Vec<bool>],
-        start: &[f64],
-        most: usize,
-    ) -> Place {
-        while let Some(lower) = around.into_iter().reduce(Place::or_lower) {
-            if lower.deviance >= at.deviance - OTHER_MINIMUM {
-                break;
-            }
-            at = self.reached_from(start, lower.beta);
-            let beta = self.pirls.beta.clone();
-            around = self.with_each_sign(sets, start, &beta, most);
-        }
-        at
-    }
-
-    // The places with linear predictors of the opposite sign in one of the sets of rows, as many as
-    // the number of PIRLS steps allows.
-    fn with_each_sign(
-        &mut self,
-        sets: &[Vec<bool>],
+        sets: &[Vec<usize>],
         start: &[f64],
         beta: &[f64],
+        stream: &mut Stream,
+    ) -> Vec<Vec<f64>> {
+        self.place_at(start, beta.to_vec());
+        let eta = self.pirls.response.eta.clone();
+        let Some(roots) = self.roots() else {
+            return Vec::new();
+        };
+        let mut found = roots.best_effects(&eta, sets, stream);
+        let shared = sets.iter().take_while(|rows| rows.len() > 1);
+        let shared: Vec<Vec<usize>> = shared.cloned().collect();
+        found.extend(roots.effects_beside(&eta, &shared));
+        let opposite = |beta: &Vec<f64>| beta.iter().map(|b| -b).collect();
+        let mirrored: Vec<Vec<f64>> = found.iter().map(opposite).collect();
+        [found, mirrored].concat()
+    }
+
+    // The places with these fixed effects, as many as the number of PIRLS steps allows,
+    // the lowest one first.
+    fn places_from(
+        &mut self,
+        effects: Vec<Vec<f64>>,
+        start: &[f64],
         most: usize,
     ) -> Vec<Place> {
-        let mut found = Vec::new();
-        for rows in sets {
+        let mut found: Vec<Place> = Vec::new();
+        for beta in effects {
             if self.pirls.iterations > most || self.must_stop() {
                 break;
             }
-            if let Some(beta) = self.with_other_sign(beta, rows) {
-                found.push(self.reached_from(start, beta));
-            }
+            found.push(self.place_at(start, beta));
         }
+        found.sort_by(|a, b| a.deviance.total_cmp(&b.deviance));
         found
     }
 
-    // These fixed effects, and the deviance to which PIRLS leads from there.
-    fn reached_from(&mut self, start: &[f64], beta: Vec<f64>) -> Place {
+    // These fixed effects, and the deviance there.
+    fn place_at(&mut self, start: &[f64], beta: Vec<f64>) -> Place {
         self.restart_from(&beta);
-        let deviance = self
-            .with_low_accuracy(|model| model.objective(Vary::Jointly, start));
+        let (theta, shape) = start.split_at(self.n_theta());
+        let parameters = [theta, &beta, shape].concat();
+        let deviance = self.with_low_accuracy(|model| {
+            model.objective(Vary::Modes, &parameters)
+        });
         let deviance = deviance.unwrap_or(f64::INFINITY);
         Place { deviance, beta }
     }
@@ -245,6 +247,26 @@ impl GeneralizedLinearMixedModel {
         [categories, cells.into_iter().chain(above).collect()]
     }
 
+    // The rows whose signs are changed together: the sets of rows with pairs of categories, each
+    // row alone, and each level of a term, as a whole and within each cell.
+    fn sets_of_signs(&self, fit: &FitSettings) -> Vec<Vec<usize>> {
+        let [categories, others] = self.sets_of_rows(fit);
+        let kinds = kinds_of_rows(&categories, self.pirls.rows.n());
+        let marked = [with_pairs(categories), others].concat();
+        let rows_of = |marks: &Vec<bool>| {
+            (0..marks.len()).filter(|&row| marks[row]).collect()
+        };
+        let mut sets: Vec<Vec<usize>> = marked.iter().map(rows_of).collect();
+        sets.extend((0..self.pirls.rows.n()).map(|row| vec![row]));
+        for term in &self.pirls.rows.terms {
+            let levels = term.level.iter().map(|level| *level as usize);
+            let within = levels.clone().zip(kinds.iter().copied());
+            sets.extend(groups(levels));
+            sets.extend(groups(within));
+        }
+        sets
+    }
+
     /// Whether a search may start at other fixed effects: they are parameters, and none are stored
     /// as a term.
     pub(super) fn may_start_at_fixed(&self, vary: Vary) -> bool {
@@ -291,6 +313,26 @@ fn categories(columns: &[Vec<f64>]) -> Vec<Vec<bool>> {
         found.push(others);
     }
     found
+}
+
+// The rows of each value that occurs more than once.
+fn groups<T: Ord>(of_rows: impl Iterator<Item = T>) -> Vec<Vec<usize>> {
+    let mut found: BTreeMap<T, Vec<usize>> = BTreeMap::new();
+    for (row, value) in of_rows.enumerate() {
+        found.entry(value).or_default().push(row);
+    }
+    found.into_values().filter(|rows| rows.len() > 1).collect()
+}
+
+// The number of each row's combination of categories.
+fn kinds_of_rows(categories: &[Vec<bool>], n: usize) -> Vec<usize> {
+    let mut kinds = BTreeMap::new();
+    let of_row = |row: usize| {
+        let marks = categories.iter().map(|marks| marks[row]);
+        let next = kinds.len();
+        *kinds.entry(marks.collect::<Vec<bool>>()).or_insert(next)
+    };
+    (0..n).map(of_row).collect()
 }
 
 // The rows of each combination of categories that is no category itself, if there are not many.

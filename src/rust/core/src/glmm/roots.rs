@@ -1,0 +1,264 @@
+//! Signs of the roots of the responses, for the square-root link.
+//!
+//! With signs `s` and roots `t` of the responses, the penalized deviance at given covariances is
+//! nearly that of a linear mixed model in `s t`: minus the squared length of `v = A'(s t - offset)`,
+//! apart from terms that are linear in the signs or do not depend on them. To change the sign of a
+//! row or of a set of rows is then a step in `v`, which costs no factorization, so that many
+//! combinations of signs can be compared.
+
+use super::GeneralizedLinearMixedModel;
+use crate::kernels::small;
+use crate::random::Stream;
+use crate::tolerances::SAME_VALUE;
+
+/// Largest number of operations of the factorization.
+const AFFORDABLE: usize = 40_000_000;
+/// Number of operations that all climbs of a call may cost.
+const AFFORDABLE_CLIMBS: usize = 20_000_000;
+/// Least and largest number of climbs.
+const FEWEST_CLIMBS: usize = 8;
+const MOST_CLIMBS: usize = 60;
+/// Number of passes over all rows and sets that a climb usually takes, and the largest one.
+const PASSES: usize = 5;
+const MOST_PASSES: usize = 50;
+/// Number of sets whose sign is changed before a climb from the best signs.
+const KICKS: usize = 3;
+/// Number of combinations of signs that are kept.
+const KEPT: usize = 8;
+/// Combinations of signs whose deviances differ by less are taken for one.
+const DISTINCT: f64 = 0.01;
+
+/// The linear mixed model in the signed roots of the responses.
+pub(super) struct Roots {
+    // Number of random and fixed effects.
+    size: usize,
+    // Number of fixed effects.
+    p: usize,
+    // The Cholesky factor of the penalized system.
+    factor: Vec<f64>,
+    // What each row with a positive sign adds to `v`, row by row.
+    steps: Vec<f64>,
+    // What the offsets add to `v`.
+    origin: Vec<f64>,
+    // What each row with a positive sign adds to half the gain beside the squared length of `v`.
+    pull: Vec<f64>,
+}
+
+// Signs of the rows, the vector `v`, and the gain: by how much the deviance is below that without
+// any effects.
+#[derive(Clone)]
+struct Signs {
+    signs: Vec<f64>,
+    v: Vec<f64>,
+    gain: f64,
+}
+
+impl GeneralizedLinearMixedModel {
+    /// The linear mixed model in the signed roots, at the current covariances and dispersion;
+    /// `None` if it would take long. The response is left at the roots.
+    pub(super) fn roots(&mut self) -> Option<Roots> {
+        let p = self.pirls.rows.p;
+        let random: usize = self.pirls.u.iter().map(Vec::len).sum();
+        let (n, size) = (self.pirls.rows.n(), random + p);
+        if (n + size) * size * size > AFFORDABLE {
+            return None;
+        }
+        self.pirls.response.predict_responses();
+        let effects: Vec<Vec<(usize, f64)>> =
+            (0..n).map(|i| self.effects_of_row(i, random)).collect();
+        let response = &self.pirls.response;
+        let mut factor = vec![0.0; size * size];
+        (0..random).for_each(|j| factor[j * size + j] = 1.0);
+        for (row, w) in effects.iter().zip(&response.weight) {
+            for &(j, a) in row {
+                row.iter()
+                    .for_each(|&(i, b)| factor[j * size + i] += w * a * b);
+            }
+        }
+        small::cholesky(size, &mut factor)?;
+        let mut roots = Roots {
+            size,
+            p,
+            factor,
+            steps: Vec::with_capacity(n * size),
+            origin: vec![0.0; size],
+            pull: Vec::with_capacity(n),
+        };
+        for (i, row) in effects.iter().enumerate() {
+            let (w, t) = (response.weight[i], response.eta[i]);
+            roots.add_row(row, (w, t), response.offset[i]);
+        }
+        Some(roots)
+    }
+
+    // The nonzero elements of a row of `[Z Lambda, X]`.
+    fn effects_of_row(&self, i: usize, random: usize) -> Vec<(usize, f64)> {
+        let rows = &self.pirls.rows;
+        let mut found = Vec::new();
+        let mut first = vec![0; self.pirls.u.len()];
+        for t in 1..first.len() {
+            first[t] = first[t - 1] + self.pirls.u[t - 1].len();
+        }
+        for term in &rows.terms {
+            let lambda = &self.pirls.engine.lambdas()[term.term];
+            let mut effect = vec![0.0; term.k];
+            small::lambda_transposed_times(
+                term.k,
+                lambda,
+                term.z(i),
+                &mut effect,
+            );
+            let at = first[term.term] + term.level[i] as usize * term.k;
+            found.extend((at..).zip(effect));
+        }
+        found.extend((random..).zip(rows.fixed_row(i).iter().copied()));
+        found
+    }
+}
+
+impl Roots {
+    fn add_row(&mut self, row: &[(usize, f64)], (w, t): (f64, f64), o: f64) {
+        let mut a = vec![0.0; self.size];
+        row.iter().for_each(|&(j, value)| a[j] += w * value);
+        small::forward_solve(self.size, &self.factor, &mut a);
+        small::axpy(-o, &a, &mut self.origin);
+        self.steps.extend(a.iter().map(|a| t * a));
+        self.pull.push(w * t * o);
+    }
+
+    fn step(&self, row: usize) -> &[f64] {
+        &self.steps[row * self.size..(row + 1) * self.size]
+    }
+
+    fn at(&self, signs: Vec<f64>) -> Signs {
+        let mut v = self.origin.clone();
+        let mut gain = 0.0;
+        for (row, &sign) in signs.iter().enumerate() {
+            small::axpy(sign, self.step(row), &mut v);
+            gain += 2.0 * sign * self.pull[row];
+        }
+        gain += small::dot(&v, &v);
+        Signs { signs, v, gain }
+    }
+
+    // Changes the signs of these rows.
+    fn change(&self, at: &mut Signs, rows: &[usize]) {
+        at.gain -= small::dot(&at.v, &at.v);
+        for &row in rows {
+            let twice = -2.0 * at.signs[row];
+            small::axpy(twice, self.step(row), &mut at.v);
+            at.gain += 2.0 * twice * self.pull[row];
+            at.signs[row] = -at.signs[row];
+        }
+        at.gain += small::dot(&at.v, &at.v);
+    }
+
+    // Changes the signs of sets of rows for as long as that raises the gain.
+    fn climb(&self, mut at: Signs, sets: &[Vec<usize>]) -> Signs {
+        for _ in 0..MOST_PASSES {
+            let before = at.gain;
+            for rows in sets {
+                let enough = at.gain + SAME_VALUE * (1.0 + at.gain.abs());
+                let (v, gain) = (at.v.clone(), at.gain);
+                self.change(&mut at, rows);
+                if at.gain <= enough {
+                    rows.iter().for_each(|&row| at.signs[row] *= -1.0);
+                    (at.v, at.gain) = (v, gain);
+                }
+            }
+            if at.gain <= before {
+                break;
+            }
+        }
+        at
+    }
+
+    // The fixed effects of these signs.
+    fn fixed_effects(&self, at: &Signs) -> Vec<f64> {
+        let mut effects = at.v.clone();
+        small::backward_solve(self.size, &self.factor, &mut effects);
+        effects.split_off(self.size - self.p)
+    }
+
+    /// The fixed effects, of the centred columns of X, of the combinations of signs with the lowest
+    /// deviances, which climbs from random signs lead to; the first one starts at the signs of
+    /// these linear predictors.
+    pub(super) fn best_effects(
+        &self,
+        eta: &[f64],
+        sets: &[Vec<usize>],
+        stream: &mut Stream,
+    ) -> Vec<Vec<f64>> {
+        let n_rows: usize = sets.iter().map(Vec::len).sum();
+        let per_climb = PASSES * self.size * n_rows.max(1);
+        let climbs = AFFORDABLE_CLIMBS / per_climb;
+        let own = self.of(eta);
+        let mut best = vec![self.climb(own, sets)];
+        for climb in 0..climbs.clamp(FEWEST_CLIMBS, MOST_CLIMBS) {
+            let from = match climb % 2 {
+                0 => self.random(sets, stream),
+                _ => self.kicked(best[0].clone(), sets, stream),
+            };
+            keep(&mut best, self.climb(from, sets));
+        }
+        best.iter().map(|at| self.fixed_effects(at)).collect()
+    }
+
+    /// The fixed effects where one of the sets has other signs than these linear predictors: at
+    /// other covariances the likelihood may have an optimum there.
+    pub(super) fn effects_beside(
+        &self,
+        eta: &[f64],
+        sets: &[Vec<usize>],
+    ) -> Vec<Vec<f64>> {
+        let own = self.of(eta);
+        let changed = sets.iter().map(|rows| {
+            let mut at = own.clone();
+            self.change(&mut at, rows);
+            self.fixed_effects(&at)
+        });
+        changed.collect()
+    }
+
+    // The signs of linear predictors.
+    fn of(&self, eta: &[f64]) -> Signs {
+        self.at(eta.iter().map(|eta| 1f64.copysign(*eta)).collect())
+    }
+
+    // Signs of which each set has its own.
+    fn random(&self, sets: &[Vec<usize>], stream: &mut Stream) -> Signs {
+        let mut signs = vec![1.0; self.pull.len()];
+        for rows in sets {
+            if stream.uniform() < 0.5 {
+                rows.iter().for_each(|&row| signs[row] *= -1.0);
+            }
+        }
+        self.at(signs)
+    }
+
+    fn kicked(
+        &self,
+        mut at: Signs,
+        sets: &[Vec<usize>],
+        stream: &mut Stream,
+    ) -> Signs {
+        for _ in 0..KICKS {
+            let set = (stream.uniform() * sets.len() as f64) as usize;
+            if let Some(rows) = sets.get(set) {
+                self.change(&mut at, rows);
+            }
+        }
+        at
+    }
+}
+
+// Adds a combination of signs to the best ones unless it is known.
+fn keep(best: &mut Vec<Signs>, found: Signs) {
+    let is_same = |at: &Signs| (at.gain - found.gain).abs() < DISTINCT;
+    if best.iter().any(is_same) {
+        return;
+    }
+    best.push(found);
+    best.sort_by(|a, b| b.gain.total_cmp(&a.gain));
+    best.truncate(KEPT);
+}
