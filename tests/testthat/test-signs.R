@@ -15,9 +15,14 @@ mixed_roots <- function(seed, n, n_groups) {
   structure(data, beta = 1.3 * c(1, signs[2:3] - 1))
 }
 
-deviance_of <- function(formula, data, start = NULL) {
+deviance_of <- function(
+  formula,
+  data,
+  start = NULL,
+  family = poisson("sqrt")
+) {
   fit <- suppressMessages(
-    rglmm(formula, data, poisson("sqrt"), start = start)
+    rglmm(formula, data, family, start = start)
   )
   -2 * as.numeric(logLik(fit))
 }
@@ -88,5 +93,40 @@ test_that("linear predictors may change their sign along a covariate", {
     eta <- 0.3 + 1.5 * data$x + rnorm(10, sd = 0.3)[data$g]
     data$y <- rpois(200, eta^2)
     expect_lowest(y ~ x + (1 | g), data, 0.15, c(0.3, 1.5))
+  }
+})
+
+# Means near zero, and twelve combinations of categories each with a sign of its own.
+gaussian_roots <- function(seed) {
+  set.seed(seed)
+  data <- expand.grid(f = letters[1:3], k = letters[1:4], g = factor(1:5))
+  data <- data[rep(seq_len(nrow(data)), 3L), ]
+  cell <- interaction(data$f, data$k)
+  signs <- sample(c(-1, 1), nlevels(cell), TRUE)
+  of_group <- matrix(rnorm(15, sd = 0.3), 5L)
+  eta <- signs[cell] + of_group[cbind(data$g, data$f)]
+  data$y <- eta^2 + rnorm(nrow(data), sd = 0.3)
+  of_cells <- unique(data.frame(data[c("f", "k")], eta = signs[cell]))
+  structure(data, beta = unname(coef(lm(eta ~ f * k, of_cells))))
+}
+
+test_that("signs of many combinations of categories are found, in any order", {
+  for (seed in 1:4) {
+    data <- gaussian_roots(seed)
+    formula <- y ~ f * k + (0 + f | g)
+    family <- gaussian("sqrt")
+    own <- deviance_of(formula, data, family = family)
+    start <- list(theta = c(1, 0, 0, 1, 0, 1), beta = attr(data, "beta"))
+    right <- suppressWarnings(
+      deviance_of(formula, data, start, family),
+      classes = "rlmm_warning_convergence"
+    )
+    expect_lt(own, right + 1e-5)
+    other <- data[sample.int(nrow(data)), ]
+    expect_equal(
+      deviance_of(formula, other, family = family),
+      own,
+      tolerance = 1e-7
+    )
   }
 })

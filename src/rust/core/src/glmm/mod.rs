@@ -30,6 +30,7 @@
 //! | starts from slopes of covariates far from zero | `far_starts` |
 //! | starts from singular covariances that are nearly as good | `neighbours` |
 //! | starts with random effects, or linear predictors, of the opposite sign | `mirrored`, `signs` |
+//! | the signs of the roots of responses | `roots` |
 //! | fixed factors with many levels; the search for them | `fixed_levels`, `level_search` |
 //! | covariances of their coefficients | `level_covariance` |
 //! | the model without fixed factors | `random_part` |

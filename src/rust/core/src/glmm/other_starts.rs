@@ -97,6 +97,7 @@ impl GeneralizedLinearMixedModel {
         best = self.or_without_effects(fit, &known, best, observe);
         best = self.or_from_far_slopes(fit, best, observe);
         if is_known || !self.has_few_rows() {
+            best = self.or_with_other_signs(fit, start, best, observe);
             return self.restored_to(fit, best);
         }
         best = self.or_from_corners(fit, start, beta, best, observe);
@@ -225,7 +226,8 @@ impl GeneralizedLinearMixedModel {
             Ok(value) => value,
             Err(_) => self.recomputed_value(fit.vary, &parameters)?.0,
         };
-        if value > found.summary.best_value + OTHER_MINIMUM {
+        let known = found.summary.best_value;
+        if known.is_infinite() || value > known + OTHER_MINIMUM {
             found.summary.best_value = value;
         }
         Ok(())

@@ -1,10 +1,10 @@
 //! Signs of the roots of the responses, for the square-root link.
 //!
 //! With signs `s` and roots `t` of the responses, the penalized deviance at given covariances is
-//! nearly that of a linear mixed model in `s t`: minus the squared length of `v = A'(s t - offset)`,
-//! apart from terms that are linear in the signs or do not depend on them. To change the sign of a
-//! row or of a set of rows is then a step in `v`, which costs no factorization, so that many
-//! combinations of signs can be compared.
+//! nearly that of a linear mixed model in `s t`: minus the squared length of a vector `v` that is
+//! linear in the signs, and a term that is linear in them where there are offsets. To change the
+//! sign of a row or of a set of rows is then a step in `v`, which costs no factorization, so that
+//! many combinations of signs can be compared.
 
 use super::GeneralizedLinearMixedModel;
 use crate::kernels::small;
@@ -204,20 +204,21 @@ impl Roots {
         best.iter().map(|at| self.fixed_effects(at)).collect()
     }
 
-    /// The fixed effects where one of the sets has other signs than these linear predictors: at
-    /// other covariances the likelihood may have an optimum there.
+    /// The fixed effects where one of the sets has other signs than these linear predictors, of the
+    /// sets with the lowest deviances: at other covariances there may be an optimum.
     pub(super) fn effects_beside(
         &self,
         eta: &[f64],
         sets: &[Vec<usize>],
     ) -> Vec<Vec<f64>> {
         let own = self.of(eta);
-        let changed = sets.iter().map(|rows| {
+        let mut beside = Vec::new();
+        for rows in sets {
             let mut at = own.clone();
             self.change(&mut at, rows);
-            self.fixed_effects(&at)
-        });
-        changed.collect()
+            keep(&mut beside, at);
+        }
+        beside.iter().map(|at| self.fixed_effects(at)).collect()
     }
 
     // The signs of linear predictors.

@@ -66,7 +66,10 @@ impl GeneralizedLinearMixedModel {
             for start in starts.clone() {
                 starts.extend(self.correlated_starts(&start));
             }
-            let candidates = self.with_signs(&sets, &starts, &best, most);
+            let most_of_places = self.pirls.iterations + affordable / 2;
+            let most_of_places = most.min(most_of_places);
+            let candidates =
+                self.with_signs(&sets, &starts, &best, most_of_places);
             for candidate in candidates {
                 if self.pirls.iterations > most || self.must_stop() {
                     return best;
@@ -129,8 +132,12 @@ impl GeneralizedLinearMixedModel {
         let shared = sets.iter().take_while(|rows| rows.len() > 1);
         let shared: Vec<Vec<usize>> = shared.cloned().collect();
         found.extend(roots.effects_beside(&eta, &shared));
-        let opposite = |beta: &Vec<f64>| beta.iter().map(|b| -b).collect();
-        let mirrored: Vec<Vec<f64>> = found.iter().map(opposite).collect();
+        let opposite = |beta: &Vec<f64>| {
+            let opposite = beta.iter().map(|b| -b);
+            opposite.collect()
+        };
+        let mirrored = found.iter().map(opposite);
+        let mirrored: Vec<Vec<f64>> = mirrored.collect();
         [found, mirrored].concat()
     }
 

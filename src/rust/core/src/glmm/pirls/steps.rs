@@ -4,7 +4,7 @@
 use super::Pirls;
 use crate::error::Result;
 use crate::factor::Solution;
-use crate::glmm::families::Link;
+use crate::glmm::families::{Family, Link};
 use crate::glmm::vary::Vary;
 use crate::kernels::small;
 use crate::parallel::team::{share, share_pass, PASS};
@@ -59,11 +59,13 @@ impl Pirls {
 
     // Whether a linear predictor of row `i` that is positive must remain so. With a square-root
     // link eta and -eta have the same mean, and at zero between them a positive response has zero
-    // likelihood: modes beyond zero are mirror images of better ones, unless the linear predictor
-    // is negative without random effects.
+    // likelihood, unless it is Gaussian: modes beyond zero are mirror images of better ones, unless
+    // the linear predictor is negative without random effects. A Gaussian response has a likelihood
+    // at zero, where the modes may well be.
     fn may_reflect(&self, i: usize) -> bool {
         let response = &self.response;
         response.link == Link::Sqrt
+            && response.family != Family::Gaussian
             && response.y[i] > 0.0
             && response.w[i] > 0.0
     }
