@@ -25,6 +25,8 @@ const MOST_PASSES: usize = 50;
 const KICKS: usize = 3;
 /// Number of combinations of signs that are kept.
 const KEPT: usize = 8;
+/// Number of combinations that are kept beside a known one.
+const MOST_BESIDE: usize = 24;
 /// Combinations of signs whose deviances differ by less are taken for one.
 const DISTINCT: f64 = 0.01;
 
@@ -67,14 +69,8 @@ impl GeneralizedLinearMixedModel {
         let effects: Vec<Vec<(usize, f64)>> =
             (0..n).map(|i| self.effects_of_row(i, random)).collect();
         let response = &self.pirls.response;
-        let mut factor = vec![0.0; size * size];
-        (0..random).for_each(|j| factor[j * size + j] = 1.0);
-        for (row, w) in effects.iter().zip(&response.weight) {
-            for &(j, a) in row {
-                row.iter()
-                    .for_each(|&(i, b)| factor[j * size + i] += w * a * b);
-            }
-        }
+        let mut factor = products(size, &effects, &response.weight);
+        (0..random).for_each(|j| factor[j * size + j] += 1.0);
         small::cholesky(size, &mut factor)?;
         let mut roots = Roots {
             size,
@@ -95,10 +91,6 @@ impl GeneralizedLinearMixedModel {
     fn effects_of_row(&self, i: usize, random: usize) -> Vec<(usize, f64)> {
         let rows = &self.pirls.rows;
         let mut found = Vec::new();
-        let mut first = vec![0; self.pirls.u.len()];
-        for t in 1..first.len() {
-            first[t] = first[t - 1] + self.pirls.u[t - 1].len();
-        }
         for term in &rows.terms {
             let lambda = &self.pirls.engine.lambdas()[term.term];
             let mut effect = vec![0.0; term.k];
@@ -108,7 +100,9 @@ impl GeneralizedLinearMixedModel {
                 term.z(i),
                 &mut effect,
             );
-            let at = first[term.term] + term.level[i] as usize * term.k;
+            let before = self.pirls.u[..term.term].iter().map(Vec::len);
+            let first = before.sum::<usize>();
+            let at = first + term.level[i] as usize * term.k;
             found.extend((at..).zip(effect));
         }
         found.extend((random..).zip(rows.fixed_row(i).iter().copied()));
@@ -199,7 +193,7 @@ impl Roots {
                 0 => self.random(sets, stream),
                 _ => self.kicked(best[0].clone(), sets, stream),
             };
-            keep(&mut best, self.climb(from, sets));
+            keep(&mut best, self.climb(from, sets), KEPT);
         }
         best.iter().map(|at| self.fixed_effects(at)).collect()
     }
@@ -216,7 +210,7 @@ impl Roots {
         for rows in sets {
             let mut at = own.clone();
             self.change(&mut at, rows);
-            keep(&mut beside, at);
+            keep(&mut beside, at, MOST_BESIDE);
         }
         beside.iter().map(|at| self.fixed_effects(at)).collect()
     }
@@ -253,13 +247,30 @@ impl Roots {
     }
 }
 
-// Adds a combination of signs to the best ones unless it is known.
-fn keep(best: &mut Vec<Signs>, found: Signs) {
+// The weighted products of the columns whose nonzero elements these are, row by row.
+fn products(
+    size: usize,
+    rows: &[Vec<(usize, f64)>],
+    weights: &[f64],
+) -> Vec<f64> {
+    let mut found = vec![0.0; size * size];
+    for (row, w) in rows.iter().zip(weights) {
+        for &(j, a) in row {
+            for &(i, b) in row {
+                found[j * size + i] += w * a * b;
+            }
+        }
+    }
+    found
+}
+
+// Adds a combination of signs to the best ones, at most `most`, unless it is known.
+fn keep(best: &mut Vec<Signs>, found: Signs, most: usize) {
     let is_same = |at: &Signs| (at.gain - found.gain).abs() < DISTINCT;
     if best.iter().any(is_same) {
         return;
     }
     best.push(found);
     best.sort_by(|a, b| b.gain.total_cmp(&a.gain));
-    best.truncate(KEPT);
+    best.truncate(most);
 }

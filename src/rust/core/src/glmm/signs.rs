@@ -18,7 +18,7 @@ use crate::glmm::families::Link;
 use crate::glmm::vary::Vary;
 use crate::optimize::Observer;
 use crate::random::Stream;
-use crate::tolerances::SAME_VALUE;
+use crate::tolerances::{OTHER_MINIMUM, SAME_VALUE};
 
 /// Largest number of categories of which two at once are given the opposite sign.
 const MOST_IN_PAIRS: usize = 8;
@@ -29,11 +29,12 @@ const MOST_RENEWALS: usize = 8;
 /// Number of operations that searches with other signs may cost: each set of rows has several.
 const AFFORDABLE: f64 = 3e8;
 
-// Fixed effects, and the deviance there; infinite if PIRLS fails.
+// Fixed effects, and the deviance and linear predictors there; infinite if PIRLS fails.
 #[derive(Clone)]
 struct Place {
     deviance: f64,
     beta: Vec<f64>,
+    eta: Vec<f64>,
 }
 
 // The order of deviances, of places with their covariances.
@@ -61,11 +62,7 @@ impl GeneralizedLinearMixedModel {
         let mut most = self.pirls.iterations + affordable;
         loop {
             let before = best.summary.best_value;
-            let mut starts =
-                vec![self.start_of(&best.parameters), start.to_vec()];
-            for start in starts.clone() {
-                starts.extend(self.correlated_starts(&start));
-            }
+            let starts = self.starts_of_signs(start, &best);
             let most_of_places = self.pirls.iterations + affordable / 2;
             let most_of_places = most.min(most_of_places);
             let candidates =
@@ -88,6 +85,15 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
+    // The covariances of the fit and of the start, also with other correlations.
+    fn starts_of_signs(&self, start: &[f64], best: &GlmmFit) -> Vec<Vec<f64>> {
+        let mut starts = vec![self.start_of(&best.parameters), start.to_vec()];
+        for start in starts.clone() {
+            starts.extend(self.correlated_starts(&start));
+        }
+        starts
+    }
+
     // Each of these covariances, with fixed effects of the original X that other signs lead to, in
     // the order of their deviances: the lowest one with each of them, and then the others.
     fn with_signs(
@@ -102,8 +108,8 @@ impl GeneralizedLinearMixedModel {
         let mut lowest = Vec::new();
         let mut others = Vec::new();
         for start in starts {
-            let from = self.with_best_signs(sets, start, &beta, &mut stream);
-            let mut places = self.places_from(from, start, most).into_iter();
+            let found = self.places_of(sets, start, &beta, &mut stream, most);
+            let mut places = found.into_iter();
             lowest.extend(places.next().map(|place| (start, place)));
             others.extend(places.map(|place| (start, place)));
         }
@@ -114,35 +120,40 @@ impl GeneralizedLinearMixedModel {
             .collect()
     }
 
-    // Fixed effects of the best signs at these covariances, and of the opposite ones, which PIRLS
-    // does not treat alike.
-    fn with_best_signs(
+    // The places of the best signs at these covariances, and those around the lowest one, where one
+    // set of rows has other signs; the lowest one first.
+    fn places_of(
         &mut self,
         sets: &[Vec<usize>],
         start: &[f64],
         beta: &[f64],
         stream: &mut Stream,
-    ) -> Vec<Vec<f64>> {
-        self.place_at(start, beta.to_vec());
-        let eta = self.pirls.response.eta.clone();
+        most: usize,
+    ) -> Vec<Place> {
+        let own = self.place_at(start, beta.to_vec());
         let Some(roots) = self.roots() else {
             return Vec::new();
         };
-        let mut found = roots.best_effects(&eta, sets, stream);
         let shared = sets.iter().take_while(|rows| rows.len() > 1);
         let shared: Vec<Vec<usize>> = shared.cloned().collect();
-        found.extend(roots.effects_beside(&eta, &shared));
-        let opposite = |beta: &Vec<f64>| {
-            let opposite = beta.iter().map(|b| -b);
-            opposite.collect()
-        };
-        let mirrored = found.iter().map(opposite);
-        let mirrored: Vec<Vec<f64>> = mirrored.collect();
-        [found, mirrored].concat()
+        let best = roots.best_effects(&own.eta, sets, stream);
+        let mut found = self.places_from(best, start, most);
+        let mut around = own;
+        loop {
+            let beside = roots.effects_beside(&around.eta, &shared);
+            found.extend(self.places_from(beside, start, most));
+            found.sort_by(|a, b| a.deviance.total_cmp(&b.deviance));
+            match found.first() {
+                Some(at) if at.deviance < around.deviance - OTHER_MINIMUM => {
+                    around = at.clone();
+                }
+                _ => return found,
+            }
+        }
     }
 
-    // The places with these fixed effects, as many as the number of PIRLS steps allows,
-    // the lowest one first.
+    // The places with these fixed effects and with the opposite ones, which PIRLS does not treat
+    // alike, as many as the number of PIRLS steps allows.
     fn places_from(
         &mut self,
         effects: Vec<Vec<f64>>,
@@ -151,12 +162,14 @@ impl GeneralizedLinearMixedModel {
     ) -> Vec<Place> {
         let mut found: Vec<Place> = Vec::new();
         for beta in effects {
-            if self.pirls.iterations > most || self.must_stop() {
-                break;
+            let opposite = beta.iter().map(|b| -b).collect();
+            for beta in [beta, opposite] {
+                if self.pirls.iterations > most || self.must_stop() {
+                    return found;
+                }
+                found.push(self.place_at(start, beta));
             }
-            found.push(self.place_at(start, beta));
         }
-        found.sort_by(|a, b| a.deviance.total_cmp(&b.deviance));
         found
     }
 
@@ -169,7 +182,12 @@ impl GeneralizedLinearMixedModel {
             model.objective(Vary::Modes, &parameters)
         });
         let deviance = deviance.unwrap_or(f64::INFINITY);
-        Place { deviance, beta }
+        let eta = self.pirls.response.eta.clone();
+        Place {
+            deviance,
+            beta,
+            eta,
+        }
     }
 
     // The fixed effects of the original X.
