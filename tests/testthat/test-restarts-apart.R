@@ -32,9 +32,9 @@ test_that("slopes far from zero are found beside intercepts that make up for the
   expect_lt(fit$dev$objective, large)
 })
 
-# Slopes of x and z are proportional, and the intercepts that make up for the slopes of x, 100 of its
-# standard deviations from zero, are those of another term with the same groups. Intercepts of f:g
-# don't make up for them.
+# Slopes of x and z are proportional, and the intercepts that make up for the slopes of x, which is
+# 100 of its standard deviations from zero, are those of another term with the same groups.
+# Intercepts of f:g don't make up for them.
 test_that("proportional slopes far from zero are found beside intercepts of one other term", {
   set.seed(3)
   data <- data.frame(g = gl(30, 10), f = gl(3, 1, 300))

@@ -203,9 +203,7 @@ impl GeneralizedLinearMixedModel {
         known
     }
 
-    // Restores the model to the state at the end of a fit. Where random effects are huge, weights
-    // underflow and the objective depends on the modes that were found before; the fit then has the
-    // value that it will be reported with.
+    // A fit to whose end the model is restored.
     fn restored_to(
         &mut self,
         fit: &FitSettings,
@@ -215,6 +213,9 @@ impl GeneralizedLinearMixedModel {
         Ok(found)
     }
 
+    // Restores the model to the state at the end of a fit. Where random effects are huge, weights
+    // underflow and the objective depends on the modes that were found before; the fit then has the
+    // value that it will be reported with.
     fn restore(
         &mut self,
         fit: &FitSettings,

@@ -111,6 +111,7 @@ impl GeneralizedLinearMixedModel {
 }
 
 impl Roots {
+    // Adds a row with the nonzero elements of `[Z Lambda, X]`, its weight and root, and its offset.
     fn add_row(&mut self, row: &[(usize, f64)], (w, t): (f64, f64), o: f64) {
         let mut a = vec![0.0; self.size];
         row.iter().for_each(|&(j, value)| a[j] += w * value);
@@ -120,10 +121,12 @@ impl Roots {
         self.pull.push(w * t * o);
     }
 
+    // What a row with a positive sign adds to `v`.
     fn step(&self, row: usize) -> &[f64] {
         &self.steps[row * self.size..(row + 1) * self.size]
     }
 
+    // The combination of these signs.
     fn at(&self, signs: Vec<f64>) -> Signs {
         let mut v = self.origin.clone();
         let mut gain = 0.0;
@@ -231,6 +234,7 @@ impl Roots {
         self.at(signs)
     }
 
+    // A combination in which the signs of some random sets have changed.
     fn kicked(
         &self,
         mut at: Signs,
