@@ -112,7 +112,7 @@ estimates_of <- function(x, design, fast) {
   start <- list(theta = theta, beta = beta)
   est <- core_glmm_fit(design$spec, start, stay_at(design, theta))
   parameters <- if (fast) theta else c(theta, beta)
-  exact <- core_glmm_estimates(design$spec, parameters)
+  exact <- core_glmm_estimates(near_modes(design$spec, est), parameters)
   est[names(exact)] <- exact
   est
 }

@@ -136,7 +136,7 @@ rows_of_columns <- function(columns, rows, n) {
 #' @noRd
 spec_rows <- function(spec, rows) {
   n <- length(spec$y)
-  for (name in c("y", "weights", "offset")) {
+  for (name in c("y", "weights", "offset", "eta")) {
     spec[[name]] <- spec[[name]][rows]
   }
   spec$x <- rows_of_columns(spec$x, rows, n)

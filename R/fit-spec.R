@@ -62,7 +62,18 @@ fit_spec.rlmm_glmm <- function(fit, y = NULL) {
     engine = fit$engine,
     threads = n_threads(fit$control)
   )
-  with_large_levels(spec, fit)
+  with_large_levels(near_modes(spec, fit), fit)
+}
+
+#' The spec of a generalized model whose modes are those of a fit, or of the core's estimates
+#'
+#' With a square-root link modes depend on where they are looked for.
+#' @noRd
+near_modes <- function(spec, fit) {
+  if (spec$glmm$link == "sqrt" && length(fit$eta) == length(spec$y)) {
+    spec$eta <- fit$eta
+  }
+  spec
 }
 
 #' The spec of a linear model, or of the working linear model in the last PIRLS iteration

@@ -22,7 +22,7 @@ new_glmm_fit <- function(design, est, call, control) {
   fit$dev <- c(fit$dev, est[c("conditional", "deviance")])
   is_doubtful <- is_doubtful(fit)
   if (control$slim || is_doubtful) {
-    fit <- with_judgement(fit, design$spec)
+    fit <- with_judgement(fit, near_modes(design$spec, est))
   }
   if (is_doubtful) {
     fit <- with_repeated_effects(fit)

@@ -268,7 +268,10 @@ generalized_optimum <- function(spec, saved, control) {
     list(theta = as.double(saved$theta)),
     control
   )
-  exact <- core_glmm_estimates(spec, as.double(saved$parameters))
+  exact <- core_glmm_estimates(
+    near_modes(spec, est),
+    as.double(saved$parameters)
+  )
   est[names(exact)] <- exact
   est
 }

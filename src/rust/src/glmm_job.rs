@@ -162,6 +162,7 @@ fn in_basis(
     body: impl Fn(&mut Prepared) -> Result<Robj>,
 ) -> Result<Robj> {
     let glmm = GlmmSpec::new(spec, &Fields::none())?;
+    let eta = spec.numbers("eta");
     let spec = Spec::new(spec)?;
     let given = spec.design()?;
     let basis = spec.basis(&given, kept)?;
@@ -169,6 +170,9 @@ fn in_basis(
     let mut model = glmm.model(&design)?;
     model.hold(held);
     model.heed(Interrupt::new());
+    if !eta.is_empty() {
+        model.start_near(&eta)?;
+    }
     body(&mut Prepared {
         model,
         design: &design,

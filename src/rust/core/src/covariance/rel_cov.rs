@@ -303,13 +303,22 @@ impl RelCov {
     /// Whether one standard deviation is that of effects whose columns of Z, of these root mean
     /// squares, have very different sizes: each of them may have an optimum of its own.
     pub(crate) fn mixes_sizes(&self, rms: &[f64]) -> bool {
+        !self.mixed_sizes(rms).is_empty()
+    }
+
+    /// The standard deviations of effects whose columns of Z have very different sizes, as indices
+    /// into theta, each with the root mean squares of these columns.
+    pub(crate) fn mixed_sizes(&self, rms: &[f64]) -> Vec<(usize, Vec<f64>)> {
         let rms = self.scales_of_effects(rms);
-        self.placed().any(|(first, part)| {
+        let of_part = |(first, part): (usize, &Part)| {
             let own = &rms[first..first + part.size];
             let least = own.iter().copied().fold(f64::INFINITY, f64::min);
             let most = own.iter().copied().fold(0.0, f64::max);
-            part.common_scale().is_some() && most > SIMILAR_SIZES * least
-        })
+            let scale = part.common_scale()?;
+            let is_mixed = most > SIMILAR_SIZES * least;
+            is_mixed.then(|| (part.theta_start + scale, own.to_vec()))
+        };
+        self.placed().filter_map(of_part).collect()
     }
 
     /// Checks that the parameters have a covariance matrix; a negative diagonal element of Lambda

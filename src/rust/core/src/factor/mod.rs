@@ -318,6 +318,21 @@ impl Factor {
         self.border.cross_products_mut().fill(0.0);
     }
 
+    /// The approximate number of operations of a factorization from cross-products, and the
+    /// derivatives there.
+    pub(crate) fn cost(&self) -> f64 {
+        let k = self.leading.k as f64;
+        let width = (self.p() + 1) as f64;
+        let per_level = k * k * (k + width) + 10.0 * k + width * width * k;
+        let coupled = self.leading.rows.len() as f64 * k * (k + width);
+        let trailing = (self.layout.m as f64).powi(3) / 3.0;
+        100.0
+            + self.leading.n_levels as f64 * per_level
+            + coupled
+            + trailing
+            + width.powi(3)
+    }
+
     /// `log |L|^2`, the log-determinant of `Lambda' Z'WZ Lambda + I`.
     pub fn log_det_re(&self) -> f64 {
         self.log_det_re

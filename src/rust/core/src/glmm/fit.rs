@@ -5,6 +5,7 @@ use super::matrix_free::FEWEST;
 use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
 use crate::error::{Error, Result};
+use crate::glmm::families::{Family, Link};
 use crate::glmm::pirls::Modes;
 use crate::glmm::vary::Vary;
 use crate::judge::{Certificate, Verdict};
@@ -12,7 +13,9 @@ use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{
     start_or_default, Observer, OptSummary, Settings, Status, NEWTON,
 };
-use crate::tolerances::{ENOUGH_PROBES, NO_GAIN, ZERO_COST, ZERO_SD};
+use crate::tolerances::{
+    ENOUGH_PROBES, NO_GAIN, OTHER_MINIMUM, ZERO_COST, ZERO_SD,
+};
 
 /// Factors of Lambda where the objective is undefined at the start, one after the other.
 const OTHER_SIZES: [f64; 5] = [0.1, 0.01, 0.001, 3.0, 0.3];
@@ -24,14 +27,14 @@ const MOST_AT_FIRST: usize = 1000;
 /// Number of operations that the first search may cost, and as many all those from other starts,
 /// counted in PIRLS steps, of which an evaluation takes hundreds where many probabilities tend to
 /// zero or one.
-const AFFORDABLE_AT_FIRST: f64 = 5e9;
+const AFFORDABLE_AT_FIRST: f64 = 2e9;
 /// Largest number of evaluations of each stage of any search: the likelihood hardly changes along a
 /// path to infinity.
 const MOST_AT_LAST: usize = 5000;
 /// Number of operations that the first search may cost with more rows, where it isn't cut short.
 const AFFORDABLE_OF_MANY_ROWS: f64 = 1e11;
 /// Number of operations that the continuation of a search may cost.
-const AFFORDABLE_AT_LAST: f64 = 1.5e10;
+const AFFORDABLE_AT_LAST: f64 = 3e9;
 /// Number of PIRLS steps that a search may always take; ordinary ones take less than a thousand.
 const ALWAYS_ALLOWED: usize = 20_000;
 /// Number of halvings, without a factorization, that take as long as a PIRLS step.
@@ -112,7 +115,7 @@ impl GeneralizedLinearMixedModel {
         }
         let beta = self.pirls.beta.clone();
         let limits = (most, operations);
-        let mut first = self.search_within(limits, fit, &start, observe);
+        let mut first = self.first_search(limits, fit, &start, observe);
         if self.is_iterative() && first.is_ok() {
             // Other starts are only for few observations.
             return first;
@@ -139,9 +142,9 @@ impl GeneralizedLinearMixedModel {
         self.completed(fit, found?, observe)
     }
 
-    // A search that ends after `most` evaluations of each stage, or this number of operations,
-    // unless the user has chosen its limits.
-    fn search_within(
+    /// A search that ends after `most` evaluations of each stage, or this number of operations,
+    /// unless the user has chosen its limits.
+    pub(super) fn search_within(
         &mut self,
         (most, operations): (usize, f64),
         fit: &FitSettings,
@@ -196,17 +199,21 @@ impl GeneralizedLinearMixedModel {
         self.n_eff <= MOST_CUT_SHORT
     }
 
-    // Limits the PIRLS steps of the next search to those that this number of operations allows.
+    // Limits the effort of the next search to that which this number of operations allows.
     fn limit_steps(&mut self, operations: Option<f64>) {
         self.most_steps = operations.map_or(usize::MAX, |operations| {
-            let steps = self.affordable_steps(operations).max(ALWAYS_ALLOWED);
-            self.effort() + steps
+            let factor = self.pirls.factor(Vary::Jointly);
+            let cost = factor.map_or(1.0, |factor| factor.cost());
+            let factorizations = (operations / cost) as usize;
+            let steps = self.affordable_steps(operations).min(factorizations);
+            self.effort() + steps.max(ALWAYS_ALLOWED)
         });
     }
 
-    /// The number of PIRLS steps so far, in which halvings count as parts of a step.
+    /// The number of PIRLS steps and gradients so far, in which halvings count as parts of a step.
     pub(super) fn effort(&self) -> usize {
-        self.pirls.iterations + self.pirls.halvings / HALVINGS_PER_STEP
+        let halvings = self.pirls.halvings / HALVINGS_PER_STEP;
+        self.pirls.iterations + halvings + self.gradients
     }
 
     // A fit from other sizes of the random effects, with which the means may remain in their range
@@ -357,6 +364,38 @@ impl GeneralizedLinearMixedModel {
         Ok((value, self.pirls.modes()))
     }
 
+    /// The objective and the modes at the end of a search. With the square-root link there may be
+    /// modes for each combination of signs of linear predictors: those that the search has followed
+    /// are kept where the objective is lower there than at those that are found anew.
+    fn value_at_end(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<(f64, Modes)> {
+        if !self.has_many_modes() {
+            return self.recomputed_value(vary, parameters);
+        }
+        let followed = self.objective(vary, parameters);
+        let modes = self.pirls.modes();
+        let anew = self.recomputed_value(vary, parameters);
+        let lowest = anew.as_ref().map_or(f64::INFINITY, |(value, _)| *value);
+        if !followed.is_ok_and(|value| value < lowest - OTHER_MINIMUM) {
+            return anew;
+        }
+        self.pirls.restore_modes(&modes);
+        let value = self.objective(vary, parameters)?;
+        Ok((value, self.pirls.modes()))
+    }
+
+    /// Whether the modes at given parameters may depend on where they are looked for: with the
+    /// square-root link a response, unless it is Gaussian, has no likelihood at a mean of zero,
+    /// which linear predictors then don't pass.
+    pub(super) fn has_many_modes(&self) -> bool {
+        let response = &self.pirls.response;
+        let is_rooted = response.link == Link::Sqrt;
+        is_rooted && response.family != Family::Gaussian && !self.is_iterative()
+    }
+
     // The objective and the modes at the best point of a search at which they can be found from
     // zero modes; the point becomes the result of the search. At an edge of the objective modes may
     // be found only from those of the points before; the start is tried last.
@@ -459,20 +498,19 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<GlmmFit> {
         let mut parameters = summary.best.clone();
         let mut summary = summary;
-        let (reached, mut modes) =
-            match self.recomputed_value(vary, &parameters) {
-                Err(error) => {
-                    let earlier = self.earlier_value(vary, &mut summary);
-                    parameters.clone_from(&summary.best);
-                    earlier.ok_or(error)?
-                }
-                found => found?,
-            };
+        let (reached, mut modes) = match self.value_at_end(vary, &parameters) {
+            Err(error) => {
+                let earlier = self.earlier_value(vary, &mut summary);
+                parameters.clone_from(&summary.best);
+                earlier.ok_or(error)?
+            }
+            found => found?,
+        };
         if self.is_iterative() {
             summary.best_value = reached;
         }
         if self.snap_to_zero(vary, reached, &mut parameters) {
-            modes = self.recomputed_value(vary, &parameters)?.1;
+            modes = self.value_at_end(vary, &parameters)?.1;
         }
         // A user who stopped the fit should not wait for a certificate.
         let is_stopped =

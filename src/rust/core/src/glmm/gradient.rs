@@ -142,6 +142,7 @@ impl GeneralizedLinearMixedModel {
         gradient: &mut [f64],
         mut omega: Option<&mut OmegaDerivatives>,
     ) -> Result<Vec<Vec<f64>>> {
+        self.gradients += 1;
         let mut traces = Vec::new();
         if let Some(omega) = omega.as_mut() {
             self.pirls.engine.traces(vary, omega)?;

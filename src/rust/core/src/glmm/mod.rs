@@ -51,6 +51,7 @@ pub mod families;
 mod far_starts;
 mod fit;
 mod fixed_levels;
+mod fixed_signs;
 mod gauss_hermite;
 mod gradient;
 mod level_covariance;
@@ -126,7 +127,9 @@ pub struct GeneralizedLinearMixedModel {
     null_deviance: f64,
     // The error of the stochastic estimates at the last fit.
     noise: Option<Noise>,
-    // The total number of PIRLS steps after which a search ends.
+    // The number of gradients so far.
+    gradients: usize,
+    // The effort, in PIRLS steps, after which a search ends.
     most_steps: usize,
     // The reasons to end a computation early.
     stopping: Stopping,
@@ -137,6 +140,11 @@ pub struct GeneralizedLinearMixedModel {
     pull: Vec<Vec<f64>>,
     // The lowest deviance so far and the modes there, in models with fixed factors.
     lowest: Option<(f64, Modes)>,
+    // Whether fixed effects explain more of many rows with linear predictors of either sign.
+    has_other_signs: bool,
+    // The linear predictors from which all modes are looked for, in the order of the rows; if there
+    // are none, those at the last modes.
+    near: Option<Vec<f64>>,
     // Working memory of gradients.
     memory: gradient::Memory,
 }
@@ -201,11 +209,14 @@ impl GeneralizedLinearMixedModel {
             held: vec![false; n_theta],
             redundant: Vec::new(),
             noise: None,
+            gradients: 0,
             most_steps: usize::MAX,
             stopping: Stopping::default(),
             reached: None,
             pull: Vec::new(),
             lowest: None,
+            has_other_signs: false,
+            near: None,
             memory: gradient::Memory::default(),
             start_theta: vec![1.0; n_theta],
             start_shape: shape,
@@ -261,6 +272,33 @@ impl GeneralizedLinearMixedModel {
     /// The state of PIRLS, for setting tolerances or start values.
     pub fn pirls_mut(&mut self) -> &mut Pirls {
         &mut self.pirls
+    }
+
+    /// Makes all searches for modes start near these linear predictors, which are in the order of
+    /// the design: where modes depend on their start, those of a fit are found again.
+    ///
+    /// # Errors
+    /// `Dimension`, `NonFinite`.
+    pub fn start_near(&mut self, eta: &[f64]) -> Result<()> {
+        check_length("eta", self.pirls.rows.n(), eta.len())?;
+        check_finite("eta", eta)?;
+        let rows = self.pirls.rows.order.iter().map(|&i| i as usize);
+        self.near = Some(rows.map(|i| eta[i]).collect());
+        Ok(())
+    }
+
+    // The result of a search in which all modes are looked for near these linear predictors, which
+    // are in the order of the rows, where they depend on that: the objective is then a function of
+    // the parameters alone.
+    fn near<T>(
+        &mut self,
+        eta: Vec<f64>,
+        search: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.near = self.has_many_modes().then_some(eta);
+        let found = search(self);
+        self.near = None;
+        found
     }
 
     /// The objective at `parameters`.
@@ -344,6 +382,9 @@ impl GeneralizedLinearMixedModel {
     pub(crate) fn evaluate(&mut self, vary: Vary) -> Result<Parts> {
         if vary == Vary::Jointly {
             self.pirls.remove_tilt();
+        }
+        if let Some(eta) = &self.near {
+            self.pirls.step_from(vary, eta)?;
         }
         self.find_modes(vary)?;
         self.converge_levels(vary)?;

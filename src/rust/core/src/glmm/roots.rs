@@ -12,9 +12,11 @@ use crate::random::Stream;
 use crate::tolerances::SAME_VALUE;
 
 /// Largest number of operations of the factorization.
-const AFFORDABLE: usize = 40_000_000;
+pub(super) const AFFORDABLE: usize = 40_000_000;
 /// Number of operations that all climbs of a call may cost.
 const AFFORDABLE_CLIMBS: usize = 20_000_000;
+/// Number of operations that all trials of refitted signs may cost.
+const AFFORDABLE_TRIALS: usize = 200_000_000;
 /// Least and largest number of climbs.
 const FEWEST_CLIMBS: usize = 8;
 const MOST_CLIMBS: usize = 60;
@@ -34,8 +36,6 @@ const DISTINCT: f64 = 0.01;
 pub(super) struct Roots {
     // Number of random and fixed effects.
     size: usize,
-    // Number of fixed effects.
-    p: usize,
     // The Cholesky factor of the penalized system.
     factor: Vec<f64>,
     // What each row with a positive sign adds to `v`, row by row.
@@ -44,12 +44,14 @@ pub(super) struct Roots {
     origin: Vec<f64>,
     // What each row with a positive sign adds to half the gain beside the squared length of `v`.
     pull: Vec<f64>,
+    // The weighted sum of squares of roots and offsets: the deviance without any effects.
+    total: f64,
 }
 
-// Signs of the rows, the vector `v`, and the gain: by how much the deviance is below that without
-// any effects.
+/// Signs of the rows, the vector `v`, and the gain: by how much the deviance is below that without
+/// any effects.
 #[derive(Clone)]
-struct Signs {
+pub(super) struct Signs {
     signs: Vec<f64>,
     v: Vec<f64>,
     gain: f64,
@@ -57,30 +59,68 @@ struct Signs {
 
 impl GeneralizedLinearMixedModel {
     /// The linear mixed model in the signed roots, at the current covariances and dispersion;
-    /// `None` if it would take long. The response is left at the roots.
-    pub(super) fn roots(&mut self) -> Option<Roots> {
+    /// `None` if it would take more than `most` operations. The response is left at the roots.
+    pub(super) fn roots(&mut self, most: usize) -> Option<Roots> {
         let p = self.pirls.rows.p;
-        let random: usize = self.pirls.u.iter().map(Vec::len).sum();
+        let random = self.n_random();
         let (n, size) = (self.pirls.rows.n(), random + p);
-        if (n + size) * size * size > AFFORDABLE {
+        if (n + size).saturating_mul(size * size) > most {
             return None;
         }
-        self.pirls.response.predict_responses();
         let effects: Vec<Vec<(usize, f64)>> =
             (0..n).map(|i| self.effects_of_row(i, random)).collect();
+        self.roots_in(&effects, (random, p), 1)
+    }
+
+    /// The linear model of the fixed effects alone in the signed roots of every `stride`-th row;
+    /// `None` if it would take long.
+    pub(super) fn roots_of_fixed_effects(
+        &mut self,
+        stride: usize,
+    ) -> Option<Roots> {
+        let rows = &self.pirls.rows;
+        let (n, p) = (rows.n(), rows.p);
+        if n / stride * p * p > AFFORDABLE {
+            return None;
+        }
+        let sampled = (0..n).step_by(stride);
+        let fixed = sampled.map(|i| {
+            let row = rows.fixed_row(i).iter().copied();
+            row.enumerate().collect::<Vec<(usize, f64)>>()
+        });
+        let effects: Vec<Vec<(usize, f64)>> = fixed.collect();
+        self.roots_in(&effects, (0, p), stride)
+    }
+
+    /// Number of random effects.
+    pub(super) fn n_random(&self) -> usize {
+        self.pirls.u.iter().map(Vec::len).sum()
+    }
+
+    // The linear model in the signed roots of every `stride`-th row, with these numbers of random
+    // and fixed effects, of which each row has the nonzero elements.
+    fn roots_in(
+        &mut self,
+        effects: &[Vec<(usize, f64)>],
+        (random, p): (usize, usize),
+        stride: usize,
+    ) -> Option<Roots> {
+        self.pirls.response.predict_responses();
+        let size = random + p;
         let response = &self.pirls.response;
-        let mut factor = products(size, &effects, &response.weight);
+        let weights = response.weight.iter().step_by(stride);
+        let mut factor = products(size, effects, weights);
         (0..random).for_each(|j| factor[j * size + j] += 1.0);
         small::cholesky(size, &mut factor)?;
         let mut roots = Roots {
             size,
-            p,
             factor,
-            steps: Vec::with_capacity(n * size),
+            steps: Vec::with_capacity(effects.len() * size),
             origin: vec![0.0; size],
-            pull: Vec::with_capacity(n),
+            pull: Vec::with_capacity(effects.len()),
+            total: 0.0,
         };
-        for (i, row) in effects.iter().enumerate() {
+        for (row, i) in effects.iter().zip((0..).step_by(stride)) {
             let (w, t) = (response.weight[i], response.eta[i]);
             roots.add_row(row, (w, t), response.offset[i]);
         }
@@ -119,6 +159,7 @@ impl Roots {
         small::axpy(-o, &a, &mut self.origin);
         self.steps.extend(a.iter().map(|a| t * a));
         self.pull.push(w * t * o);
+        self.total += w * (t * t + o * o);
     }
 
     // What a row with a positive sign adds to `v`.
@@ -170,14 +211,59 @@ impl Roots {
         at
     }
 
-    // The fixed effects of these signs.
-    fn fixed_effects(&self, at: &Signs) -> Vec<f64> {
-        let mut effects = at.v.clone();
-        small::backward_solve(self.size, &self.factor, &mut effects);
-        effects.split_off(self.size - self.p)
+    /// The signs of the linear predictors at the effects of these signs, again and again.
+    pub(super) fn refitted(&self, mut at: Signs) -> Signs {
+        for _ in 0..MOST_PASSES {
+            let fitted = |row: usize| {
+                let step = small::dot(self.step(row), &at.v);
+                1f64.copysign(step + self.pull[row])
+            };
+            let next = self.at((0..self.pull.len()).map(fitted).collect());
+            if next.gain <= at.gain + SAME_VALUE * (1.0 + at.gain.abs()) {
+                break;
+            }
+            at = next;
+        }
+        at
     }
 
-    /// The fixed effects, of the centred columns of X, of the combinations of signs with the lowest
+    /// The refitted signs with the largest gain, of those where the signs of random sets of rows
+    /// are changed.
+    pub(super) fn best_refitted(
+        &self,
+        own: Signs,
+        sets: &[Vec<usize>],
+        stream: &mut Stream,
+    ) -> Signs {
+        let mut best = self.refitted(own);
+        let per_trial = PASSES * self.steps.len().max(1);
+        let trials = AFFORDABLE_TRIALS / per_trial;
+        for trial in 0..trials.clamp(FEWEST_CLIMBS, MOST_CLIMBS) {
+            let from = match trial % 2 {
+                0 => self.random(sets, stream),
+                _ => self.kicked(best.clone(), sets, stream),
+            };
+            let found = self.refitted(from);
+            if found.gain > best.gain {
+                best = found;
+            }
+        }
+        best
+    }
+
+    /// The residual sum of squares of the roots with these signs.
+    pub(super) fn residual(&self, at: &Signs) -> f64 {
+        self.total - at.gain
+    }
+
+    /// The spherical random effects and, after them, the fixed effects of these signs.
+    pub(super) fn effects(&self, at: &Signs) -> Vec<f64> {
+        let mut effects = at.v.clone();
+        small::backward_solve(self.size, &self.factor, &mut effects);
+        effects
+    }
+
+    /// The effects, of the centred columns of X, of the combinations of signs with the lowest
     /// deviances, which climbs from random signs lead to; the first one starts at the signs of
     /// these linear predictors.
     pub(super) fn best_effects(
@@ -198,10 +284,10 @@ impl Roots {
             };
             keep(&mut best, self.climb(from, sets), KEPT);
         }
-        best.iter().map(|at| self.fixed_effects(at)).collect()
+        best.iter().map(|at| self.effects(at)).collect()
     }
 
-    /// The fixed effects where one of the sets has other signs than these linear predictors, of the
+    /// The effects where one of the sets has other signs than these linear predictors, of the
     /// sets with the lowest deviances: at other covariances there may be an optimum.
     pub(super) fn effects_beside(
         &self,
@@ -215,11 +301,11 @@ impl Roots {
             self.change(&mut at, rows);
             keep(&mut beside, at, MOST_BESIDE);
         }
-        beside.iter().map(|at| self.fixed_effects(at)).collect()
+        beside.iter().map(|at| self.effects(at)).collect()
     }
 
-    // The signs of linear predictors.
-    fn of(&self, eta: &[f64]) -> Signs {
+    /// The signs of linear predictors.
+    pub(super) fn of(&self, eta: &[f64]) -> Signs {
         self.at(eta.iter().map(|eta| 1f64.copysign(*eta)).collect())
     }
 
@@ -252,10 +338,10 @@ impl Roots {
 }
 
 // The weighted products of the columns whose nonzero elements these are, row by row.
-fn products(
+fn products<'a>(
     size: usize,
     rows: &[Vec<(usize, f64)>],
-    weights: &[f64],
+    weights: impl Iterator<Item = &'a f64>,
 ) -> Vec<f64> {
     let mut found = vec![0.0; size * size];
     for (row, w) in rows.iter().zip(weights) {

@@ -11,6 +11,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::fit::GlmmFit;
+use super::pirls::Modes;
+use super::roots;
 use super::settings::FitSettings;
 use super::GeneralizedLinearMixedModel;
 use crate::covariance::RelCov;
@@ -29,11 +31,12 @@ const MOST_RENEWALS: usize = 8;
 /// Number of operations that searches with other signs may cost: each set of rows has several.
 const AFFORDABLE: f64 = 3e8;
 
-// Fixed effects, and the deviance and linear predictors there; infinite if PIRLS fails.
+// Modes at given fixed effects, and the deviance and linear predictors there; infinite if PIRLS
+// fails.
 #[derive(Clone)]
 struct Place {
     deviance: f64,
-    beta: Vec<f64>,
+    modes: Modes,
     eta: Vec<f64>,
 }
 
@@ -71,7 +74,7 @@ impl GeneralizedLinearMixedModel {
                 if self.pirls.iterations > most || self.must_stop() {
                     return best;
                 }
-                best = self.or_from_fixed(fit, candidate, best, observe);
+                best = self.or_from_place(fit, candidate, best, observe);
                 if best.summary.best_value < before {
                     break;
                 }
@@ -94,15 +97,40 @@ impl GeneralizedLinearMixedModel {
         starts
     }
 
-    // Each of these covariances, with fixed effects of the original X that other signs lead to, in
-    // the order of their deviances: the lowest one with each of them, and then the others.
+    // The fit, or the one from these covariances and modes if it ends lower.
+    fn or_from_place(
+        &mut self,
+        fit: &FitSettings,
+        (start, at): (Vec<f64>, Place),
+        best: GlmmFit,
+        observe: &mut Observer,
+    ) -> GlmmFit {
+        self.reset_modes();
+        self.pirls.restore_modes(&at.modes);
+        let beta = self.pirls.natural_beta();
+        if !self.has_many_modes() {
+            return self.or_from_fixed(fit, (start, beta), best, observe);
+        }
+        let from = FitSettings {
+            beta,
+            ..fit.clone()
+        };
+        self.or_lower(&from, best, |model, limited| {
+            model.near(at.eta, |model| {
+                model.fit_directly(limited, &start, None, observe)
+            })
+        })
+    }
+
+    // Each of these covariances, with modes that other signs lead to, in the order of their
+    // deviances: the lowest one with each of them, and then the others.
     fn with_signs(
         &mut self,
         sets: &[Vec<usize>],
         starts: &[Vec<f64>],
         best: &GlmmFit,
         most: usize,
-    ) -> Vec<(Vec<f64>, Vec<f64>)> {
+    ) -> Vec<(Vec<f64>, Place)> {
         let beta = self.fixed_effects_of(best);
         let mut stream = Stream::new(0, 0);
         let mut lowest = Vec::new();
@@ -110,14 +138,13 @@ impl GeneralizedLinearMixedModel {
         for start in starts {
             let found = self.places_of(sets, start, &beta, &mut stream, most);
             let mut places = found.into_iter();
-            lowest.extend(places.next().map(|place| (start, place)));
-            others.extend(places.map(|place| (start, place)));
+            lowest.extend(places.next().map(|at| (start.clone(), at)));
+            others.extend(places.map(|at| (start.clone(), at)));
         }
         lowest.sort_by(by_deviance);
         others.sort_by(by_deviance);
-        let all = lowest.into_iter().chain(others);
-        all.map(|(start, at)| (start.clone(), self.natural(&at.beta)))
-            .collect()
+        lowest.extend(others);
+        lowest
     }
 
     // The places of the best signs at these covariances, and those around the lowest one, where one
@@ -130,11 +157,12 @@ impl GeneralizedLinearMixedModel {
         stream: &mut Stream,
         most: usize,
     ) -> Vec<Place> {
-        let own = self.place_at(start, beta.to_vec());
-        let Some(roots) = self.roots() else {
+        let zeros = vec![0.0; self.n_random()];
+        let own = self.place_at(start, &[&zeros, beta].concat());
+        let Some(roots) = self.roots(roots::AFFORDABLE) else {
             return Vec::new();
         };
-        let shared = sets.iter().take_while(|rows| rows.len() > 1);
+        let shared = sets.iter().filter(|rows| rows.len() > 1);
         let shared: Vec<Vec<usize>> = shared.cloned().collect();
         let best = roots.best_effects(&own.eta, sets, stream);
         let mut found = self.places_from(best, start, most);
@@ -152,48 +180,57 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // The places with these fixed effects and with the opposite ones, which PIRLS does not treat
-    // alike, as many as the number of PIRLS steps allows.
+    // The places with these effects and with the opposite ones, which PIRLS does not treat alike,
+    // as many as the number of PIRLS steps allows.
     fn places_from(
         &mut self,
-        effects: Vec<Vec<f64>>,
+        found: Vec<Vec<f64>>,
         start: &[f64],
         most: usize,
     ) -> Vec<Place> {
-        let mut found: Vec<Place> = Vec::new();
-        for beta in effects {
-            let opposite = beta.iter().map(|b| -b).collect();
-            for beta in [beta, opposite] {
+        let mut places: Vec<Place> = Vec::new();
+        for effects in found {
+            let opposite = effects.iter().map(|effect| -effect).collect();
+            for effects in [effects, opposite] {
                 if self.pirls.iterations > most || self.must_stop() {
-                    return found;
+                    return places;
                 }
-                found.push(self.place_at(start, beta));
+                places.push(self.place_at(start, &effects));
             }
         }
-        found
+        places
     }
 
-    // These fixed effects, and the deviance there.
-    fn place_at(&mut self, start: &[f64], beta: Vec<f64>) -> Place {
-        self.restart_from(&beta);
+    // The modes at these fixed effects, which are looked for from these random ones where that
+    // matters, and the deviance there.
+    fn place_at(&mut self, start: &[f64], effects: &[f64]) -> Place {
+        self.restart_from_effects(effects);
+        if !self.has_many_modes() {
+            self.reset_modes();
+        }
         let (theta, shape) = start.split_at(self.n_theta());
-        let parameters = [theta, &beta, shape].concat();
+        let parameters = [theta, &self.pirls.beta, shape].concat();
         let deviance = self.with_low_accuracy(|model| {
             model.objective(Vary::Modes, &parameters)
         });
-        let deviance = deviance.unwrap_or(f64::INFINITY);
-        let eta = self.pirls.response.eta.clone();
         Place {
-            deviance,
-            beta,
-            eta,
+            deviance: deviance.unwrap_or(f64::INFINITY),
+            modes: self.pirls.modes(),
+            eta: self.pirls.response.eta.clone(),
         }
     }
 
-    // The fixed effects of the original X.
-    fn natural(&mut self, beta: &[f64]) -> Vec<f64> {
+    /// Makes these spherical random effects and, after them, fixed effects the start of the next
+    /// search for modes.
+    pub(super) fn restart_from_effects(&mut self, effects: &[f64]) {
+        self.reset_modes();
+        let (mut random, beta) = effects.split_at(self.n_random());
+        for u in self.pirls.u.iter_mut() {
+            let own;
+            (own, random) = random.split_at(u.len());
+            u.copy_from_slice(own);
+        }
         self.pirls.beta.copy_from_slice(beta);
-        self.pirls.natural_beta()
     }
 
     /// The fixed effects of a fit, as PIRLS has them.
@@ -248,9 +285,10 @@ impl GeneralizedLinearMixedModel {
     }
 
     /// Whether a mean is the same for linear predictors of either sign, and other starts are cheap
-    /// to try.
+    /// to try, or known to explain more.
     pub(super) fn may_have_other_signs(&self) -> bool {
-        self.pirls.response.link == Link::Sqrt && self.has_few_rows()
+        let is_worthwhile = self.has_few_rows() || self.has_other_signs;
+        self.pirls.response.link == Link::Sqrt && is_worthwhile
     }
 
     // The sets of rows whose linear predictors may have another sign than those of the others: each
@@ -275,9 +313,9 @@ impl GeneralizedLinearMixedModel {
     // The rows whose signs are changed together: the sets of rows with pairs of categories, each
     // row alone, and each level of a term, as a whole and within each cell.
     fn sets_of_signs(&self, fit: &FitSettings) -> Vec<Vec<usize>> {
-        let [categories, others] = self.sets_of_rows(fit);
+        let [categories, _] = self.sets_of_rows(fit);
         let kinds = kinds_of_rows(&categories, self.pirls.rows.n());
-        let marked = [with_pairs(categories), others].concat();
+        let marked = self.marked_sets(fit);
         let rows_of = |marks: &Vec<bool>| {
             (0..marks.len()).filter(|&row| marks[row]).collect()
         };
@@ -290,6 +328,13 @@ impl GeneralizedLinearMixedModel {
             sets.extend(groups(within));
         }
         sets
+    }
+
+    /// The sets of rows with pairs of categories, with each cell, and with a covariate above a
+    /// quartile, as marks of the rows.
+    pub(super) fn marked_sets(&self, fit: &FitSettings) -> Vec<Vec<bool>> {
+        let [categories, others] = self.sets_of_rows(fit);
+        [with_pairs(categories), others].concat()
     }
 
     /// Whether a search may start at other fixed effects: they are parameters, and none are stored

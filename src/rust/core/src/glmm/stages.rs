@@ -90,8 +90,13 @@ impl GeneralizedLinearMixedModel {
         fit: &FitSettings,
         start: &[f64],
     ) -> Result<Vec<f64>> {
+        let modes = self.pirls.modes();
         let own = self.objective(Vary::Jointly, start);
         if fit.vary == Vary::Modes && !fit.beta.is_empty() {
+            if self.has_many_modes() {
+                // The search goes on from the modes beside these fixed effects.
+                self.pirls.restore_modes(&modes);
+            }
             self.start_at(&fit.beta);
         }
         own?;

@@ -48,21 +48,6 @@ impl Exact {
         let slopes = |c| computer.contrast_slopes(factor, omega, c);
         columns.flat_map(slopes).collect()
     }
-
-    // The approximate number of operations of one evaluation.
-    fn cost(&self) -> f64 {
-        let factor = &self.factor;
-        let k = factor.leading.k as f64;
-        let width = (factor.p() + 1) as f64;
-        let per_level = k * k * (k + width) + 10.0 * k + width * width * k;
-        let coupled = factor.leading.rows.len() as f64 * k * (k + width);
-        let trailing = (factor.layout.m as f64).powi(3) / 3.0;
-        100.0
-            + factor.leading.n_levels as f64 * per_level
-            + coupled
-            + trailing
-            + width.powi(3)
-    }
 }
 
 impl Engine {
@@ -246,7 +231,7 @@ impl Engine {
     /// for which restarts are too expensive.
     pub fn cost(&self) -> f64 {
         match self {
-            Self::Exact(exact) => exact.cost(),
+            Self::Exact(exact) => exact.factor.cost(),
             Self::Iterative(_) => f64::INFINITY,
         }
     }

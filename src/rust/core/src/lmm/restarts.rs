@@ -19,6 +19,8 @@ const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
 /// Z.
 const ALONE: [f64; 9] =
     [0.001, 1.0 / 32.0, 0.1, 0.3, 1.0, 3.0, 32.0, 1e3, 3.2e4];
+/// Standard deviations in units of the reciprocal root mean square of one of several columns.
+const AT_COLUMN: [f64; 3] = [0.2, 1.0, 5.0];
 /// Factors of the other standard deviations where one is left out.
 const BESIDE_ZERO: [f64; 3] = [0.03, 0.2, 5.0];
 /// Factors of the incumbent's covariances of rank one.
@@ -121,8 +123,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         self.margin = 1.0;
         let found = self.at_spreads(found);
         self.margin = NOISE_MARGIN;
-        let found = self.at_limits(found);
-        let found = self.at_opposite_limits(found);
+        let found = self.at_all_limits(found);
         let after_limits = found.best.clone();
         if self.search.thetas().has_zero_among_several(&found.best) {
             let cost = self.search.model().engine.cost();
@@ -163,6 +164,37 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             found = self.at_best_scale(found);
         }
         self.or_without_effects(found)
+    }
+
+    // Restarts at the limits of correlations, and near those of large and small columns.
+    fn at_all_limits(&mut self, found: OptSummary) -> OptSummary {
+        let found = self.at_limits(found);
+        let found = self.at_opposite_limits(found);
+        self.at_sizes_of_columns(found)
+    }
+
+    // Restarts with one standard deviation of columns of very different sizes at the size of each
+    // of them, beside correlations as at the start: the random effects of each column may have an
+    // optimum at which those of the smaller columns vanish, and those of the larger ones are free.
+    fn at_sizes_of_columns(&mut self, mut found: OptSummary) -> OptSummary {
+        for (j, sizes) in self.search.mixed_sizes() {
+            if self.search.thetas().held[j] {
+                continue;
+            }
+            for size in sizes.into_iter().filter(|&size| size > 0.0) {
+                let thetas = self.search.thetas();
+                let theta =
+                    thetas.with_correlations_of(&found.initial, &found.best);
+                let points = AT_COLUMN.map(|scale| {
+                    let mut point = theta.clone();
+                    point[j] = scale / size;
+                    point
+                });
+                self.budget = self.budget.max(2.0 * PER_SEARCH);
+                found = self.from_lowest_of(points.to_vec(), found);
+            }
+        }
+        found
     }
 
     // Restarts from the rescaled start, with uncorrelated and with highly correlated effects.

@@ -99,7 +99,7 @@ impl Search<'_> {
         if !is_at_optimum
             || has_sigma
             || self.thetas().has_far_slopes()
-            || self.mixes_sizes()
+            || !self.mixed_sizes().is_empty()
             || self.has_several_with_few_levels()
         {
             return false;
@@ -111,11 +111,12 @@ impl Search<'_> {
         known.iter().all(|&is_known| is_known)
     }
 
-    // Whether one standard deviation is that of columns of Z of very different sizes.
-    fn mixes_sizes(&self) -> bool {
+    /// The standard deviations of columns of Z of very different sizes, as indices into theta, each
+    /// with these sizes.
+    pub(super) fn mixed_sizes(&self) -> Vec<(usize, Vec<f64>)> {
         let covs = self.model.engine.covs().iter();
-        let mut sized = covs.zip(self.model.column_scales());
-        sized.any(|(cov, rms)| cov.mixes_sizes(rms))
+        let sized = covs.zip(self.model.column_scales());
+        sized.flat_map(|(cov, rms)| cov.mixed_sizes(rms)).collect()
     }
 
     /// Whether the data have little information about the covariances.

@@ -94,6 +94,9 @@ pub struct Pirls {
     working: Vec<f64>,
     /// The penalized deviance at the modes, without constants.
     pub(crate) penalized: f64,
+    // Whether the current search started at linear predictors of either sign, with a square-root
+    // link: they may then cross zero.
+    has_mixed_signs: bool,
     /// The state of a dispersion that is a function of the modes.
     pub(crate) follow: Option<Follow>,
     /// Total number of Newton steps.
@@ -151,6 +154,7 @@ impl Pirls {
             working: zeros,
             penalized: f64::NAN,
             unit: 1.0,
+            has_mixed_signs: false,
             follow: None,
             iterations: 0,
             halvings: 0,
@@ -399,8 +403,10 @@ impl Pirls {
             self.reset();
             self.penalized = -2.0 * self.update_eta();
         }
+        self.has_mixed_signs = false;
         if self.is_reflected() {
             self.start_beyond_zero(vary)?;
+            self.has_mixed_signs = self.is_reflected();
         }
         if self.penalized.is_finite() {
             return Ok(());
@@ -455,6 +461,22 @@ impl Pirls {
             self.response.aim_at(&target, &weights);
         }
         self.trace = trace;
+        Ok(())
+    }
+
+    /// Sets the modes (and fixed effects) to those of a Newton step from these linear predictors,
+    /// which are in the order of the rows.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub(crate) fn step_from(&mut self, vary: Vary, eta: &[f64]) -> Result<()> {
+        self.response.eta.copy_from_slice(eta);
+        self.response.update();
+        let point = self.newton_point(vary)?;
+        self.u = point.u;
+        if vary == Vary::Jointly {
+            self.beta = point.beta;
+        }
         Ok(())
     }
 

@@ -217,7 +217,7 @@ impl Pirls {
                 *eta = from + length * delta;
             }
         });
-        if self.reflects() {
+        if !self.has_mixed_signs && self.reflects() {
             return None;
         }
         let steps = towards.iter().flatten().zip(self.u.iter().flatten());
