@@ -1,5 +1,5 @@
-# With the link `sqrt` and linear predictors of either sign the modes depend on where they are looked
-# for, and a search that starts at positive predictors ends far from the optimum.
+# With the link `sqrt` and linear predictors of either sign the modes depend on where they are
+# looked for, and a search that starts at positive predictors ends far from the optimum.
 
 crossed_roots <- function(seed, n) {
   set.seed(seed)
