@@ -57,7 +57,7 @@ vcov.rlmm <- function(
   if (!is.null(cluster) && !type %in% robust_types) {
     abort_cluster_alone("type")
   }
-  type_meant <- if (is.character(correlation)) {
+  type_meant <- if (is.character(correlation) && correlation[1L] %in% types) {
     sprintf("Write `type = \"%s\"`?", correlation[1L])
   }
   check_flag(correlation, "correlation", type_meant)

@@ -251,3 +251,10 @@ test_that("functions of fits say what they were given instead", {
     show_conditions(dummy(Reaction ~ Days))
   })
 })
+
+test_that("a coefficient's name isn't taken for a type of covariance matrix", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  told <- tryCatch(vcov(fit, "Days"), error = conditionMessage)
+  expect_match(told, "`correlation` must be")
+  expect_no_match(told, "Write `type")
+})
