@@ -25,8 +25,8 @@ const MOST_CUT_SHORT: usize = 300;
 /// other start led to an optimum.
 const MOST_AT_FIRST: usize = 1000;
 /// Number of operations that the first search may cost, and as many all those from other starts,
-/// counted in PIRLS steps, of which an evaluation takes hundreds where many probabilities tend to
-/// zero or one.
+/// counted in PIRLS steps and gradients; an evaluation takes hundreds of steps where many
+/// probabilities tend to zero or one.
 const AFFORDABLE_AT_FIRST: f64 = 2e9;
 /// Largest number of evaluations of each stage of any search: the likelihood hardly changes along a
 /// path to infinity.

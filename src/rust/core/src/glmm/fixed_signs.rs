@@ -31,12 +31,11 @@ impl GeneralizedLinearMixedModel {
     /// effects explain more, if that ends lower.
     pub(super) fn first_search(
         &mut self,
-        (most, operations): (usize, f64),
+        limits: (usize, f64),
         fit: &FitSettings,
         start: &[f64],
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
-        let limits = (most, operations);
         let usual = self.pirls.beta.clone();
         let Some(effects) = self.effects_of_other_signs(fit, start) else {
             return self.search_within(limits, fit, start, observe);
@@ -116,7 +115,6 @@ impl GeneralizedLinearMixedModel {
         self.pirls.set_theta(&start[..self.n_theta()]);
         let eta = self.fixed_eta(&beta);
         let n_effects = zeros.len() + beta.len();
-        let sets = self.sets_of_sampled_rows(fit, 1);
         let roots = match self.pirls.rows.n() * n_effects <= MOST_STORED {
             true => self.roots(AFFORDABLE),
             false => None,
@@ -124,6 +122,7 @@ impl GeneralizedLinearMixedModel {
         let Some(roots) = roots else {
             return [zeros, beta].concat();
         };
+        let sets = self.sets_of_sampled_rows(fit, 1);
         let mut stream = Stream::new(0, 0);
         let best = roots.best_refitted(roots.of(&eta), &sets, &mut stream);
         roots.effects(&best)
